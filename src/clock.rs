@@ -1,0 +1,132 @@
+//! Time: one that runs through suspend, for lives and deadlines, and the wall's, for what is stored and shown.
+//!
+//! Sleeping stays tokio's; whoever sleeps towards a [`Moment`] sleeps at most a minute and looks again, so that a
+//! suspended machine heals itself.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A point on the clock that counts from boot and runs through suspend.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// The moment that is `since_start` after the clock's start.
+    pub const fn from_start(since_start: Duration) -> Self {
+        Self(since_start)
+    }
+
+    /// Time since the clock's start.
+    pub const fn since_start(self) -> Duration {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+}
+
+impl std::ops::Sub<Duration> for Moment {
+    type Output = Self;
+
+    fn sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} after start", self.0)
+    }
+}
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, on the clock that runs through suspend.
+    fn now(&self) -> Moment;
+    /// Now, on the wall's clock, which may step.
+    fn wall(&self) -> SystemTime;
+}
+
+/// A clock that everybody holds.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+        let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or_default();
+        Moment(Duration::new(seconds, nanoseconds))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall's clock")]
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// Time that follows tokio's paused clock: one `tokio::time::advance` moves timers, lives and the wall together.
+#[derive(Clone, Copy, Debug)]
+pub struct PausedClock {
+    epoch: tokio::time::Instant,
+}
+
+impl PausedClock {
+    /// Starts at an hour past zero, so that "before the start" can be written too.
+    pub fn start() -> Self {
+        Self { epoch: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for PausedClock {
+    fn now(&self) -> Moment {
+        Moment(Duration::from_secs(3600) + self.epoch.elapsed())
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.epoch.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_saturate_at_both_ends() {
+        let start = Moment::from_start(Duration::ZERO);
+        assert_eq!(start - Duration::from_secs(1), start);
+        assert_eq!(start.since(start + Duration::from_secs(1)), Duration::ZERO);
+        assert_eq!((start + Duration::MAX + Duration::MAX).since_start(), Duration::MAX);
+    }
+
+    #[test]
+    fn the_system_clock_goes_forward() {
+        let earlier = SystemClock.now();
+        assert!(SystemClock.now() >= earlier);
+        assert!(earlier.since_start() > Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_moves_with_tokio() {
+        let clock = PausedClock::start();
+        let (now, wall) = (clock.now(), clock.wall());
+        tokio::time::advance(Duration::from_secs(86_400)).await;
+        assert_eq!(clock.now().since(now), Duration::from_secs(86_400));
+        assert_eq!(clock.wall().duration_since(wall).unwrap(), Duration::from_secs(86_400));
+    }
+}

@@ -1,0 +1,7 @@
+//! bearerd: a local authenticating reverse proxy.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod clock;
+pub mod record;
+pub mod secret;
+pub mod token;

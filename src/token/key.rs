@@ -1,0 +1,158 @@
+//! What tells tokens apart: in memory everything that makes one, in a store nothing secret.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::secret::Secret;
+
+/// Whose token: a value that matched its flow's pattern. There is no other way to one, so no subject can smuggle a
+/// line break into a header.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(Arc<str>);
+
+impl Subject {
+    /// The subject's name, as the token endpoint knows it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A user's name is personal: it stays out of logs that nobody asked for.
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subject(…)")
+    }
+}
+
+/// Which names may be subjects.
+#[derive(Clone, Debug)]
+pub struct SubjectPattern(regex_lite::Regex);
+
+impl SubjectPattern {
+    /// A pattern that the whole name must match.
+    pub fn new(pattern: &str) -> Result<Self, regex_lite::Error> {
+        regex_lite::Regex::new(&format!("^(?:{pattern})$")).map(Self)
+    }
+
+    /// The name as a subject, if it matches and has no control character.
+    pub fn subject(&self, name: &str) -> Option<Subject> {
+        let clean = !name.chars().any(char::is_control);
+        (clean && self.0.is_match(name)).then(|| Subject(name.into()))
+    }
+}
+
+/// Digest of all that makes a token, credentials included: equal recipes give interchangeable tokens. Lives in memory
+/// only, because a digest of a guessable secret is an oracle for it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Recipe([u8; 32]);
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recipe(…)")
+    }
+}
+
+/// Collects what makes a token into its [`Recipe`].
+pub struct RecipeWriter(ring::digest::Context);
+
+impl Default for RecipeWriter {
+    fn default() -> Self {
+        Self(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+}
+
+impl RecipeWriter {
+    /// One more part. Its length goes in too, so `("ab", "c")` and `("a", "bc")` differ.
+    pub fn part(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        for bytes in [name.as_bytes(), value] {
+            self.0.update(&bytes.len().to_le_bytes());
+            self.0.update(bytes);
+        }
+        self
+    }
+
+    /// One more part that is a secret.
+    pub fn secret(&mut self, name: &str, value: &Secret) -> &mut Self {
+        self.part(name, value.expose().as_bytes())
+    }
+
+    /// The digest of all parts so far.
+    pub fn finish(self) -> Recipe {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.0.finish().as_ref());
+        Recipe(digest)
+    }
+}
+
+/// A token's identity in memory. A changed secret or token URL never meets an old token.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TokenKey {
+    /// Everything that makes it.
+    pub recipe: Recipe,
+    /// Whose it is, in flows with a token per user.
+    pub subject: Option<Subject>,
+}
+
+/// A token's name in a store: flow, variables that are not secret, subject. A changed secret finds its stored token.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StoreKey(Arc<str>);
+
+impl StoreKey {
+    /// The name made of these parts; each is quoted, so that no two lists of parts give one name.
+    pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        let quoted: Vec<_> = parts.into_iter().map(|part| format!("{part:?}")).collect();
+        Self(quoted.join(" ").into())
+    }
+
+    /// The same name with a subject.
+    pub fn with_subject(&self, subject: &Subject) -> Self {
+        Self(format!("{} {:?}", self.0, subject.as_str()).into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_matches_its_pattern_whole_and_has_no_line_break() {
+        let pattern = SubjectPattern::new(r"\S{3,150}|x").unwrap();
+        assert_eq!(pattern.subject("anna").unwrap().as_str(), "anna");
+        for wrong in ["an", "anna b", "anna\r\nx-evil: 1", "xx", "", "a\u{0}bc"] {
+            assert!(pattern.subject(wrong).is_none(), "{wrong:?}");
+        }
+        assert!(SubjectPattern::new("(").is_err());
+    }
+
+    #[test]
+    fn recipes_tell_every_part_apart() {
+        let recipe = |parts: &[(&str, &str)]| {
+            let mut writer = RecipeWriter::default();
+            for (name, value) in parts {
+                writer.part(name, value.as_bytes());
+            }
+            writer.finish()
+        };
+        assert_eq!(recipe(&[("a", "b")]), recipe(&[("a", "b")]));
+        assert_ne!(recipe(&[("ab", "c")]), recipe(&[("a", "bc")]));
+        assert_ne!(recipe(&[("a", ""), ("b", "")]), recipe(&[("a", "b")]));
+    }
+
+    #[test]
+    fn store_names_cannot_be_confused() {
+        assert_ne!(StoreKey::new(["a b"]), StoreKey::new(["a", "b"]));
+        assert_ne!(StoreKey::new(["a\" \"b"]), StoreKey::new(["a", "b"]));
+    }
+
+    #[test]
+    fn debug_hides_subject_and_recipe() {
+        let subject = SubjectPattern::new(".*").unwrap().subject("anna");
+        let key = TokenKey { recipe: RecipeWriter::default().finish(), subject };
+        assert!(!format!("{key:?}").contains("anna"));
+    }
+}

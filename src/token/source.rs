@@ -1,0 +1,82 @@
+//! The seam between the token core and a flow: one attempt at a token.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::grant::Grant;
+use super::key::Subject;
+
+/// A future that may be polled from any thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The two ways to a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Step {
+    /// With the credentials.
+    Login,
+    /// With what an earlier grant gave: its refresh token, or its still valid access token.
+    Refresh,
+}
+
+/// One request for a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Which request of the flow to make.
+    pub step: Step,
+    /// Whose token.
+    pub subject: Option<&'a Subject>,
+    /// The grant before this one; a refresh reads its refresh token.
+    pub previous: Option<&'a Grant>,
+}
+
+/// How a token request ended, as the metrics name it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// A token.
+    Ok,
+    /// Credentials refused: 400, 401, 403.
+    Rejected,
+    /// Another status that is no success.
+    Status,
+    /// No reply in time.
+    Timeout,
+    /// No connection: DNS, TCP or TLS.
+    Connect,
+    /// A success without a token in it, or a reply that is too large or cut.
+    BadReply,
+}
+
+/// Why a token request gave no token. Both kinds keep the owner alive; only the pace differs.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct MintError {
+    /// How it ended; [`Outcome::Rejected`] is held, all others back off.
+    pub outcome: Outcome,
+    /// 400 or 401 whose `error` is absent or `invalid_grant`: a refresh token sent with it is dead.
+    pub grant_is_dead: bool,
+    /// When the server wants to be asked again.
+    pub retry_after: Option<Duration>,
+    /// For people, without a secret: what was asked, what the server said.
+    pub message: String,
+}
+
+/// What a token endpoint is to the core.
+pub trait Source: Send + Sync + 'static {
+    /// Whether the flow has a login. One without starts from a refresh token that was given.
+    fn can_login(&self) -> bool;
+
+    /// Whether `previous` can be turned into a new grant without a login. After a rejection by the API, a refresh that
+    /// needs the still valid access token cannot.
+    fn can_refresh(&self, previous: Option<&Grant>, rejected: bool) -> bool;
+
+    /// One attempt: one HTTP exchange, never a second step on its own. A reply without a new refresh token keeps the
+    /// old one in the grant.
+    fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>>;
+
+    /// Ends a grant; best effort. Flows without a revocation return at once.
+    fn revoke<'a>(&'a self, subject: Option<&'a Subject>, grant: &'a Grant) -> BoxFuture<'a, Result<(), MintError>>;
+
+    /// Whether [`Source::revoke`] does anything.
+    fn can_revoke(&self) -> bool;
+}
