@@ -1,0 +1,181 @@
+//! One layer: a TOML text with the position of each key, or text values from the environment.
+
+use std::collections::{BTreeMap, HashMap};
+
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+use toml_edit::{Item, TableLike};
+
+use super::problem::{Place, Problem};
+
+/// One layer of what people wrote.
+#[derive(Debug)]
+pub struct Layer {
+    dict: Dict,
+    source: Source,
+}
+
+/// Where the values of one layer stand.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    origin: String,
+    /// Byte offset and line of each key.
+    spans: HashMap<Vec<String>, (usize, u32)>,
+    /// Names of the environment variables.
+    variables: HashMap<Vec<String>, String>,
+    pub(super) is_text: bool,
+}
+
+impl Source {
+    pub(super) fn has(&self, path: &[String]) -> bool {
+        self.spans.contains_key(path) || self.variables.contains_key(path)
+    }
+
+    pub(super) fn offset(&self, path: &[String]) -> usize {
+        self.spans.get(path).map_or(usize::MAX, |(offset, _)| *offset)
+    }
+
+    pub(super) fn place(&self, path: &[String]) -> Place {
+        if let Some(variable) = self.variables.get(path) {
+            return Place { origin: format!("environment variable {variable}"), line: None };
+        }
+        // A value made up by a parent (a default, a missing key) stands where the parent does.
+        let line = (0..=path.len()).rev().find_map(|n| self.spans.get(&path[..n])).map(|(_, line)| *line);
+        Place { origin: self.origin.clone(), line }
+    }
+}
+
+impl Layer {
+    /// A TOML text; `origin` is the file's name as the user wrote it.
+    pub fn toml(origin: impl Into<String>, text: &str) -> Result<Self, Problem> {
+        let origin = origin.into();
+        let document = toml_edit::Document::parse(text).map_err(|error| {
+            let line = error.span().map(|span| line_of(text, span.start));
+            Problem {
+                place: Place { origin: origin.clone(), line },
+                message: error.message().trim_end().replace('\n', ", "),
+                ..Problem::default()
+            }
+        })?;
+        let mut reader = Reader { text, spans: HashMap::new() };
+        let dict = reader.table(document.as_table(), &mut Vec::new());
+        let source = Source { origin, spans: reader.spans, ..Source::default() };
+        Ok(Self { dict, source })
+    }
+
+    /// Text values of environment variables: where each goes, the variable's name, its value.
+    pub fn environment(entries: impl IntoIterator<Item = (Vec<String>, String, String)>) -> Self {
+        let mut dict = Dict::new();
+        let mut variables = HashMap::new();
+        for (path, variable, text) in entries {
+            insert(&mut dict, &path, Value::from(text));
+            variables.insert(path, variable);
+        }
+        let source = Source { origin: "environment".into(), variables, is_text: true, ..Source::default() };
+        Self { dict, source }
+    }
+
+    pub(super) fn into_parts(self, index: usize) -> (Provided, Source) {
+        (Provided { index, dict: self.dict }, self.source)
+    }
+}
+
+fn insert(dict: &mut Dict, path: &[String], value: Value) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let mut table = dict;
+    for parent in parents {
+        let entry = table.entry(parent.clone()).or_insert_with(|| Value::from(Dict::new()));
+        if entry.as_dict().is_none() {
+            *entry = Value::from(Dict::new());
+        }
+        let Value::Dict(_, inner) = entry else { return };
+        table = inner;
+    }
+    table.insert(last.clone(), value);
+}
+
+/// A layer as figment takes it.
+pub(super) struct Provided {
+    index: usize,
+    dict: Dict,
+}
+
+impl Provider for Provided {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.index.to_string())
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(BTreeMap::from([(Profile::Default, self.dict.clone())]))
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> u32 {
+    let newlines = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    u32::try_from(newlines + 1).unwrap_or(u32::MAX)
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    spans: HashMap<Vec<String>, (usize, u32)>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, table: &dyn TableLike, path: &mut Vec<String>) -> Dict {
+        let mut dict = Dict::new();
+        for (name, item) in table.iter() {
+            path.push(name.to_owned());
+            let span = table.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
+            self.note(path, span);
+            let value = self.item(item, path);
+            path.pop();
+            dict.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        dict
+    }
+
+    fn note(&mut self, path: &[String], span: Option<std::ops::Range<usize>>) {
+        if let Some(span) = span {
+            self.spans.insert(path.to_vec(), (span.start, line_of(self.text, span.start)));
+        }
+    }
+
+    fn item(&mut self, item: &Item, path: &mut Vec<String>) -> Option<Value> {
+        match item {
+            Item::None => None,
+            Item::Value(value) => Some(self.value(value, path)),
+            Item::Table(table) => Some(Value::from(self.table(table, path))),
+            Item::ArrayOfTables(tables) => {
+                let values = tables.iter().enumerate().map(|(index, table)| {
+                    path.push(index.to_string());
+                    self.note(path, table.span());
+                    let dict = self.table(table, path);
+                    path.pop();
+                    Value::from(dict)
+                });
+                Some(Value::from(values.collect::<Vec<_>>()))
+            }
+        }
+    }
+
+    fn value(&mut self, value: &toml_edit::Value, path: &mut Vec<String>) -> Value {
+        match value {
+            toml_edit::Value::String(text) => Value::from(text.value().as_str()),
+            toml_edit::Value::Integer(number) => Value::from(*number.value()),
+            toml_edit::Value::Float(number) => Value::from(*number.value()),
+            toml_edit::Value::Boolean(truth) => Value::from(*truth.value()),
+            toml_edit::Value::Datetime(moment) => Value::from(moment.value().to_string()),
+            toml_edit::Value::InlineTable(table) => Value::from(self.table(table, path)),
+            toml_edit::Value::Array(array) => {
+                let values = array.iter().enumerate().map(|(index, value)| {
+                    path.push(index.to_string());
+                    self.note(path, value.span());
+                    let value = self.value(value, path);
+                    path.pop();
+                    value
+                });
+                Value::from(values.collect::<Vec<_>>())
+            }
+        }
+    }
+}
