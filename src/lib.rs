@@ -3,6 +3,10 @@
 
 pub mod clock;
 pub mod document;
+pub mod flow;
+pub mod guard;
+pub mod proxy;
 pub mod record;
 pub mod secret;
+pub mod tls;
 pub mod token;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
-use super::problem::{Level, Place, Problem, Problems, nearest};
 use super::Document;
+use super::problem::{Level, Place, Problem, Problems, nearest};
 
 /// One value: what it is, what it is called, where it stands.
 #[derive(Clone, Debug)]

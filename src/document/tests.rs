@@ -53,7 +53,8 @@ fn environment_text_is_converted_by_the_reader_and_empty_counts_as_absent() {
 
 #[test]
 fn durations_and_sizes_need_a_unit() {
-    let document = document(r#"v = ["1h30m", "250ms", "0s", "90", "5 m", "-1s", "99999999999999999999s", "", "64KiB"]"#);
+    let document =
+        document(r#"v = ["1h30m", "250ms", "0s", "90", "5 m", "-1s", "99999999999999999999s", "", "64KiB"]"#);
     let problems = Problems::default();
     let list = document.root().table(&problems).unwrap().get("v").unwrap().list(&problems).unwrap();
     let read: Vec<_> = list[..8].iter().map(|node| node.duration(&problems).map(|d| d.as_millis())).collect();

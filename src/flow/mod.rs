@@ -1,0 +1,81 @@
+//! A flow is data: three HTTP sentences in, a [`Source`] and a [`Usage`] out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::secret::Secret;
+use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, SubjectPattern};
+use crate::token::plan::Policy;
+use crate::token::source::Source;
+use crate::token::usage::Usage;
+
+pub mod client;
+
+/// A flow with its variables filled in: everything is checked, nothing can be misspelt any more.
+pub struct Flow {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The API's base URL, unless only the login's reply tells ([`crate::token::patch::Patch::base`]) or the flow has none.
+    pub upstream: Option<String>,
+    /// Whether the base URL comes out of the login's reply.
+    pub upstream_from_login: bool,
+    /// Whose token, in flows with a token per user.
+    pub subject: Option<SubjectRule>,
+    /// Every header, query and cookie name that the flow sets, whether its value is empty now or not.
+    pub owned: Owned,
+    /// The pace of its token requests.
+    pub policy: Policy,
+    /// How its API takes the token and says that it is dead.
+    pub usage: Arc<dyn Usage>,
+    /// The flow's name in a store.
+    pub store_key: StoreKey,
+    /// Starts from a refresh token that was given, so it needs a store that lasts.
+    pub needs_lasting_store: bool,
+    /// Whether it makes token requests at all; `bearer`, `api-key` and `basic` make none.
+    pub makes_requests: bool,
+}
+
+/// Who a request is made for.
+#[derive(Clone)]
+pub struct SubjectRule {
+    /// The inbound header that names the subject; never forwarded.
+    pub header: HeaderName,
+    /// What a subject looks like.
+    pub pattern: SubjectPattern,
+    /// Whose token a request without that header gets; without one it is refused.
+    pub default: Option<Subject>,
+    /// A subject's token is dropped when unused for this long.
+    pub idle: Duration,
+    /// The most subjects held at a time.
+    pub max: usize,
+}
+
+/// What a flow sets on requests, by name.
+#[derive(Clone, Default, Debug)]
+pub struct Owned {
+    /// Headers whose inbound value must never pass.
+    pub headers: Vec<HeaderName>,
+    /// Query parameters, likewise.
+    pub query: Vec<String>,
+    /// Cookies, likewise.
+    pub cookies: Vec<String>,
+}
+
+impl Flow {
+    /// Puts everything that makes the flow's token into a recipe: token sections, variables and secrets used there.
+    pub fn write_recipe(&self, _recipe: &mut RecipeWriter) {}
+
+    /// The flow as the token core's source, asking through this client.
+    pub fn source(&self, _client: client::TokenClient) -> Arc<dyn Source> {
+        unimplemented!()
+    }
+}
+
+/// The values of a flow's variables, by name.
+pub type Values = BTreeMap<String, Secret>;
+
+/// Keeps the compiler from forgetting what a recipe is for.
+pub type RecipeOf = Recipe;

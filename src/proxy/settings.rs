@@ -1,0 +1,160 @@
+//! What the data path is told: plain values with nothing left to default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::guard::Access;
+
+/// Where callers reach an upstream.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Listen {
+    /// Both loopback addresses, where the host has both.
+    Localhost(u16),
+    /// One address.
+    Tcp(SocketAddr),
+    /// A socket file, with this mode.
+    Unix(PathBuf, u32),
+}
+
+/// The API's base URL.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Base {
+    /// Whether it is `https`.
+    pub tls: bool,
+    /// Host without port or brackets.
+    pub host: String,
+    /// Port, the scheme's own if the URL names none.
+    pub port: u16,
+    /// `Host` header of every request: host, and port unless it is the scheme's own.
+    pub authority: HeaderValue,
+    /// Path prefix, without a slash at its end; empty for none.
+    pub path: String,
+}
+
+/// Where an upstream is found among several on one listener, and what is kept of the path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Match {
+    /// Host that the caller must name; looked at before the path.
+    pub host: Option<String>,
+    /// Path prefix with no slash at its end; empty for `/`.
+    pub path: String,
+    /// Whether the prefix is removed before forwarding.
+    pub strip: bool,
+}
+
+/// Which HTTP the upstream is spoken to in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protocol {
+    /// What ALPN agrees on.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; with prior knowledge where the URL is `http`.
+    Http2,
+}
+
+/// Time-outs of one upstream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Timeouts {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// To the response's head.
+    pub response: Duration,
+    /// A pooled connection's idle life.
+    pub idle: Duration,
+    /// A connection's whole life, so that DNS changes are followed.
+    pub connection_life: Duration,
+    /// How long a request waits for a token.
+    pub token_wait: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            response: Duration::from_secs(60),
+            idle: Duration::from_secs(50),
+            connection_life: Duration::from_secs(300),
+            token_wait: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The one repeat.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Retry {
+    /// Largest body kept for it, in bytes.
+    pub body: u64,
+    /// Whether POST and PATCH are never repeated.
+    pub idempotent_only: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { body: 1 << 20, idempotent_only: false }
+    }
+}
+
+/// One upstream as the data path needs it, besides its token.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where callers reach it.
+    pub listen: Listen,
+    /// Which calls on that listener are its.
+    pub matches: Match,
+    /// The API; `None` where only the login's reply tells.
+    pub base: Option<Base>,
+    /// Headers set on every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers among those set where the caller's own value wins.
+    pub caller_may_set: Vec<HeaderName>,
+    /// Further inbound headers to drop.
+    pub remove_headers: Vec<HeaderName>,
+    /// HTTP version towards the upstream.
+    pub protocol: Protocol,
+    /// Time-outs.
+    pub timeouts: Timeouts,
+    /// The one repeat.
+    pub retry: Retry,
+    /// Who may call.
+    pub access: Access,
+    /// `tls.server_name`: the name to verify instead of the base's host.
+    pub server_name: Option<String>,
+}
+
+/// The `[limits]` table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Connections from callers at a time.
+    pub connections: usize,
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// From the first byte of a head to its end.
+    pub header_timeout: Duration,
+    /// A request body that brings nothing for this long.
+    pub body_idle: Duration,
+    /// A kept-alive caller that asks nothing for this long.
+    pub caller_idle: Duration,
+    /// Bytes kept for repeats, all requests together.
+    pub replay_total: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            header_bytes: 64 << 10,
+            header_timeout: Duration::from_secs(10),
+            body_idle: Duration::from_secs(60),
+            caller_idle: Duration::from_secs(75),
+            replay_total: 32 << 20,
+        }
+    }
+}
