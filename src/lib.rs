@@ -8,5 +8,6 @@ pub mod guard;
 pub mod proxy;
 pub mod record;
 pub mod secret;
+pub mod shutdown;
 pub mod tls;
 pub mod token;

@@ -93,3 +93,32 @@ impl TokenRecord {
     /// A request had to wait for a token.
     pub fn token_wait(&self) {}
 }
+
+/// The data path as a whole.
+#[derive(Default, Debug)]
+pub struct ProxyRecord {
+    connections: std::sync::atomic::AtomicU64,
+    beat: std::sync::atomic::AtomicU64,
+}
+
+impl ProxyRecord {
+    /// The data thread is alive; `now` is in whole seconds of its clock.
+    pub fn beat(&self, now: u64) {
+        self.beat.store(now, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// When it last was.
+    pub fn last_beat(&self) -> u64 {
+        self.beat.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How many callers are connected.
+    pub fn set_connections(&self, count: u64) {
+        self.connections.store(count, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// How many callers are connected.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-use http::HeaderName;
 
 use crate::secret::Secret;
-use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, SubjectPattern};
+use crate::token::key::{RecipeWriter, StoreKey, SubjectRule};
+use crate::token::patch::Owned;
 use crate::token::plan::Policy;
 use crate::token::source::Source;
 use crate::token::usage::Usage;
@@ -38,32 +36,6 @@ pub struct Flow {
     pub makes_requests: bool,
 }
 
-/// Who a request is made for.
-#[derive(Clone)]
-pub struct SubjectRule {
-    /// The inbound header that names the subject; never forwarded.
-    pub header: HeaderName,
-    /// What a subject looks like.
-    pub pattern: SubjectPattern,
-    /// Whose token a request without that header gets; without one it is refused.
-    pub default: Option<Subject>,
-    /// A subject's token is dropped when unused for this long.
-    pub idle: Duration,
-    /// The most subjects held at a time.
-    pub max: usize,
-}
-
-/// What a flow sets on requests, by name.
-#[derive(Clone, Default, Debug)]
-pub struct Owned {
-    /// Headers whose inbound value must never pass.
-    pub headers: Vec<HeaderName>,
-    /// Query parameters, likewise.
-    pub query: Vec<String>,
-    /// Cookies, likewise.
-    pub cookies: Vec<String>,
-}
-
 impl Flow {
     /// Puts everything that makes the flow's token into a recipe: token sections, variables and secrets used there.
     pub fn write_recipe(&self, _recipe: &mut RecipeWriter) {}
@@ -76,6 +48,3 @@ impl Flow {
 
 /// The values of a flow's variables, by name.
 pub type Values = BTreeMap<String, Secret>;
-
-/// Keeps the compiler from forgetting what a recipe is for.
-pub type RecipeOf = Recipe;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
 
 use crate::secret::Secret;
 
@@ -39,6 +42,21 @@ impl SubjectPattern {
         let clean = !name.chars().any(char::is_control);
         (clean && self.0.is_match(name)).then(|| Subject(name.into()))
     }
+}
+
+/// Who a request is made for.
+#[derive(Clone, Debug)]
+pub struct SubjectRule {
+    /// The inbound header that names the subject; never forwarded.
+    pub header: HeaderName,
+    /// What a subject looks like.
+    pub pattern: SubjectPattern,
+    /// Whose token a request without that header gets; without one it is refused.
+    pub default: Option<Subject>,
+    /// A subject's token is dropped when unused for this long.
+    pub idle: Duration,
+    /// The most subjects held at a time.
+    pub max: usize,
 }
 
 /// Digest of all that makes a token, credentials included: equal recipes give interchangeable tokens. Lives in memory

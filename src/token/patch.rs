@@ -26,3 +26,14 @@ impl fmt::Debug for Patch {
         f.debug_struct("Patch").field("headers", &headers).finish_non_exhaustive()
     }
 }
+
+/// What a flow sets on requests, by name.
+#[derive(Clone, Default, Debug)]
+pub struct Owned {
+    /// Headers whose inbound value must never pass.
+    pub headers: Vec<HeaderName>,
+    /// Query parameters, likewise.
+    pub query: Vec<String>,
+    /// Cookies, likewise.
+    pub cookies: Vec<String>,
+}
