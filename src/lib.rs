@@ -1,4 +1,25 @@
-//! bearerd: a local authenticating reverse proxy.
+//! bearerd: a local authenticating reverse proxy. An application calls it without credentials; it sends the call on with a
+//! fresh token. This page is the map.
+//!
+//! | module | is about | may import |
+//! |---|---|---|
+//! | `clock` | time that runs through suspend, and the paused one of tests | |
+//! | `secret` | text that must not be seen | |
+//! | `guard` | who may call | |
+//! | `record` | what happened to requests and tokens: counters, histograms, the last requests | |
+//! | `shutdown` | from the first signal to the end of the grace | |
+//! | `telemetry` | logs | |
+//! | `document` | reading JSON, TOML and text that others wrote | |
+//! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record` |
+//! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document` |
+//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown` |
+//! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `telemetry`, `clock`, `shutdown` |
+//! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::plan`, `proxy`, `guard`, `secret`, `document` |
+//! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
+//! | `app` | puts all of these together on two threads | everything above |
+//! | `cli` | the commands; an error becomes an exit code | everything above |
+//!
+//! Dependencies point one way; `tests/layering.rs` holds the table.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod clock;

@@ -1,0 +1,100 @@
+//! The rules of the house that no compiler checks: who may import whom, how long a file may be, where a secret may be
+//! looked into, and that the map in `src/lib.rs` is whole. Each rule is a function over a path and its text.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "layering/paths.rs"]
+mod paths;
+#[path = "layering/rules.rs"]
+mod rules;
+#[path = "layering/source.rs"]
+mod source;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Files longer than the limit, each with the reason why splitting it would be worse.
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// The only files that look inside a `Secret`, each with where the text goes.
+const EXPOSING_FILES: &[(&str, &str)] =
+    &[("src/token/key.rs", "hashes it, with everything else that makes a token, into the key of the token")];
+
+/// Every Rust file below `directory`, as (path from the root of the crate, text), sorted.
+fn rust_files(directory: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut open = vec![root.join(directory)];
+    let mut files = Vec::new();
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+                files.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn assert_none(violations: &[String]) {
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+/// An exception that excepts nothing any more would hide the next violation.
+fn assert_all_needed(exceptions: &[(&str, &str)], needed: &BTreeSet<&str>) {
+    for (path, reason) in exceptions {
+        assert!(needed.contains(path), "{path} no longer needs its exception ({reason}): take it off the list");
+        assert!(!reason.is_empty(), "{path} is excepted without a reason");
+    }
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let violations: Vec<_> =
+        rust_files("src").iter().flat_map(|(path, text)| rules::forbidden_imports(path, text)).collect();
+    assert_none(&violations);
+}
+
+#[test]
+fn no_file_is_longer_than_the_limit() {
+    let files: Vec<_> = ["src", "tests"].into_iter().flat_map(rust_files).collect();
+    let (excepted, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(path, _)| LONG_FILES.iter().any(|(long, _)| long == path));
+    assert_none(&others.iter().filter_map(|(path, text)| rules::too_long(path, text)).collect::<Vec<_>>());
+    let long = excepted.iter().filter(|(path, text)| rules::too_long(path, text).is_some());
+    assert_all_needed(LONG_FILES, &long.map(|(path, _)| path.as_str()).collect());
+}
+
+#[test]
+fn only_listed_files_look_inside_a_secret() {
+    let files = rust_files("src");
+    let exposing: BTreeSet<_> =
+        files.iter().filter(|(path, text)| rules::exposes(path, text)).map(|(path, _)| path.as_str()).collect();
+    let unlisted = exposing.iter().filter(|path| EXPOSING_FILES.iter().all(|(listed, _)| listed != *path));
+    assert_none(
+        &unlisted
+            .map(|path| {
+                format!("{path} calls Secret::expose: if it must, list it in tests/layering.rs with the reason")
+            })
+            .collect::<Vec<_>>(),
+    );
+    assert_all_needed(EXPOSING_FILES, &exposing);
+}
+
+#[test]
+fn every_file_is_a_module_of_its_parent() {
+    let files = rust_files("src");
+    assert_none(&rules::orphans(&files));
+}
+
+#[test]
+fn the_crate_documentation_has_a_line_for_each_module() {
+    let files = rust_files("src");
+    let (_, map) = files.iter().find(|(path, _)| path == "src/lib.rs").unwrap();
+    let modules: BTreeSet<_> = files.iter().filter_map(|(path, _)| paths::top_module(path)).collect();
+    assert_none(&rules::missing_in_map(map, &modules));
+}
