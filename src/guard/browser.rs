@@ -1,0 +1,88 @@
+//! What pages may do: fetch metadata, `Origin`, and the preflight of cross-origin requests.
+
+use http::header::{self, Entry};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::{Admission, Call, host};
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// How long a browser may remember a preflight's answer, in seconds: a reload of the rules is felt soon.
+static MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// Judges by what browsers say of the page that calls. WebSocket handshakes carry `Origin` and come the same way.
+pub(super) fn check(
+    allowed: &[String],
+    headers: &HeaderMap,
+    authority: Option<&str>,
+) -> Result<Admission, &'static str> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let origin = origins.next();
+    if origins.next().is_some() {
+        return Err("there is more than one Origin header");
+    }
+    match origin {
+        None if is_same_site(headers) => Ok(Admission::Pass),
+        Some(origin) if is_own(origin, authority) && is_same_site(headers) => Ok(Admission::Pass),
+        Some(origin) if is_listed(origin, allowed) => Ok(Admission::PassTo(origin.clone())),
+        None => Err("a page of another site calls (Sec-Fetch-Site)"),
+        Some(_) => Err("the Origin is not the listener's own and not in access.origins"),
+    }
+}
+
+/// Whether no page calls, or one of this listener. A page of another port is same-site, and still foreign.
+fn is_same_site(headers: &HeaderMap) -> bool {
+    headers.get_all(&SEC_FETCH_SITE).iter().all(|site| site == "same-origin" || site == "none")
+}
+
+/// Whether an origin is the authority that the call names. Listeners speak plain HTTP, so its scheme is `http`.
+fn is_own(origin: &HeaderValue, authority: Option<&str>) -> bool {
+    let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+    own.zip(authority).is_some_and(|(own, authority)| host::same_authority(own, authority))
+}
+
+/// Whether an origin is listed, literally: `null` only if that word is.
+fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
+    allowed.iter().any(|entry| entry.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+}
+
+/// The method that a preflight asks for.
+pub(super) fn preflight(call: &Call<'_>) -> Option<Method> {
+    let asked = call.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    (call.method == Method::OPTIONS).then(|| Method::from_bytes(asked.as_bytes()).ok())?
+}
+
+/// What an allowed preflight is answered with. No `Access-Control-Allow-Credentials`: the credentials are the proxy's, and
+/// a page's cookies for this host are none of its own.
+pub(super) fn answer(origin: &HeaderValue, method: &Method, asked: &HeaderMap) -> HeaderMap {
+    let mut answer = HeaderMap::new();
+    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    if let Ok(method) = HeaderValue::from_str(method.as_str()) {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, method);
+    }
+    for names in asked.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        answer.append(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    if asked.contains_key(&REQUEST_PRIVATE_NETWORK) {
+        answer.insert(ALLOW_PRIVATE_NETWORK.clone(), HeaderValue::from_static("true"));
+    }
+    answer.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE.clone());
+    let vary = "origin, access-control-request-method, access-control-request-headers";
+    answer.insert(header::VARY, HeaderValue::from_static(vary));
+    answer
+}
+
+/// Lets `origin` read an answer. What the upstream allows is about its own origin, so it goes.
+pub fn share(headers: &mut HeaderMap, origin: HeaderValue) {
+    let foreign: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
+    for name in foreign {
+        if let Entry::Occupied(entry) = headers.entry(name) {
+            entry.remove_entry_mult();
+        }
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+}

@@ -1,0 +1,95 @@
+//! Which authorities are this listener's own.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The host of an authority.
+#[derive(Clone, Copy)]
+pub(super) enum Host<'a> {
+    /// A name without the dot of the root.
+    Name(&'a str),
+    /// An address; one that is mapped into IPv6 counts as what it maps.
+    Address(IpAddr),
+}
+
+impl Host<'_> {
+    /// Whether only this machine can be meant. `0.0.0.0` is not: browsers let public pages call it.
+    fn is_local(self) -> bool {
+        match self {
+            Self::Address(address) => address.is_loopback(),
+            Self::Name(name) => {
+                let (below, top) = name.rsplit_once('.').unwrap_or(("localhost", name));
+                top.eq_ignore_ascii_case("localhost") && !below.is_empty()
+            }
+        }
+    }
+
+    fn is(self, other: Host<'_>) -> bool {
+        match (self, other) {
+            (Self::Name(one), Host::Name(two)) => one.eq_ignore_ascii_case(two),
+            (Self::Address(one), Host::Address(two)) => one == two,
+            _ => false,
+        }
+    }
+
+    /// Whether it is some name below `parent`.
+    fn is_below(self, parent: &str) -> bool {
+        let Self::Name(name) = self else { return false };
+        let Some(start) = name.len().checked_sub(parent.len()) else { return false };
+        let (below, end) = name.as_bytes().split_at(start);
+        end.eq_ignore_ascii_case(parent.as_bytes()) && below.len() > 1 && below.ends_with(b".")
+    }
+}
+
+/// Host and port of an authority; `None` if it is none, or has user information.
+pub(super) fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
+    if let Some(bracketed) = authority.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']')?;
+        let address: Ipv6Addr = address.parse().ok()?;
+        let port = if port.is_empty() { None } else { self::port(port.strip_prefix(':')?)? };
+        return Some((Host::Address(IpAddr::V6(address).to_canonical()), port));
+    }
+    let (name, port) = match authority.split_once(':') {
+        Some((name, port)) => (name, self::port(port)?),
+        None => (authority, None),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let host = name.parse::<Ipv4Addr>().map_or(Host::Name(name), |address| Host::Address(address.into()));
+    (!name.is_empty() && !name.contains('@')).then_some((host, port))
+}
+
+/// A port, which an authority may leave empty.
+fn port(text: &str) -> Option<Option<u16>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok().map(Some))?
+}
+
+/// Whether an authority is local or one of `further`.
+pub(super) fn is_allowed<'a>(authority: &str, mut further: impl Iterator<Item = &'a str>) -> bool {
+    let Some((host, port)) = split(authority) else { return false };
+    host.is_local() || further.any(|entry| fits(entry, host, port))
+}
+
+fn fits(entry: &str, host: Host<'_>, port: Option<u16>) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    if let Some(parent) = entry.strip_prefix("*.") {
+        return host.is_below(parent);
+    }
+    if let Ok(address) = entry.parse::<Ipv6Addr>() {
+        return host.is(Host::Address(IpAddr::V6(address).to_canonical()));
+    }
+    split(entry).is_some_and(|(own, own_port)| host.is(own) && (own_port.is_none() || own_port == port))
+}
+
+/// Whether two authorities of plain HTTP are the same.
+pub(super) fn same_authority(one: &str, two: &str) -> bool {
+    match (split(one), split(two)) {
+        (Some((one, one_port)), Some((two, two_port))) => {
+            one.is(two) && one_port.unwrap_or(80) == two_port.unwrap_or(80)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,164 @@
+//! Who may call: pure rules over peer and headers, for the data listeners and for admin.
+//!
+//! A proxy on localhost that adds credentials is a confused deputy for every page in the user's browser. So a call is
+//! served only if it comes from an allowed peer, names this listener as its `Host` (against DNS rebinding) and was not
+//! made by a foreign page.
+
+mod browser;
+mod glob;
+mod host;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::secret::Secret;
+
+pub use browser::share;
+
+/// The header that carries `access.key`; never forwarded.
+pub static KEY: HeaderName = HeaderName::from_static("x-bearerd-key");
+
+/// The `access` table of an upstream, with nothing left to default.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Networks that may call; loopback unless told otherwise.
+    pub peers: Vec<IpNet>,
+    /// Further `Host` names, besides `localhost`, `*.localhost` and loopback addresses. `*.example.org` is every name
+    /// below it, `*` any; an entry with a port wants that port.
+    pub hosts: Vec<String>,
+    /// Methods allowed; empty: all.
+    pub methods: Vec<Method>,
+    /// Globs on the decoded path; empty: all.
+    pub paths: Vec<String>,
+    /// Browser origins allowed besides the listener's own.
+    pub origins: Vec<String>,
+    /// What `X-Bearerd-Key` must hold.
+    pub key: Option<Secret>,
+    /// Whether a path may have dot segments. With [`Access::paths`] none may: they could lead out of what is allowed.
+    pub dot_segments: bool,
+}
+
+/// What is known of a call before it is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The peer's address; `None` on a unix socket, which has no peer, Host or browser rule.
+    pub peer: Option<IpAddr>,
+    /// The HTTP version: only HTTP/1.0 may name no host.
+    pub version: Version,
+    /// The method.
+    pub method: &'a Method,
+    /// Authority of the request: HTTP/2's `:authority` or an absolute-form target, where it has one; else the Host header decides.
+    pub authority: Option<&'a str>,
+    /// The raw path.
+    pub path: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// What to do with a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// Serve it. An `Origin` that it has on a TCP listener is the listener's own.
+    Pass,
+    /// Serve it, and let this browser origin read the answer: see [`share`].
+    PassTo(HeaderValue),
+    /// Answer 204 with these headers: a preflight of an allowed origin.
+    Preflight(HeaderMap),
+    /// Refuse it with 403; the text says which rule, for people.
+    Refused(&'static str),
+}
+
+/// Who passes when nothing is configured: loopback peers that are no foreign page.
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            peers: loopback(),
+            hosts: Vec::new(),
+            methods: Vec::new(),
+            paths: Vec::new(),
+            origins: Vec::new(),
+            key: None,
+            dot_segments: false,
+        }
+    }
+}
+
+/// The networks that `"loopback"` means.
+pub fn loopback() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
+    vec![v4.into(), v6.into()]
+}
+
+impl Access {
+    /// Judges a call. `own_host` is the upstream's `host` key.
+    pub fn admit(&self, call: &Call<'_>, own_host: Option<&str>) -> Admission {
+        self.judge(call, own_host).unwrap_or_else(Admission::Refused)
+    }
+
+    fn judge(&self, call: &Call<'_>, own_host: Option<&str>) -> Result<Admission, &'static str> {
+        let mut admission = Admission::Pass;
+        if let Some(peer) = call.peer {
+            self.check_peer(peer)?;
+            let authority = self.check_host(call, own_host)?;
+            admission = browser::check(&self.origins, call.headers, authority)?;
+        }
+        self.check_path(call.path)?;
+        if let (Admission::PassTo(origin), Some(asked)) = (&admission, browser::preflight(call)) {
+            // A browser sends a preflight without the page's headers, so it cannot have the key.
+            self.check_method(&asked)?;
+            return Ok(Admission::Preflight(browser::answer(origin, &asked, call.headers)));
+        }
+        self.check_method(call.method)?;
+        self.check_key(call.headers)?;
+        Ok(admission)
+    }
+
+    fn check_peer(&self, peer: IpAddr) -> Result<(), &'static str> {
+        let canonical = peer.to_canonical();
+        let known = self.peers.iter().any(|net| net.contains(&canonical) || net.contains(&peer));
+        known.then_some(()).ok_or("the peer's address is not in access.peers")
+    }
+
+    /// The authority that the call names. Where an absolute-form target and a `Host` differ, both must be allowed.
+    fn check_host<'a>(&self, call: &Call<'a>, own_host: Option<&str>) -> Result<Option<&'a str>, &'static str> {
+        let mut lines = call.headers.get_all(header::HOST).iter();
+        let named = lines.next().map(|host| host.to_str().map_err(|_| "the Host header is not text")).transpose()?;
+        if lines.next().is_some() {
+            return Err("there is more than one Host header");
+        }
+        if named.is_none() && call.authority.is_none() && call.version != Version::HTTP_10 {
+            return Err("there is no Host header");
+        }
+        let allowed = [call.authority, named]
+            .into_iter()
+            .flatten()
+            .all(|authority| host::is_allowed(authority, own_host.into_iter().chain(self.hosts.iter().map(|h| &**h))));
+        allowed.then_some(call.authority.or(named)).ok_or("the Host is not local and not in access.hosts")
+    }
+
+    fn check_path(&self, path: &str) -> Result<(), &'static str> {
+        let allowed = self.paths.is_empty() || glob::any_matches(&self.paths, path);
+        allowed.then_some(()).ok_or("the path is not in access.paths")
+    }
+
+    fn check_method(&self, method: &Method) -> Result<(), &'static str> {
+        let allowed = self.methods.is_empty() || self.methods.contains(method);
+        allowed.then_some(()).ok_or("the method is not in access.methods")
+    }
+
+    fn check_key(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let mut given = headers.get_all(&KEY).iter();
+        match (given.next(), given.next()) {
+            (Some(given), None) if key.matches(given.as_bytes()) => Ok(()),
+            (Some(_), None) => Err("X-Bearerd-Key is wrong"),
+            (None, _) => Err("X-Bearerd-Key is missing"),
+            (Some(_), Some(_)) => Err("there is more than one X-Bearerd-Key header"),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+mod browsers;
+
+use super::*;
+
+/// A call that every default rule lets pass.
+struct Caller {
+    peer: Option<&'static str>,
+    version: Version,
+    method: Method,
+    authority: Option<&'static str>,
+    path: &'static str,
+    headers: Vec<(&'static str, &'static str)>,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self {
+            peer: Some("127.0.0.1"),
+            version: Version::HTTP_11,
+            method: Method::GET,
+            authority: None,
+            path: "/accounts",
+            headers: vec![("host", "localhost:8080")],
+        }
+    }
+}
+
+impl Caller {
+    fn named(host: &'static str) -> Self {
+        Self { headers: vec![("host", host)], ..Self::default() }
+    }
+
+    fn with(headers: &[(&'static str, &'static str)]) -> Self {
+        let mut caller = Self::default();
+        caller.headers.extend(headers);
+        caller
+    }
+
+    fn meets(&self, access: &Access) -> Admission {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let call = Call {
+            peer: self.peer.map(|peer| peer.parse().unwrap()),
+            version: self.version,
+            method: &self.method,
+            authority: self.authority,
+            path: self.path,
+            headers: &headers,
+        };
+        access.admit(&call, Some("younium.internal"))
+    }
+
+    fn passes(&self, access: &Access) -> bool {
+        self.meets(access) == Admission::Pass
+    }
+
+    fn refusal(&self, access: &Access) -> &'static str {
+        match self.meets(access) {
+            Admission::Refused(rule) => rule,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn only_loopback_peers_call_unless_more_are_named() {
+    for (peer, local) in [
+        ("127.0.0.1", true),
+        ("127.200.0.9", true),
+        ("::1", true),
+        ("::ffff:127.0.0.1", true),
+        ("::ffff:10.0.0.1", false),
+        ("10.0.0.1", false),
+        ("0.0.0.0", false),
+        ("::", false),
+        ("fe80::1", false),
+    ] {
+        let caller = Caller { peer: Some(peer), ..Caller::default() };
+        assert_eq!(caller.passes(&Access::default()), local, "{peer}");
+    }
+    let pods = Access { peers: vec!["10.0.0.0/8".parse().unwrap()], ..Access::default() };
+    assert!(Caller { peer: Some("10.1.2.3"), ..Caller::default() }.passes(&pods));
+    assert!(Caller { peer: Some("::ffff:10.1.2.3"), ..Caller::default() }.passes(&pods));
+    assert!(Caller::default().refusal(&pods).contains("access.peers"));
+}
+
+#[test]
+fn hosts_that_mean_this_machine_pass() {
+    for host in [
+        "localhost",
+        "LocalHost:8080",
+        "localhost.",
+        "localhost.:80",
+        "localhost:",
+        "younium.localhost",
+        "a.b.localhost.:1",
+        "127.0.0.1",
+        "127.9.9.9:80",
+        "127.0.0.1.",
+        "[::1]",
+        "[::1]:8080",
+        "[0:0:0:0:0:0:0:1]",
+        "[::ffff:127.0.0.1]:80",
+        "younium.internal",
+        "YOUNIUM.internal.:8080",
+    ] {
+        assert!(Caller::named(host).passes(&Access::default()), "{host}");
+    }
+}
+
+#[test]
+fn hosts_that_a_rebound_name_or_a_trick_would_send_are_refused() {
+    for host in [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "evillocalhost",
+        "127.0.0.1.evil.example",
+        ".localhost",
+        "localhost..",
+        "",
+        ":8080",
+        ".",
+        "0.0.0.0",
+        "0.0.0.0:8080",
+        "[::]",
+        "[::ffff:0.0.0.0]",
+        "10.0.0.1",
+        "[fe80::1]",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "[::1].",
+        "[::1%25lo]",
+        "[127.0.0.1]",
+        "2130706433",
+        "0x7f.1",
+        "127.1",
+        "localhost:8080:1",
+        "localhost:+1",
+        "localhost:70000",
+        "localhost:8o",
+        "user@localhost",
+        "localhost:1@evil.example",
+        "localhost/",
+        "localhost evil.example",
+        "sub.younium.internal",
+        "localhöst",
+    ] {
+        assert!(!Caller::named(host).passes(&Access::default()), "{host}");
+    }
+}
+
+#[test]
+fn more_hosts_pass_when_named() {
+    let hosts = ["api.corp", "*.mesh.local", "only.port:81", "fd00::1", "10.1.1.1"].map(str::to_owned).into();
+    let access = Access { hosts, ..Access::default() };
+    for (host, allowed) in [
+        ("api.corp:1", true),
+        ("API.corp.", true),
+        ("x.api.corp", false),
+        ("a.mesh.local", true),
+        ("a.b.Mesh.local:9", true),
+        ("mesh.local", false),
+        (".mesh.local", false),
+        ("amesh.local", false),
+        ("only.port:81", true),
+        ("only.port", false),
+        ("[fd00::1]:80", true),
+        ("10.1.1.1:80", true),
+        ("evil.example", false),
+        ("localhost", true),
+    ] {
+        assert_eq!(Caller::named(host).passes(&access), allowed, "{host}");
+    }
+    let any = Access { hosts: vec!["*".to_owned()], ..Access::default() };
+    assert!(Caller::named("evil.example").passes(&any));
+    assert!(!Caller::named("a@b").passes(&any));
+}
+
+#[test]
+fn exactly_one_host_is_named_except_by_http_1_0() {
+    let access = Access::default();
+    let without = Caller { headers: vec![], ..Caller::default() };
+    assert_eq!(without.refusal(&access), "there is no Host header");
+    assert!(Caller { version: Version::HTTP_10, ..without }.passes(&access));
+    let rebound = Caller { version: Version::HTTP_10, ..Caller::named("evil.example") };
+    assert!(!rebound.passes(&access));
+    assert!(Caller::with(&[("host", "localhost:8080")]).refusal(&access).contains("more than one"));
+}
+
+#[test]
+fn an_authority_counts_as_the_host_and_both_must_be_allowed() {
+    let both = |authority, headers| Caller { authority, headers, ..Caller::default() }.passes(&Access::default());
+    assert!(both(Some("localhost:8080"), vec![]));
+    assert!(!both(Some("evil.example"), vec![]));
+    assert!(!both(Some("evil.example"), vec![("host", "localhost")]));
+    assert!(!both(Some("localhost"), vec![("host", "evil.example")]));
+}
+
+#[test]
+fn methods_and_paths_allow_all_until_they_are_set() {
+    let access = Access { methods: vec![Method::GET], paths: vec!["/accounts/**".to_owned()], ..Access::default() };
+    assert!(Caller::default().passes(&access));
+    assert!(Caller { method: Method::DELETE, ..Caller::default() }.refusal(&access).contains("access.methods"));
+    assert!(Caller { path: "/admin", ..Caller::default() }.refusal(&access).contains("access.paths"));
+    assert!(Caller { path: "/admin/../x/%zz", ..Caller::default() }.passes(&Access::default()));
+}
+
+#[test]
+fn the_local_key_is_demanded_once_and_whole() {
+    let access = Access { key: Some(Secret::new("open sesame")), ..Access::default() };
+    assert!(Caller::with(&[("x-bearerd-key", "open sesame")]).passes(&access));
+    for (headers, rule) in [
+        (&[][..], "missing"),
+        (&[("x-bearerd-key", "open")], "wrong"),
+        (&[("x-bearerd-key", "")], "wrong"),
+        (&[("x-bearerd-key", "open sesame"), ("x-bearerd-key", "open sesame")], "more than one"),
+    ] {
+        assert!(Caller::with(headers).refusal(&access).contains(rule), "{headers:?}");
+    }
+}
+
+#[test]
+fn a_unix_socket_has_no_peer_host_or_browser_rule_but_all_others() {
+    let access = Access { methods: vec![Method::GET], key: Some(Secret::new("k")), ..Access::default() };
+    let headers = vec![("host", "evil.example"), ("origin", "null"), ("x-bearerd-key", "k")];
+    let caller = Caller { peer: None, headers, ..Caller::default() };
+    assert!(caller.passes(&access));
+    assert!(Caller { method: Method::PUT, ..caller }.refusal(&access).contains("access.methods"));
+    assert!(Caller { peer: None, headers: vec![], ..Caller::default() }.refusal(&access).contains("X-Bearerd-Key"));
+}
