@@ -1,0 +1,158 @@
+//! Which APIs there are, and what each of them accepts.
+
+use serde_json::Value;
+
+use super::answer::{Answer, Asked};
+use super::received::Kind;
+use super::vendor::Vendor;
+use super::{dnb, oauth, open, simacan, yodlee, younium};
+
+/// One of the mocked APIs; each has an address of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Api {
+    /// Younium, meant for auth v2. Like the real one it answers auth v1 as well.
+    Younium,
+    /// A second Younium account, meant for auth v1.
+    YouniumV1,
+    /// Yodlee: a token per user.
+    Yodlee,
+    /// D&B Europe: client credentials, HTTP Basic.
+    Dnb,
+    /// Simacan: password once, then rotating refresh tokens.
+    Simacan,
+    /// A server that does what RFC 6749 says.
+    Oauth,
+    /// An API that asks for nothing and so accepts everything.
+    Open,
+}
+
+/// A user name or client id, and what proves it.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials {
+    /// Client id or user name.
+    pub id: &'static str,
+    /// Client secret or password, until `Vendor::accept_secret` changes it.
+    pub secret: &'static str,
+}
+
+/// Accepted by [`Api::Younium`].
+pub const YOUNIUM: Credentials = Credentials { id: "demo-younium-client", secret: "canary-younium-secret-6c1f0a" };
+/// Accepted by [`Api::YouniumV1`].
+pub const YOUNIUM_V1: Credentials =
+    Credentials { id: "demo-younium-v1-client", secret: "canary-younium-v1-secret-b83d52" };
+/// Accepted by [`Api::Yodlee`].
+pub const YODLEE: Credentials = Credentials { id: "demo-yodlee-client", secret: "canary-yodlee-secret-19e7c4" };
+/// Accepted by [`Api::Dnb`]; every character in it that a careless encoder spoils.
+pub const DNB: Credentials = Credentials { id: "demo-dnb-client", secret: "canary-dnb:100%+säkert-4fa2d9" };
+/// Accepted by [`Api::Simacan`]: user name and password.
+pub const SIMACAN: Credentials = Credentials { id: "demo-simacan-user", secret: "canary-simacan-password-e05b7d" };
+/// Accepted by [`Api::Oauth`]; the secret differs once it is form-encoded (RFC 6749 §2.3.1).
+pub const OAUTH: Credentials = Credentials { id: "demo oauth client", secret: "canary-oauth:secret+%-72d9be" };
+/// The resource owner of [`Api::Oauth`], for the password grant.
+pub const OAUTH_USER: Credentials = Credentials { id: "demo-oauth-user", secret: "canary-oauth-password-a8c316" };
+/// The admin's login name at [`Api::Yodlee`].
+pub const YODLEE_ADMIN: &str = "demo-admin";
+/// The legal entity that both Younium accounts have, by name.
+pub const LEGAL_ENTITY: &str = "Acme AB";
+/// The same legal entity by id.
+pub const LEGAL_ENTITY_ID: &str = "9f2b1c1e-6f1d-4a53-9d8c-2f6a3b7c1d10";
+
+impl Api {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Younium, Self::YouniumV1, Self::Yodlee, Self::Dnb, Self::Simacan, Self::Oauth, Self::Open];
+
+    /// The name of the upstream that stands before it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Younium => "younium",
+            Self::YouniumV1 => "younium-v1",
+            Self::Yodlee => "yodlee",
+            Self::Dnb => "dnb-europe",
+            Self::Simacan => "simacan",
+            Self::Oauth => "oauth",
+            Self::Open => "open",
+        }
+    }
+
+    /// What it accepts at first.
+    pub const fn credentials(self) -> Credentials {
+        match self {
+            Self::Younium => YOUNIUM,
+            Self::YouniumV1 => YOUNIUM_V1,
+            Self::Yodlee => YODLEE,
+            Self::Dnb => DNB,
+            Self::Simacan => SIMACAN,
+            Self::Oauth => OAUTH,
+            Self::Open => Credentials { id: "", secret: "" },
+        }
+    }
+
+    /// Path of the base URL.
+    pub(super) const fn base_path(self) -> &'static str {
+        match self {
+            Self::Yodlee => "/ysl",
+            _ => "",
+        }
+    }
+
+    /// Path below the base of the endpoint that logs in.
+    pub(super) const fn token_path(self) -> &'static str {
+        match self {
+            Self::Younium => "/auth/v2/token",
+            Self::YouniumV1 | Self::Yodlee => "/auth/token",
+            Self::Dnb => "/as/token.oauth2",
+            Self::Simacan => "/auth/password",
+            Self::Oauth | Self::Open => "/token",
+        }
+    }
+
+    pub(super) const fn seconds_of_life(self) -> u64 {
+        match self {
+            Self::Younium | Self::YouniumV1 => 86_400,
+            Self::Yodlee => 1799,
+            _ => 3600,
+        }
+    }
+
+    /// Whether its tokens look like JSON Web Tokens.
+    pub(super) const fn speaks_jwt(self) -> bool {
+        matches!(self, Self::Younium | Self::YouniumV1 | Self::Dnb | Self::Simacan)
+    }
+
+    pub(super) fn dialect(self) -> &'static dyn Dialect {
+        match self {
+            Self::Younium | Self::YouniumV1 => &younium::Younium,
+            Self::Yodlee => &yodlee::Yodlee,
+            Self::Dnb => &dnb::Dnb,
+            Self::Simacan => &simacan::Simacan,
+            Self::Oauth => &oauth::Oauth,
+            Self::Open => &open::Open,
+        }
+    }
+}
+
+/// The token that a call brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// Which one it was, counted from 1; none where the API asks for no token.
+    pub(super) number: Option<u64>,
+    /// The user it stands for.
+    pub(super) subject: Option<String>,
+}
+
+/// How one vendor speaks: endpoints, shapes and errors.
+pub(super) trait Dialect: Send + Sync {
+    /// What a request to `path`, below the base, does with tokens; none for calls of the API.
+    fn token_kind(&self, path: &str, asked: &Asked) -> Option<Kind>;
+    /// The reply of a token endpoint.
+    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer;
+    /// How the token endpoint words a refusal.
+    fn refusal(&self, path: &str) -> Value;
+    /// Lets a call pass, or answers it.
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>>;
+    /// How the API words a 401 for a token that it takes no longer.
+    fn expired(&self) -> Value;
+    /// Something to look at.
+    fn sample(&self, path: &str) -> Option<Value>;
+}

@@ -1,0 +1,213 @@
+//! Answers of the API to a call that it let pass: samples, an echo, and what proxies stumble over.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, LOCATION, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Frames, empty, full, gzip, json, streamed};
+use super::received::{BODY_KEPT, Entry, pairs};
+use super::server::Cut;
+use super::vendor::Vendor;
+
+/// A piece of the body that `/bytes` sends: byte `i` is `i % 251`, over all pieces.
+static PIECE: LazyLock<Bytes> = LazyLock::new(|| (0..251 * 256).map(|i: u32| (i % 251).to_le_bytes()[0]).collect());
+/// So long a piece of `/drip` waits for the one before it.
+const DRIP: Duration = Duration::from_millis(200);
+
+/// Echoes what arrived, unless the path means something else.
+pub(super) async fn answer(
+    vendor: &Arc<Vendor>,
+    head: Parts,
+    body: Incoming,
+    path: &str,
+    entry: &Entry,
+) -> Result<Answer, Cut> {
+    match path {
+        "/mirror" => return Ok(mirror(body)),
+        "/early" => return Ok(full(413, "text/plain", "no need to go on\n")),
+        "/upgrade" => return Ok(super::upgrade::answer(head, body)),
+        "/slow-head" => vendor.switches.heads.acquire().await.map_err(|_| Cut)?.forget(),
+        _ => {}
+    }
+    let heard = hear(body, entry).await?;
+    if matches!(head.method, Method::GET | Method::HEAD)
+        && let Some(sample) = vendor.api.dialect().sample(path)
+    {
+        return Ok(json(200, &sample));
+    }
+    Ok(oddity(vendor, &head, path).unwrap_or_else(|| json(200, &echo(vendor, &head, &heard))))
+}
+
+/// Endpoints for whoever tests a proxy.
+fn oddity(vendor: &Arc<Vendor>, head: &Parts, path: &str) -> Option<Answer> {
+    let query = |name: &str| number(head.uri.query().unwrap_or_default(), name);
+    let answer = match path {
+        "/bytes" => bytes(query("n").unwrap_or(1024)),
+        "/cut" => cut(query("n").unwrap_or(1024)),
+        "/drip" => drip(vendor.clone(), query("n").unwrap_or(5), head.uri.query() == Some("hold")),
+        "/trailers" => trailers(),
+        "/redirect" => with(empty(302), LOCATION, &format!("{}/landed?a=1", vendor.url())),
+        "/cookie" => with(empty(200), SET_COOKIE, &cookie(&head.headers)),
+        "/gzip-error" => gzip_error(&vendor.api.dialect().expired()),
+        _ => return status(path).map(empty),
+    };
+    Some(answer)
+}
+
+fn status(path: &str) -> Option<u16> {
+    let status = path.strip_prefix("/status/")?.parse().ok()?;
+    (200..=599).contains(&status).then_some(status)
+}
+
+fn cookie(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let domain = host.split(':').next().unwrap_or_default();
+    format!("session=1; Domain={domain}; Path=/; Secure; HttpOnly")
+}
+
+fn gzip_error(error: &Value) -> Answer {
+    with(full(401, "application/json", gzip(error.to_string().as_bytes())), CONTENT_ENCODING, "gzip")
+}
+
+fn with(mut answer: Answer, name: http::HeaderName, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+fn number(query: &str, name: &str) -> Option<u64> {
+    let mut fields = url::form_urlencoded::parse(query.as_bytes());
+    fields.find(|(field, _)| field == name)?.1.parse().ok()
+}
+
+/// A request's body, after it was read.
+pub(super) struct Heard {
+    kept: Vec<u8>,
+    length: u64,
+    sha256: String,
+    trailers: HeaderMap,
+}
+
+/// Reads a body of any length and keeps its beginning.
+pub(super) async fn hear(mut body: Incoming, entry: &Entry) -> Result<Heard, Cut> {
+    let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
+    let (mut kept, mut length, mut trailers) = (Vec::new(), 0, HeaderMap::new());
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(|_| Cut)?.into_data() {
+            Ok(data) => {
+                sum.update(&data);
+                length += data.len() as u64;
+                kept.extend_from_slice(&data[..data.len().min(BODY_KEPT - kept.len())]);
+            }
+            Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
+        }
+    }
+    if length > 0 {
+        entry.note(|received| {
+            received.body.clone_from(&kept);
+            received.body_length = length;
+        });
+    }
+    let sha256 = sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Heard { kept, length, sha256, trailers })
+}
+
+/// Says what arrived.
+fn echo(vendor: &Vendor, head: &Parts, heard: &Heard) -> Value {
+    let bearer = vendor.tokens.bearer(super::answer::bearer(&head.headers).unwrap_or_default());
+    let mut body = json!({ "length": heard.length, "sha256": heard.sha256 });
+    if heard.length == heard.kept.len() as u64
+        && let Ok(text) = std::str::from_utf8(&heard.kept)
+    {
+        body["text"] = text.into();
+    }
+    json!({
+        "api": vendor.api.name(),
+        "method": head.method.as_str(),
+        "target": head.uri.to_string(),
+        "headers": pairs(&head.headers),
+        "body": body,
+        "trailers": pairs(&heard.trailers),
+        "token": bearer.number,
+        "subject": bearer.subject,
+    })
+}
+
+fn mirror(body: Incoming) -> Answer {
+    let mut answer = empty(200);
+    *answer.body_mut() = body.map_err(std::io::Error::other).boxed_unsync();
+    answer
+}
+
+fn bytes(length: u64) -> Answer {
+    let (frames, mut answer) = streamed(200, "application/octet-stream");
+    answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+    tokio::spawn(send(frames, length));
+    answer
+}
+
+async fn send(frames: Frames, mut left: u64) {
+    while left > 0 {
+        let length = PIECE.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        left -= length as u64;
+        if frames.send(Ok(Frame::data(PIECE.slice(..length)))).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Promises `length` bytes, and ends the connection half-way.
+fn cut(length: u64) -> Answer {
+    let (frames, mut answer) = streamed(200, "application/octet-stream");
+    answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+    tokio::spawn(async move {
+        send(frames.clone(), length / 2).await;
+        // Whoever reads sees the end all the same.
+        let _ = frames.send(Err(std::io::Error::other(Cut))).await;
+    });
+    answer
+}
+
+/// Server-sent events, one at a time; held, each but the first waits for its release.
+fn drip(vendor: Arc<Vendor>, pieces: u64, hold: bool) -> Answer {
+    let (frames, answer) = streamed(200, "text/event-stream");
+    tokio::spawn(async move {
+        for piece in 1..=pieces {
+            if piece > 1 && hold {
+                let Ok(permit) = vendor.switches.pieces.acquire().await else {
+                    return;
+                };
+                permit.forget();
+            } else if piece > 1 {
+                tokio::time::sleep(DRIP).await;
+            }
+            if frames.send(Ok(Frame::data(format!("data: {piece}\n\n").into()))).await.is_err() {
+                return;
+            }
+        }
+    });
+    answer
+}
+
+/// Chunks and a trailer.
+fn trailers() -> Answer {
+    let (frames, mut answer) = streamed(200, "text/plain");
+    answer.headers_mut().insert(http::header::TRAILER, HeaderValue::from_static("x-sum"));
+    tokio::spawn(async move {
+        let end = HeaderMap::from_iter([(http::HeaderName::from_static("x-sum"), HeaderValue::from_static("6"))]);
+        for frame in [Frame::data("one".into()), Frame::data("two".into()), Frame::trailers(end)] {
+            if frames.send(Ok(frame)).await.is_err() {
+                return;
+            }
+        }
+    });
+    answer
+}

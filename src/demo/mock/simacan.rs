@@ -1,0 +1,80 @@
+//! Simacan: a password once, then refresh tokens that rotate; a used one ends the session.
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Asked, bearer, empty, json};
+use super::api::Dialect;
+use super::received::Kind;
+use super::tokens::{Session, Worth};
+use super::vendor::Vendor;
+
+pub(super) struct Simacan;
+
+impl Dialect for Simacan {
+    fn token_kind(&self, path: &str, _: &Asked) -> Option<Kind> {
+        match path {
+            "/auth/password" => Some(Kind::Login),
+            "/auth/refresh" => Some(Kind::Refresh),
+            _ => None,
+        }
+    }
+
+    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer {
+        if asked.method != http::Method::POST {
+            return empty(405);
+        }
+        if !asked.is("application/x-www-form-urlencoded") {
+            return empty(415);
+        }
+        let session = if asked.kind == Kind::Refresh { refresh(asked, vendor) } else { login(asked, vendor) };
+        match session {
+            Ok(session) => json(200, &grant(asked, session, vendor)),
+            Err(400) => json(400, &json!({ "message": "A field is missing" })),
+            Err(status) => json(status, &self.refusal(path)),
+        }
+    }
+
+    fn refusal(&self, _: &str) -> Value {
+        json!({ "message": "Unauthorized" })
+    }
+
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>> {
+        match vendor.worth(bearer(&head.headers).unwrap_or_default()) {
+            Worth::Good => Ok(()),
+            _ => Err(json(401, &self.expired()).into()),
+        }
+    }
+
+    fn expired(&self) -> Value {
+        json!({ "message": "Unauthorized" })
+    }
+
+    fn sample(&self, path: &str) -> Option<Value> {
+        let trip = json!({ "id": "trip-7", "from": "Amersfoort", "to": "Utrecht", "status": "EN_ROUTE" });
+        (path == "/trips").then(|| json!({ "trips": [trip] }))
+    }
+}
+
+fn login(asked: &Asked, vendor: &Vendor) -> Result<Session, u16> {
+    let username = asked.form("username").ok_or(400_u16)?;
+    let password = asked.form("password").ok_or(400_u16)?;
+    if !vendor.knows(username.as_bytes(), password.as_bytes()) {
+        return Err(401);
+    }
+    Ok(vendor.tokens.session(None))
+}
+
+fn refresh(asked: &Asked, vendor: &Vendor) -> Result<Session, u16> {
+    let token = asked.form("refresh_token").ok_or(400_u16)?;
+    vendor.tokens.redeem(&token, vendor.terms().rotates).ok_or(401)
+}
+
+fn grant(asked: &Asked, session: Session, vendor: &Vendor) -> Value {
+    let issued = vendor.issue(asked, None, Some(session));
+    let mut reply = json!({ "access_token": issued.token, "refresh_token": issued.refresh_token,
+        "token_type": "bearer" });
+    if let Some(value) = vendor.terms().seconds(issued.seconds.into()) {
+        reply["expires_in"] = value;
+    }
+    reply
+}

@@ -1,0 +1,204 @@
+//! The tokens that an API gave out, and what they are worth now.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::api::Bearer;
+use super::received::lock;
+use super::switches::Terms;
+use crate::clock::{Moment, SharedClock};
+
+/// So many tokens are remembered; the oldest are forgotten first.
+const REMEMBERED: usize = 10_000;
+
+/// What a token is worth.
+pub(super) enum Worth {
+    Good,
+    Expired(u64),
+    Unknown,
+}
+
+/// A token, fresh from the press.
+pub(super) struct Issued {
+    pub(super) token: String,
+    pub(super) number: u64,
+    pub(super) subject: Option<String>,
+    /// Stands for the session that it continues; none if the grant has no session.
+    pub(super) refresh_token: Option<String>,
+    pub(super) seconds: u64,
+    pub(super) ends: SystemTime,
+}
+
+/// A login that refresh tokens continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Session {
+    id: u64,
+    pub(super) subject: Option<String>,
+}
+
+struct Access {
+    bearer: Bearer,
+    number: u64,
+    ends: Option<Moment>,
+    session: Option<u64>,
+}
+
+struct RefreshToken {
+    session: Session,
+    used: bool,
+}
+
+#[derive(Default)]
+struct Book {
+    issued: u64,
+    sessions: u64,
+    access: HashMap<String, Access>,
+    refresh: HashMap<String, RefreshToken>,
+    order: VecDeque<String>,
+}
+
+/// The tokens of one API.
+pub(super) struct Tokens {
+    clock: SharedClock,
+    book: Mutex<Book>,
+}
+
+impl Tokens {
+    pub(super) fn new(clock: SharedClock) -> Self {
+        Self { clock, book: Mutex::default() }
+    }
+
+    /// A new token on these terms, and a refresh token if there is a session.
+    pub(super) fn issue(&self, terms: &Terms, subject: Option<String>, session: Option<Session>) -> Issued {
+        let wall = self.clock.wall();
+        let ends = wall + terms.life;
+        let mut book = lock(&self.book);
+        book.issued += 1;
+        let number = book.issued;
+        let token = if terms.jwt { web_token(number, wall, ends) } else { random(28) };
+        let bearer = Bearer { number: Some(number), subject: subject.clone() };
+        let session_id = session.as_ref().map(|session| session.id);
+        let access = Access { bearer, number, ends: Some(self.clock.now() + terms.life), session: session_id };
+        book.remember(&token);
+        book.access.insert(token.clone(), access);
+        let refresh_token = session.map(|session| book.refresh_token(session));
+        Issued { token, number, subject, refresh_token, seconds: terms.life.as_secs(), ends }
+    }
+
+    /// The beginning of a session.
+    pub(super) fn session(&self, subject: Option<String>) -> Session {
+        let mut book = lock(&self.book);
+        book.sessions += 1;
+        Session { id: book.sessions, subject }
+    }
+
+    /// A refresh token for a session, without a login.
+    pub(super) fn refresh_token(&self, session: Session) -> String {
+        lock(&self.book).refresh_token(session)
+    }
+
+    /// The session that a refresh token continues. Where they rotate, a used one ends its session: somebody stole it.
+    pub(super) fn redeem(&self, token: &str, rotates: bool) -> Option<Session> {
+        let mut book = lock(&self.book);
+        let known = book.refresh.get_mut(token)?;
+        let session = known.session.clone();
+        if !known.used {
+            known.used = rotates;
+            return Some(session);
+        }
+        book.refresh.retain(|_, other| other.session.id != session.id);
+        book.access.retain(|_, access| access.session != Some(session.id));
+        None
+    }
+
+    /// Takes `token` from now on, for ever.
+    pub(super) fn accept(&self, token: &str) {
+        let mut book = lock(&self.book);
+        book.issued += 1;
+        let number = book.issued;
+        let bearer = Bearer { number: Some(number), subject: None };
+        book.remember(token);
+        book.access.insert(token.to_owned(), Access { bearer, number, ends: None, session: None });
+    }
+
+    /// Which token this is, good or not.
+    pub(super) fn bearer(&self, token: &str) -> Bearer {
+        lock(&self.book).access.get(token).map(|access| access.bearer.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn worth(&self, token: &str) -> Worth {
+        let book = lock(&self.book);
+        let Some(access) = book.access.get(token) else {
+            return Worth::Unknown;
+        };
+        if access.ends.is_some_and(|ends| self.clock.now() >= ends) {
+            return Worth::Expired(access.number);
+        }
+        Worth::Good
+    }
+
+    /// Forgets a token; says which one it was.
+    pub(super) fn revoke(&self, token: &str) -> Option<u64> {
+        lock(&self.book).access.remove(token).map(|access| access.number)
+    }
+
+    /// Ends every token that is out.
+    pub(super) fn expire(&self) {
+        let now = self.clock.now();
+        lock(&self.book).access.values_mut().for_each(|access| access.ends = Some(now));
+    }
+
+    /// Ends every session: no refresh token is taken any more.
+    pub(super) fn end_sessions(&self) {
+        lock(&self.book).refresh.clear();
+    }
+
+    /// Every token and refresh token that is remembered.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        lock(&self.book).order.iter().cloned().collect()
+    }
+
+    /// A refresh token that leads nowhere.
+    pub(super) fn dead_refresh_token(&self) -> String {
+        let token = random(36);
+        lock(&self.book).remember(&token);
+        token
+    }
+}
+
+impl Book {
+    fn remember(&mut self, token: &str) {
+        if self.order.len() == REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.access.remove(&oldest);
+            self.refresh.remove(&oldest);
+        }
+        self.order.push_back(token.to_owned());
+    }
+
+    fn refresh_token(&mut self, session: Session) -> String {
+        let token = random(40);
+        self.remember(&token);
+        self.refresh.insert(token.clone(), RefreshToken { session, used: false });
+        token
+    }
+}
+
+fn random(length: usize) -> String {
+    (0..length).map(|_| fastrand::alphanumeric()).collect()
+}
+
+/// Looks like a JSON Web Token; nobody has the key.
+fn web_token(number: u64, from: SystemTime, until: SystemTime) -> String {
+    let epoch = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let header = json!({ "alg": "RS256", "typ": "JWT" });
+    let claims = json!({ "sub": "demo", "jti": number, "iat": epoch(from), "exp": epoch(until) });
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.{}", part(header), part(claims), random(43))
+}
