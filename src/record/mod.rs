@@ -1,9 +1,25 @@
 //! What happened: counters, histograms and the last requests; written by proxy and token core, read by admin.
+//!
+//! The data thread writes with plain loads and stores and never waits for a reader; admin adds up when it is asked.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod cell;
+mod histogram;
+mod journal;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upstream;
+
+use std::time::{Duration, SystemTime};
 
 use http::Method;
+
+pub use histogram::{Histogram, Snapshot};
+pub use journal::{AccessLog, Entry, Journal};
+pub use tally::Count;
+pub use token::{KINDS, OUTCOMES, TokenRecord};
+pub use upstream::UpstreamRecord;
 
 /// Who is at fault for an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -18,6 +34,22 @@ pub enum Blame {
     Upstream,
     /// bearerd itself.
     Bearerd,
+}
+
+impl Blame {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 5] = [Self::None, Self::Client, Self::Token, Self::Upstream, Self::Bearerd];
+
+    /// The metric's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Client => "client",
+            Self::Token => "token",
+            Self::Upstream => "upstream",
+            Self::Bearerd => "bearerd",
+        }
+    }
 }
 
 /// What the one repeat of a request gave.
@@ -35,19 +67,41 @@ pub enum Replay {
     Failed,
 }
 
+impl Replay {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Rejected, Self::NoToken, Self::NotRepeatable, Self::Failed];
+
+    /// The metric's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::NoToken => "no_token",
+            Self::NotRepeatable => "not_repeatable",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A request that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
+    /// When it ended, by the wall's clock.
+    pub at: SystemTime,
     /// Its method.
     pub method: &'a Method,
     /// Its path without the query.
     pub path: &'a str,
     /// The status the caller got; 0 if the caller was gone before.
     pub status: u16,
+    /// The error code, where bearerd itself answered.
+    pub code: Option<&'static str>,
     /// Who is at fault.
     pub blame: Blame,
     /// How often it was sent to the upstream.
     pub attempts: u8,
+    /// Which token was sent last.
+    pub generation: Option<u64>,
     /// From its head to the end of the answer's body.
     pub whole: Duration,
     /// From sending to the upstream's head, the last attempt's.
@@ -56,69 +110,31 @@ pub struct Finished<'a> {
     pub replay: Option<Replay>,
 }
 
-/// The requests of one upstream: written by the data thread alone, read by admin.
-pub struct UpstreamRecord {
-    /// The upstream's name.
-    pub upstream: Arc<str>,
-}
-
-impl UpstreamRecord {
-    /// Nothing happened yet.
-    pub fn new(upstream: impl Into<Arc<str>>) -> Self {
-        Self { upstream: upstream.into() }
-    }
-
-    /// A request began.
-    pub fn started(&self) {}
-
-    /// A request ended.
-    pub fn finished(&self, _request: &Finished<'_>) {}
-}
-
-/// Token requests of one upstream.
-pub struct TokenRecord {
-    /// The upstream's name.
-    pub upstream: Arc<str>,
-}
-
-impl TokenRecord {
-    /// Nothing happened yet.
-    pub fn new(upstream: impl Into<Arc<str>>) -> Self {
-        Self { upstream: upstream.into() }
-    }
-
-    /// A token request ended; `kind` is `login`, `refresh` or `revoke`, `outcome` the metric's word.
-    pub fn token_request(&self, _kind: &'static str, _outcome: &'static str, _took: Duration) {}
-
-    /// A request had to wait for a token.
-    pub fn token_wait(&self) {}
-}
-
 /// The data path as a whole.
 #[derive(Default, Debug)]
 pub struct ProxyRecord {
-    connections: std::sync::atomic::AtomicU64,
-    beat: std::sync::atomic::AtomicU64,
+    connections: cell::Cell,
+    beat: cell::Cell,
 }
 
 impl ProxyRecord {
     /// The data thread is alive; `now` is in whole seconds of its clock.
     pub fn beat(&self, now: u64) {
-        self.beat.store(now, std::sync::atomic::Ordering::Relaxed);
+        self.beat.set(now);
     }
 
     /// When it last was.
     pub fn last_beat(&self) -> u64 {
-        self.beat.load(std::sync::atomic::Ordering::Relaxed)
+        self.beat.get()
     }
 
     /// How many callers are connected.
     pub fn set_connections(&self, count: u64) {
-        self.connections.store(count, std::sync::atomic::Ordering::Relaxed);
+        self.connections.set(count);
     }
 
     /// How many callers are connected.
     pub fn connections(&self) -> u64 {
-        self.connections.load(std::sync::atomic::Ordering::Relaxed)
+        self.connections.get()
     }
 }

@@ -1,0 +1,223 @@
+//! The last requests, and the access log.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::{Duration, SystemTime};
+
+use super::cell::Cell;
+use super::{Blame, Finished, Replay};
+
+/// How many requests are remembered.
+const KEPT: usize = 200;
+/// How much of a path or method is: callers choose their lengths.
+const TEXT: usize = 512;
+
+/// Which requests are logged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum AccessLog {
+    /// Those with a status from 400 on, and those whose caller went away.
+    #[default]
+    Errors,
+    /// All.
+    All,
+    /// None.
+    Off,
+}
+
+/// A request that has ended, as it is remembered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Counts requests of all upstreams; a later one has a higher number.
+    pub sequence: u64,
+    /// When it ended.
+    pub at: SystemTime,
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// Its method.
+    pub method: String,
+    /// Its path without the query, cut after 512 bytes.
+    pub path: String,
+    /// The status the caller got; 0 if the caller was gone.
+    pub status: u16,
+    /// The error code, where bearerd itself answered.
+    pub code: Option<&'static str>,
+    /// Who is at fault.
+    pub blame: Blame,
+    /// How often it was sent to the upstream.
+    pub attempts: u8,
+    /// From its head to the end of the answer.
+    pub whole: Duration,
+    /// To the upstream's head.
+    pub to_head: Option<Duration>,
+    /// The repeat, if there was a reason for one.
+    pub replay: Option<Replay>,
+}
+
+impl Entry {
+    /// Who answered the caller.
+    pub fn answered_by(&self) -> &'static str {
+        answered_by(self.status, self.code)
+    }
+}
+
+fn answered_by(status: u16, code: Option<&'static str>) -> &'static str {
+    match (status, code) {
+        (0, _) => "nobody",
+        (_, Some(_)) => "bearerd",
+        (_, None) => "upstream",
+    }
+}
+
+/// The last requests of all upstreams. Each place has its own lock, and a writer that finds one taken by a reader goes on
+/// to the next: the data thread never waits, even for a reader that was suspended in the middle, and nothing is lost.
+#[derive(Debug)]
+pub struct Journal {
+    places: Box<[Mutex<Option<Entry>>]>,
+    sequence: Cell,
+    access: AtomicU8,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let places = (0..KEPT).map(|_| Mutex::new(None)).collect();
+        Self { places, sequence: Cell::default(), access: AtomicU8::new(AccessLog::Errors as u8) }
+    }
+}
+
+impl Journal {
+    /// Chooses which requests are logged from now on.
+    pub fn log(&self, which: AccessLog) {
+        self.access.store(which as u8, Ordering::Relaxed);
+    }
+
+    /// The requests after this one, oldest first; 0 for all that are remembered.
+    pub fn after(&self, sequence: u64) -> Vec<Entry> {
+        let read = |place: &Mutex<Option<Entry>>| place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut entries: Vec<_> = self.places.iter().filter_map(read).filter(|e| e.sequence > sequence).collect();
+        entries.sort_unstable_by_key(|entry| entry.sequence);
+        entries
+    }
+
+    pub(super) fn add(&self, upstream: &Arc<str>, request: &Finished<'_>) {
+        if self.is_logged(request.status) {
+            log(upstream, request);
+        }
+        for _ in 0..KEPT {
+            self.sequence.add(1);
+            let sequence = self.sequence.get();
+            let place = usize::try_from(sequence % KEPT as u64).unwrap_or_default();
+            let mut entry = match self.places[place].try_lock() {
+                Ok(entry) => entry,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => continue,
+            };
+            return entry.get_or_insert_with(|| Entry::empty(upstream)).fill(sequence, upstream, request);
+        }
+    }
+
+    fn is_logged(&self, status: u16) -> bool {
+        let which = self.access.load(Ordering::Relaxed);
+        which == AccessLog::All as u8 || (which == AccessLog::Errors as u8 && (status == 0 || status >= 400))
+    }
+}
+
+impl Entry {
+    fn empty(upstream: &Arc<str>) -> Self {
+        Self {
+            sequence: 0,
+            at: SystemTime::UNIX_EPOCH,
+            upstream: Arc::clone(upstream),
+            method: String::new(),
+            path: String::new(),
+            status: 0,
+            code: None,
+            blame: Blame::None,
+            attempts: 0,
+            whole: Duration::ZERO,
+            to_head: None,
+            replay: None,
+        }
+    }
+
+    /// Takes a request's values over into the strings that are already there.
+    fn fill(&mut self, sequence: u64, upstream: &Arc<str>, request: &Finished<'_>) {
+        self.sequence = sequence;
+        self.at = request.at;
+        self.upstream.clone_from(upstream);
+        refill(&mut self.method, request.method.as_str());
+        refill(&mut self.path, request.path);
+        self.status = request.status;
+        self.code = request.code;
+        self.blame = request.blame;
+        self.attempts = request.attempts;
+        self.whole = request.whole;
+        self.to_head = request.upstream;
+        self.replay = request.replay;
+    }
+}
+
+fn refill(text: &mut String, with: &str) {
+    text.clear();
+    text.push_str(&with[..with.floor_char_boundary(TEXT)]);
+}
+
+/// One line for a request.
+fn log(upstream: &str, request: &Finished<'_>) {
+    let millis = |took: Duration| took.as_secs_f64() * 1000.0;
+    tracing::info!(
+        target: "bearerd::access",
+        upstream,
+        method = request.method.as_str(),
+        path = request.path,
+        status = request.status,
+        code = request.code,
+        by = answered_by(request.status, request.code),
+        attempts = request.attempts,
+        generation = request.generation,
+        ms = millis(request.whole),
+        head_ms = request.upstream.map(millis),
+        "request"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_steps_over_a_place_that_is_being_read() {
+        let journal = Journal::default();
+        let request = Finished {
+            at: SystemTime::UNIX_EPOCH,
+            method: &http::Method::GET,
+            path: "/",
+            status: 200,
+            code: None,
+            blame: Blame::None,
+            attempts: 1,
+            generation: None,
+            whole: Duration::ZERO,
+            upstream: None,
+            replay: None,
+        };
+        let read = journal.places[1].lock().unwrap();
+        journal.add(&"younium".into(), &request);
+        drop(read);
+        journal.add(&"younium".into(), &request);
+        let sequences: Vec<_> = journal.after(0).iter().map(|entry| entry.sequence).collect();
+        assert_eq!(sequences, [2, 3]);
+    }
+
+    #[test]
+    fn errors_are_logged_unless_all_or_nothing_is() {
+        let journal = Journal::default();
+        let logged = |which| {
+            journal.log(which);
+            [0, 200, 302, 399, 400, 404, 500].map(|status| u8::from(journal.is_logged(status)))
+        };
+        assert_eq!(logged(AccessLog::Errors), [1, 0, 0, 0, 1, 1, 1]);
+        assert_eq!(logged(AccessLog::All), [1; 7]);
+        assert_eq!(logged(AccessLog::Off), [0; 7]);
+    }
+}

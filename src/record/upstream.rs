@@ -1,0 +1,89 @@
+//! The requests of one upstream.
+
+use std::sync::Arc;
+
+use super::cell::Cell;
+use super::tally::{Count, Tally};
+use super::{Finished, Histogram, Journal, Replay};
+
+/// The requests of one upstream: written by the data thread alone, read by admin.
+#[derive(Debug)]
+pub struct UpstreamRecord {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    journal: Arc<Journal>,
+    tally: Tally,
+    in_flight: Cell,
+    replays: [Cell; Replay::ALL.len()],
+    whole: Histogram,
+    to_head: Histogram,
+}
+
+impl UpstreamRecord {
+    /// Nothing happened yet; its requests go into a journal of its own.
+    pub fn new(upstream: impl Into<Arc<str>>) -> Self {
+        Self::within(Arc::default(), upstream)
+    }
+
+    /// Nothing happened yet; its requests go into the journal that all upstreams share.
+    pub fn within(journal: Arc<Journal>, upstream: impl Into<Arc<str>>) -> Self {
+        Self {
+            upstream: upstream.into(),
+            journal,
+            tally: Tally::default(),
+            in_flight: Cell::default(),
+            replays: Default::default(),
+            whole: Histogram::default(),
+            to_head: Histogram::default(),
+        }
+    }
+
+    /// A request began.
+    pub fn started(&self) {
+        self.in_flight.add(1);
+    }
+
+    /// A request ended.
+    pub fn finished(&self, request: &Finished<'_>) {
+        self.in_flight.take_one();
+        self.tally.add(request.method, request.status, request.blame);
+        self.whole.add(request.whole);
+        if let Some(took) = request.upstream {
+            self.to_head.add(took);
+        }
+        if let Some(replay) = request.replay {
+            self.replays[replay as usize].add(1);
+        }
+        self.journal.add(&self.upstream, request);
+    }
+
+    /// Requests that ended, by method, status and blame.
+    pub fn counts(&self) -> Vec<Count> {
+        self.tally.counts()
+    }
+
+    /// Requests under way.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.get()
+    }
+
+    /// Repeats with this outcome.
+    pub fn replays(&self, outcome: Replay) -> u64 {
+        self.replays[outcome as usize].get()
+    }
+
+    /// How long requests took as a whole.
+    pub fn whole(&self) -> &Histogram {
+        &self.whole
+    }
+
+    /// How long the upstream took to its head.
+    pub fn to_head(&self) -> &Histogram {
+        &self.to_head
+    }
+
+    /// Where its requests are remembered.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+}
