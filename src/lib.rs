@@ -32,5 +32,6 @@ pub mod proxy;
 pub mod record;
 pub mod secret;
 pub mod shutdown;
+pub mod telemetry;
 pub mod tls;
 pub mod token;

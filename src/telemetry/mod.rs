@@ -1,0 +1,103 @@
+//! Logs: one line on standard error for each change of state, as text for people or JSON for machines.
+
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io::IsTerminal;
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, ParseError};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::{Registry, fmt, reload};
+
+use writer::{Flush, Writer};
+
+/// What a line looks like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines: one object per line.
+    Json,
+}
+
+impl Format {
+    /// Text on a terminal, else JSON.
+    pub fn for_stderr() -> Self {
+        if std::io::stderr().is_terminal() { Self::Text } else { Self::Json }
+    }
+}
+
+/// Why logging cannot start, or a level cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The level is not in the syntax of `RUST_LOG`.
+    #[error("`{level}` is no log level: write `info`, or `warn,bearerd::token=debug` for a level per module ({cause})")]
+    Level {
+        /// What was written.
+        level: String,
+        /// What is wrong with it.
+        cause: ParseError,
+    },
+    /// Somebody else in the process logs already, or the log has ended.
+    #[error("the log of the process is not ours to set")]
+    Taken,
+    /// The writing thread did not start.
+    #[error("no thread for the log: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+type Levels = reload::Handle<EnvFilter, Registry>;
+
+/// A running log. Dropping it writes what is still under way.
+pub struct Telemetry {
+    levels: Levels,
+    _flush: Flush,
+}
+
+impl Telemetry {
+    /// Starts the log of the process on standard error. `level` is in the syntax of `RUST_LOG`.
+    pub fn start(format: Format, colour: bool, level: &str) -> Result<Self, TelemetryError> {
+        let (writer, flush) = Writer::start(std::io::stderr())?;
+        let (subscriber, levels) = subscriber(format, colour, parse(level)?, writer);
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Taken)?;
+        Ok(Self { levels, _flush: flush })
+    }
+
+    /// Takes another level from now on; one that is none changes nothing.
+    pub fn set_level(&self, level: &str) -> Result<(), TelemetryError> {
+        self.levels.reload(parse(level)?).map_err(|_| TelemetryError::Taken)
+    }
+}
+
+/// Whether a text is a level.
+pub fn check_level(level: &str) -> Result<(), TelemetryError> {
+    parse(level).map(drop)
+}
+
+fn parse(level: &str) -> Result<EnvFilter, TelemetryError> {
+    let broken = |cause| TelemetryError::Level { level: level.to_owned(), cause };
+    EnvFilter::builder().parse(level).map_err(broken)
+}
+
+fn subscriber<W>(format: Format, colour: bool, levels: EnvFilter, writer: W) -> (impl Subscriber + Send + Sync, Levels)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let (levels, handle) = reload::Layer::new(levels);
+    let lines = fmt::layer().with_writer(writer).with_ansi(colour && format == Format::Text);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        Format::Text => lines.with_target(false).with_filter(levels.and(FilterFn::new(may_be_seen))).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_filter(levels.and(FilterFn::new(may_be_seen))).boxed(),
+    };
+    (Registry::default().with(lines), handle)
+}
+
+/// HTTP and TLS libraries print header values and bodies below `info`, and so credentials. Whatever level is asked for,
+/// only this crate's own words go further down.
+fn may_be_seen(metadata: &Metadata<'_>) -> bool {
+    let own = metadata.target().strip_prefix("bearerd").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    own || *metadata.level() <= Level::INFO
+}
