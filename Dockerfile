@@ -4,7 +4,8 @@ WORKDIR /build
 
 # musl where the toolchain has it or can get it, else glibc linked statically: both run on scratch. Written as cargo's
 # configuration, so that it holds for the program alone and not for the build scripts of its dependencies.
-# hadolint ignore=DL3008 (the base image fixes the release of Debian; its package versions come and go)
+# The tag fixes the release of Debian; versions of its packages come and go.
+# hadolint ignore=DL3008
 RUN command -v musl-gcc >/dev/null \
  || { apt-get update && apt-get install -y --no-install-recommends musl-tools && rm -rf /var/lib/apt/lists/*; }
 RUN arch=$(uname -m); target=$arch-unknown-linux-musl; \

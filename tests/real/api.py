@@ -49,7 +49,8 @@ def _is_active(token: str) -> bool:
 def _echo(environ, start_response):
     # Read whole before answering: a client that sends all before it reads would otherwise wait for itself.
     body = environ["wsgi.input"].read()
-    start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body)))])
+    headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", [*headers, ("X-Target", environ["RAW_URI"])])
     return [body]
 
 
@@ -59,6 +60,6 @@ def application(environ, start_response):
         _journal(f"refused {environ['PATH_INFO']}")
         start_response("401 Unauthorized", [("WWW-Authenticate", 'Bearer error="invalid_token"'), ("Content-Length", "0")])
         return [b""]
-    if environ["PATH_INFO"] == "/echo":
+    if environ["PATH_INFO"].startswith("/echo"):
         return _echo(environ, start_response)
     return httpbin(environ, start_response)
