@@ -1,14 +1,22 @@
 //! The reader's side of a token: a request borrows it, or waits a bounded time for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::oneshot;
+
+use super::board::{Board, Waiter, Word};
 use super::grant::{Generation, Token};
+use super::view::Prospect;
 use crate::clock::Moment;
 
 /// A reader of one token. Cloned by upstreams and requests in flight; when the last one goes, so does the token.
-#[derive(Clone)]
-pub struct TokenHandle {}
+pub struct TokenHandle {
+    board: Arc<Board>,
+    /// The revision that `status()` last saw.
+    seen: AtomicU64,
+}
 
 /// Why there is no usable token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,51 +109,96 @@ pub enum Forced {
 }
 
 impl TokenHandle {
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        Self { board, seen: AtomicU64::new(0) }
+    }
+
     /// The token, if it may be used now. Never waits: an atomic load, and a note that the token is in use.
-    pub fn current(&self, _now: Moment) -> Option<Arc<Token>> {
-        None
+    pub fn current(&self, now: Moment) -> Option<Arc<Token>> {
+        self.board.note_use();
+        self.board.view().usable(now).cloned()
     }
 
     /// The generation of the newest token, cheap enough to ask for each request: whoever keeps something rendered from
-    /// a token compares it with this.
+    /// a token compares it with this. Counts as use of the token, as [`TokenHandle::current`] does.
     pub fn generation(&self) -> Generation {
-        Generation::default()
+        self.board.note_use();
+        self.board.generation()
     }
 
     /// A usable token, waiting at most `patience` while an attempt is running or due within it.
-    pub async fn usable(&self, _patience: Duration) -> Result<Arc<Token>, NoToken> {
-        Err(NoToken::Pending { retry_after: Duration::from_secs(1) })
+    pub async fn usable(&self, patience: Duration) -> Result<Arc<Token>, NoToken> {
+        let now = self.board.clock.now();
+        let until = now + patience;
+        self.board.note_use();
+        if let Prospect::Answer(answer) = self.board.view().prospect(now, until) {
+            return answer;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.board.send(Word::Waiting(Waiter::Usable { patience: until, answer }));
+        if let Ok(Ok(answer)) = tokio::time::timeout(patience, answered).await {
+            return answer;
+        }
+        Err(self.board.view().no_token(self.board.clock.now()))
     }
 
     /// After the API rejected `generation`: a different token, waiting at most `patience`; `None` when there will be
     /// none in time, at once when the bounds on forced renewals refuse one.
-    pub async fn renewed_after(&self, _generation: Generation, _patience: Duration) -> Option<Arc<Token>> {
-        None
+    pub async fn renewed_after(&self, generation: Generation, patience: Duration) -> Option<Arc<Token>> {
+        let now = self.board.clock.now();
+        let until = now + patience;
+        match self.successor(generation, now, until) {
+            Prospect::Answer(answer) => return answer,
+            Prospect::Wait | Prospect::Ask => {}
+        }
+        let (answer, answered) = oneshot::channel();
+        self.board.send(Word::Waiting(Waiter::Successor { rejected: generation, patience: until, answer }));
+        tokio::time::timeout(patience, answered).await.ok()?.ok()?
     }
 
     /// As [`TokenHandle::renewed_after`], for a request that cannot be repeated: nothing to wait for.
-    pub fn rejected(&self, _generation: Generation) {}
+    pub fn rejected(&self, generation: Generation) {
+        let now = self.board.clock.now();
+        if self.successor(generation, now, now) == Prospect::Ask {
+            self.board.send(Word::Rejected(generation));
+        }
+    }
+
+    /// What is known without the keeper. An answer that accepted the token since makes forced renewals free again,
+    /// which only the keeper can tell.
+    fn successor(&self, rejected: Generation, now: Moment, until: Moment) -> Prospect<Option<Arc<Token>>> {
+        match self.board.view().successor(rejected, now, until) {
+            Prospect::Answer(None) if self.board.was_accepted(rejected) => Prospect::Ask,
+            prospect => prospect,
+        }
+    }
 
     /// An answer accepted `generation`: forced renewals are free again.
-    pub fn accepted(&self, _generation: Generation) {}
+    pub fn accepted(&self, generation: Generation) {
+        self.board.note_accepted(generation);
+    }
 
     /// Renews now, within the bounds on forced renewals.
     pub async fn force(&self) -> Forced {
-        Forced::TooSoon(Duration::ZERO)
+        let (answer, answered) = oneshot::channel();
+        self.board.send(Word::Force(answer));
+        answered.await.unwrap_or_else(|_| Forced::Failed("bearerd is stopping".to_owned()))
     }
 
     /// How the token stands.
     pub fn status(&self) -> Status {
-        Status {
-            state: State::Starting,
-            generation: None,
-            obtained_at: None,
-            expires: None,
-            next_renewal: None,
-            last_error: None,
-        }
+        self.seen.store(self.board.revision(), Ordering::Relaxed);
+        self.board.view().status(self.board.clock.now())
     }
 
-    /// Returns when the status may have changed since `status()` was last called.
-    pub async fn changed(&self) {}
+    /// Returns when the status may have changed since `status()` was last called on this reader.
+    pub async fn changed(&self) {
+        self.board.wait_past(self.seen.load(Ordering::Relaxed)).await;
+    }
+}
+
+impl Clone for TokenHandle {
+    fn clone(&self) -> Self {
+        Self { board: Arc::clone(&self.board), seen: AtomicU64::new(self.seen.load(Ordering::Relaxed)) }
+    }
 }

@@ -1,11 +1,28 @@
 //! The token core: who may ask for a token, when, and who gets to see it. It knows no HTTP server, no client, no flow.
 
+//!
+//! A keeper owns one token: it loads, plans ([`plan::decide`]), asks ([`source::Source`]), saves ([`store::Store`]) and
+//! only then publishes. All keepers live in the pool's one task; a future exists only while a token request runs.
+//! Readers hold a [`handle::TokenHandle`] and see what was published without waiting and without a lock.
+
+mod attempt;
+mod backoff;
+mod board;
+mod forced;
 pub mod grant;
 pub mod handle;
+mod keeper;
 pub mod key;
+mod owner;
 pub mod patch;
 pub mod plan;
 pub mod pool;
 pub mod source;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod usage;
+mod view;
+
+#[cfg(test)]
+pub(crate) use tests::fake;

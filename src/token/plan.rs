@@ -1,6 +1,17 @@
-//! When to ask for a token.
+//! When to ask for a token: one pure function, and the numbers it works with.
 
 use std::time::Duration;
+
+use super::grant::{Grant, Life};
+use crate::clock::Moment;
+
+/// Two planned requests are never closer than this, however short the life: a token of 100 ms must not become ten
+/// requests a second.
+const LEAST_PACE: Duration = Duration::from_secs(1);
+/// The same where the server names a time for renewal but no life to measure it by.
+const LEAST_PACE_WITHOUT_LIFE: Duration = Duration::from_secs(60);
+/// The ends of two replies about one token differ by the rounding of `expires_in` and the time on the way.
+const SAME_END: Duration = Duration::from_secs(2);
 
 /// The pace of one flow's token requests.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,3 +39,91 @@ impl Default for Policy {
         }
     }
 }
+
+/// The times of the newest grant.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Held {
+    /// When it was asked for.
+    pub issued: Moment,
+    /// How long its token may be used.
+    pub life: Life,
+    /// When the server would like to be asked again, counted from `issued`.
+    pub refresh_in: Option<Duration>,
+    /// The server gave the token that we had, with no more time on it: asking before its end is in vain.
+    pub repeated: bool,
+    /// Where in the span of renewal this grant's falls: 0 to 1, drawn once, so that a fleet does not renew in step.
+    pub jitter: f64,
+}
+
+impl Held {
+    /// The times of `grant`, after `before` where the server repeated that one's token.
+    pub fn new(grant: &Grant, before: Option<Life>, jitter: f64) -> Self {
+        let repeated = match (before, grant.life) {
+            (Some(Life::Until(before)), Life::Until(end)) => end <= before + SAME_END,
+            (Some(Life::UntilRejected) | None, _) | (Some(Life::Until(_)), Life::UntilRejected) => false,
+        };
+        Self { issued: grant.issued, life: grant.life, refresh_in: grant.refresh_in, repeated, jitter }
+    }
+
+    /// When to renew. A token whose end nobody knows is kept until it is rejected.
+    fn renewal(&self, policy: &Policy) -> Option<Moment> {
+        let Life::Until(end) = self.life else {
+            return self.refresh_in.map(|wish| self.issued + wish.max(LEAST_PACE_WITHOUT_LIFE));
+        };
+        let life = end.since(self.issued);
+        let after = match self.refresh_in {
+            _ if self.repeated => life,
+            Some(wish) => wish.clamp(life / 10, life / 10 * 9),
+            None if policy.exclusive => life - policy.margin.min(life / 4),
+            None => life.mul_f64(0.65 + 0.1 * self.jitter.clamp(0.0, 1.0)),
+        };
+        Some(self.issued + after.max(LEAST_PACE))
+    }
+}
+
+/// All that the next request depends on.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Situation {
+    /// The newest grant.
+    pub held: Option<Held>,
+    /// When a token was last asked for.
+    pub last_request: Option<Moment>,
+    /// The last attempt failed: not before this.
+    pub retry_at: Option<Moment>,
+    /// A renewal is wanted before its time, and the bounds on these allow it.
+    pub forced: bool,
+    /// Somebody used or asked for the token since the last attempt.
+    pub in_use: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Ask for a token now.
+    Mint,
+    /// Look again then.
+    WaitUntil(Moment),
+    /// Nothing is due until something happens.
+    WaitForNudge,
+}
+
+/// What to do next. Whoever waits for the moment in the answer finds [`Decision::Mint`] there.
+pub fn decide(now: Moment, situation: &Situation, policy: &Policy) -> Decision {
+    let due = match (situation.retry_at, &situation.held) {
+        (Some(retry), _) => Some(retry),
+        (None, None) => Some(now),
+        (None, Some(_)) if situation.forced => Some(now),
+        (None, Some(held)) => held.renewal(policy),
+    };
+    let Some(due) = due else { return Decision::WaitForNudge };
+    let earliest = situation.last_request.map_or(due, |last| due.max(last + policy.min_interval));
+    if earliest > now {
+        return Decision::WaitUntil(earliest);
+    }
+    let first = situation.held.is_none() && situation.retry_at.is_none();
+    let wanted = first || situation.forced || situation.in_use || !policy.while_used;
+    if wanted { Decision::Mint } else { Decision::WaitForNudge }
+}
+
+#[cfg(test)]
+mod tests;

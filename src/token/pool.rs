@@ -1,9 +1,15 @@
 //! All tokens of the process: each key has one owner, opened on demand, ended when its last reader goes.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::oneshot;
+
+use super::board::{Board, KeeperId};
 use super::handle::TokenHandle;
 use super::key::{StoreKey, TokenKey};
+use super::owner::{Command, Context, Owner};
 use super::plan::Policy;
 use super::source::Source;
 use super::store::Store;
@@ -29,19 +35,71 @@ pub struct TokenSpec {
 
 /// All tokens of the process. Cheap to clone; owned tokens live on the runtime that [`TokenPool::start`] was called on.
 #[derive(Clone)]
-pub struct TokenPool {}
+pub struct TokenPool {
+    registry: Arc<Registry>,
+    commands: UnboundedSender<Command>,
+    clock: SharedClock,
+}
 
 impl TokenPool {
     /// Starts the pool's task on the current runtime.
-    pub fn start(_clock: SharedClock, _store: Arc<dyn Store>, _random: fastrand::Rng) -> Self {
-        Self {}
+    pub fn start(clock: SharedClock, store: Arc<dyn Store>, random: fastrand::Rng) -> Self {
+        let (commands, heard) = mpsc::unbounded_channel();
+        let registry = Arc::new(Registry::default());
+        let context = Context { clock: Arc::clone(&clock), store, random };
+        tokio::spawn(Owner::new(context, Arc::clone(&registry), heard).run());
+        Self { registry, commands, clock }
     }
 
     /// A reader of the token `spec.key`; if it has no owner yet, one starts at once. May be called from any thread.
-    pub fn open(&self, _spec: TokenSpec) -> TokenHandle {
-        TokenHandle {}
+    pub fn open(&self, spec: TokenSpec) -> TokenHandle {
+        let mut boards = self.registry.boards();
+        let (known, last) = (boards.by_key.get(&spec.key), boards.last);
+        if let Some(board) = known.and_then(|(_, board)| board.upgrade()) {
+            return TokenHandle::new(board);
+        }
+        // A keeper whose readers are gone may still have a request under way: the same number finds it.
+        let id = known.map_or(KeeperId(last + 1), |(id, _)| *id);
+        boards.last = last.max(id.0);
+        let board = Arc::new(Board::new(id, self.commands.clone(), Arc::clone(&self.clock)));
+        boards.by_key.insert(spec.key.clone(), (id, Arc::downgrade(&board)));
+        // Sent under the lock, so that the order of the commands is the order of the registry.
+        let _ = self.commands.send(Command::Open { id, spec, board: Arc::downgrade(&board) });
+        TokenHandle::new(board)
     }
 
-    /// Ends all token requests, saves what is under way, revokes where asked; at most two seconds.
-    pub async fn shutdown(&self) {}
+    /// Ends all token requests, saves what is under way, revokes where asked; at most two seconds. To be called while
+    /// the readers are still there: a token whose last reader goes is revoked whatever the shutdown would do.
+    pub async fn shutdown(&self) {
+        let (done, finished) = oneshot::channel();
+        let _ = self.commands.send(Command::Shutdown(done));
+        let _ = finished.await;
+    }
+}
+
+/// Who reads which token. Locked when a token is opened or given up, never by a request.
+#[derive(Default)]
+pub(super) struct Registry(Mutex<Boards>);
+
+#[derive(Default)]
+struct Boards {
+    by_key: HashMap<TokenKey, (KeeperId, Weak<Board>)>,
+    last: u64,
+}
+
+impl Registry {
+    fn boards(&self) -> MutexGuard<'_, Boards> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the keeper's token up, unless somebody has opened it again.
+    pub(super) fn forget(&self, key: &TokenKey, keeper: KeeperId) -> bool {
+        let mut boards = self.boards();
+        match boards.by_key.get(key) {
+            Some((id, board)) if *id == keeper && board.strong_count() > 0 => return false,
+            Some((id, _)) if *id == keeper => drop(boards.by_key.remove(key)),
+            Some(_) | None => {}
+        }
+        true
+    }
 }

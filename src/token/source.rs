@@ -47,6 +47,20 @@ pub enum Outcome {
     BadReply,
 }
 
+impl Outcome {
+    /// The metric's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Rejected => "rejected",
+            Self::Status => "status",
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::BadReply => "bad_reply",
+        }
+    }
+}
+
 /// Why a token request gave no token. Both kinds keep the owner alive; only the pace differs.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -79,4 +93,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether [`Source::revoke`] does anything.
     fn can_revoke(&self) -> bool;
+
+    /// Whether a grant is revoked when the process ends, too.
+    fn revokes_at_shutdown(&self) -> bool {
+        false
+    }
 }

@@ -1,0 +1,123 @@
+//! How long to wait after a token request that gave no token.
+
+use std::time::Duration;
+
+use super::source::{MintError, Outcome};
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+const LONGEST_HOLD: Duration = Duration::from_secs(15 * 60);
+/// With no usable token, requests fail: the endpoint's return must be noticed soon.
+const LONGEST_WITHOUT_TOKEN: Duration = Duration::from_secs(10);
+
+/// The failures since the last token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Backoff {
+    failed: u32,
+    refused: u32,
+}
+
+impl Backoff {
+    /// Counts a failure and says how long to wait. `left` is the life of the token that is still usable, zero if there
+    /// is none; `draw` is 0 to 1.
+    pub(super) fn after(&mut self, error: &MintError, left: Duration, hold: Duration, draw: f64) -> Duration {
+        let wait = match error.outcome {
+            Outcome::Rejected => self.hold(hold),
+            Outcome::Ok | Outcome::Status | Outcome::Timeout | Outcome::Connect | Outcome::BadReply => {
+                self.pause(left, draw)
+            }
+        };
+        wait.max(error.retry_after.unwrap_or_default().min(LONGEST))
+    }
+
+    /// Refused credentials stay refused: a doubling hold.
+    fn hold(&mut self, first: Duration) -> Duration {
+        let wait = doubled(first, self.refused, LONGEST_HOLD.max(first));
+        self.refused += 1;
+        wait
+    }
+
+    /// Full jitter, so that a fleet does not come back in step.
+    fn pause(&mut self, left: Duration, draw: f64) -> Duration {
+        let mut ceiling = doubled(FIRST, self.failed, LONGEST);
+        if left.is_zero() {
+            ceiling = ceiling.min(LONGEST_WITHOUT_TOKEN);
+        } else if self.failed == 0 {
+            ceiling = ceiling.min(left / 4);
+        }
+        self.failed += 1;
+        ceiling.mul_f64(draw.clamp(0.0, 1.0)).min(left.saturating_add(LONGEST_WITHOUT_TOKEN))
+    }
+}
+
+/// `first`, doubled `times` times, at most `longest`.
+pub(super) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOLD: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_secs(3000);
+
+    fn error(outcome: Outcome, retry_after: Option<u64>) -> MintError {
+        let retry_after = retry_after.map(Duration::from_secs);
+        MintError { outcome, grant_is_dead: false, retry_after, message: String::new() }
+    }
+
+    fn waits(outcome: Outcome, left: Duration, times: usize) -> Vec<u64> {
+        let mut backoff = Backoff::default();
+        (0..times).map(|_| backoff.after(&error(outcome, None), left, HOLD, 1.0).as_secs()).collect()
+    }
+
+    #[test]
+    fn failures_double_from_a_second_to_five_minutes_while_a_token_is_valid() {
+        assert_eq!(waits(Outcome::Status, LONG, 11), [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    }
+
+    #[test]
+    fn with_no_usable_token_no_pause_is_longer_than_ten_seconds() {
+        assert_eq!(waits(Outcome::Timeout, Duration::ZERO, 6), [1, 2, 4, 8, 10, 10]);
+    }
+
+    #[test]
+    fn a_pause_never_outlasts_the_token_by_more_than_ten_seconds() {
+        assert_eq!(waits(Outcome::Status, Duration::from_secs(40), 8), [1, 2, 4, 8, 16, 32, 50, 50]);
+    }
+
+    #[test]
+    fn the_first_pause_is_at_most_a_quarter_of_the_life_that_is_left() {
+        let mut backoff = Backoff::default();
+        let left = Duration::from_secs(2);
+        let failing = error(Outcome::Connect, None);
+        assert_eq!(backoff.after(&failing, left, HOLD, 1.0), Duration::from_millis(500));
+        assert_eq!(backoff.after(&failing, left, HOLD, 1.0), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_jitter_is_full() {
+        for (draw, expected) in [(0.0, 0), (0.25, 250), (1.0, 1000), (7.0, 1000)] {
+            let pause = Backoff::default().after(&error(Outcome::Status, None), LONG, HOLD, draw);
+            assert_eq!(pause, Duration::from_millis(expected));
+        }
+    }
+
+    #[test]
+    fn a_refusal_holds_a_minute_and_doubles_to_a_quarter_of_an_hour() {
+        assert_eq!(waits(Outcome::Rejected, Duration::ZERO, 6), [60, 120, 240, 480, 900, 900]);
+        let long = Duration::from_secs(3600);
+        assert_eq!(Backoff::default().after(&error(Outcome::Rejected, None), LONG, long, 1.0), long);
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_up_to_five_minutes_even_with_no_token() {
+        for (asked, obeyed) in [(0, 1), (30, 30), (300, 300), (3600, 300)] {
+            let busy = error(Outcome::Status, Some(asked));
+            assert_eq!(Backoff::default().after(&busy, Duration::ZERO, HOLD, 1.0).as_secs(), obeyed, "{asked}");
+        }
+        let refused = error(Outcome::Rejected, Some(10));
+        assert_eq!(Backoff::default().after(&refused, Duration::ZERO, HOLD, 1.0), HOLD);
+    }
+}

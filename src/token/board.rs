@@ -1,0 +1,178 @@
+//! Where one keeper and its readers meet: a swapped pointer, a few atomics, and a way to send word.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, oneshot};
+
+use super::grant::{Generation, Token};
+use super::handle::{Forced, NoToken};
+use super::view::View;
+use crate::clock::{Moment, SharedClock};
+
+/// Which keeper a word is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct KeeperId(pub(super) u64);
+
+/// Nobody used the token since the last attempt.
+const UNUSED: u8 = 0;
+/// Somebody did.
+const USED: u8 = 1;
+/// It was due for renewal and unused, so its keeper sleeps until the next use.
+const ASLEEP: u8 = 2;
+
+/// A request that waits for an attempt to end.
+pub(super) enum Waiter {
+    /// For any usable token.
+    Usable { patience: Moment, answer: oneshot::Sender<Result<Arc<Token>, NoToken>> },
+    /// For one after a rejected one.
+    Successor { rejected: Generation, patience: Moment, answer: oneshot::Sender<Option<Arc<Token>>> },
+}
+
+/// Word from a reader to the keeper.
+pub(super) enum Word {
+    /// A sleeping token is used again.
+    Nudge,
+    /// The API rejected this one; nobody waits.
+    Rejected(Generation),
+    /// Somebody waits.
+    Waiting(Waiter),
+    /// Somebody orders a renewal.
+    Force(oneshot::Sender<Forced>),
+    /// The last reader is gone.
+    Gone,
+}
+
+/// How readers send word to the pool's task.
+pub(super) type Words = UnboundedSender<super::owner::Command>;
+
+/// The readers' side of one token. Readers own it and the pool only knows where it is, so when the last one drops it,
+/// the pool hears that the token is no longer held.
+pub(super) struct Board {
+    id: KeeperId,
+    words: Words,
+    pub(super) clock: SharedClock,
+    view: ArcSwap<View>,
+    generation: AtomicU64,
+    accepted: AtomicU64,
+    usage: AtomicU8,
+    revision: AtomicU64,
+    published: Notify,
+}
+
+impl Board {
+    pub(super) fn new(id: KeeperId, words: Words, clock: SharedClock) -> Self {
+        Self {
+            id,
+            words,
+            clock,
+            view: ArcSwap::default(),
+            generation: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            usage: AtomicU8::new(USED),
+            revision: AtomicU64::new(0),
+            published: Notify::new(),
+        }
+    }
+
+    /// Tells the keeper; without one, after shutdown, nobody hears it.
+    pub(super) fn send(&self, word: Word) {
+        let _ = self.words.send(super::owner::Command::Word(self.id, word));
+    }
+
+    pub(super) fn view(&self) -> arc_swap::Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::Acquire))
+    }
+
+    /// Notes that the token is in use. In the steady state one relaxed load.
+    pub(super) fn note_use(&self) {
+        if self.usage.load(Ordering::Relaxed) != USED && self.usage.swap(USED, Ordering::Relaxed) == ASLEEP {
+            self.send(Word::Nudge);
+        }
+    }
+
+    /// Notes that an answer accepted `generation`. In the steady state one relaxed load.
+    pub(super) fn note_accepted(&self, generation: Generation) {
+        if self.accepted.load(Ordering::Relaxed) < generation.0 {
+            self.accepted.fetch_max(generation.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an answer accepted this token.
+    pub(super) fn was_accepted(&self, generation: Generation) -> bool {
+        self.accepted.load(Ordering::Relaxed) >= generation.0
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Returns when the revision is no longer `seen`.
+    pub(super) async fn wait_past(&self, seen: u64) {
+        loop {
+            let mut published = std::pin::pin!(self.published.notified());
+            published.as_mut().enable();
+            if self.revision() != seen {
+                return;
+            }
+            published.await;
+        }
+    }
+}
+
+/// The keeper's side.
+impl Board {
+    /// Shows readers what is new.
+    pub(super) fn publish(&self, view: View) {
+        if **self.view.load() == view {
+            return;
+        }
+        let generation = view.generation();
+        self.view.store(Arc::new(view));
+        self.generation.store(generation.0, Ordering::Release);
+        self.announce();
+    }
+
+    /// Wakes those who watch: the view, or what it means at this time, has changed.
+    pub(super) fn announce(&self) {
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        self.published.notify_waiters();
+    }
+
+    /// Whether an answer accepted the token since this was last asked.
+    pub(super) fn take_accepted(&self, generation: Generation) -> bool {
+        let before = generation.0.saturating_sub(1);
+        self.accepted.fetch_min(before, Ordering::Relaxed) >= generation.0
+    }
+
+    pub(super) fn in_use(&self) -> bool {
+        self.usage.load(Ordering::Relaxed) == USED
+    }
+
+    /// An attempt has ended: use counts anew.
+    pub(super) fn forget_use(&self) {
+        self.usage.store(UNUSED, Ordering::Relaxed);
+    }
+
+    pub(super) fn mark_used(&self) {
+        self.usage.store(USED, Ordering::Relaxed);
+    }
+
+    /// The next use sends word; false if somebody used the token meanwhile.
+    pub(super) fn fall_asleep(&self) -> bool {
+        let slept = self.usage.compare_exchange(UNUSED, ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
+        slept != Err(USED)
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        self.send(Word::Gone);
+    }
+}

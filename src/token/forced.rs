@@ -1,0 +1,122 @@
+//! The bounds on forced renewals: an API that always rejects must not become a storm at the token endpoint.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::backoff::doubled;
+use crate::clock::Moment;
+
+const WINDOW: Duration = Duration::from_secs(60);
+const MOST_IN_WINDOW: usize = 10;
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// When the next forced renewal may be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ForcedBounds {
+    /// The starts within the last minute.
+    starts: VecDeque<Moment>,
+    /// Tokens of forced renewals that were rejected in a row, none of them accepted once.
+    in_vain: u32,
+    not_before: Option<Moment>,
+    /// A forced renewal gave the present token, and no rejection of it was counted yet.
+    unproven: bool,
+}
+
+impl ForcedBounds {
+    /// The moment from which one is allowed; `None`: always.
+    pub(super) fn free_from(&self) -> Option<Moment> {
+        let full = self.starts.len() >= MOST_IN_WINDOW;
+        let by_count = self.starts.front().filter(|_| full).map(|oldest| *oldest + WINDOW);
+        by_count.max(self.not_before)
+    }
+
+    /// Whether one is allowed now.
+    pub(super) fn allow(&self, now: Moment) -> bool {
+        self.free_from().is_none_or(|from| from <= now)
+    }
+
+    /// One starts.
+    pub(super) fn started(&mut self, now: Moment) {
+        while self.starts.len() >= MOST_IN_WINDOW {
+            self.starts.pop_front();
+        }
+        self.starts.push_back(now);
+    }
+
+    /// It gave a token, which no answer has accepted yet.
+    pub(super) fn renewed(&mut self) {
+        self.unproven = true;
+    }
+
+    /// An answer accepted the present token.
+    pub(super) fn accepted(&mut self) {
+        (self.in_vain, self.not_before, self.unproven) = (0, None, false);
+    }
+
+    /// The present token was rejected before any answer accepted it. Counts once for each forced renewal.
+    pub(super) fn rejected(&mut self, now: Moment) {
+        if std::mem::take(&mut self.unproven) {
+            self.not_before = Some(now + doubled(FIRST_WAIT, self.in_vain, LONGEST_WAIT));
+            self.in_vain += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn renewals_in_vain_wait_thirty_seconds_doubling_to_a_quarter_of_an_hour() {
+        let mut bounds = ForcedBounds::default();
+        let mut now = at(1000);
+        for wait in [30, 60, 120, 240, 480, 900, 900] {
+            assert!(bounds.allow(now));
+            bounds.started(now);
+            bounds.renewed();
+            bounds.rejected(now);
+            bounds.rejected(now + Duration::from_secs(1));
+            assert_eq!(bounds.free_from(), Some(now + Duration::from_secs(wait)));
+            now = now + Duration::from_secs(wait);
+        }
+    }
+
+    #[test]
+    fn an_accepted_answer_makes_them_free_again() {
+        let mut bounds = ForcedBounds::default();
+        bounds.renewed();
+        bounds.rejected(at(10));
+        assert!(!bounds.allow(at(11)));
+        bounds.accepted();
+        assert!(bounds.allow(at(11)));
+        bounds.renewed();
+        bounds.rejected(at(12));
+        assert_eq!(bounds.free_from(), Some(at(42)), "the doubling starts again");
+    }
+
+    #[test]
+    fn a_rejected_token_that_no_forced_renewal_gave_costs_nothing() {
+        let mut bounds = ForcedBounds::default();
+        bounds.rejected(at(10));
+        assert!(bounds.allow(at(10)));
+    }
+
+    #[test]
+    fn there_are_never_more_than_ten_in_a_minute() {
+        let mut bounds = ForcedBounds::default();
+        for second in 0..10 {
+            assert!(bounds.allow(at(second)), "{second}");
+            bounds.started(at(second));
+        }
+        assert!(!bounds.allow(at(59)));
+        assert!(bounds.allow(at(60)));
+        bounds.started(at(60));
+        assert!(!bounds.allow(at(60)));
+        assert!(bounds.allow(at(61)));
+    }
+}

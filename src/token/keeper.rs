@@ -1,0 +1,262 @@
+//! The owner of one token: what it knows, what it does next, what it publishes. It does no work itself: the pool's
+//! task runs the [`Job`]s it asks for and tells it how they ended.
+
+mod outcome;
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::{Mutex, oneshot};
+
+use super::attempt::Attempt;
+use super::backoff::Backoff;
+use super::board::{Board, Waiter, Word};
+use super::forced::ForcedBounds;
+use super::grant::{Generation, Grant};
+use super::handle::{Forced, State};
+use super::owner::Context;
+use super::plan::{Decision, Held, Situation, decide};
+use super::pool::TokenSpec;
+use super::view::View;
+use crate::clock::Moment;
+
+/// Work that a keeper wants done.
+pub(super) enum Job {
+    /// Get a token.
+    Mint(Attempt),
+    /// Save the one that could not be saved.
+    Save(Attempt),
+}
+
+/// The owner of one token.
+pub(super) struct Keeper {
+    spec: TokenSpec,
+    board: Weak<Board>,
+    /// Shared by the keepers of one name in the store.
+    pub(super) turn: Arc<Mutex<()>>,
+    grant: Option<Grant>,
+    held: Option<Held>,
+    /// What a reader sees; published whenever it changes.
+    view: View,
+    backoff: Backoff,
+    bounds: ForcedBounds,
+    last_request: Option<Moment>,
+    retry_at: Option<Moment>,
+    /// The present token was rejected; it is used on only because there is nothing else.
+    rejected: bool,
+    spent: bool,
+    marked: bool,
+    save_at: Option<Moment>,
+    waiters: Vec<Waiter>,
+    /// Who ordered the renewal that runs.
+    orders: Vec<oneshot::Sender<Forced>>,
+    state: State,
+    /// When it wants to be looked at again.
+    pub(super) wake: Option<Moment>,
+}
+
+impl Keeper {
+    pub(super) fn new(spec: TokenSpec, board: Weak<Board>, turn: Arc<Mutex<()>>) -> Self {
+        Self {
+            spec,
+            board,
+            turn,
+            grant: None,
+            held: None,
+            view: View::default(),
+            backoff: Backoff::default(),
+            bounds: ForcedBounds::default(),
+            last_request: None,
+            retry_at: None,
+            rejected: false,
+            spent: false,
+            marked: false,
+            save_at: None,
+            waiters: Vec::new(),
+            orders: Vec::new(),
+            state: State::Starting,
+            wake: None,
+        }
+    }
+
+    /// New readers came before the old ones' token was given up.
+    pub(super) fn revive(&mut self, board: Weak<Board>) {
+        self.board = board;
+    }
+
+    /// Whether nobody reads the token and nothing is under way.
+    pub(super) fn is_over(&self) -> bool {
+        !self.view.running && self.board.strong_count() == 0
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.view.running
+    }
+
+    pub(super) fn spec(&self) -> &TokenSpec {
+        &self.spec
+    }
+
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
+    /// Whether its grant is worth revoking.
+    pub(super) fn is_live(&self, now: Moment) -> bool {
+        let renewable = self.grant.as_ref().is_some_and(|grant| grant.refresh.is_some());
+        renewable || self.view.usable(now).is_some()
+    }
+
+    /// Takes word from a reader; [`Keeper::settle`] acts on it.
+    pub(super) fn hear(&mut self, word: Word, now: Moment) {
+        match word {
+            Word::Nudge | Word::Gone => {}
+            Word::Rejected(generation) => self.reject(generation, now),
+            Word::Force(answer) => self.order(answer, now),
+            Word::Waiting(waiter) => {
+                if let Waiter::Successor { rejected, .. } = waiter {
+                    self.reject(rejected, now);
+                }
+                self.waiters.push(waiter);
+            }
+        }
+    }
+
+    /// Only the present token can be rejected: a late rejection of an older one says nothing.
+    fn reject(&mut self, generation: Generation, now: Moment) {
+        let present = self.view.token.as_ref().is_some_and(|token| token.generation == generation);
+        let Some(board) = self.board.upgrade().filter(|_| present) else { return };
+        if self.view.running || self.view.forcing {
+            return;
+        }
+        self.rejected = true;
+        if board.take_accepted(generation) {
+            self.bounds.accepted();
+        } else {
+            self.bounds.rejected(now);
+        }
+        self.view.forcing = self.bounds.allow(now);
+    }
+
+    /// Somebody wants a renewal that no rejection asks for.
+    fn order(&mut self, answer: oneshot::Sender<Forced>, now: Moment) {
+        let Some(board) = self.board.upgrade() else { return };
+        if board.was_accepted(self.view.generation()) {
+            self.bounds.accepted();
+        }
+        let situation = Situation { forced: true, ..self.situation(&board) };
+        let planned = match decide(now, &situation, &self.spec.policy) {
+            Decision::WaitUntil(moment) => Some(moment),
+            Decision::Mint | Decision::WaitForNudge => None,
+        };
+        let earliest = planned.max(self.bounds.free_from()).filter(|moment| *moment > now && !self.view.running);
+        if let Some(moment) = earliest {
+            let _ = answer.send(Forced::TooSoon(moment.since(now)));
+            return;
+        }
+        self.view.forcing = true;
+        self.orders.push(answer);
+    }
+
+    fn situation(&self, board: &Board) -> Situation {
+        Situation {
+            held: self.held,
+            last_request: self.last_request,
+            retry_at: self.retry_at,
+            forced: self.view.forcing,
+            in_use: !self.waiters.is_empty() || board.in_use(),
+        }
+    }
+}
+
+/// What comes next.
+impl Keeper {
+    /// Plans, publishes, answers those who need not wait; `all`: also those who waited before.
+    pub(super) fn settle(&mut self, context: &mut Context, all: bool) -> Option<Job> {
+        let now = context.clock.now();
+        self.wake = None;
+        let board = self.board.upgrade()?;
+        let job = self.next_job(now, &board, context);
+        self.view.forced_from = self.bounds.free_from();
+        board.publish(self.view.clone());
+        self.answer(now, &board, all);
+        self.tell(now, &board);
+        let end = self.view.usable(now).and_then(|token| token.expires()).filter(|_| self.view.trouble.is_some());
+        self.wake = [self.view.next, self.save_at, end].into_iter().flatten().min();
+        job
+    }
+
+    /// Publishes without planning: there will be no next attempt.
+    pub(super) fn settle_last(&mut self, context: &Context) {
+        let now = context.clock.now();
+        let Some(board) = self.board.upgrade() else { return };
+        board.publish(self.view.clone());
+        self.answer(now, &board, true);
+    }
+
+    fn next_job(&mut self, now: Moment, board: &Board, context: &Context) -> Option<Job> {
+        if self.view.running {
+            return None;
+        }
+        self.view.next = match self.plan(now, board) {
+            Decision::Mint => return Some(Job::Mint(self.start(now, context))),
+            Decision::WaitUntil(moment) => Some(moment),
+            Decision::WaitForNudge => None,
+        };
+        self.save_at.take_if(|at| *at <= now).map(|_| Job::Save(self.attempt(context)))
+    }
+
+    fn plan(&self, now: Moment, board: &Board) -> Decision {
+        let mut situation = self.situation(board);
+        let decision = decide(now, &situation, &self.spec.policy);
+        let unused = self.spec.policy.while_used && !situation.in_use;
+        if decision != Decision::WaitForNudge || !unused || board.fall_asleep() {
+            return decision;
+        }
+        situation.in_use = true;
+        decide(now, &situation, &self.spec.policy)
+    }
+
+    fn start(&mut self, now: Moment, context: &Context) -> Attempt {
+        if self.view.forcing {
+            self.bounds.started(now);
+        }
+        (self.view.running, self.view.next) = (true, None);
+        self.attempt(context)
+    }
+
+    fn attempt(&self, context: &Context) -> Attempt {
+        Attempt {
+            spec: self.spec.clone(),
+            store: Arc::clone(&context.store),
+            clock: Arc::clone(&context.clock),
+            turn: Arc::clone(&self.turn),
+            previous: self.grant.clone(),
+            rejected: self.rejected,
+            spent: self.spent,
+            marked: self.marked,
+            requested: None,
+            unsaved: false,
+        }
+    }
+
+    fn answer(&mut self, now: Moment, board: &Board, all: bool) {
+        let first = if all { 0 } else { self.waiters.len().saturating_sub(1) };
+        for waiter in self.waiters.split_off(first) {
+            self.waiters.extend(self.view.answer(waiter, now, board));
+        }
+    }
+
+    /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
+    fn tell(&mut self, now: Moment, board: &Board) {
+        let state = self.view.state(now);
+        if state == std::mem::replace(&mut self.state, state) {
+            return;
+        }
+        board.announce();
+        let (upstream, state) = (&*self.spec.record.upstream, state.as_str());
+        match &self.view.trouble {
+            Some(trouble) => tracing::warn!(upstream, state, "the token is {state}: {}", trouble.message),
+            None => tracing::info!(upstream, state, "the token is {state}"),
+        }
+    }
+}

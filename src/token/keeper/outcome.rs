@@ -1,0 +1,128 @@
+//! How an attempt ended, and what that makes of a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Keeper;
+use crate::clock::Moment;
+use crate::token::attempt::{Attempt, End, token_of};
+use crate::token::backoff::Backoff;
+use crate::token::grant::{Generation, Grant};
+use crate::token::handle::Forced;
+use crate::token::owner::Context;
+use crate::token::plan::Held;
+use crate::token::source::{MintError, Outcome};
+use crate::token::view::Trouble;
+
+/// How long to wait before a grant that could not be saved is tried again.
+const SAVE_AGAIN: Duration = Duration::from_secs(10);
+
+impl Keeper {
+    pub(in crate::token) fn ended(&mut self, attempt: Attempt, end: End, context: &mut Context) {
+        let now = context.clock.now();
+        let before = self.view.generation();
+        self.view.running = false;
+        self.last_request = self.last_request.max(attempt.requested);
+        (self.spent, self.marked) = (attempt.spent, attempt.marked);
+        if attempt.unsaved {
+            self.save_at = Some(now + SAVE_AGAIN);
+        }
+        if let Some(board) = self.board.upgrade().filter(|_| self.spec.policy.while_used) {
+            board.forget_use();
+        }
+        match end {
+            End::Adopted(grant) => self.succeed(grant, context),
+            End::Minted(grant) => {
+                self.spec.prove = false;
+                (self.spent, self.marked) = (false, false);
+                self.succeed(grant, context);
+            }
+            End::Failed(error) => {
+                self.find(attempt.previous, context);
+                self.fail(&error, context);
+            }
+            End::TooEarly => {
+                let known = attempt.previous.as_ref().map(|grant| grant.issued.min(now));
+                self.last_request = self.last_request.max(known);
+                self.find(attempt.previous, context);
+            }
+        }
+        self.report(before);
+    }
+
+    /// An attempt to save an unsaved grant ended.
+    pub(in crate::token) fn saved(&mut self, done: bool, now: Moment) {
+        if done {
+            tracing::info!(upstream = &*self.spec.record.upstream, "the token is saved now");
+        } else {
+            self.save_at = Some(now + SAVE_AGAIN);
+        }
+    }
+
+    fn succeed(&mut self, grant: Grant, context: &mut Context) {
+        if !self.hold(grant, context) {
+            let message = "the token endpoint gave a token whose life was over when it came".to_owned();
+            let useless = MintError { outcome: Outcome::BadReply, grant_is_dead: false, retry_after: None, message };
+            return self.fail(&useless, context);
+        }
+        self.backoff = Backoff::default();
+        self.retry_at = None;
+        self.view.trouble = None;
+        if std::mem::take(&mut self.view.forcing) {
+            self.bounds.renewed();
+        }
+    }
+
+    fn fail(&mut self, error: &MintError, context: &mut Context) {
+        let now = context.clock.now();
+        let usable = self.view.usable(now).filter(|_| !self.rejected);
+        let left = usable.map(|token| token.expires().map_or(Duration::MAX, |end| end.since(now)));
+        let draw = context.random.f64();
+        let wait = self.backoff.after(error, left.unwrap_or_default(), self.spec.policy.hold, draw);
+        self.retry_at = Some(now + wait);
+        let refused = error.outcome == Outcome::Rejected;
+        tracing::debug!(upstream = &*self.spec.record.upstream, ?wait, "no new token: {error}");
+        self.view.trouble = Some(Trouble { refused, message: error.message.as_str().into(), at: context.clock.wall() });
+    }
+
+    /// A grant of the store that was newer than ours but did not serve the attempt.
+    fn find(&mut self, found: Option<Grant>, context: &mut Context) {
+        if let Some(grant) = found.filter(|grant| self.grant.as_ref() != Some(grant)) {
+            self.hold(grant, context);
+        }
+    }
+
+    /// Makes this the newest grant, and its token, if it can be used, the one that readers see. A token that the
+    /// server repeats keeps its generation: it is not a different one.
+    fn hold(&mut self, grant: Grant, context: &mut Context) -> bool {
+        let now = context.clock.now();
+        let present = self.view.token.as_deref();
+        let same = present.filter(|token| token.access == grant.access && token.captures == grant.captures);
+        self.held = Some(Held::new(&grant, same.map(|token| token.life), context.random.f64()));
+        let generation = same.map_or(Generation(self.view.generation().0 + 1), |token| token.generation);
+        let is_new = same.is_none();
+        let token = token_of(&grant, generation, &self.spec);
+        self.grant = Some(grant);
+        if !token.is_usable(now) {
+            return false;
+        }
+        if !self.spec.prove {
+            self.rejected &= !is_new;
+            self.view.obtained_at = context.clock.wall().checked_sub(now.since(token.issued));
+            self.view.token = Some(Arc::new(token));
+        }
+        true
+    }
+
+    /// Tells those who ordered the renewal.
+    fn report(&mut self, before: Generation) {
+        let present = self.view.generation();
+        for order in self.orders.drain(..) {
+            let _ = order.send(match &self.view.trouble {
+                _ if present > before => Forced::Renewed(present),
+                Some(trouble) => Forced::Failed(trouble.message.to_string()),
+                None => Forced::Failed("the token endpoint gave the same token again".to_owned()),
+            });
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The pool's task: it owns all keepers, one queue of timers and the requests under way. An idle token costs an entry.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinSet;
+
+use super::attempt::{Attempt, End, save_again};
+use super::board::{Board, KeeperId, Word};
+use super::grant::Grant;
+use super::keeper::{Job, Keeper};
+use super::key::StoreKey;
+use super::pool::{Registry, TokenSpec};
+use super::source::Outcome;
+use super::store::Store;
+use crate::clock::{Moment, SharedClock};
+
+/// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// What shutting down may take.
+const LAST_WORK: Duration = Duration::from_secs(2);
+/// What a revocation may take while the process lives on.
+const REVOCATION: Duration = Duration::from_secs(10);
+
+/// What keepers plan with.
+pub(super) struct Context {
+    pub(super) clock: SharedClock,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) random: fastrand::Rng,
+}
+
+/// What the task is told.
+pub(super) enum Command {
+    /// Own this token, or give it these new readers.
+    Open { id: KeeperId, spec: TokenSpec, board: Weak<Board> },
+    /// Word from a reader.
+    Word(KeeperId, Word),
+    /// Come to an end, and say when.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// Work that has ended.
+enum Done {
+    Minted(Box<(Attempt, End)>),
+    Saved(bool),
+    Revoked,
+}
+
+/// The keepers of one name in the store take turns and count.
+struct Name {
+    turn: Arc<Mutex<()>>,
+    keepers: usize,
+}
+
+/// The pool's task.
+pub(super) struct Owner {
+    context: Context,
+    registry: Arc<Registry>,
+    commands: UnboundedReceiver<Command>,
+    keepers: HashMap<KeeperId, Keeper>,
+    names: HashMap<StoreKey, Name>,
+    timers: BTreeSet<(Moment, KeeperId)>,
+    jobs: JoinSet<(KeeperId, Done)>,
+}
+
+impl Owner {
+    pub(super) fn new(context: Context, registry: Arc<Registry>, commands: UnboundedReceiver<Command>) -> Self {
+        Self {
+            context,
+            registry,
+            commands,
+            keepers: HashMap::new(),
+            names: HashMap::new(),
+            timers: BTreeSet::new(),
+            jobs: JoinSet::new(),
+        }
+    }
+
+    /// Runs until it is shut down, or nobody is left who could tell it anything.
+    pub(super) async fn run(mut self) {
+        loop {
+            let nap = self.nap();
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(Command::Open { id, spec, board }) => self.open(id, spec, board),
+                    Some(Command::Word(id, word)) => self.word(id, word),
+                    Some(Command::Shutdown(done)) => {
+                        let _ = tokio::time::timeout(LAST_WORK, self.finish()).await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return self.finish().await,
+                },
+                Some(Ok((id, done))) = self.jobs.join_next() => self.done(id, done),
+                () = tokio::time::sleep(nap) => self.ring(),
+            }
+        }
+    }
+
+    fn nap(&self) -> Duration {
+        let next = self.timers.first().map(|(at, _)| at.since(self.context.clock.now()));
+        next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP)
+    }
+
+    fn open(&mut self, id: KeeperId, spec: TokenSpec, board: Weak<Board>) {
+        if let Some(keeper) = self.keepers.get_mut(&id) {
+            keeper.revive(board);
+        } else {
+            let new = || Name { turn: Arc::default(), keepers: 0 };
+            let name = self.names.entry(spec.store_key.clone()).or_insert_with(new);
+            name.keepers += 1;
+            self.keepers.insert(id, Keeper::new(spec, board, Arc::clone(&name.turn)));
+        }
+        self.settle(id, true);
+    }
+
+    fn word(&mut self, id: KeeperId, word: Word) {
+        let now = self.context.clock.now();
+        if let Some(keeper) = self.keepers.get_mut(&id) {
+            keeper.hear(word, now);
+            self.settle(id, false);
+        }
+    }
+
+    fn done(&mut self, id: KeeperId, done: Done) {
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        match done {
+            Done::Minted(ended) => {
+                let (attempt, end) = *ended;
+                keeper.ended(attempt, end, &mut self.context);
+            }
+            Done::Saved(done) => keeper.saved(done, self.context.clock.now()),
+            Done::Revoked => {}
+        }
+        self.settle(id, true);
+    }
+
+    /// Looks at all keepers whose time has come.
+    fn ring(&mut self) {
+        let now = self.context.clock.now();
+        while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.settle(id, true);
+        }
+    }
+
+    /// Lets a keeper plan after something happened to it, and keeps its timer in step.
+    fn settle(&mut self, id: KeeperId, all: bool) {
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        let before = keeper.wake;
+        let job = keeper.settle(&mut self.context, all);
+        let (after, over) = (keeper.wake, keeper.is_over());
+        if before != after {
+            before.map(|at| self.timers.remove(&(at, id)));
+            after.map(|at| self.timers.insert((at, id)));
+        }
+        match job {
+            Some(Job::Mint(attempt)) => {
+                self.jobs.spawn(async move { (id, Done::Minted(Box::new(attempt.run().await))) });
+            }
+            Some(Job::Save(attempt)) => {
+                self.jobs.spawn(async move { (id, Done::Saved(save_again(attempt).await)) });
+            }
+            None if over => self.retire(id),
+            None => {}
+        }
+    }
+}
+
+/// The ways out.
+impl Owner {
+    /// Nobody reads the token any more. If somebody asked for it anew meanwhile, that request is on its way here and
+    /// the keeper lives on.
+    fn retire(&mut self, id: KeeperId) {
+        let Some(keeper) = self.keepers.get(&id) else { return };
+        if !self.registry.forget(&keeper.spec().key, id) {
+            return;
+        }
+        let Some(keeper) = self.keepers.remove(&id) else { return };
+        let key = &keeper.spec().store_key;
+        let last = self.names.get_mut(key).is_none_or(|name| {
+            name.keepers -= 1;
+            name.keepers == 0
+        });
+        if last {
+            self.names.remove(key);
+            self.context.store.retire(key);
+        }
+        let shared = |grant: &Grant| {
+            let others = self.keepers.values().filter(|other| other.spec().store_key == *key);
+            others.filter_map(Keeper::grant).any(|other| other.access == grant.access)
+        };
+        if last || !keeper.grant().is_some_and(shared) {
+            self.revoke(id, &keeper, REVOCATION);
+        }
+    }
+
+    /// Ends the keeper's grant at its server, best effort. A store that lasts keeps it for the next start instead.
+    fn revoke(&mut self, id: KeeperId, keeper: &Keeper, patience: Duration) {
+        let spec = keeper.spec().clone();
+        let useful =
+            !self.context.store.lasts() && spec.source.can_revoke() && keeper.is_live(self.context.clock.now());
+        let Some(grant) = keeper.grant().filter(|_| useful).cloned() else { return };
+        let clock = Arc::clone(&self.context.clock);
+        self.jobs.spawn(async move {
+            revoke(&spec, &grant, &clock, patience).await;
+            (id, Done::Revoked)
+        });
+    }
+
+    /// Ends what is under way: a request that may rotate a refresh token is heard out and saved.
+    async fn finish(&mut self) {
+        self.commands.close();
+        let keepers = std::mem::take(&mut self.keepers);
+        let (busy, idle): (HashMap<_, _>, HashMap<_, _>) = keepers.into_iter().partition(|(_, k)| k.is_busy());
+        idle.iter().for_each(|(id, keeper)| self.revoke_at_shutdown(*id, keeper));
+        let mut busy = busy;
+        while let Some(ended) = self.jobs.join_next().await {
+            let Ok((id, Done::Minted(ended))) = ended else { continue };
+            let Some(mut keeper) = busy.remove(&id) else { continue };
+            keeper.ended(ended.0, ended.1, &mut self.context);
+            keeper.settle_last(&self.context);
+            self.revoke_at_shutdown(id, &keeper);
+        }
+    }
+
+    fn revoke_at_shutdown(&mut self, id: KeeperId, keeper: &Keeper) {
+        if keeper.spec().source.revokes_at_shutdown() {
+            self.revoke(id, keeper, LAST_WORK);
+        }
+    }
+}
+
+async fn revoke(spec: &TokenSpec, grant: &Grant, clock: &SharedClock, patience: Duration) {
+    let started = clock.now();
+    let call = spec.source.revoke(spec.key.subject.as_ref(), grant);
+    let upstream = &*spec.record.upstream;
+    let outcome = match tokio::time::timeout(patience, call).await {
+        Ok(Ok(())) => Outcome::Ok,
+        Ok(Err(error)) => {
+            tracing::info!(upstream, "the token was not revoked: {error}");
+            error.outcome
+        }
+        Err(_) => {
+            tracing::info!(upstream, "the token was not revoked: no answer in time");
+            Outcome::Timeout
+        }
+    };
+    spec.record.token_request("revoke", outcome.as_str(), clock.now().since(started));
+}

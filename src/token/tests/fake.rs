@@ -1,0 +1,128 @@
+//! A token endpoint for tests: a closure answers, the calls are kept.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::clock::{Moment, SharedClock};
+use crate::secret::Secret;
+use crate::token::grant::{Grant, Life};
+use crate::token::key::Subject;
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step};
+
+/// One request as the endpoint saw it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Call {
+    pub(crate) step: Step,
+    /// The refresh token that was sent.
+    pub(crate) refresh: Option<String>,
+    pub(crate) at: Moment,
+}
+
+/// What the closure is told: the number of this call from 1, and the call.
+pub(crate) type Script = Box<dyn FnMut(usize, &Call) -> Reply + Send>;
+/// An answer, and how long it takes.
+pub(crate) type Reply = (Duration, Result<Grant, MintError>);
+
+/// A scripted endpoint.
+pub(crate) struct FakeSource {
+    clock: SharedClock,
+    script: Mutex<Script>,
+    calls: Mutex<Vec<Call>>,
+    revoked: Mutex<Vec<String>>,
+    pub(crate) login: bool,
+    pub(crate) revokes: bool,
+    pub(crate) at_shutdown: bool,
+}
+
+impl FakeSource {
+    pub(crate) fn new(clock: SharedClock, script: impl FnMut(usize, &Call) -> Reply + Send + 'static) -> Self {
+        let script: Mutex<Script> = Mutex::new(Box::new(script));
+        Self {
+            clock,
+            script,
+            calls: Mutex::default(),
+            revoked: Mutex::default(),
+            login: true,
+            revokes: false,
+            at_shutdown: false,
+        }
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.calls().iter().map(|call| call.step).collect()
+    }
+
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.revoked.lock().unwrap().clone()
+    }
+}
+
+/// An answer after 100 ms.
+pub(crate) fn answer(result: Result<Grant, MintError>) -> Reply {
+    (Duration::from_millis(100), result)
+}
+
+/// The token `t<number>`.
+pub(crate) fn grant(number: usize, issued: Moment, life: Duration) -> Grant {
+    Grant {
+        access: Secret::new(format!("t{number}")),
+        refresh: None,
+        captures: std::collections::BTreeMap::new(),
+        issued,
+        life: Life::Until(issued + life),
+        refresh_in: None,
+    }
+}
+
+/// The same with the refresh token `r<number>`.
+pub(crate) fn rotating(number: usize, issued: Moment, life: Duration) -> Grant {
+    Grant { refresh: Some(Secret::new(format!("r{number}"))), ..grant(number, issued, life) }
+}
+
+pub(crate) fn error(outcome: Outcome) -> MintError {
+    MintError { outcome, grant_is_dead: false, retry_after: None, message: format!("it was {}", outcome.as_str()) }
+}
+
+impl Source for FakeSource {
+    fn can_login(&self) -> bool {
+        self.login
+    }
+
+    fn can_refresh(&self, previous: Option<&Grant>, _rejected: bool) -> bool {
+        !self.login || previous.is_some_and(|grant| grant.refresh.is_some())
+    }
+
+    fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {
+        let refresh = ask.previous.filter(|_| ask.step == Step::Refresh).and_then(|grant| grant.refresh.as_ref());
+        let call =
+            Call { step: ask.step, refresh: refresh.map(|secret| secret.expose().to_owned()), at: self.clock.now() };
+        self.calls.lock().unwrap().push(call.clone());
+        let number = self.count();
+        let (takes, result) = self.script.lock().unwrap()(number, &call);
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            result
+        })
+    }
+
+    fn revoke<'a>(&'a self, _: Option<&'a Subject>, grant: &'a Grant) -> BoxFuture<'a, Result<(), MintError>> {
+        self.revoked.lock().unwrap().push(grant.access.expose().to_owned());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn can_revoke(&self) -> bool {
+        self.revokes
+    }
+
+    fn revokes_at_shutdown(&self) -> bool {
+        self.at_shutdown
+    }
+}

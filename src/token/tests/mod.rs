@@ -1,0 +1,186 @@
+//! The core as a whole on a paused clock: a scripted endpoint on one side, readers on the other, no sockets.
+
+pub(crate) mod fake;
+mod forcing;
+mod lifetime;
+mod refreshing;
+mod renewing;
+mod storing;
+mod waiting;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use super::grant::{Generation, Token};
+use super::handle::TokenHandle;
+use super::key::{RecipeWriter, StoreKey, TokenKey};
+use super::plan::Policy;
+use super::pool::{TokenPool, TokenSpec};
+use super::source::BoxFuture;
+use super::store::memory::MemoryStore;
+use super::store::{Store, StoreError, Stored};
+use crate::clock::{Clock, Moment, PausedClock, SharedClock};
+use crate::record::TokenRecord;
+use fake::{Call, FakeSource, Reply, answer, grant};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Tokio's paused clock, and a jump ahead of it as after a suspend.
+struct JumpingClock {
+    paused: PausedClock,
+    ahead: AtomicU64,
+}
+
+impl Clock for JumpingClock {
+    fn now(&self) -> Moment {
+        self.paused.now() + seconds(self.ahead.load(Ordering::Relaxed))
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.paused.wall() + seconds(self.ahead.load(Ordering::Relaxed))
+    }
+}
+
+/// A memory store with a log, which can be slow, away, or durable.
+#[derive(Default)]
+struct TestStore {
+    inner: MemoryStore,
+    log: Mutex<Vec<&'static str>>,
+    away: AtomicBool,
+    lasts: AtomicBool,
+    slow: AtomicU64,
+}
+
+impl TestStore {
+    fn note(&self, what: &'static str) {
+        self.log.lock().unwrap().push(what);
+    }
+
+    fn log(&self) -> Vec<&'static str> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    async fn work(&self) -> Result<(), StoreError> {
+        pass(seconds(self.slow.load(Ordering::Relaxed))).await;
+        let away = self.away.load(Ordering::Relaxed);
+        if away { Err(StoreError("the disk is full".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Store for TestStore {
+    fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        Box::pin(async move {
+            self.work().await?;
+            self.inner.load(key).await
+        })
+    }
+
+    fn save<'a>(&'a self, key: &'a StoreKey, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.work().await?;
+            self.note(if stored.refresh_sent { "mark" } else { "save" });
+            self.inner.save(key, stored).await
+        })
+    }
+
+    fn retire(&self, key: &StoreKey) {
+        self.note("retire");
+        self.inner.retire(key);
+    }
+
+    fn lasts(&self) -> bool {
+        self.lasts.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything around one token.
+struct World {
+    clock: Arc<JumpingClock>,
+    pool: TokenPool,
+    store: Arc<TestStore>,
+    source: Arc<FakeSource>,
+    policy: Policy,
+}
+
+impl World {
+    fn new(script: impl FnMut(usize, &Call) -> Reply + Send + 'static) -> Self {
+        Self::shaped(|_| {}, script)
+    }
+
+    /// Each call gives the token `t<number>` of this life.
+    fn steady(life: Duration) -> Self {
+        Self::new(move |number, call| answer(Ok(grant(number, call.at, life))))
+    }
+
+    fn shaped(shape: impl FnOnce(&mut FakeSource), script: impl FnMut(usize, &Call) -> Reply + Send + 'static) -> Self {
+        let clock = Arc::new(JumpingClock { paused: PausedClock::start(), ahead: AtomicU64::new(0) });
+        let shared: SharedClock = Arc::<JumpingClock>::clone(&clock);
+        let store = Arc::new(TestStore::default());
+        let mut source = FakeSource::new(Arc::clone(&shared), script);
+        shape(&mut source);
+        let pool = TokenPool::start(shared, Arc::<TestStore>::clone(&store), fastrand::Rng::with_seed(1));
+        Self { clock, pool, store, source: Arc::new(source), policy: Policy::default() }
+    }
+
+    fn with(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    fn spec(&self, secret: &str) -> TokenSpec {
+        let mut recipe = RecipeWriter::default();
+        recipe.part("secret", secret.as_bytes());
+        TokenSpec {
+            key: TokenKey { recipe: recipe.finish(), subject: None },
+            store_key: store_key(),
+            source: Arc::<FakeSource>::clone(&self.source),
+            policy: self.policy.clone(),
+            record: Arc::new(TokenRecord::new("test")),
+            prove: false,
+        }
+    }
+
+    fn open(&self) -> TokenHandle {
+        self.pool.open(self.spec("secret"))
+    }
+
+    async fn opened(&self) -> TokenHandle {
+        let handle = self.open();
+        handle.usable(PATIENCE).await.unwrap();
+        handle
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn current(&self, handle: &TokenHandle) -> Option<String> {
+        handle.current(self.now()).map(|token| name(&token))
+    }
+}
+
+fn store_key() -> StoreKey {
+    StoreKey::new(["test"])
+}
+
+fn name(token: &Token) -> String {
+    token.access.expose().to_owned()
+}
+
+fn generation(number: u64) -> Generation {
+    Generation(number)
+}

@@ -1,0 +1,116 @@
+//! Refresh tokens: rotated, kept, dead.
+
+use super::*;
+use crate::token::fake::{error, rotating};
+use crate::token::grant::Grant;
+use crate::token::source::{MintError, Outcome, Step};
+
+fn dead() -> MintError {
+    MintError { grant_is_dead: true, ..error(Outcome::Rejected) }
+}
+
+/// A first login, then what the script says.
+fn after_login(mut then: impl FnMut(usize, &Call) -> Result<Grant, MintError> + Send + 'static) -> World {
+    World::new(move |number, call| {
+        answer(if number == 1 { Ok(rotating(1, call.at, HOUR)) } else { then(number, call) })
+    })
+}
+
+fn sent(world: &World) -> Vec<String> {
+    world.source.calls().into_iter().filter_map(|call| call.refresh).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_refresh_sends_the_newest_refresh_token() {
+    let world = after_login(|number, call| Ok(rotating(number, call.at, HOUR)));
+    let _handle = world.opened().await;
+    pass(HOUR * 3).await;
+    assert_eq!(sent(&world)[..3], ["r1", "r2", "r3"]);
+    assert_eq!(world.source.steps()[..3], [Step::Login, Step::Refresh, Step::Refresh]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_refresh_token_is_followed_by_one_login_at_once() {
+    let world = after_login(|number, call| match call.step {
+        Step::Refresh => Err(dead()),
+        Step::Login => Ok(rotating(number, call.at, HOUR)),
+    });
+    let handle = world.opened().await;
+    let token = handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    assert_eq!(world.source.steps(), [Step::Login, Step::Refresh, Step::Login]);
+    assert_eq!((name(&token), token.generation), ("t3".to_owned(), generation(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_refresh_token_is_not_sent_again_when_its_login_fails() {
+    let world = after_login(|_, call| match call.step {
+        Step::Refresh => Err(dead()),
+        Step::Login => Err(error(Outcome::Status)),
+    });
+    let _handle = world.opened().await;
+    pass(HOUR).await;
+    assert_eq!(sent(&world), ["r1"]);
+    assert!(world.source.count() > 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_refresh_becomes_no_login_and_keeps_the_refresh_token() {
+    for outcome in [Outcome::Status, Outcome::Timeout, Outcome::Connect, Outcome::BadReply, Outcome::Rejected] {
+        let world = after_login(move |_, _| Err(error(outcome)));
+        let handle = world.opened().await;
+        pass(HOUR * 3).await;
+        let steps = world.source.steps();
+        assert!(steps.len() > 5 && steps[1..].iter().all(|step| *step == Step::Refresh), "{outcome:?}");
+        assert!(sent(&world).iter().all(|token| token == "r1"));
+        drop(handle);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_without_login_holds_and_never_gives_its_refresh_token_up() {
+    let world = World::shaped(
+        |source| source.login = false,
+        |number, call| answer(if number == 1 { Ok(rotating(1, call.at, HOUR)) } else { Err(dead()) }),
+    );
+    let _handle = world.opened().await;
+    pass(HOUR * 2).await;
+    assert!(world.source.steps().iter().all(|step| *step == Step::Refresh));
+    let tokens = sent(&world);
+    assert!(tokens.len() > 5 && tokens.iter().all(|token| token == "r1"), "{tokens:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_finds_the_rotated_refresh_token_and_proves_itself() {
+    let world =
+        World::shaped(|source| source.login = false, |number, call| answer(Ok(rotating(number, call.at, HOUR))));
+    let old = world.opened().await;
+    let mut spec = world.spec("changed");
+    spec.prove = true;
+    let new = world.pool.open(spec);
+    assert!(new.current(world.now()).is_none(), "the stored token proves nothing");
+    assert_eq!(name(&new.usable(PATIENCE).await.unwrap()), "t2");
+    assert_eq!(sent(&world), ["r1"]);
+    drop(old);
+    pass(HOUR).await;
+    assert_eq!(sent(&world), ["r1", "r2"], "the store still has the name of the one that is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_that_can_log_in_does() {
+    let world = after_login(|number, call| Ok(rotating(number, call.at, HOUR)));
+    let _old = world.opened().await;
+    let mut spec = world.spec("changed");
+    spec.prove = true;
+    world.pool.open(spec).usable(PATIENCE).await.unwrap();
+    assert_eq!(world.source.steps(), [Step::Login, Step::Login]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_that_is_refused_leaves_the_old_token_alone() {
+    let world = after_login(|_, _| Err(error(Outcome::Rejected)));
+    let old = world.opened().await;
+    let mut spec = world.spec("changed");
+    spec.prove = true;
+    assert!(world.pool.open(spec).usable(PATIENCE).await.is_err());
+    assert_eq!(world.current(&old), Some("t1".to_owned()));
+}

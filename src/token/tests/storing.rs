@@ -1,0 +1,139 @@
+//! What is saved when, and what a store that fails does to a token.
+
+use super::*;
+use crate::token::fake::{error, rotating};
+use crate::token::handle::State;
+use crate::token::source::{Outcome, Step};
+
+async fn stored(world: &World, number: usize, age: Duration, refresh_sent: bool) {
+    let grant = rotating(number, world.now() - age, HOUR);
+    world.store.inner.save(&store_key(), &Stored { grant, refresh_sent }).await.unwrap();
+}
+
+fn rotates() -> World {
+    World::new(|number, call| answer(Ok(rotating(number, call.at, HOUR))))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_usable_stored_token_is_used_without_a_request() {
+    let world = rotates();
+    stored(&world, 7, seconds(60), false).await;
+    let handle = world.opened().await;
+    assert_eq!(world.current(&handle), Some("t7".to_owned()));
+    assert_eq!(world.source.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_stored_token_gives_its_refresh_token() {
+    let world = rotates();
+    stored(&world, 7, HOUR, false).await;
+    world.opened().await;
+    assert_eq!(world.source.calls()[0].refresh.as_deref(), Some("r7"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_saved_before_anybody_sees_it_and_marked_before_it_is_sent() {
+    let world = rotates();
+    world.store.slow.store(1, Ordering::Relaxed);
+    let handle = world.open();
+    pass(Duration::from_millis(1_600)).await;
+    assert_eq!((world.source.count(), world.current(&handle)), (1, None), "got, but not saved yet");
+    pass(seconds(1)).await;
+    assert_eq!((world.store.log(), world.current(&handle)), (vec!["save"], Some("t1".to_owned())));
+
+    handle.rejected(generation(1));
+    pass(Duration::from_millis(1_500)).await;
+    assert_eq!(world.source.count(), 1, "not sent before the mark is saved");
+    pass(seconds(1)).await;
+    assert_eq!((world.source.count(), world.store.log()), (2, vec!["save", "mark"]));
+    assert_eq!(world.current(&handle), Some("t1".to_owned()));
+    pass(seconds(1)).await;
+    assert_eq!((world.store.log(), world.current(&handle)), (vec!["save", "mark", "save"], Some("t2".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_a_dead_process_sent_is_replaced_by_a_login() {
+    let world = rotates();
+    stored(&world, 7, seconds(60), true).await;
+    let handle = world.open();
+    pass(seconds(1)).await;
+    assert_eq!(world.source.steps(), [Step::Login]);
+    assert_eq!(world.current(&handle), Some("t1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_a_dead_process_sent_is_sent_once_more_where_there_is_no_login() {
+    let script = |number: usize, call: &Call| answer(Ok(rotating(number, call.at, HOUR)));
+    let world = World::shaped(|source| source.login = false, script);
+    stored(&world, 7, seconds(60), true).await;
+    world.opened().await;
+    assert_eq!(world.source.calls()[0].refresh.as_deref(), Some("r7"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_token_serves_when_the_login_that_its_mark_asks_for_fails() {
+    let world = World::new(|_, _| answer(Err(error(Outcome::Status))));
+    stored(&world, 7, seconds(60), true).await;
+    let handle = world.opened().await;
+    assert_eq!((world.current(&handle), handle.status().state), (Some("t7".to_owned()), State::Degraded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_connection_the_mark_is_taken_back() {
+    let world = World::new(|number, call| {
+        answer(if number == 1 { Ok(rotating(1, call.at, HOUR)) } else { Err(error(Outcome::Connect)) })
+    });
+    let handle = world.opened().await;
+    handle.rejected(generation(1));
+    pass(Duration::from_millis(200)).await;
+    assert_eq!(world.store.log(), ["save", "mark", "save"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_token_in_the_store_is_adopted_instead_of_asking() {
+    let world = rotates();
+    let handle = world.opened().await;
+    pass(seconds(1800)).await;
+    stored(&world, 9, seconds(60), false).await;
+    pass(seconds(1000)).await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 1));
+    assert_eq!(handle.generation(), generation(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_saved_is_used_and_saved_later() {
+    let world = rotates();
+    world.store.set_away(true);
+    let handle = world.opened().await;
+    assert_eq!((world.current(&handle), world.store.log().len()), (Some("t1".to_owned()), 0));
+    pass(seconds(60)).await;
+    world.store.set_away(false);
+    pass(seconds(11)).await;
+    assert_eq!(world.store.log(), ["save"]);
+    pass(seconds(600)).await;
+    assert_eq!((world.store.log().len(), world.source.count()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_no_refresh_token_is_sent_and_a_login_comes_only_at_the_end() {
+    let world = rotates();
+    let handle = world.opened().await;
+    world.store.set_away(true);
+    pass(seconds(3500)).await;
+    assert_eq!((world.source.count(), handle.status().state), (1, State::Degraded));
+    pass(seconds(120)).await;
+    assert_eq!(world.source.steps(), [Step::Login, Step::Login]);
+    assert_eq!(handle.status().state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_least_interval_holds_across_a_restart() {
+    let world = rotates().with(Policy { min_interval: seconds(4600), ..Policy::default() });
+    stored(&world, 7, HOUR, false).await;
+    let handle = world.open();
+    assert!(handle.usable(PATIENCE).await.is_err());
+    pass(seconds(980)).await;
+    assert_eq!(world.source.count(), 0);
+    pass(seconds(21)).await;
+    assert_eq!(world.source.count(), 1);
+}

@@ -1,0 +1,111 @@
+//! Who waits, for what, and for how long.
+
+use super::*;
+use crate::token::fake::error;
+use crate::token::handle::{NoToken, State};
+use crate::token::source::Outcome;
+
+#[tokio::test(start_paused = true)]
+async fn a_herd_of_cold_requests_makes_one_token_request() {
+    let world = World::steady(HOUR);
+    let handle = world.open();
+    let herd: Vec<_> = (0..1000)
+        .map(|_| {
+            let handle = handle.clone();
+            tokio::spawn(async move { handle.usable(PATIENCE).await })
+        })
+        .collect();
+    for request in herd {
+        assert_eq!(name(&request.await.unwrap().unwrap()), "t1");
+    }
+    assert_eq!(world.source.count(), 1);
+    assert_eq!(handle.status().state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn opening_a_key_again_gives_the_same_token_without_a_request() {
+    let world = World::steady(HOUR);
+    let first = world.opened().await;
+    let second = world.open();
+    assert_eq!(world.current(&second), Some("t1".to_owned()));
+    assert_eq!(second.generation(), first.generation());
+    assert_eq!(world.source.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_gives_up_does_not_cancel_the_token_request() {
+    let world = World::steady(HOUR);
+    let handle = world.open();
+    assert!(tokio::time::timeout(Duration::from_millis(10), handle.usable(PATIENCE)).await.is_err());
+    pass(seconds(1)).await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t1".to_owned()), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_no_longer_than_its_patience() {
+    let world = World::new(|_, call| (seconds(5), Ok(grant(1, call.at, HOUR))));
+    let handle = world.open();
+    let before = world.now();
+    let refused = handle.usable(seconds(2)).await;
+    assert!(matches!(refused, Err(NoToken::Pending { .. })));
+    assert_eq!(world.now().since(before), seconds(2));
+    assert!(handle.usable(seconds(4)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_answers_at_once_and_says_when_to_come_again() {
+    let world = World::new(|_, _| answer(Err(error(Outcome::Rejected))));
+    let handle = world.open();
+    assert_eq!(handle.usable(PATIENCE).await, Err(NoToken::Rejected { retry_after: seconds(60) }));
+    pass(seconds(20)).await;
+    let before = world.now();
+    let refused = handle.usable(PATIENCE).await;
+    assert_eq!((refused, world.now()), (Err(NoToken::Rejected { retry_after: seconds(40) }), before));
+    assert_eq!(handle.status().state, State::Rejected);
+    assert_eq!(handle.status().last_error.unwrap().code, "token-rejected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_through_a_failure_when_the_next_attempt_is_due_in_time() {
+    let world = World::new(|number, call| {
+        answer(if number < 3 { Err(error(Outcome::Status)) } else { Ok(grant(number, call.at, HOUR)) })
+    });
+    let token = world.open().usable(PATIENCE).await.unwrap();
+    assert_eq!((name(&token), world.source.count()), ("t3".to_owned(), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_call_has_ten_seconds() {
+    let world = World::new(|_, call| (seconds(3600), Ok(grant(1, call.at, HOUR))));
+    let handle = world.open();
+    pass(Duration::from_millis(9_990)).await;
+    assert_eq!(handle.status().state, State::Starting);
+    pass(Duration::from_millis(20)).await;
+    assert_eq!(handle.status().state, State::Expired);
+    assert!(handle.status().last_error.unwrap().message.contains("did not answer"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_watches_hears_of_each_change_and_of_none_that_it_saw() {
+    let world = World::steady(seconds(100));
+    let handle = world.open();
+    assert_eq!(handle.status().state, State::Starting);
+    handle.changed().await;
+    pass(seconds(1)).await;
+    assert_eq!(handle.status().generation, Some(generation(1)));
+    assert!(tokio::time::timeout(seconds(30), handle.changed()).await.is_err(), "nothing happened");
+    tokio::time::timeout(seconds(60), handle.changed()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_shutdown_nobody_waits_in_vain() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    world.pool.shutdown().await;
+    assert_eq!(world.current(&handle), Some("t1".to_owned()));
+    let before = world.now();
+    assert_eq!(handle.renewed_after(generation(1), PATIENCE).await, None);
+    assert!(matches!(world.pool.open(world.spec("other")).usable(PATIENCE).await, Err(NoToken::Pending { .. })));
+    world.pool.shutdown().await;
+    assert_eq!(world.now(), before);
+}

@@ -1,0 +1,165 @@
+//! What a keeper shows its readers, and the rules by which a request waits or does not.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::board::{Board, Waiter};
+use super::grant::{Generation, Token};
+use super::handle::{LastError, NoToken, State, Status};
+use crate::clock::Moment;
+
+/// When nobody knows when to try again.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why the last attempt gave no token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Trouble {
+    /// Credentials refused, not merely no proper answer.
+    pub(super) refused: bool,
+    pub(super) message: Arc<str>,
+    pub(super) at: SystemTime,
+}
+
+/// A token and its prospects at one moment. A token and a trouble coexist: trouble never takes a valid token away.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct View {
+    /// The newest token, expired or not.
+    pub(super) token: Option<Arc<Token>>,
+    pub(super) obtained_at: Option<SystemTime>,
+    pub(super) trouble: Option<Trouble>,
+    /// An attempt is under way.
+    pub(super) running: bool,
+    /// When the next one is due.
+    pub(super) next: Option<Moment>,
+    /// The next one is a forced renewal.
+    pub(super) forcing: bool,
+    /// No forced renewal before this.
+    pub(super) forced_from: Option<Moment>,
+}
+
+/// What a view says to somebody who wants a token.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Prospect<T> {
+    /// This, at once.
+    Answer(T),
+    /// An attempt will tell in time.
+    Wait,
+    /// Only the keeper can tell.
+    Ask,
+}
+
+impl View {
+    /// The token, if it may be used.
+    pub(super) fn usable(&self, now: Moment) -> Option<&Arc<Token>> {
+        self.token.as_ref().filter(|token| token.is_usable(now))
+    }
+
+    pub(super) fn generation(&self) -> Generation {
+        self.token.as_ref().map(|token| token.generation).unwrap_or_default()
+    }
+
+    pub(super) fn state(&self, now: Moment) -> State {
+        match (self.usable(now), &self.trouble) {
+            (Some(_), None) => State::Fresh,
+            (Some(_), Some(_)) => State::Degraded,
+            (None, Some(trouble)) if trouble.refused => State::Rejected,
+            (None, None) if self.token.is_none() => State::Starting,
+            (None, _) => State::Expired,
+        }
+    }
+
+    /// Why there is no token, and when to come again.
+    pub(super) fn no_token(&self, now: Moment) -> NoToken {
+        let next = self.next.filter(|_| !self.running);
+        let retry_after = next.map_or(SOON, |next| next.since(now).max(SOON));
+        match &self.trouble {
+            None => NoToken::Pending { retry_after },
+            Some(trouble) if trouble.refused => NoToken::Rejected { retry_after },
+            Some(_) => NoToken::Failing { retry_after },
+        }
+    }
+
+    /// For a request that needs any usable token, and would wait until `patience`.
+    pub(super) fn prospect(&self, now: Moment, patience: Moment) -> Prospect<Result<Arc<Token>, NoToken>> {
+        if let Some(token) = self.usable(now) {
+            return Prospect::Answer(Ok(Arc::clone(token)));
+        }
+        match self.next {
+            _ if self.running => Prospect::Wait,
+            Some(next) if next <= now => Prospect::Ask,
+            Some(next) if next <= patience => Prospect::Wait,
+            Some(_) => Prospect::Answer(Err(self.no_token(now))),
+            None => Prospect::Ask,
+        }
+    }
+
+    /// For a request whose token of generation `rejected` the API rejected.
+    pub(super) fn successor(
+        &self,
+        rejected: Generation,
+        now: Moment,
+        patience: Moment,
+    ) -> Prospect<Option<Arc<Token>>> {
+        if self.generation() > rejected {
+            return match self.prospect(now, patience) {
+                Prospect::Answer(token) => Prospect::Answer(token.ok()),
+                Prospect::Wait => Prospect::Wait,
+                Prospect::Ask => Prospect::Ask,
+            };
+        }
+        match self.next {
+            _ if self.running => Prospect::Wait,
+            Some(next) if self.forcing && next <= now => Prospect::Ask,
+            Some(next) if self.forcing && next <= patience => Prospect::Wait,
+            _ if self.forcing || self.forced_from.is_some_and(|from| now < from) => Prospect::Answer(None),
+            _ => Prospect::Ask,
+        }
+    }
+
+    /// Answers somebody who waits, or gives it back if it is to wait on.
+    pub(super) fn answer(&self, waiter: Waiter, now: Moment, board: &Board) -> Option<Waiter> {
+        match waiter {
+            Waiter::Usable { patience, answer } => {
+                let result = match self.prospect(now, patience) {
+                    Prospect::Wait if answer.is_closed() => return None,
+                    Prospect::Wait => return Some(Waiter::Usable { patience, answer }),
+                    Prospect::Answer(result) => result,
+                    Prospect::Ask => Err(self.no_token(now)),
+                };
+                if result.is_ok() {
+                    board.mark_used();
+                }
+                let _ = answer.send(result);
+            }
+            Waiter::Successor { rejected, patience, answer } => {
+                let token = match self.successor(rejected, now, patience) {
+                    Prospect::Wait if answer.is_closed() => return None,
+                    Prospect::Wait => return Some(Waiter::Successor { rejected, patience, answer }),
+                    Prospect::Answer(token) => token,
+                    Prospect::Ask => None,
+                };
+                if token.is_some() {
+                    board.mark_used();
+                }
+                let _ = answer.send(token);
+            }
+        }
+        None
+    }
+
+    pub(super) fn status(&self, now: Moment) -> Status {
+        let last_error = self.trouble.as_ref().map(|trouble| LastError {
+            code: if trouble.refused { "token-rejected" } else { "token-failing" },
+            message: trouble.message.to_string(),
+            at: trouble.at,
+        });
+        Status {
+            state: self.state(now),
+            generation: self.token.as_ref().map(|token| token.generation),
+            obtained_at: self.obtained_at,
+            expires: self.token.as_ref().and_then(|token| token.expires()),
+            next_renewal: self.next,
+            last_error,
+        }
+    }
+}
