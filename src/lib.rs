@@ -23,10 +23,7 @@
 //! Dependencies point one way; `tests/layering.rs` holds the table.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod app;
-pub mod cli;
 pub mod clock;
-pub mod config;
 pub mod demo;
 pub mod document;
 pub mod flow;

@@ -1,7 +1,1 @@
-//! The `bearerd` command.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    bearerd::cli::main()
-}
+fn main() {}

@@ -1,5 +1,6 @@
 //! What tells tokens apart: in memory everything that makes one, in a store nothing secret.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,13 @@ pub struct Subject(Arc<str>);
 impl Subject {
     /// The subject's name, as the token endpoint knows it.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A held subject is found by its name, with no copy of it made. Hash and order are those of the text.
+impl Borrow<str> for Subject {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod pool;
 pub mod source;
 pub mod store;
+pub mod subjects;
 #[cfg(test)]
 mod tests;
 pub mod usage;
