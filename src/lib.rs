@@ -20,7 +20,7 @@
 //! | `app` | puts all of these together on two threads | everything above |
 //! | `cli` | the commands; an error becomes an exit code | everything above |
 //!
-//! Dependencies point one way; `tests/layering.rs` holds the table.
+//! Dependencies point one way: `tests/layering.rs` reads this table and enforces it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod clock;

@@ -10,11 +10,6 @@ pub(crate) fn module_path(file: &str) -> Vec<&str> {
     parts
 }
 
-/// The module of the crate's root that a file belongs to.
-pub(crate) fn top_module(file: &str) -> Option<&str> {
-    module_path(file).first().copied().filter(|module| *module != "main")
-}
-
 /// Every path from the crate's root that `code`, the text of `file`, names: in imports and inline.
 pub(crate) fn crate_paths(file: &str, code: &str) -> Vec<String> {
     let here = module_path(file);
