@@ -23,6 +23,7 @@
 //! Dependencies point one way: `tests/layering.rs` reads this table and enforces it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod admin;
 pub mod clock;
 pub mod demo;
 pub mod document;

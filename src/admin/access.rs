@@ -1,0 +1,56 @@
+//! Who may call the admin listener.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Admin;
+use super::problem::Problem;
+use crate::guard::{self, Admission, Call};
+
+/// Where a request came from: `None` for a unix socket. A request that does not tell is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub Option<IpAddr>);
+
+/// Paths for everybody: the kubelet comes from the node to the pod's address, a scraper from wherever it runs.
+const OPEN: [&str; 4] = ["/livez", "/startupz", "/readyz", "/metrics"];
+
+/// Lets a request through that may pass. No answer is kept or interpreted by a browser.
+pub(super) async fn admit(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let mut response = match judge(&admin, &request) {
+        Admission::Pass => next.run(request).await,
+        Admission::PassTo(origin) => {
+            let mut response = next.run(request).await;
+            guard::share(response.headers_mut(), origin);
+            response
+        }
+        Admission::Preflight(headers) => (StatusCode::NO_CONTENT, headers).into_response(),
+        Admission::Refused(rule) => Problem::new(StatusCode::FORBIDDEN, "guard", rule).into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn judge(admin: &Admin, request: &Request) -> Admission {
+    if OPEN.contains(&request.uri().path()) {
+        return Admission::Pass;
+    }
+    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
+        return Admission::Refused("the peer's address is unknown");
+    };
+    let call = Call {
+        peer,
+        version: request.version(),
+        method: request.method(),
+        authority: request.uri().authority().map(Authority::as_str),
+        path: request.uri().path(),
+        headers: request.headers(),
+    };
+    admin.access.admit(&call, None)
+}

@@ -1,0 +1,107 @@
+//! What can be told to a running proxy. All of it is POST: a link or an image must not be able to do it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::problem::Problem;
+use super::{Admin, AdminUpstream, Command, SubjectError};
+use crate::token::handle::Forced;
+
+/// Whose token to renew.
+#[derive(Deserialize)]
+pub(super) struct Whose {
+    upstream: String,
+    subject: Option<String>,
+}
+
+/// A renewal that worked.
+#[derive(Serialize)]
+pub(super) struct Renewed {
+    upstream: String,
+    result: &'static str,
+    generation: u64,
+}
+
+/// A command that was obeyed.
+#[derive(Serialize)]
+pub(super) struct Done {
+    result: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+}
+
+/// `POST /refresh`.
+pub(super) async fn refresh(
+    State(admin): State<Arc<Admin>>,
+    whose: Result<Query<Whose>, QueryRejection>,
+) -> Result<Json<Renewed>, Problem> {
+    let Query(Whose { upstream, subject }) =
+        whose.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad-request", "write /refresh?upstream=NAME"))?;
+    let upstream = find(&admin, &upstream)?;
+    let name = &upstream.name;
+    match upstream.tokens.force(subject.as_deref()).await {
+        Ok(Forced::Renewed(generation)) => {
+            tracing::info!(upstream = &**name, generation = generation.0, "token renewed because admin asked");
+            Ok(Json(Renewed { upstream: name.to_string(), result: "renewed", generation: generation.0 }))
+        }
+        Ok(Forced::TooSoon(wait)) => {
+            let detail = "forced renewals are bounded; the token that is there stays in use";
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-soon", detail).of(name).retry_after(wait))
+        }
+        Ok(Forced::Failed(why)) => Err(Problem::new(StatusCode::BAD_GATEWAY, "token-failing", why).of(name)),
+        Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, "subject", wording(error)).of(name)),
+    }
+}
+
+fn find(admin: &Admin, name: &str) -> Result<AdminUpstream, Problem> {
+    let upstreams = admin.upstreams.load();
+    let known = upstreams.iter().find(|upstream| &*upstream.name == name).cloned();
+    known
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no-upstream", "no upstream has this name; see GET /status"))
+}
+
+fn wording(error: SubjectError) -> &'static str {
+    match error {
+        SubjectError::Missing => "this upstream has a token per subject: add &subject=NAME",
+        SubjectError::Invalid => "this is no subject of this upstream",
+    }
+}
+
+/// How long a caller of `/reload` is kept.
+const RELOAD: Duration = Duration::from_secs(30);
+
+/// `POST /reload`.
+pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, Problem> {
+    let (reply, answer) = oneshot::channel();
+    tell(&admin, Command::Reload(reply))?;
+    match tokio::time::timeout(RELOAD, answer).await {
+        Ok(Ok(Ok(detail))) => Ok(Json(Done { result: "reloaded", detail })),
+        Ok(Ok(Err(problems))) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", problems)),
+        Ok(Err(_)) | Err(_) => Err(busy()),
+    }
+}
+
+/// `POST /quit`.
+pub(super) async fn quit(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, Problem> {
+    if !admin.quit {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "guard", "admin.quit is false"));
+    }
+    tell(&admin, Command::Quit)?;
+    Ok(Json(Done { result: "draining", detail: String::new() }))
+}
+
+fn tell(admin: &Admin, command: Command) -> Result<(), Problem> {
+    admin.commands.try_send(command).map_err(|_| busy())
+}
+
+fn busy() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the process is busy with other commands, or stopping")
+        .retry_after(Duration::from_secs(1))
+}

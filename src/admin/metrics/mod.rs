@@ -1,0 +1,142 @@
+//! `GET /metrics`: everything that is counted, for Prometheus. Labels are bounded: never a path, never a subject.
+
+mod text;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::status::wall_of;
+use super::{Admin, AdminUpstream};
+use crate::record::{Replay, Snapshot, TokenRecord};
+use crate::token::handle::State as TokenState;
+use text::{Kind, Text};
+
+pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render(&admin))
+}
+
+fn render(admin: &Admin) -> String {
+    let upstreams = admin.upstreams.load();
+    let mut text = Text::default();
+    requests(&mut text, &upstreams);
+    durations(&mut text, &upstreams);
+    replays(&mut text, &upstreams);
+    token_states(&mut text, &upstreams);
+    token_ends(&mut text, &upstreams, admin);
+    token_requests(&mut text, &upstreams);
+    per_upstream(&mut text, &upstreams);
+    process(&mut text, admin);
+    text.finish()
+}
+
+fn requests(text: &mut Text, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_requests_total", Kind::Counter, "Requests that ended; status 0 if the caller was gone.");
+    for upstream in upstreams {
+        for count in upstream.record.counts() {
+            let status = count.status.to_string();
+            let labels = [
+                ("upstream", &*upstream.name),
+                ("method", count.method),
+                ("status", &status),
+                ("blame", count.blame.as_str()),
+            ];
+            text.count(&labels, count.count);
+        }
+    }
+}
+
+fn durations(text: &mut Text, upstreams: &[AdminUpstream]) {
+    let whole = "From a request's head to the end of the answer.";
+    text.family("bearerd_request_duration_seconds", Kind::Histogram, whole);
+    for upstream in upstreams {
+        text.histogram(&[("upstream", &upstream.name)], &upstream.record.whole().snapshot());
+    }
+    let head = "From sending a request to the head of the upstream's answer.";
+    text.family("bearerd_upstream_duration_seconds", Kind::Histogram, head);
+    for upstream in upstreams {
+        text.histogram(&[("upstream", &upstream.name)], &upstream.record.to_head().snapshot());
+    }
+}
+
+fn replays(text: &mut Text, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_replays_total", Kind::Counter, "Answers that asked for a repeat, by what came of it.");
+    for upstream in upstreams {
+        for outcome in Replay::ALL {
+            let labels = [("upstream", &*upstream.name), ("outcome", outcome.as_str())];
+            text.count(&labels, upstream.record.replays(outcome));
+        }
+    }
+}
+
+fn token_states(text: &mut Text, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_token_state", Kind::Gauge, "1 for the state that the token is in.");
+    for upstream in upstreams {
+        let now = upstream.tokens.status().map(|status| status.state);
+        for state in TokenState::ALL {
+            let labels = [("upstream", &*upstream.name), ("state", state.as_str())];
+            text.count(&labels, u64::from(now == Some(state)));
+        }
+    }
+}
+
+fn token_ends(text: &mut Text, upstreams: &[AdminUpstream], admin: &Admin) {
+    let help = "When the token ends, in seconds since 1970; absent if it has no known end.";
+    text.family("bearerd_token_expiry_timestamp_seconds", Kind::Gauge, help);
+    for upstream in upstreams {
+        if let Some(end) = upstream.tokens.status().and_then(|status| status.expires) {
+            let end = wall_of(end, &*admin.clock).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            text.count(&[("upstream", &upstream.name)], end.as_secs());
+        }
+    }
+}
+
+fn token_requests(text: &mut Text, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_token_requests_total", Kind::Counter, "Requests to token endpoints.");
+    for upstream in upstreams {
+        for (kind, outcome, count) in upstream.token_record.token_requests() {
+            text.count(&[("upstream", &upstream.name), ("kind", kind), ("outcome", outcome)], count);
+        }
+    }
+    let took = "How long requests to token endpoints took.";
+    text.family("bearerd_token_request_duration_seconds", Kind::Histogram, took);
+    text.histogram(&[], &all_token_requests(upstreams));
+}
+
+/// Records that several upstreams share are added once.
+fn all_token_requests(upstreams: &[AdminUpstream]) -> Snapshot {
+    let mut seen: Vec<&Arc<TokenRecord>> = Vec::new();
+    let mut sum = TokenRecord::new("").duration().snapshot();
+    for record in upstreams.iter().map(|upstream| &upstream.token_record) {
+        if !seen.iter().any(|other| Arc::ptr_eq(other, record)) {
+            sum = sum.and(&record.duration().snapshot());
+            seen.push(record);
+        }
+    }
+    sum
+}
+
+fn per_upstream(text: &mut Text, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_requests_in_flight", Kind::Gauge, "Requests under way.");
+    for upstream in upstreams {
+        text.count(&[("upstream", &upstream.name)], upstream.record.in_flight());
+    }
+    text.family("bearerd_token_waits_total", Kind::Counter, "Requests that had to wait for a token.");
+    for upstream in upstreams {
+        text.count(&[("upstream", &upstream.name)], upstream.token_record.waits());
+    }
+    text.family("bearerd_subjects", Kind::Gauge, "Subjects whose tokens are held.");
+    for upstream in upstreams {
+        text.count(&[("upstream", &upstream.name)], upstream.tokens.subjects().unwrap_or(0));
+    }
+}
+
+fn process(text: &mut Text, admin: &Admin) {
+    text.family("bearerd_connections", Kind::Gauge, "Connections from callers.");
+    text.count(&[], admin.proxy.connections());
+    text.family("bearerd_build_info", Kind::Gauge, "Always 1; the version is in the label.");
+    text.count(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+}

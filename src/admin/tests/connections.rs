@@ -1,0 +1,62 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::shutdown::Phase;
+
+async fn served(stage: &Stage) -> (std::net::SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = router(Arc::clone(&stage.admin));
+    (address, tokio::spawn(serve(Listener::Tcp(listener), router, stage.admin.shutdown.clone())))
+}
+
+async fn answer(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin), request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_socket_tells_its_peer_to_the_guard() {
+    let stage = Stage::new();
+    let (address, _) = served(&stage).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let text = answer(&mut stream, "GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("\"younium\""), "{text}");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let text = answer(&mut stream, "GET /status HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 403"), "{text}");
+}
+
+#[tokio::test]
+async fn a_socket_file_serves_without_a_host() {
+    let stage = Stage::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin.sock");
+    let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
+    tokio::spawn(serve(listener, router(Arc::clone(&stage.admin)), stage.admin.shutdown.clone()));
+    let mut stream = UnixStream::connect(&path).await.unwrap();
+    let text = answer(&mut stream, "GET /status HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[tokio::test]
+async fn it_serves_until_the_cut_and_ends_idle_connections_then() {
+    let stage = Stage::new();
+    let (address, serving) = served(&stage).await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /livez HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut first = [0; 15];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    stage.trigger.advance(Phase::Draining);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let text = answer(&mut stream, "GET /readyz HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 503"), "{text}");
+    stage.trigger.advance(Phase::Cut);
+    serving.await.unwrap();
+    idle.read_to_end(&mut Vec::new()).await.unwrap();
+}
