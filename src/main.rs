@@ -1,1 +1,7 @@
-fn main() {}
+//! The `bearerd` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bearerd::cli::main()
+}

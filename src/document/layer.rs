@@ -1,6 +1,7 @@
 //! One layer: a TOML text with the position of each key, or text values from the environment.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
@@ -9,21 +10,23 @@ use toml_edit::{Item, TableLike};
 use super::problem::{Place, Problem};
 
 /// One layer of what people wrote.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layer {
     dict: Dict,
     source: Source,
 }
 
 /// Where the values of one layer stand.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Source {
     origin: String,
     /// Byte offset and line of each key.
     spans: HashMap<Vec<String>, (usize, u32)>,
     /// Names of the environment variables.
-    variables: HashMap<Vec<String>, String>,
+    variables: BTreeMap<Vec<String>, String>,
     pub(super) is_text: bool,
+    /// Where relative paths start.
+    pub(super) directory: Option<PathBuf>,
 }
 
 impl Source {
@@ -39,9 +42,26 @@ impl Source {
         if let Some(variable) = self.variables.get(path) {
             return Place { origin: format!("environment variable {variable}"), line: None };
         }
+        let within = self.variables.range(path.to_vec()..).next().filter(|(key, _)| key.starts_with(path));
+        if let Some((_, variable)) = within.filter(|_| !path.is_empty()) {
+            return Place { origin: format!("environment variable {variable}"), line: None };
+        }
         // A value made up by a parent (a default, a missing key) stands where the parent does.
         let line = (0..=path.len()).rev().find_map(|n| self.spans.get(&path[..n])).map(|(_, line)| *line);
         Place { origin: self.origin.clone(), line }
+    }
+
+    /// The variable that would set `name` below `parents`, spelt like its siblings.
+    pub(super) fn variable_at(&self, parents: &[String], name: &str) -> Option<String> {
+        let (_, sibling) =
+            self.variables.range(parents.to_vec()..).next().filter(|(key, _)| key.starts_with(parents))?;
+        let levels: Vec<_> = sibling.split("__").take(parents.len()).collect();
+        let name = name.to_uppercase().replace('-', "_");
+        match (levels.is_empty(), sibling.split_once('_')) {
+            (false, _) => Some(format!("{}__{name}", levels.join("__"))),
+            (true, Some((prefix, _))) => Some(format!("{prefix}_{name}")),
+            (true, None) => None,
+        }
     }
 }
 
@@ -63,10 +83,16 @@ impl Layer {
         Ok(Self { dict, source })
     }
 
+    /// The same layer, whose relative paths start here.
+    pub fn beside(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.source.directory = Some(directory.into());
+        self
+    }
+
     /// Text values of environment variables: where each goes, the variable's name, its value.
     pub fn environment(entries: impl IntoIterator<Item = (Vec<String>, String, String)>) -> Self {
         let mut dict = Dict::new();
-        let mut variables = HashMap::new();
+        let mut variables = BTreeMap::new();
         for (path, variable, text) in entries {
             insert(&mut dict, &path, Value::from(text));
             variables.insert(path, variable);

@@ -7,12 +7,16 @@
 mod layer;
 mod node;
 mod problem;
+mod quantity;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use layer::Layer;
-pub use node::{Kind, Node, Table};
+pub use node::{Kind, Node};
 pub use problem::{Level, Place, Problem, Problems, nearest};
+pub use quantity::duration;
+pub use table::Table;
 
 use figment::Figment;
 use figment::value::{Dict, Value};
@@ -48,8 +52,11 @@ impl Document {
 
     /// The layer that a value came from. Figment gives each its own tag; its metadata carries our index as name.
     fn source(&self, value: &Value) -> Option<&Source> {
-        let index = self.figment.get_metadata(value.tag())?.name.parse::<usize>().ok()?;
-        self.sources.get(index)
+        self.sources.get(self.layer(value)?)
+    }
+
+    fn layer(&self, value: &Value) -> Option<usize> {
+        self.figment.get_metadata(value.tag())?.name.parse().ok()
     }
 
     /// Where a key was written: in the layer that its value came from, else in the last that has it.

@@ -1,12 +1,14 @@
 //! Typed reading of one value.
 
-use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use figment::value::Value;
 
 use super::Document;
 use super::problem::{Level, Place, Problem, Problems, nearest};
+use super::quantity::{duration, quantity};
+use super::table::Table;
 
 /// One value: what it is, what it is called, where it stands.
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ impl<'d> Node<'d> {
         Self { document, value: &document.root, path: Vec::new() }
     }
 
-    fn child(&self, name: impl Into<String>, value: &'d Value) -> Self {
+    pub(super) fn child(&self, name: impl Into<String>, value: &'d Value) -> Self {
         let mut path = self.path.clone();
         path.push(name.into());
         Self { document: self.document, value, path }
@@ -76,6 +78,24 @@ impl<'d> Node<'d> {
         self.document.source(self.value).is_some_and(|source| source.is_text)
     }
 
+    /// Which layer it comes from; a later one has a higher number.
+    pub fn layer(&self) -> Option<usize> {
+        self.document.layer(self.value)
+    }
+
+    /// The name by which an environment variable would set a key beside this one.
+    pub(super) fn variable_beside(&self, name: &str) -> Option<String> {
+        let parents = self.path.split_last()?.1;
+        self.document.source(self.value)?.variable_at(parents, name)
+    }
+
+    /// A path written here. Where it is relative, it starts from the file that says it, so that a configuration works
+    /// from every working directory; from the environment, it starts from the working directory.
+    pub fn path_beside(&self, written: &str) -> PathBuf {
+        let source = self.document.source(self.value);
+        source.and_then(|source| source.directory.as_deref()).unwrap_or(Path::new("")).join(written)
+    }
+
     /// Reports an error here.
     pub fn error(&self, problems: &Problems, message: impl Into<String>, hint: Option<String>) {
         self.report(problems, Level::Error, message.into(), hint);
@@ -88,6 +108,21 @@ impl<'d> Node<'d> {
 
     fn report(&self, problems: &Problems, level: Level, message: String, hint: Option<String>) {
         problems.add(Problem { level, place: self.place(), key: self.key(), message, hint });
+    }
+
+    /// One word out of a few.
+    pub fn one_of<T: Clone>(&self, problems: &Problems, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(problems)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
+        if found.is_none() {
+            let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            let hint = match nearest(text, names.iter().copied()) {
+                Some(word) => format!("did you mean `{word}`?"),
+                None => format!("one of: {}", names.join(", ")),
+            };
+            self.error(problems, format!("`{text}` is not known here"), Some(hint));
+        }
+        found
     }
 
     fn wrong_kind(&self, problems: &Problems, wanted: &str) {
@@ -147,10 +182,8 @@ impl<'d> Node<'d> {
 
     /// A duration: `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`, `"0s"`.
     pub fn duration(&self, problems: &Problems) -> Option<Duration> {
-        let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-        let milliseconds = self.value.as_str().and_then(|text| quantity(text, &units));
-        self.quantity(problems, milliseconds, "a duration", "write it with a unit, like \"90s\", \"5m\" or \"1h\"")
-            .map(Duration::from_millis)
+        let read = self.value.as_str().and_then(duration);
+        self.quantity(problems, read, "a duration", "write it with a unit, like \"90s\", \"5m\" or \"1h\"")
     }
 
     /// A size in bytes: `"512B"`, `"64KiB"`, `"1MiB"`.
@@ -160,7 +193,7 @@ impl<'d> Node<'d> {
         self.quantity(problems, bytes, "a size", "write it with a unit, like \"64KiB\" or \"1MiB\"")
     }
 
-    fn quantity(&self, problems: &Problems, read: Option<u64>, what: &str, hint: &str) -> Option<u64> {
+    fn quantity<T>(&self, problems: &Problems, read: Option<T>, what: &str, hint: &str) -> Option<T> {
         if read.is_none() {
             let found = self.value.as_str().map_or_else(String::new, |text| format!(", found {text:?}"));
             self.error(problems, format!("expected {what}{found}"), Some(hint.to_owned()));
@@ -192,7 +225,7 @@ impl<'d> Node<'d> {
     /// A table, whose keys are to be asked for by name.
     pub fn table(&self, problems: &Problems) -> Option<Table<'d>> {
         match self.value {
-            Value::Dict(_, dict) => Some(Table { node: self.clone(), dict, asked: RefCell::new(Vec::new()) }),
+            Value::Dict(_, dict) => Some(Table::new(self.clone(), dict)),
             _ => {
                 self.wrong_kind(problems, "a table");
                 None
@@ -223,70 +256,5 @@ impl<'d> Node<'d> {
             node.document.source(node.value).map_or(usize::MAX, |source| source.offset(&node.path))
         });
         nodes
-    }
-}
-
-/// Sum of `number unit` pairs, as in `1h30m`.
-fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let mut rest = text.trim();
-    let mut sum = 0_u64;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(letters);
-        let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
-        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(*factor)?)?;
-        rest = tail;
-    }
-    Some(sum)
-}
-
-/// A table being read: each key is asked for by name, and [`Table::finish`] reports the rest as unknown.
-#[derive(Debug)]
-pub struct Table<'d> {
-    node: Node<'d>,
-    dict: &'d Dict,
-    asked: RefCell<Vec<String>>,
-}
-
-impl<'d> Table<'d> {
-    /// The table itself.
-    pub fn node(&self) -> &Node<'d> {
-        &self.node
-    }
-
-    /// The value of a key, if it was written. From the environment, an empty value counts as not written.
-    pub fn get(&self, name: &str) -> Option<Node<'d>> {
-        self.asked.borrow_mut().push(name.to_owned());
-        let node = self.node.child(name, self.dict.get(name)?);
-        (!(node.is_environment() && node.as_text() == Some(""))).then_some(node)
-    }
-
-    /// The value of a key that must be there.
-    pub fn require(&self, name: &str, problems: &Problems) -> Option<Node<'d>> {
-        let found = self.get(name);
-        if found.is_none() {
-            self.node.error(problems, format!("`{name}` is missing"), None);
-        }
-        found
-    }
-
-    /// Reports every key that nobody asked for.
-    pub fn finish(self, problems: &Problems) {
-        let asked = self.asked.borrow();
-        for unknown in self.node.entries() {
-            if asked.iter().any(|name| name == unknown.name()) {
-                continue;
-            }
-            let hint = match nearest(unknown.name(), asked.iter().map(String::as_str)) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => format!("known here: {}", asked.join(", ")),
-            };
-            unknown.error(problems, format!("unknown key `{}`", unknown.name()), Some(hint));
-        }
     }
 }

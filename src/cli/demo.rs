@@ -1,0 +1,87 @@
+//! `bearerd demo`: the outside world on a thread of its own, bearerd before it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use tokio::sync::broadcast::error::RecvError;
+
+use super::args;
+use super::output::Output;
+use super::run::serve;
+use super::{CONFIGURATION, FAILED, Failure};
+use crate::clock::SystemClock;
+use crate::config::{Environment, Loader};
+use crate::demo::{self, Demo, StartError};
+
+pub(super) fn demo(args: &args::Demo, output: &Output) -> Result<(), Failure> {
+    let (send, receive) = mpsc::channel();
+    let (listen, admin) = (args.listen.clone(), args.admin.clone());
+    thread::Builder::new()
+        .name("demo".into())
+        .spawn(move || world(&listen, &admin, &send))
+        .map_err(|error| Failure::new(FAILED, format!("cannot start the demo: {error}")))?;
+    let started = receive.recv().map_err(|_| Failure::new(FAILED, "the demo ended before it began"))??;
+    output.result(&introduction(&started, &args.admin));
+    // Somebody's real credentials in the environment have no place in a demo.
+    let loader = Loader::new(Environment::default()).text("demo", started.config);
+    serve_quietly(loader, output)
+}
+
+/// The demo's configuration holds its secrets, on purpose.
+fn serve_quietly(loader: Loader, output: &Output) -> Result<(), Failure> {
+    serve(loader, false, &output.without_warnings())
+}
+
+struct Started {
+    config: String,
+    curl: Vec<String>,
+}
+
+fn introduction(started: &Started, admin: &str) -> String {
+    let lines: Vec<_> = started.curl.iter().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "bearerd before five mocked APIs. Tokens live 30 s; each renewal is told here.\n\nTry, in another terminal:\n{}\n\
+         Dashboard: http://{admin}/   Stop: Ctrl-C\n\n",
+        lines.concat()
+    )
+}
+
+fn world(listen: &str, admin: &str, send: &Sender<Result<Started, Failure>>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(send.send(Err(Failure::new(FAILED, format!("cannot start the demo: {error}"))))),
+    };
+    runtime.block_on(async {
+        match demo::start(Arc::new(SystemClock), listen).await {
+            Ok(demo) => {
+                let started = Started { config: demo.config_toml(admin), curl: demo.curl_lines() };
+                let _ = send.send(Ok(started));
+                narrate(&demo).await;
+            }
+            Err(error) => drop(send.send(Err(error.into()))),
+        }
+    });
+}
+
+async fn narrate(demo: &Demo) {
+    let (mut events, output) = (demo.events(), Output::plain());
+    loop {
+        match events.recv().await {
+            Ok(event) => output.result(&format!("{event}\n")),
+            Err(RecvError::Lagged(missed)) => output.result(&format!("… and {missed} more\n")),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match error {
+            StartError::Listen(_) => CONFIGURATION,
+            StartError::Mock(_) => FAILED,
+        };
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::new(exit, format!("{error}{cause}"))
+    }
+}

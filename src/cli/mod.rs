@@ -1,0 +1,87 @@
+//! The commands. An error becomes an exit code here, and nowhere else.
+
+mod args;
+mod check;
+mod demo;
+mod flows;
+mod output;
+mod run;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::Environment;
+use args::{Args, Command};
+use output::Output;
+
+/// A command that could not do its work: what to tell people, and the process's exit code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Failure {
+    exit: u8,
+    /// Said already, if empty.
+    message: String,
+    hint: Option<String>,
+}
+
+/// It failed while running.
+const FAILED: u8 = 1;
+/// Usage or configuration.
+const CONFIGURATION: u8 = 2;
+/// Nobody answers.
+const UNREACHABLE: u8 = 4;
+
+impl Failure {
+    fn new(exit: u8, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// What was wrong has been shown in full.
+    fn said(exit: u8) -> Self {
+        Self::new(exit, "")
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let environment = environment();
+    let output = Output::new(&environment);
+    let done = match Args::try_parse() {
+        Ok(args) => dispatch(args.command, environment, &output),
+        Err(error) => {
+            // Nobody is left to tell if even this cannot be written.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(CONFIGURATION));
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                output.error(&failure.message, failure.hint.as_deref());
+            }
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn dispatch(command: Command, environment: Environment, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => run::run(&args, environment, output),
+        Command::Check(args) => check::check(&args, environment, output),
+        Command::Demo(args) => demo::demo(&args, output),
+        Command::Flows(args) => flows::flows(&args, output),
+        Command::Wait(args) => wait::wait(&args, environment),
+    }
+}
+
+/// The only place where the process's own environment is read.
+fn environment() -> Environment {
+    std::env::vars_os().collect()
+}

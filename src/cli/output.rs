@@ -1,0 +1,61 @@
+//! What people read: results on standard output, everything else on standard error.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use crate::config::{Environment, Report};
+
+/// Where a command writes, and whether in colour.
+pub(super) struct Output {
+    plain: bool,
+    warnings: bool,
+}
+
+impl Output {
+    /// Colour is for terminals, and for people who have not refused it (`NO_COLOR`).
+    pub(super) fn new(environment: &Environment) -> Self {
+        let dumb = environment.get("TERM") == Some("dumb");
+        Self { plain: dumb || environment.get("NO_COLOR").is_some(), warnings: true }
+    }
+
+    /// Never in colour.
+    pub(super) fn plain() -> Self {
+        Self { plain: true, warnings: true }
+    }
+
+    /// The same, for a configuration whose warnings are known and meant.
+    pub(super) fn without_warnings(&self) -> Self {
+        Self { plain: self.plain, warnings: false }
+    }
+
+    /// A command's result. A reader that went away, as `head` does, is no failure.
+    pub(super) fn result(&self, text: &str) {
+        let _ = stdout().lock().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+    }
+
+    /// The problems as a command's result.
+    pub(super) fn report(&self, report: &Report) {
+        self.result(&report.text(!self.plain && stdout().is_terminal()));
+    }
+
+    /// The problems beside a command's work.
+    pub(super) fn complaint(&self, report: &Report) {
+        if !self.warnings && !report.has_errors() {
+            return;
+        }
+        self.aside(&report.text(!self.plain && stderr().is_terminal()));
+    }
+
+    /// Why a command did not do its work.
+    pub(super) fn error(&self, message: &str, hint: Option<&str>) {
+        let paint = |code: &str, text: &str| match self.plain || !stderr().is_terminal() {
+            true => text.to_owned(),
+            false => format!("\x1b[{code}m{text}\x1b[0m"),
+        };
+        let hint = hint.map_or_else(String::new, |hint| format!("  {} {hint}\n", paint("1;36", "hint:")));
+        self.aside(&format!("{} {message}\n{hint}", paint("1;31", "error:")));
+    }
+
+    fn aside(&self, text: &str) {
+        let _ = stderr().lock().write_all(text.as_bytes());
+    }
+}

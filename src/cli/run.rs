@@ -1,0 +1,58 @@
+//! `bearerd run`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::args::{Run, Source};
+use super::output::Output;
+use super::{CONFIGURATION, FAILED, Failure};
+use crate::app;
+use crate::config::{Environment, Loader};
+
+pub(super) fn run(args: &Run, environment: Environment, output: &Output) -> Result<(), Failure> {
+    let watch = args.watch || environment.get("BEARERD_WATCH").is_some_and(is_yes);
+    serve(loader(&args.source, environment)?, watch, output)
+}
+
+/// Loads and runs until a signal.
+pub(super) fn serve(loader: Loader, watch: bool, output: &Output) -> Result<(), Failure> {
+    let loaded = loader.load().map_err(|report| {
+        output.complaint(&report);
+        Failure::said(CONFIGURATION)
+    })?;
+    output.complaint(&loaded.warnings);
+    Ok(app::run(app::Start { loader, loaded, watch })?)
+}
+
+impl From<app::Failure> for Failure {
+    fn from(failure: app::Failure) -> Self {
+        match failure {
+            app::Failure::Start(message) | app::Failure::Running(message) => Self::new(FAILED, message),
+            app::Failure::Signal(number) => Self::said(128 + number),
+        }
+    }
+}
+
+/// The configuration that the command line means.
+pub(super) fn loader(source: &Source, environment: Environment) -> Result<Loader, Failure> {
+    let dash = Path::new("-");
+    if source.config.iter().filter(|path| *path == dash).count() > 1 {
+        return Err(Failure::new(CONFIGURATION, "standard input can be read only once: `--config -` is given twice"));
+    }
+    let add = |loader: Loader, path: &PathBuf| match path == dash {
+        true => Ok(loader.text("standard input", standard_input()?)),
+        false => Ok(loader.file(path)),
+    };
+    source.config.iter().try_fold(Loader::new(environment), add)
+}
+
+fn standard_input() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|error| Failure::new(CONFIGURATION, format!("cannot read standard input: {error}")))?;
+    Ok(bytes)
+}
+
+fn is_yes(text: &str) -> bool {
+    !matches!(text.to_lowercase().as_str(), "0" | "false" | "no" | "off")
+}

@@ -1,0 +1,84 @@
+//! Files whose change must be noticed.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The files that something was read from, and those where it would have been looked for first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Inputs(Vec<PathBuf>);
+
+/// What the files looked like: path behind all links, inode, time of change, size. A replaced link, as Kubernetes swaps
+/// a mounted secret, differs even where size and time agree.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fingerprint(Vec<Option<Stamp>>);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Stamp {
+    resolved: PathBuf,
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl Inputs {
+    /// One more file.
+    pub fn add(&mut self, path: impl Into<PathBuf>) {
+        let path = path.into();
+        if !self.0.contains(&path) {
+            self.0.push(path);
+        }
+    }
+
+    /// The files.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.0
+    }
+
+    /// What they look like now. Touches the disk.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.0.iter().map(|path| stamp(path)).collect())
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let resolved = path.canonicalize().ok()?;
+    let metadata = resolved.metadata().ok()?;
+    Some(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        size: metadata.len(),
+        resolved,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swapped_link_a_new_file_and_a_lost_one_each_change_the_fingerprint() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("one"), "same").unwrap();
+        std::fs::write(at("two"), "same").unwrap();
+        std::os::unix::fs::symlink(at("one"), at("link")).unwrap();
+        let mut inputs = Inputs::default();
+        inputs.add(at("link"));
+        inputs.add(at("later"));
+        inputs.add(at("link"));
+        assert_eq!(inputs.paths().len(), 2);
+        let before = inputs.fingerprint();
+        assert_eq!(inputs.fingerprint(), before);
+        std::os::unix::fs::symlink(at("two"), at("next")).unwrap();
+        std::fs::rename(at("next"), at("link")).unwrap();
+        let swapped = inputs.fingerprint();
+        assert_ne!(swapped, before);
+        std::fs::write(at("later"), "x").unwrap();
+        let appeared = inputs.fingerprint();
+        assert_ne!(appeared, swapped);
+        std::fs::remove_file(at("link")).unwrap();
+        assert_ne!(inputs.fingerprint(), appeared);
+    }
+}

@@ -1,0 +1,148 @@
+//! From files, environment and texts to settings; can be called again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::resolve;
+use super::{Environment, Inputs, Report, Settings};
+use crate::document::{Document, Layer, Place, Problem, Problems};
+
+/// Where files are looked for when nobody names one; the first that exists is read.
+const SEARCHED: &[&str] = &["bearerd.toml", "/etc/bearerd/bearerd.toml"];
+
+/// Knows where the configuration is. Touches the disk whenever it loads.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    environment: Arc<Environment>,
+    sources: Vec<Source>,
+    searched: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    File(PathBuf),
+    /// Standard input is read once, so that a reload meets the same text.
+    Text {
+        origin: String,
+        bytes: Arc<[u8]>,
+    },
+}
+
+/// A configuration without errors.
+pub struct Loaded {
+    /// What is meant.
+    pub settings: Settings,
+    /// What works, but is probably not what was meant.
+    pub warnings: Report,
+    /// The files that were read as configuration, flows included: what `--watch` looks at.
+    pub files: Inputs,
+}
+
+impl Loader {
+    /// Only the environment so far; without further sources, files are searched for in the usual places.
+    pub fn new(environment: Environment) -> Self {
+        let searched = SEARCHED.iter().map(PathBuf::from).collect();
+        Self { environment: Arc::new(environment), sources: Vec::new(), searched }
+    }
+
+    /// One more file; later ones win.
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sources.push(Source::File(path.into()));
+        self
+    }
+
+    /// One more text; `origin` is what problems call it.
+    pub fn text(mut self, origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.sources.push(Source::Text { origin: origin.into(), bytes: bytes.into().into() });
+        self
+    }
+
+    /// Reads everything. All problems come at once.
+    pub fn load(&self) -> Result<Loaded, Report> {
+        let problems = Problems::default();
+        let mut files = Inputs::default();
+        let sources = self.sources();
+        let mut layers = read_all(&sources, &mut files, &problems);
+        layers.push(self.environment.layer(&Document::merge(layers.clone()), &problems));
+        let readable = layers.len() == sources.len() + 1;
+        let document = Document::merge(layers);
+        // Half a configuration would only bring complaints about its other half.
+        let settings = readable.then(|| resolve::settings(&document, &self.environment, &mut files, &problems));
+        let has_errors = problems.has_errors();
+        let report = Report::new(problems.into_sorted());
+        match settings.flatten() {
+            Some(settings) if !has_errors => Ok(Loaded { settings, warnings: report, files }),
+            _ => Err(report),
+        }
+    }
+
+    /// Where a proxy with this configuration would have its admin listener, as it was written; nothing is checked.
+    pub fn admin_listen(&self) -> Option<String> {
+        let problems = Problems::default();
+        let mut layers = read_all(&self.sources(), &mut Inputs::default(), &problems);
+        layers.push(self.environment.layer(&Document::merge(layers.clone()), &problems));
+        let document = Document::merge(layers);
+        let listen = document.root().json().pointer("/admin/listen")?.clone();
+        match listen.get("unix") {
+            Some(path) => Some(format!("unix:{}", path.as_str()?)),
+            None => listen.as_str().map(str::to_owned),
+        }
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        if !self.sources.is_empty() {
+            return self.sources.clone();
+        }
+        let named = self.environment.get("BEARERD_CONFIG").map(PathBuf::from);
+        let found = || self.searched.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
+        named.or_else(found).map(Source::File).into_iter().collect()
+    }
+}
+
+fn read_all(sources: &[Source], files: &mut Inputs, problems: &Problems) -> Vec<Layer> {
+    let read = sources.iter().filter_map(|source| read(source, files).map_err(|problem| problems.add(problem)).ok());
+    read.collect()
+}
+
+fn read(source: &Source, files: &mut Inputs) -> Result<Layer, Problem> {
+    match source {
+        Source::Text { origin, bytes } => Layer::toml(origin, utf8(origin, bytes)?),
+        Source::File(path) => {
+            files.add(path);
+            toml_file(path)
+        }
+    }
+}
+
+/// A TOML file as a layer whose relative paths start beside it.
+pub(super) fn toml_file(path: &Path) -> Result<Layer, Problem> {
+    let origin = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Problem {
+        place: Place { origin: origin.clone(), line: None },
+        message: format!("cannot read the file: {}", in_words(&error)),
+        ..Problem::default()
+    })?;
+    let layer = Layer::toml(&origin, utf8(&origin, &bytes)?)?;
+    Ok(layer.beside(path.parent().unwrap_or(Path::new(""))))
+}
+
+fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Problem {
+            place: Place { origin: origin.to_owned(), line: u32::try_from(line).ok() },
+            message: format!("is not UTF-8 text: byte 0x{:02x} at offset {at}", bytes.get(at).unwrap_or(&0)),
+            hint: Some("save the file as UTF-8".into()),
+            ..Problem::default()
+        }
+    })
+}
+
+/// What the system said, without its number.
+pub(super) fn in_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,19 @@
+//! From what people write to what is meant, with all problems at once.
+//!
+//! A [`Loader`] reads the layers (files, environment, flags), merges them to one tree and resolves that to [`Settings`].
+//! It can be called again: a reload and a changed secret are the same road once more.
+
+mod environment;
+mod inputs;
+mod load;
+mod report;
+mod resolve;
+mod settings;
+
+pub use environment::Environment;
+pub use inputs::{Fingerprint, Inputs};
+pub use load::{Loaded, Loader};
+pub use report::Report;
+pub use settings::{
+    AccessLog, AdminSettings, LogFormat, LogSettings, Runtime, Settings, StoreSettings, UpstreamConfig, Variable,
+};

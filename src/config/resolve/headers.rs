@@ -1,0 +1,132 @@
+//! Headers of one upstream: which are set, which are dropped, where the caller's own wins.
+
+use http::{HeaderName, HeaderValue};
+
+use super::scope::Scope;
+use crate::document::{Kind, Node, Problems, Table, nearest};
+
+/// Written by the HTTP machinery itself: setting or dropping them would break the message.
+const OF_THE_MESSAGE: &[&str] = &[
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What `headers`, `caller_may_set` and `remove_headers` say.
+pub(super) struct Headers {
+    pub(super) set: Vec<(HeaderName, HeaderValue)>,
+    pub(super) caller_may_set: Vec<HeaderName>,
+    pub(super) remove: Vec<HeaderName>,
+}
+
+/// `owned` are the names that the flow sets; `None` if the flow could not be read.
+pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scope<'_>) -> Option<Headers> {
+    let problems = scope.problems;
+    let written = super::or(table.get("headers"), Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
+    let known: Option<Vec<_>> = written.as_ref().map(|written| {
+        let names = written.iter().map(|(name, _)| name.clone());
+        names.chain(owned.unwrap_or_default().iter().cloned()).collect()
+    });
+    let caller_may_set = names(table, "caller_may_set", problems, |node, name| match (&known, owned) {
+        (Some(known), Some(owned)) => may_set(node, name, known, owned, problems),
+        _ => Some(()),
+    });
+    let remove = names(table, "remove_headers", problems, |node, name| changeable(node, name, problems));
+    // An empty value is not owned: the caller's own header passes.
+    let set = written?.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    Some(Headers { set, caller_may_set: caller_may_set?, remove: remove? })
+}
+
+fn set(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    node.table(scope.problems)?;
+    let read: Vec<_> = node.entries().iter().map(|entry| header(entry, owned, scope)).collect();
+    let headers = read.into_iter().collect::<Option<Vec<_>>>()?;
+    let twice = headers.iter().enumerate().find(|(at, (name, _))| headers[..*at].iter().any(|(one, _)| one == name));
+    if let Some((_, (name, _))) = twice {
+        node.error(scope.problems, format!("sets the header `{name}` twice"), Some("keep one of them".into()));
+        return None;
+    }
+    Some(headers)
+}
+
+fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(HeaderName, HeaderValue)> {
+    let problems = scope.problems;
+    let name = parse(node, node.name(), problems).filter(|name| changeable(node, name, problems).is_some());
+    if name.as_ref().is_some_and(|name| *name == http::header::AUTHORIZATION && owned.contains(name)) {
+        let hint = "the flow `bearer` or `api-key` sends a fixed credential";
+        node.error(problems, "would replace the token that the flow sets", Some(hint.into()));
+        return None;
+    }
+    let found = scope.value(node)?;
+    let Ok(mut value) = found.read(HeaderValue::from_str) else {
+        node.error(problems, "the value cannot be sent in a header", Some("it has a control character".into()));
+        return None;
+    };
+    value.set_sensitive(node.kind() == Kind::Table);
+    Some((name?, value))
+}
+
+fn names(
+    table: &Table<'_>,
+    key: &str,
+    problems: &Problems,
+    check: impl Fn(&Node<'_>, &HeaderName) -> Option<()>,
+) -> Option<Vec<HeaderName>> {
+    let Some(node) = table.get(key) else { return Some(Vec::new()) };
+    let texts = node.texts(problems)?;
+    let read = |text: &String| parse(&node, text, problems).filter(|name| check(&node, name).is_some());
+    texts.iter().map(read).collect::<Vec<_>>().into_iter().collect()
+}
+
+fn parse(node: &Node<'_>, text: &str, problems: &Problems) -> Option<HeaderName> {
+    let name = HeaderName::from_bytes(text.as_bytes()).ok();
+    if name.is_none() {
+        node.error(problems, format!("`{text}` is no header name"), None);
+    }
+    name
+}
+
+fn changeable(node: &Node<'_>, name: &HeaderName, problems: &Problems) -> Option<()> {
+    if !OF_THE_MESSAGE.contains(&name.as_str()) {
+        return Some(());
+    }
+    let hint = match name.as_str() {
+        "host" => "`url` decides about it",
+        _ => "it belongs to the connection, not to the request",
+    };
+    node.error(problems, format!("the header `{name}` cannot be changed"), Some(hint.into()));
+    None
+}
+
+fn may_set(
+    node: &Node<'_>,
+    name: &HeaderName,
+    known: &[HeaderName],
+    owned: &[HeaderName],
+    problems: &Problems,
+) -> Option<()> {
+    if *name == http::header::AUTHORIZATION && owned.contains(name) {
+        let hint = "the flow puts the token there; a caller's own credential is always removed";
+        node.error(problems, "the caller may not set `authorization`", Some(hint.into()));
+        return None;
+    }
+    if known.contains(name) || *name == http::header::AUTHORIZATION {
+        return Some(());
+    }
+    let names = || known.iter().map(HeaderName::as_str);
+    let hint = match nearest(name.as_str(), names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("set are: {}", super::listed(names())),
+    };
+    let message = format!("neither the flow nor `headers` sets `{name}`: the caller's own passes anyway");
+    node.error(problems, message, Some(hint));
+    None
+}

@@ -1,0 +1,85 @@
+//! A walk over the merged tree, one file per table. It never stops at a problem.
+
+mod access;
+mod base;
+mod flows;
+mod headers;
+mod listen;
+mod outbound;
+mod routes;
+mod scope;
+mod tables;
+mod upstream;
+mod variables;
+
+use std::collections::BTreeSet;
+
+use super::{Environment, Inputs, Settings};
+use crate::document::{Document, Node, Problem, Problems, Table};
+use flows::Flows;
+use scope::Scope;
+
+/// The settings that the document means, unless there are errors. `files` gains the flow files that were read.
+pub(super) fn settings(
+    document: &Document,
+    environment: &Environment,
+    files: &mut Inputs,
+    problems: &Problems,
+) -> Option<Settings> {
+    let root = document.root().table(problems)?;
+    let scope = Scope::new(environment, problems);
+    let flows = Flows::read(&root, files, problems);
+    let admin = tables::admin(root.get("admin"), problems);
+    let log = tables::log(root.get("log"), problems);
+    let store = tables::store(root.get("store"), &scope);
+    let runtime = tables::runtime(root.get("runtime"), problems);
+    let limits = tables::limits(root.get("limits"), problems);
+    let upstreams = upstreams(&root, environment, &flows, problems);
+    flows.warn_unused(problems);
+    root.finish(problems);
+    let found = upstreams.iter().map(|(node, found)| (node, &found.door)).collect::<Vec<_>>();
+    routes::check(&found, admin.as_ref().map(|admin| &admin.listen), problems);
+    let upstreams = upstreams.into_iter().map(|(_, found)| found.config).collect::<Option<_>>()?;
+    Some(Settings { upstreams, admin: admin?, log: log?, store: store?, runtime: runtime?, limits: limits? })
+}
+
+fn upstreams<'d>(
+    root: &Table<'d>,
+    environment: &Environment,
+    flows: &Flows,
+    problems: &Problems,
+) -> Vec<(Node<'d>, upstream::Found)> {
+    let nodes = root.get("upstream").map(|node| node.table(problems).map_or_else(Vec::new, |_| node.entries()));
+    let Some(nodes) = nodes.filter(|nodes| !nodes.is_empty()) else {
+        no_upstream(problems);
+        return Vec::new();
+    };
+    let mut variables = variables::Taken::default();
+    let read = |node: Node<'d>| {
+        let found = upstream::read(&node, environment, flows, &mut variables, problems)?;
+        Some((node, found))
+    };
+    nodes.into_iter().filter_map(read).collect()
+}
+
+fn no_upstream(problems: &Problems) {
+    let hint = "write `[upstream.NAME]` with `flow = \"…\"` to ./bearerd.toml, or set BEARERD_UPSTREAM__NAME__FLOW; \
+                `bearerd flows` lists the flows, `bearerd demo` needs neither";
+    let message = "no upstream is configured".to_owned();
+    problems.add(Problem { key: "upstream".into(), message, hint: Some(hint.into()), ..Problem::default() });
+}
+
+/// A table's value, or its default where it was not written; `None` only for a wrong one.
+fn or<T>(node: Option<Node<'_>>, default: T, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<T> {
+    node.map_or(Some(default), |node| read(&node))
+}
+
+/// Like [`or`], where there is no default.
+fn optional<T>(node: Option<Node<'_>>, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<Option<T>> {
+    node.map_or(Some(None), |node| read(&node).map(Some))
+}
+
+/// `a, b and c` in order.
+fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    names.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+}

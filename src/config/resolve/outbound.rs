@@ -1,0 +1,96 @@
+//! How calls leave: TLS, outbound proxy, time-outs, the one repeat.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::scope::Scope;
+use crate::document::{Node, Problems, Table};
+use crate::flow::client::OutboundProxy;
+use crate::proxy::settings::{Retry, Timeouts};
+use crate::tls::TlsSettings;
+
+pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettings> {
+    let Some(node) = node else { return Some(TlsSettings::default()) };
+    let table = node.table(scope.problems)?;
+    let ca = super::optional(table.get("ca"), |node| scope.readable(node));
+    let [cert, key] = ["cert", "key"].map(|name| super::optional(table.get(name), |node| scope.readable(node)));
+    let written = (table.get("cert").is_some(), table.get("key").is_some());
+    let server_name = super::optional(table.get("server_name"), |node| {
+        super::access::host(node, node.text(scope.problems)?, scope.problems)
+    });
+    table.finish(scope.problems);
+    if let (true, false) | (false, true) = written {
+        let (has, lacks) = if written.0 { ("cert", "key") } else { ("key", "cert") };
+        let hint = "a client certificate needs both; they may be the same file".to_owned();
+        node.error(scope.problems, format!("has `{has}` but no `{lacks}`"), Some(hint));
+        return None;
+    }
+    let settings = TlsSettings { ca: ca?, identity: cert?.zip(key?), server_name: server_name? };
+    Some(settings)
+}
+
+pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<OutboundProxy>> {
+    let problems = scope.problems;
+    let no_proxy = super::or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
+    let Some(node) = table.get("proxy") else {
+        if let Some(node) = table.get("no_proxy") {
+            node.warn(problems, "has no effect without `proxy`", None);
+        }
+        return Some(None);
+    };
+    let found = scope.value(&node)?;
+    let url = found.read(Url::parse).ok();
+    let Some(url) = url.filter(|url| url.scheme() == "http" && url.has_host()) else {
+        let hint = "write it like `http://proxy.example.com:3128`; ambient proxy variables are not used".to_owned();
+        node.error(problems, "is no URL of an HTTP proxy", Some(hint));
+        return None;
+    };
+    if url.password().is_some() && node.as_text().is_some() && !node.is_environment() {
+        let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
+        node.warn(problems, "the password of the proxy stands in the file itself", Some(hint));
+    }
+    Some(Some(OutboundProxy { url: found.value, no_proxy: no_proxy? }))
+}
+
+pub(super) fn timeouts(node: Option<Node<'_>>, problems: &Problems) -> Option<Timeouts> {
+    let default = Timeouts::default();
+    let Some(node) = node else { return Some(default) };
+    let table = node.table(problems)?;
+    let some = |name: &str, default: Duration| super::or(table.get(name), default, |node| lasting(node, problems));
+    let any = |name: &str, default: Duration| super::or(table.get(name), default, |node| node.duration(problems));
+    let connect = some("connect", default.connect);
+    let response = some("response", default.response);
+    let idle = any("idle", default.idle);
+    let connection_life = some("connection_life", default.connection_life);
+    let token_wait = any("token_wait", default.token_wait);
+    table.finish(problems);
+    Some(Timeouts {
+        connect: connect?,
+        response: response?,
+        idle: idle?,
+        connection_life: connection_life?,
+        token_wait: token_wait?,
+    })
+}
+
+/// A duration in which something can happen.
+pub(super) fn lasting(node: &Node<'_>, problems: &Problems) -> Option<Duration> {
+    let duration = node.duration(problems)?;
+    if duration.is_zero() {
+        node.error(problems, "nothing can happen within no time", Some("write a longer duration, like \"5s\"".into()));
+    }
+    (!duration.is_zero()).then_some(duration)
+}
+
+pub(super) fn retry(node: Option<Node<'_>>, problems: &Problems) -> Option<Retry> {
+    let default = Retry::default();
+    let Some(node) = node else { return Some(default) };
+    let table = node.table(problems)?;
+    let body = super::or(table.get("body"), default.body, |node| node.size(problems));
+    let words = [("all", false), ("idempotent", true)];
+    let idempotent_only =
+        super::or(table.get("methods"), default.idempotent_only, |node| node.one_of(problems, &words));
+    table.finish(problems);
+    Some(Retry { body: body?, idempotent_only: idempotent_only? })
+}

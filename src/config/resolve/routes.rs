@@ -1,0 +1,61 @@
+//! What only shows between upstreams: two doors at one place, a call that comes back.
+
+use super::listen;
+use crate::document::{Node, Problems};
+use crate::proxy::settings::{Base, Listen, Match};
+
+/// The outside of one upstream, as far as it could be read.
+pub(super) struct Door {
+    pub(super) listen: Option<Listen>,
+    pub(super) matches: Option<Match>,
+    pub(super) base: Option<Base>,
+}
+
+pub(super) fn check(doors: &[(&Node<'_>, &Door)], admin: Option<&Listen>, problems: &Problems) {
+    for (at, (node, door)) in doors.iter().enumerate() {
+        for (earlier, other) in &doors[..at] {
+            pair(node, door, earlier, other, problems);
+        }
+        let Some(listen) = &door.listen else { continue };
+        if admin.is_some_and(|admin| listen::overlap(admin, listen)) {
+            let hint = "give `admin.listen` or the upstream another port".to_owned();
+            let message = format!("listens on {}, where the admin listener is", listen::written(listen));
+            node.error(problems, message, Some(hint));
+        }
+    }
+    let own = doors.iter().filter_map(|(_, door)| door.listen.as_ref()).chain(admin).collect::<Vec<_>>();
+    for (node, door) in doors {
+        let Some(base) = &door.base else { continue };
+        if let Some(back) = own.iter().find(|listen| listen::is_reached_by(listen, &base.host, base.port)) {
+            let message = format!("its URL leads back to bearerd's own listener {}", listen::written(back));
+            let hint = "write the address of the API; each call would come back here for ever".to_owned();
+            node.error(problems, message, Some(hint));
+        }
+    }
+}
+
+fn pair(node: &Node<'_>, door: &Door, earlier: &Node<'_>, other: &Door, problems: &Problems) {
+    let (Some(one), Some(two)) = (&door.listen, &other.listen) else { return };
+    let name = earlier.name();
+    if one != two {
+        if listen::overlap(one, two) {
+            let hint = format!("write `listen` as in `{name}`, or choose another port");
+            let (one, two) = (listen::written(one), listen::written(two));
+            let message = format!("listens on {one}, which the {two} of upstream `{name}` keeps from being bound");
+            node.error(problems, message, Some(hint));
+        }
+        return;
+    }
+    // With port 0 the system picks one for each.
+    if listen::has_own_port(one) {
+        return;
+    }
+    if door.matches.is_some() && door.matches.as_ref().map(place) == other.matches.as_ref().map(place) {
+        let message = format!("listens on {} for the same calls as upstream `{name}`", listen::written(one));
+        node.error(problems, message, Some("give one of them another `listen`, `path` or `host`".into()));
+    }
+}
+
+fn place(matches: &Match) -> (Option<&str>, &str) {
+    (matches.host.as_deref(), &matches.path)
+}

@@ -1,0 +1,172 @@
+//! Secrets and files: where a value may come from, and which files to look at again later.
+
+use std::cell::RefCell;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::super::environment::{Environment, Lookup};
+use super::super::load::in_words;
+use super::Inputs;
+use crate::document::{Kind, Node, Problems};
+use crate::secret::Secret;
+
+/// Larger than any credential or bundle of certificates.
+const LARGEST: u64 = 1 << 20;
+
+/// What one upstream (or table) reads from, besides the tree.
+pub(super) struct Scope<'c> {
+    pub(super) environment: &'c Environment,
+    pub(super) problems: &'c Problems,
+    inputs: RefCell<Inputs>,
+}
+
+/// A value, and where it came from in words.
+pub(super) struct Found {
+    pub(super) value: Secret,
+    pub(super) origin: String,
+}
+
+impl Found {
+    /// What the text means; the one place of the configuration that looks inside.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> T) -> T {
+        read(self.value.expose())
+    }
+}
+
+impl<'c> Scope<'c> {
+    pub(super) fn new(environment: &'c Environment, problems: &'c Problems) -> Self {
+        Self { environment, problems, inputs: RefCell::default() }
+    }
+
+    pub(super) fn into_inputs(self) -> Inputs {
+        self.inputs.into_inner()
+    }
+
+    /// A file that decides something by being there.
+    pub(super) fn note(&self, path: &Path) {
+        self.inputs.borrow_mut().add(path);
+    }
+
+    /// A credential: `{ file }`, `{ env }` or text. Text in a file works, with a warning.
+    pub(super) fn secret(&self, node: &Node<'_>) -> Option<Found> {
+        let found = self.value(node)?;
+        if found.value.is_empty() {
+            node.error(self.problems, "the secret is empty", None);
+            return None;
+        }
+        if node.kind() == Kind::Text && !node.is_environment() {
+            let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
+            node.warn(self.problems, "the secret stands in the file itself", Some(hint));
+        }
+        Some(found)
+    }
+
+    /// Text, perhaps from elsewhere: `{ file }`, `{ env }` or the text itself.
+    pub(super) fn value(&self, node: &Node<'_>) -> Option<Found> {
+        if node.kind() != Kind::Table {
+            let text = node.text(self.problems)?;
+            return Some(Found { value: Secret::new(text), origin: node.place().to_string() });
+        }
+        let table = node.table(self.problems)?;
+        let (file, variable) = later_of(table.get("file"), table.get("env"));
+        table.finish(self.problems);
+        match (file, variable) {
+            (Some(file), None) => self.file_text(&file, &file.path_beside(file.text(self.problems)?)),
+            (None, Some(variable)) => self.variable_text(&variable, variable.text(self.problems)?),
+            (Some(_), Some(_)) => {
+                node.error(self.problems, "has both `file` and `env`", Some("keep one of them".into()));
+                None
+            }
+            (None, None) => {
+                let hint = "write { file = \"/path\" } or { env = \"NAME\" }".to_owned();
+                node.error(self.problems, "says neither `file` nor `env`", Some(hint));
+                None
+            }
+        }
+    }
+
+    pub(super) fn variable_text(&self, node: &Node<'_>, name: &str) -> Option<Found> {
+        let complaint = match self.environment.look_up(name) {
+            Lookup::Text(text) => {
+                let origin = format!("environment variable {name}");
+                return Some(self.checked(node, text.to_owned(), origin));
+            }
+            Lookup::Empty => "is empty",
+            Lookup::NotText => "is not UTF-8 text",
+            Lookup::Unset => "is not set",
+        };
+        node.error(self.problems, format!("the environment variable `{name}` {complaint}"), None);
+        None
+    }
+
+    /// The text of a file, without line ends at its end. Problems are reported at `node`.
+    pub(super) fn file_text(&self, node: &Node<'_>, path: &Path) -> Option<Found> {
+        let bytes = self.bytes(node, path)?;
+        let Ok(text) = String::from_utf8(bytes) else {
+            node.error(self.problems, format!("the file `{}` is not UTF-8 text", path.display()), None);
+            return None;
+        };
+        if text.trim_end_matches(['\r', '\n']).is_empty() {
+            node.error(self.problems, format!("the file `{}` is empty", path.display()), None);
+            return None;
+        }
+        Some(self.checked(node, text, format!("file {}", path.display())))
+    }
+
+    /// A file that must be readable, whatever is in it.
+    pub(super) fn readable(&self, node: &Node<'_>) -> Option<PathBuf> {
+        let path = node.path_beside(node.text(self.problems)?);
+        self.bytes(node, &path).map(|_| path)
+    }
+
+    fn bytes(&self, node: &Node<'_>, path: &Path) -> Option<Vec<u8>> {
+        self.note(path);
+        if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > LARGEST) {
+            node.error(self.problems, format!("the file `{}` is larger than 1 MiB", path.display()), None);
+            return None;
+        }
+        let read = std::fs::read(path);
+        let complain = |error: &std::io::Error| {
+            let message = format!("cannot read `{}`: {}", path.display(), in_words(error));
+            node.error(self.problems, message, owner(path, error));
+        };
+        read.inspect_err(complain).ok()
+    }
+
+    fn checked(&self, node: &Node<'_>, mut text: String, origin: String) -> Found {
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        let hint = || Some("if it does not belong there, write the value again without it".to_owned());
+        if text.starts_with('\u{feff}') {
+            node.warn(self.problems, format!("the value of {origin} begins with a byte order mark"), hint());
+        } else if text.trim() != text {
+            node.warn(self.problems, format!("the value of {origin} begins or ends with white space"), hint());
+        } else if text.contains(['\n', '\r', '\0']) && !text.contains("-----BEGIN ") {
+            node.warn(self.problems, format!("the value of {origin} has more than one line"), hint());
+        }
+        Found { value: Secret::new(text), origin }
+    }
+}
+
+/// Of two ways to say one thing, the one in the later layer.
+fn later_of<'d>(one: Option<Node<'d>>, other: Option<Node<'d>>) -> (Option<Node<'d>>, Option<Node<'d>>) {
+    let order = match (&one, &other) {
+        (Some(one), Some(other)) => one.layer().cmp(&other.layer()),
+        _ => return (one, other),
+    };
+    match order {
+        std::cmp::Ordering::Less => (None, other),
+        std::cmp::Ordering::Greater => (one, None),
+        std::cmp::Ordering::Equal => (one, other),
+    }
+}
+
+/// Who may read the file, where that is the trouble.
+fn owner(path: &Path, error: &std::io::Error) -> Option<String> {
+    if error.kind() != std::io::ErrorKind::PermissionDenied {
+        return None;
+    }
+    let me = rustix::process::geteuid().as_raw();
+    let metadata = path.metadata().ok()?;
+    let (user, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    Some(format!("it belongs to user {user} with mode {mode:04o}; bearerd runs as user {me}"))
+}

@@ -1,0 +1,266 @@
+//! `[upstream.NAME]`.
+
+use super::super::{Environment, UpstreamConfig, Variable};
+use super::flows::Flows;
+use super::headers::Headers;
+use super::routes::Door;
+use super::scope::Scope;
+use super::variables::{Lookup, Taken};
+use super::{access, base, headers, listen, optional, or, outbound};
+use crate::document::{Node, Problems, Table, nearest};
+use crate::flow::Flow;
+use crate::guard::Access;
+use crate::proxy::settings::{Base, Listen, Match, Protocol, UpstreamSettings};
+
+/// Where callers look when nobody says otherwise.
+const DEFAULT_LISTEN: Listen = Listen::Localhost(8080);
+
+/// `BEARERD_CLIENT_ID` would be a key of the configuration, not a variable of this upstream.
+const RESERVED: &[&str] = &["bearerd"];
+
+/// What could be read: the outside, to be compared with other upstreams, and the whole if nothing is wrong.
+pub(super) struct Found {
+    pub(super) door: Door,
+    pub(super) config: Option<UpstreamConfig>,
+}
+
+pub(super) fn read(
+    node: &Node<'_>,
+    environment: &Environment,
+    flows: &Flows,
+    taken: &mut Taken,
+    problems: &Problems,
+) -> Option<Found> {
+    let table = node.table(problems)?;
+    let scope = Scope::new(environment, problems);
+    let named = check_name(node, problems);
+    let plaintext = or(table.get("unsafe_plaintext"), false, |node| node.boolean(problems));
+    let flow = flow(node, &table, flows, taken, plaintext.unwrap_or(true), &scope);
+    let door = Door {
+        listen: or(table.get("listen"), DEFAULT_LISTEN, |node| listen::read(node, problems)),
+        matches: matches(&table, problems),
+        base: url(node, &table, flow.as_ref().map(|(flow, _)| flow), plaintext.unwrap_or(true), problems).flatten(),
+    };
+    let access = access::read(table.get("access"), &scope);
+    let safe = check_exposure(&table, door.listen.as_ref(), access.as_ref(), problems);
+    let rest = rest(&table, flow.as_ref().map(|(flow, _)| flow), &scope);
+    table.finish(problems);
+    let config = named.and(plaintext).and(safe).and_then(|()| whole(node, &door, access, flow, rest, scope));
+    Some(Found { door, config })
+}
+
+fn check_name(node: &Node<'_>, problems: &Problems) -> Option<()> {
+    let name = node.name();
+    if RESERVED.contains(&name) {
+        node.error(problems, format!("`{name}` is reserved"), Some("name it after its API".into()));
+        return None;
+    }
+    let letter = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let rest = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if letter && rest {
+        return Some(());
+    }
+    let better: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let better = better.trim_matches(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit());
+    let hint = if better.starts_with(|c: char| c.is_ascii_lowercase()) {
+        format!("small letters, digits and dashes, a letter first: `{better}`")
+    } else {
+        "small letters, digits and dashes, a letter first".into()
+    };
+    node.error(problems, format!("`{name}` is no name for an upstream"), Some(hint));
+    None
+}
+
+fn flow(
+    node: &Node<'_>,
+    table: &Table<'_>,
+    flows: &Flows,
+    taken: &mut Taken,
+    plaintext: bool,
+    scope: &Scope<'_>,
+) -> Option<(Flow, Vec<Variable>)> {
+    let problems = scope.problems;
+    let (written, environment) = (table.get("flow"), table.get("env"));
+    let name = written.as_ref().and_then(|flow| flow.text(problems));
+    if written.is_none() {
+        let hint = match nearest(node.name(), flows.names()) {
+            Some(near) => format!("did you mean `flow = \"{near}\"`? `bearerd flows` lists them all"),
+            None => format!("one of: {}", super::listed(flows.names())),
+        };
+        node.error(problems, "`flow` is missing", Some(hint));
+    }
+    let known = name.zip(written).and_then(|(name, written)| flows.find(name, &written, problems));
+    let lookup = Lookup::new(node, table, name.unwrap_or_default(), scope);
+    let Some(known) = known else {
+        lookup.check_alone();
+        return None;
+    };
+    let environment = optional(environment, |node| known.environment(node, problems));
+    let further = known.further(environment.as_ref().and_then(Option::as_deref));
+    let filled = lookup.fill(&known.inputs(), &further, taken);
+    let (environment, filled) = (environment?, filled?);
+    let flow = known.compile(environment.as_deref(), &filled.values, plaintext, node, problems)?;
+    Some((flow, filled.variables))
+}
+
+fn matches(table: &Table<'_>, problems: &Problems) -> Option<Match> {
+    let host = optional(table.get("host"), |node| access::host(node, node.text(problems)?, problems));
+    let path = or(table.get("path"), String::new(), |node| prefix(node, problems));
+    let strip = or(table.get("strip_path"), true, |node| node.boolean(problems));
+    Some(Match { host: host?, path: path?, strip: strip? })
+}
+
+fn prefix(node: &Node<'_>, problems: &Problems) -> Option<String> {
+    let text = absolute(node, problems)?;
+    if text.contains(['?', '#', '*']) || text.contains("//") || text.split('/').any(|part| part == "." || part == "..")
+    {
+        let hint = "a prefix is a plain path such as `/younium`; it matches what lies below by itself";
+        node.error(problems, format!("`{text}` is no prefix of paths"), Some(hint.into()));
+        return None;
+    }
+    Some(text.trim_end_matches('/').to_owned())
+}
+
+fn absolute(node: &Node<'_>, problems: &Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let clean = !text.contains(|c: char| c.is_control() || c == ' ');
+    if text.starts_with('/') && clean {
+        return Some(text.to_owned());
+    }
+    let hint = if clean { format!("a path begins with a slash: `/{text}`") } else { "write a space as `%20`".into() };
+    node.error(problems, format!("`{text}` is no path"), Some(hint));
+    None
+}
+
+/// `Some(None)` where only the login's reply tells.
+fn url(
+    node: &Node<'_>,
+    table: &Table<'_>,
+    flow: Option<&Flow>,
+    plaintext: bool,
+    problems: &Problems,
+) -> Option<Option<Base>> {
+    let own = table.get("url");
+    let (place, text) = match (&own, flow) {
+        (Some(url), _) => (url, url.text(problems)?),
+        (None, None) => return None,
+        (None, Some(Flow { upstream: Some(text), .. })) => (node, text.as_str()),
+        (None, Some(flow)) if flow.upstream_from_login => return Some(None),
+        (None, Some(flow)) => {
+            let message = format!("`url` is missing: the flow `{}` does not know where its API is", flow.name);
+            node.error(problems, message, Some("write `url = \"https://api.example.com\"`".into()));
+            return None;
+        }
+    };
+    let parsed = base::parse(text, plaintext);
+    if let Err((message, hint)) = &parsed {
+        let message = if own.is_some() { message.clone() } else { format!("the flow's URL {message}") };
+        place.error(problems, message, Some(hint.clone()));
+    }
+    parsed.ok().map(Some)
+}
+
+/// An address that others can reach lends the credentials to them, so it must be meant and have a key.
+fn check_exposure(
+    table: &Table<'_>,
+    listen: Option<&Listen>,
+    access: Option<&Access>,
+    problems: &Problems,
+) -> Option<()> {
+    let meant = or(table.get("unsafe_listen"), false, |node| node.boolean(problems))?;
+    let (Some(listen), Some(access)) = (listen, access) else { return Some(()) };
+    if listen::is_private(listen) {
+        return Some(());
+    }
+    let place = table.get("listen").unwrap_or_else(|| table.node().clone());
+    let address = listen::written(listen);
+    let hint = if !meant {
+        "listen on localhost; or set `unsafe_listen = true` together with `access.key`"
+    } else if access.key.is_none() {
+        "set `access.key = { file = \"/path\" }`; callers send it as X-Bearerd-Key"
+    } else {
+        return Some(());
+    };
+    place.error(problems, format!("whoever reaches {address} could use these credentials"), Some(hint.into()));
+    None
+}
+
+/// What needs no comparison with anything else.
+struct Rest {
+    headers: Headers,
+    protocol: Protocol,
+    timeouts: crate::proxy::settings::Timeouts,
+    retry: crate::proxy::settings::Retry,
+    tls: crate::tls::TlsSettings,
+    proxy: Option<crate::flow::client::OutboundProxy>,
+    required: bool,
+    check_path: Option<String>,
+}
+
+fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Rest> {
+    let problems = scope.problems;
+    let headers = headers::read(table, flow.map(|flow| flow.owned.headers.as_slice()), scope);
+    let words = [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)];
+    let protocol = or(table.get("protocol"), Protocol::Auto, |node| node.one_of(problems, &words));
+    let timeouts = outbound::timeouts(table.get("timeouts"), problems);
+    let retry = outbound::retry(table.get("retry"), problems);
+    let tls = outbound::tls(table.get("tls"), scope);
+    let proxy = outbound::proxy(table, scope);
+    let required = or(table.get("required"), true, |node| node.boolean(problems));
+    let check_path = or(table.get("check"), None, |node| check(node, problems));
+    Some(Rest {
+        headers: headers?,
+        protocol: protocol?,
+        timeouts: timeouts?,
+        retry: retry?,
+        tls: tls?,
+        proxy: proxy?,
+        required: required?,
+        check_path: check_path?,
+    })
+}
+
+fn check(node: &Node<'_>, problems: &Problems) -> Option<Option<String>> {
+    let table = node.table(problems)?;
+    let path = optional(table.get("path"), |node| absolute(node, problems));
+    table.finish(problems);
+    path
+}
+
+fn whole(
+    node: &Node<'_>,
+    door: &Door,
+    access: Option<Access>,
+    flow: Option<(Flow, Vec<Variable>)>,
+    rest: Option<Rest>,
+    scope: Scope<'_>,
+) -> Option<UpstreamConfig> {
+    let (rest, (flow, variables)) = (rest?, flow?);
+    if door.base.is_none() && !flow.upstream_from_login {
+        return None;
+    }
+    let proxy = UpstreamSettings {
+        name: node.name().into(),
+        listen: door.listen.clone()?,
+        matches: door.matches.clone()?,
+        base: door.base.clone(),
+        headers: rest.headers.set,
+        caller_may_set: rest.headers.caller_may_set,
+        remove_headers: rest.headers.remove,
+        protocol: rest.protocol,
+        timeouts: rest.timeouts,
+        retry: rest.retry,
+        access: access?,
+        server_name: rest.tls.server_name.clone(),
+    };
+    Some(UpstreamConfig {
+        proxy,
+        flow,
+        tls: rest.tls,
+        outbound_proxy: rest.proxy,
+        required: rest.required,
+        check_path: rest.check_path,
+        inputs: scope.into_inputs(),
+        variables,
+    })
+}

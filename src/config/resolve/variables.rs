@@ -1,0 +1,148 @@
+//! A flow's variables: `with`, then a file, then the environment; a flow's default is the flow's business.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::super::Variable;
+use super::flows::Input;
+use super::scope::{Found, Scope};
+use crate::document::{Node, Table, nearest};
+use crate::flow::Values;
+
+/// Environment variables that a variable was taken from, with who took them: `a-b`'s `c` and `a`'s `b_c` are both
+/// looked for as `A_B_C`, and only one of them can be meant.
+#[derive(Default)]
+pub(super) struct Taken(BTreeMap<String, String>);
+
+/// The values that were found and where each came from.
+pub(super) struct Filled {
+    pub(super) values: Values,
+    pub(super) variables: Vec<Variable>,
+}
+
+/// Where the variables of one upstream are looked for.
+pub(super) struct Lookup<'l, 'd> {
+    upstream: &'l Node<'d>,
+    flow: &'l str,
+    scope: &'l Scope<'l>,
+    with: Option<Table<'d>>,
+    secrets: Option<(Node<'d>, PathBuf)>,
+}
+
+impl<'l, 'd> Lookup<'l, 'd> {
+    /// Asks the upstream's table for `with` and `secrets`.
+    pub(super) fn new(upstream: &'l Node<'d>, table: &Table<'d>, flow: &'l str, scope: &'l Scope<'l>) -> Self {
+        let with = table.get("with").and_then(|node| node.table(scope.problems));
+        let secrets = table.get("secrets").and_then(|node| {
+            let directory = node.path_beside(node.text(scope.problems)?);
+            if !directory.is_dir() {
+                let message = format!("there is no directory `{}`", directory.display());
+                node.error(scope.problems, message, None);
+                return None;
+            }
+            Some((node, directory))
+        });
+        Self { upstream, flow, scope, with, secrets }
+    }
+
+    /// All variables; `None` if one is missing or wrong. `further` are names that `with` may set besides.
+    pub(super) fn fill(self, inputs: &[Input], further: &[String], taken: &mut Taken) -> Option<Filled> {
+        let (mut filled, mut whole) = (Filled { values: Values::new(), variables: Vec::new() }, true);
+        for input in inputs {
+            match self.find(input, taken) {
+                Some(Some(found)) => filled.put(&input.name, found),
+                Some(None) if input.required => whole = self.missing(input),
+                Some(None) if input.has_default => filled.note(&input.name, "the flow's default"),
+                Some(None) => {}
+                None => whole = false,
+            }
+        }
+        for name in further {
+            let Some(node) = self.with.as_ref().and_then(|with| with.get(name)) else { continue };
+            match self.scope.value(&node) {
+                Some(found) => filled.put(name, found),
+                None => whole = false,
+            }
+        }
+        self.unknown();
+        whole.then_some(filled)
+    }
+
+    /// Without a flow nobody knows the names; what they refer to can still be missing.
+    pub(super) fn check_alone(self) {
+        let nodes = self.with.iter().flat_map(|with| with.node().entries());
+        nodes.for_each(|node| drop(self.scope.value(&node)));
+    }
+
+    fn unknown(self) {
+        let Some(with) = self.with else { return };
+        with.finish(self.scope.problems);
+    }
+
+    /// `None` for a wrong value, `Some(None)` for none.
+    fn find(&self, input: &Input, taken: &mut Taken) -> Option<Option<Found>> {
+        if let Some(node) = self.with.as_ref().and_then(|with| with.get(&input.name)) {
+            let found = if input.secret { self.scope.secret(&node) } else { self.scope.value(&node) };
+            return found.map(Some);
+        }
+        for (node, path) in self.files(&input.name) {
+            self.scope.note(&path);
+            if path.symlink_metadata().is_ok() {
+                return self.scope.file_text(&node, &path).map(Some);
+            }
+        }
+        self.in_environment(input, taken)
+    }
+
+    fn files(&self, variable: &str) -> Vec<(Node<'d>, PathBuf)> {
+        let own = self.secrets.as_ref().map(|(node, directory)| (node.clone(), directory.join(variable)));
+        let credentials = self.scope.environment.get("CREDENTIALS_DIRECTORY").map(|directory| {
+            let file = format!("{}.{variable}", self.upstream.name());
+            (self.upstream.clone(), PathBuf::from(directory).join(file))
+        });
+        own.into_iter().chain(credentials).collect()
+    }
+
+    fn in_environment(&self, input: &Input, taken: &mut Taken) -> Option<Option<Found>> {
+        let name = self.variable(&input.name);
+        if self.scope.environment.get(&name).is_none() {
+            return Some(None);
+        }
+        let me = format!("{}.with.{}", self.upstream.key(), input.name);
+        if let Some(other) = taken.0.insert(name.clone(), me) {
+            let message = format!("`{}` would be taken from {name}, as `{other}` is", input.name);
+            let hint = format!("write `{} = {{ env = \"…\" }}` in one of them", input.name);
+            self.upstream.error(self.scope.problems, message, Some(hint));
+            return None;
+        }
+        self.scope.variable_text(self.upstream, &name).map(Some)
+    }
+
+    fn variable(&self, variable: &str) -> String {
+        format!("{}_{variable}", self.upstream.name()).to_uppercase().replace('-', "_")
+    }
+
+    fn missing(&self, input: &Input) -> bool {
+        let message = format!("the flow `{}` needs `{}`: {}", self.flow, input.name, input.about);
+        let variable = self.variable(&input.name);
+        let shape = if input.secret { "{ file = \"/path\" }" } else { "\"…\"" };
+        let mut hint = format!("set the environment variable {variable}, or `with.{} = {shape}`", input.name);
+        let written = self.with.as_ref().map(|with| with.node().entries()).unwrap_or_default();
+        if nearest(&input.name, written.iter().map(Node::name)).is_some() {
+            hint = "a name near it is written in `with`".into();
+        }
+        self.upstream.error(self.scope.problems, message.trim_end_matches(": ").to_owned(), Some(hint));
+        false
+    }
+}
+
+impl Filled {
+    fn put(&mut self, name: &str, found: Found) {
+        self.note(name, &found.origin);
+        self.values.insert(name.to_owned(), found.value);
+    }
+
+    fn note(&mut self, name: &str, origin: &str) {
+        self.variables.push(Variable { name: name.to_owned(), origin: origin.to_owned() });
+    }
+}

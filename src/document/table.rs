@@ -1,0 +1,61 @@
+//! A table being read.
+
+use std::cell::RefCell;
+
+use figment::value::Dict;
+
+use super::node::Node;
+use super::problem::{Problems, nearest};
+
+/// A table being read: each key is asked for by name, and [`Table::finish`] reports the rest as unknown.
+#[derive(Debug)]
+pub struct Table<'d> {
+    node: Node<'d>,
+    dict: &'d Dict,
+    asked: RefCell<Vec<String>>,
+}
+
+impl<'d> Table<'d> {
+    pub(super) fn new(node: Node<'d>, dict: &'d Dict) -> Self {
+        Self { node, dict, asked: RefCell::new(Vec::new()) }
+    }
+
+    /// The table itself.
+    pub fn node(&self) -> &Node<'d> {
+        &self.node
+    }
+
+    /// The value of a key, if it was written. From the environment, an empty value counts as not written.
+    pub fn get(&self, name: &str) -> Option<Node<'d>> {
+        self.asked.borrow_mut().push(name.to_owned());
+        let node = self.node.child(name, self.dict.get(name)?);
+        (!(node.is_environment() && node.as_text() == Some(""))).then_some(node)
+    }
+
+    /// The value of a key that must be there.
+    pub fn require(&self, name: &str, problems: &Problems) -> Option<Node<'d>> {
+        let found = self.get(name);
+        if found.is_none() {
+            self.node.error(problems, format!("`{name}` is missing"), None);
+        }
+        found
+    }
+
+    /// Reports every key that nobody asked for.
+    pub fn finish(self, problems: &Problems) {
+        let asked = self.asked.borrow();
+        for unknown in self.node.entries() {
+            if asked.iter().any(|name| name == unknown.name()) {
+                continue;
+            }
+            let hint = match nearest(unknown.name(), asked.iter().map(String::as_str)) {
+                Some(name) => {
+                    let variable = unknown.variable_beside(name);
+                    format!("did you mean `{}`?", variable.as_deref().unwrap_or(name))
+                }
+                None => format!("known here: {}", asked.join(", ")),
+            };
+            unknown.error(problems, format!("unknown key `{}`", unknown.name()), Some(hint));
+        }
+    }
+}
