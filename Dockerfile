@@ -19,10 +19,10 @@ COPY . .
 # The caches keep what was fetched and compiled between builds; only what changed is built again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked --bin bearerd && cp target/*/release/bearerd /bearerd
+    cargo install --locked --path . --root /out
 
 FROM scratch
-COPY --from=build /bearerd /bearerd
+COPY --from=build /out/bin/bearerd /bearerd
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 # There is no shell and no curl here: the program asks itself.

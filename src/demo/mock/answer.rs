@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -103,6 +104,21 @@ pub(super) fn empty(status: u16) -> Answer {
     let mut answer = full(status, "text/plain", Bytes::new());
     answer.headers_mut().remove(CONTENT_TYPE);
     answer
+}
+
+/// Sets a header; a value that cannot be one is left out.
+pub(super) fn set(answer: &mut Answer, name: http::HeaderName, value: &str) {
+    if let Ok(value) = http::HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+}
+
+/// An HTTP-date (RFC 9110 §5.6.7), its weekday so many days off.
+pub(super) fn http_date(moment: SystemTime, weekday_off: u8) -> String {
+    let moment = time::OffsetDateTime::from(moment);
+    let (weekday, month) = (moment.weekday().nth_next(weekday_off).to_string(), moment.month().to_string());
+    let (day, year, (hour, minute, second)) = (moment.day(), moment.year(), moment.to_hms());
+    format!("{weekday:.3}, {day:02} {month:.3} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 /// A body whose frames come while it is sent; how many wait is bounded, so the reader sets the pace.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, LOCATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Frames, empty, full, gzip, json, streamed};
+use super::answer::{Answer, Frames, empty, full, gzip, json, set, streamed};
 use super::received::{BODY_KEPT, Entry, pairs};
 use super::server::Cut;
 use super::vendor::Vendor;
@@ -53,6 +53,7 @@ fn oddity(vendor: &Arc<Vendor>, head: &Parts, path: &str) -> Option<Answer> {
         "/cut" => cut(query("n").unwrap_or(1024)),
         "/drip" => drip(vendor.clone(), query("n").unwrap_or(5), head.uri.query() == Some("hold")),
         "/trailers" => trailers(),
+        "/headers" => dressed(head.uri.query().unwrap_or_default()),
         "/redirect" => with(empty(302), LOCATION, &format!("{}/landed?a=1", vendor.url())),
         "/cookie" => with(empty(200), SET_COOKIE, &cookie(&head.headers)),
         "/gzip-error" => gzip_error(&vendor.api.dialect().expired()),
@@ -76,9 +77,18 @@ fn gzip_error(error: &Value) -> Answer {
     with(full(401, "application/json", gzip(error.to_string().as_bytes())), CONTENT_ENCODING, "gzip")
 }
 
-fn with(mut answer: Answer, name: http::HeaderName, value: &str) -> Answer {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        answer.headers_mut().insert(name, value);
+fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+    set(&mut answer, name, value);
+    answer
+}
+
+/// A header for each field of the query, several of one name if asked.
+fn dressed(query: &str) -> Answer {
+    let mut answer = full(200, "text/plain", "dressed\n");
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(&*name), HeaderValue::from_str(&value)) {
+            answer.headers_mut().append(name, value);
+        }
     }
     answer
 }
@@ -202,7 +212,7 @@ fn trailers() -> Answer {
     let (frames, mut answer) = streamed(200, "text/plain");
     answer.headers_mut().insert(http::header::TRAILER, HeaderValue::from_static("x-sum"));
     tokio::spawn(async move {
-        let end = HeaderMap::from_iter([(http::HeaderName::from_static("x-sum"), HeaderValue::from_static("6"))]);
+        let end = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), HeaderValue::from_static("6"))]);
         for frame in [Frame::data("one".into()), Frame::data("two".into()), Frame::trailers(end)] {
             if frames.send(Ok(frame)).await.is_err() {
                 return;

@@ -4,7 +4,7 @@
 //! arrives, and misbehaves on demand. Life is measured on the clock it is started with.
 //!
 //! A call that is let pass is answered by an echo of what arrived, except at `/accounts` and the like, which show
-//! samples, and at `/bytes?n=`, `/cut?n=`, `/drip?n=`, `/drip?hold`, `/trailers`, `/status/NNN`, `/redirect`, `/cookie`,
+//! samples, and at `/bytes?n=`, `/cut?n=`, `/drip?n=`, `/drip?hold`, `/trailers`, `/status/NNN`, `/headers?name=value`, `/redirect`, `/cookie`,
 //! `/gzip-error`, `/slow-head`, `/mirror`, `/early` and `/upgrade`.
 
 mod answer;
@@ -41,7 +41,7 @@ pub use api::{
     YOUNIUM_V1,
 };
 pub use received::{End, Kind, Received};
-pub use switches::{Behaviour, Said};
+pub use switches::{Behaviour, Canned, Said};
 pub use vendor::Vendor;
 
 use super::narrate::Event;

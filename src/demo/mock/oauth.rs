@@ -1,9 +1,10 @@
 //! A server that does what RFC 6749 says: client by Basic or body, three grants, rotating refresh tokens.
 
+use http::header::WWW_AUTHENTICATE;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Asked, bearer, empty, json};
+use super::answer::{Answer, Asked, bearer, empty, json, set};
 use super::api::{Dialect, OAUTH_USER};
 use super::received::Kind;
 use super::tokens::{Session, Worth};
@@ -32,8 +33,7 @@ impl Dialect for Oauth {
         }
         if !authenticated(asked, vendor) {
             let mut answer = json(401, &self.refusal(path));
-            let challenge = http::HeaderValue::from_static("Basic realm=\"demo\"");
-            answer.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);
+            set(&mut answer, WWW_AUTHENTICATE, "Basic realm=\"demo\"");
             return answer;
         }
         if asked.kind == Kind::Revoke {
@@ -56,8 +56,7 @@ impl Dialect for Oauth {
             return Ok(());
         }
         let mut answer = json(401, &self.expired());
-        let challenge = http::HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        answer.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);
+        set(&mut answer, WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
         Err(answer.into())
     }
 

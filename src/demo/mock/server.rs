@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
+use http::header::{DATE, LOCATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::answer::{Answer, Asked, bearer, full, json};
+use super::answer::{Answer, Asked, bearer, empty, full, http_date, json, set};
 use super::call;
 use super::received::{BODY_KEPT, End, Entry, Kind, Received, pairs};
 use super::switches::Behaviour;
@@ -55,10 +55,15 @@ async fn connection(stream: TcpStream, vendor: Arc<Vendor>, number: u64) {
     let _ = stream.set_nodelay(true);
     let fuse = Fuse::default();
     let wire = Wire::new(stream, fuse.clone());
+    let hang_up = vendor.switches.hang_up.clone();
     let service = service_fn(move |request| respond(vendor.clone(), request, number, fuse.clone()));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service).with_upgrades();
-    // A caller that goes away is in the log already.
-    let _ = connection.await;
+    let mut hung_up = hang_up.subscribe();
+    tokio::select! {
+        // A caller that goes away is in the log already.
+        _ = connection => {}
+        _ = hung_up.changed() => {}
+    }
 }
 
 async fn respond(
@@ -72,13 +77,15 @@ async fn respond(
     let arrival = arrival(&vendor, &head, connection);
     let is_head = head.method == http::Method::HEAD;
     let asked = Asked::new(&head);
-    let (answer, mut entry) = if vendor.api.dialect().token_kind(&path, &asked).is_some() {
+    let (mut answer, mut entry) = if vendor.api.dialect().token_kind(&path, &asked).is_some() {
         token_request(&vendor, asked, body, &path, arrival, &fuse).await?
     } else {
         let entry = vendor.log.arrived(arrival);
         let answer = api_call(&vendor, head, body, &path, &entry, &fuse).await?;
         (answer, entry)
     };
+    // The vendor's own time, not the machine's.
+    set(&mut answer, DATE, &http_date(vendor.wall(), 0));
     entry.note(|received| received.status = Some(answer.status().as_u16()));
     if is_head {
         entry.complete();
@@ -175,7 +182,7 @@ fn misbehave(behaviour: &Behaviour, refusal: &Value, fuse: &Fuse) -> Result<Opti
         Behaviour::Fail(status, retry_after) => {
             let mut answer = full(*status, "text/plain", "out of order\n");
             if let Some(after) = retry_after {
-                answer.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static(after));
+                set(&mut answer, RETRY_AFTER, after);
             }
             answer
         }
@@ -183,9 +190,14 @@ fn misbehave(behaviour: &Behaviour, refusal: &Value, fuse: &Fuse) -> Result<Opti
         Behaviour::ErrorInside => json(200, refusal),
         Behaviour::Huge => json(200, &json!({ "padding": "x".repeat(8 << 20) })),
         Behaviour::Redirect(location) => {
-            let mut answer = full(307, "text/plain", Bytes::new());
-            if let Ok(location) = http::HeaderValue::from_str(location) {
-                answer.headers_mut().insert(http::header::LOCATION, location);
+            let mut answer = empty(307);
+            set(&mut answer, LOCATION, location);
+            answer
+        }
+        Behaviour::Reply(canned) => {
+            let mut answer = full(canned.status, "application/json", canned.body.clone());
+            for (name, value) in &canned.headers {
+                set(&mut answer, http::HeaderName::from_static(name), value);
             }
             answer
         }

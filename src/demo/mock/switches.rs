@@ -33,6 +33,26 @@ pub enum Behaviour {
     Huge,
     /// 307 to this location.
     Redirect(String),
+    /// This, whatever was asked.
+    Reply(Canned),
+}
+
+/// An answer that is ready before it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canned {
+    /// Its status.
+    pub status: u16,
+    /// Its headers; `content-type` is JSON unless it is here.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body.
+    pub body: String,
+}
+
+impl Behaviour {
+    /// A JSON answer, whatever was asked.
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self::Reply(Canned { status, headers: Vec::new(), body: body.to_string() })
+    }
 }
 
 /// What a reply says about the life of its token, whatever that life is.
@@ -57,6 +77,10 @@ pub(super) struct Terms {
     pub(super) rotates: bool,
     pub(super) secret: String,
     pub(super) hasty: bool,
+    pub(super) repeats: bool,
+    pub(super) exclusive: bool,
+    /// How far the vendor's clock is off: ahead, then behind.
+    pub(super) skew: [Duration; 2],
 }
 
 impl Terms {
@@ -85,6 +109,8 @@ pub(super) struct Switches {
     terms: Mutex<Terms>,
     slots: Mutex<[Slot; 4]>,
     turned: [watch::Sender<()>; 4],
+    /// Ends every connection.
+    pub(super) hang_up: watch::Sender<()>,
     /// Lets held heads go.
     pub(super) heads: Semaphore,
     /// Lets held pieces of a body go.
@@ -99,6 +125,9 @@ impl Switches {
             jwt: api.speaks_jwt(),
             rotates: true,
             hasty: false,
+            repeats: false,
+            exclusive: false,
+            skew: [Duration::ZERO; 2],
             secret: api.credentials().secret.to_owned(),
         };
         let slot = |_| Slot { standing: Behaviour::Serve, next: VecDeque::new() };
@@ -106,6 +135,7 @@ impl Switches {
             terms: Mutex::new(terms),
             slots: Mutex::new(Kind::ALL.map(slot)),
             turned: Kind::ALL.map(|_| watch::Sender::new(())),
+            hang_up: watch::Sender::new(()),
             heads: Semaphore::new(0),
             pieces: Semaphore::new(0),
         }

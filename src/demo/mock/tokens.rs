@@ -64,7 +64,7 @@ struct Book {
 
 /// The tokens of one API.
 pub(super) struct Tokens {
-    clock: SharedClock,
+    pub(super) clock: SharedClock,
     book: Mutex<Book>,
 }
 
@@ -74,16 +74,30 @@ impl Tokens {
     }
 
     /// A new token on these terms, and a refresh token if there is a session.
-    pub(super) fn issue(&self, terms: &Terms, subject: Option<String>, session: Option<Session>) -> Issued {
-        let wall = self.clock.wall();
+    pub(super) fn issue(
+        &self,
+        terms: &Terms,
+        wall: SystemTime,
+        subject: Option<String>,
+        session: Option<Session>,
+    ) -> Issued {
+        let now = self.clock.now();
         let ends = wall + terms.life;
         let mut book = lock(&self.book);
+        if terms.repeats
+            && let Some(again) = book.again(now, wall, subject.as_ref())
+        {
+            return again;
+        }
+        if terms.exclusive {
+            book.access.values_mut().for_each(|access| access.ends = Some(now));
+        }
         book.issued += 1;
         let number = book.issued;
         let token = if terms.jwt { web_token(number, wall, ends) } else { random(28) };
         let bearer = Bearer { number: Some(number), subject: subject.clone() };
         let session_id = session.as_ref().map(|session| session.id);
-        let access = Access { bearer, number, ends: Some(self.clock.now() + terms.life), session: session_id };
+        let access = Access { bearer, number, ends: Some(now + terms.life), session: session_id };
         book.remember(&token);
         book.access.insert(token.clone(), access);
         let refresh_token = session.map(|session| book.refresh_token(session));
@@ -172,6 +186,22 @@ impl Tokens {
 }
 
 impl Book {
+    /// The longest-living token of this subject, as if it were new.
+    fn again(&self, now: Moment, wall: SystemTime, subject: Option<&String>) -> Option<Issued> {
+        let ours = self.access.iter().filter(|(_, access)| access.bearer.subject.as_ref() == subject);
+        let (token, access) = ours.max_by_key(|(_, access)| access.ends)?;
+        let left = access.ends?.since(now);
+        let issued = Issued {
+            token: token.clone(),
+            number: access.number,
+            subject: subject.cloned(),
+            refresh_token: None,
+            seconds: left.as_secs(),
+            ends: wall + left,
+        };
+        (left > Duration::ZERO).then_some(issued)
+    }
+
     fn remember(&mut self, token: &str) {
         if self.order.len() == REMEMBERED
             && let Some(oldest) = self.order.pop_front()

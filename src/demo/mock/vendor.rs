@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::broadcast;
 
@@ -91,6 +91,26 @@ impl Vendor {
         self.switches.change_terms(|terms| terms.hasty = hasty);
     }
 
+    /// Whether a login gives the token that is out once more, with what is left of its life.
+    pub fn repeats(&self, repeats: bool) {
+        self.switches.change_terms(|terms| terms.repeats = repeats);
+    }
+
+    /// Whether a new token ends those that are out.
+    pub fn exclusive(&self, exclusive: bool) {
+        self.switches.change_terms(|terms| terms.exclusive = exclusive);
+    }
+
+    /// Sets the vendor's own clock ahead of the true one, or behind: `Date` and every date it writes.
+    pub fn clock_is_off(&self, ahead: Duration, behind: Duration) {
+        self.switches.change_terms(|terms| terms.skew = [ahead, behind]);
+    }
+
+    /// Ends every connection, in use or idle.
+    pub fn hang_up(&self) {
+        self.switches.hang_up.send_replace(());
+    }
+
     /// From now on only this secret or password is accepted.
     pub fn accept_secret(&self, secret: &str) {
         self.switches.change_terms(|terms| secret.clone_into(&mut terms.secret));
@@ -147,9 +167,15 @@ impl Vendor {
         id == self.api.credentials().id.as_bytes() && secret == self.terms().secret.as_bytes()
     }
 
+    /// What the vendor's own clock says.
+    pub(super) fn wall(&self) -> SystemTime {
+        let [ahead, behind] = self.terms().skew;
+        self.tokens.clock.wall() + ahead - behind
+    }
+
     /// A token on today's terms.
     pub(super) fn issue(&self, asked: &Asked, subject: Option<String>, session: Option<Session>) -> Issued {
-        let issued = self.tokens.issue(&self.terms(), subject, session);
+        let issued = self.tokens.issue(&self.terms(), self.wall(), subject, session);
         let what = What::Issued {
             kind: asked.kind,
             number: issued.number,

@@ -89,7 +89,7 @@ fn login_name(asked: &Asked, vendor: &Vendor) -> Result<String, (u16, Value)> {
 fn grant(asked: &Asked, name: String, vendor: &Vendor) -> Value {
     let issued = vendor.issue(asked, Some(name), None);
     let terms = vendor.terms();
-    let at = OffsetDateTime::from(issued.ends - terms.life);
+    let at = OffsetDateTime::from(vendor.wall());
     let (date, (hour, minute, second)) = (at.date(), at.to_hms());
     let issued_at = format!("{date}t{hour:02}:{minute:02}:{second:02}z");
     let mut token = json!({ "accessToken": issued.token, "issuedAt": issued_at });

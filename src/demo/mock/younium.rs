@@ -1,11 +1,8 @@
 //! Younium: JSON logins, auth v1 and v2 side by side; they differ in the names of fields and in how errors look.
 
-use std::time::SystemTime;
-
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 
-use super::answer::{Answer, Asked, bearer, empty, json};
+use super::answer::{Answer, Asked, bearer, empty, http_date, json};
 use super::api::{Dialect, LEGAL_ENTITY, LEGAL_ENTITY_ID};
 use super::received::Kind;
 use super::tokens::Worth;
@@ -87,15 +84,8 @@ fn grant(asked: &Asked, v1: bool, vendor: &Vendor) -> Value {
         reply.insert(seconds.into(), value);
     }
     if terms.says_date() {
-        reply.insert("expires".into(), wrong_date(issued.ends).into());
+        // Its weekday is a day off, as in the vendor's own example.
+        reply.insert("expires".into(), http_date(issued.ends, 1).into());
     }
     reply.into()
-}
-
-/// An HTTP-date whose weekday is a day off, as in the vendor's own example.
-fn wrong_date(end: SystemTime) -> String {
-    let end = OffsetDateTime::from(end);
-    let (weekday, month) = (end.weekday().next().to_string(), end.month().to_string());
-    let (hour, minute, second) = end.to_hms();
-    format!("{:.3}, {:02} {month:.3} {} {hour:02}:{minute:02}:{second:02} GMT", weekday, end.day(), end.year())
 }

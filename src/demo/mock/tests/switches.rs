@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::{Behaviour, Kind, Said, Vendor, YOUNIUM};
+use super::super::{Behaviour, Canned, Kind, Said, Vendor, YOUNIUM};
 use super::{Got, Method, SOON, World, got};
 
 fn request(world: &World, vendor: &Vendor, secret: &str) -> reqwest::RequestBuilder {
@@ -154,6 +154,68 @@ async fn a_hasty_refusal_does_not_wait_for_the_body() {
     let mut stream = tokio::net::TcpStream::connect(world.mock.younium().address()).await.unwrap();
     stream.write_all(b"POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\npart").await.unwrap();
     let mut start = [0; 12];
-    stream.read_exact(&mut start).await.unwrap();
+    tokio::time::timeout(SOON, stream.read_exact(&mut start)).await.unwrap().unwrap();
     assert_eq!(&start, b"HTTP/1.1 401");
+}
+
+#[tokio::test]
+async fn any_answer_can_be_laid_down_beforehand() {
+    let world = World::new().await;
+    let younium = world.mock.younium();
+    younium.next(Kind::Login, Behaviour::json(200, &json!({ "errcode": 40_001 })));
+    let headers = vec![("content-type", "text/plain".to_owned()), ("x-subject-token", "abc".to_owned())];
+    younium.next(Kind::Login, Behaviour::Reply(Canned { status: 202, headers, body: "plain".to_owned() }));
+    assert_eq!(login(&world).await.json()["errcode"], 40_001);
+    let plain = login(&world).await;
+    assert_eq!((plain.status, &*plain.body), (202, &b"plain"[..]));
+    assert_eq!(plain.headers["content-type"], "text/plain");
+    assert_eq!(plain.headers["x-subject-token"], "abc");
+}
+
+#[tokio::test]
+async fn the_same_token_can_be_given_again_with_less_life() {
+    let world = World::new().await;
+    world.mock.younium().repeats(true);
+    let first = login(&world).await;
+    world.clock.advance(80_000);
+    let again = login(&world).await;
+    assert_eq!(again.text("/access_token"), first.text("/access_token"));
+    assert_eq!(again.json()["expires_in"], 6_400);
+    world.clock.advance(6_400);
+    assert_ne!(login(&world).await.text("/access_token"), first.text("/access_token"));
+}
+
+#[tokio::test]
+async fn a_new_token_can_end_the_old_one() {
+    let world = World::new().await;
+    let younium = world.mock.younium();
+    younium.exclusive(true);
+    let [old, new] = [login(&world).await, login(&world).await].map(|got| got.text("/access_token"));
+    assert_eq!(world.call(younium, "/accounts", &old).await.status, 401);
+    assert_eq!(world.call(younium, "/accounts", &new).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_vendors_clock_can_be_off() {
+    let world = World::new().await;
+    let date = |got: &Got| got.headers["date"].to_str().unwrap().to_owned();
+    assert_eq!(date(&login(&world).await), "Tue, 21 Sep 2027 12:00:00 GMT");
+    world.mock.younium().clock_is_off(Duration::ZERO, Duration::from_secs(3600));
+    let got = login(&world).await;
+    assert_eq!(date(&got), "Tue, 21 Sep 2027 11:00:00 GMT");
+    assert_eq!(got.text("/expires"), "Thu, 22 Sep 2027 11:00:00 GMT");
+    world.clock.advance(86_399);
+    assert_eq!(world.call(world.mock.younium(), "/accounts", &got.text("/access_token")).await.status, 200);
+}
+
+#[tokio::test]
+async fn hanging_up_ends_idle_connections() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let world = World::new().await;
+    let mut stream = tokio::net::TcpStream::connect(world.mock.open().address()).await.unwrap();
+    stream.write_all(b"GET /status/204 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    stream.read_exact(&mut [0; 12]).await.unwrap();
+    world.mock.open().hang_up();
+    let mut rest = Vec::new();
+    tokio::time::timeout(SOON, stream.read_to_end(&mut rest)).await.unwrap().unwrap();
 }
