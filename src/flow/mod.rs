@@ -11,6 +11,9 @@ use crate::token::source::Source;
 use crate::token::usage::Usage;
 
 pub mod client;
+mod locate;
+mod template;
+mod times;
 
 /// A flow with its variables filled in: everything is checked, nothing can be misspelt any more.
 pub struct Flow {

@@ -1,0 +1,227 @@
+//! `${name}`, and nothing else: no expressions, no conditionals.
+//!
+//! A template is filled in twice. [`Template::bind`] puts the variables in, once, when a flow is compiled;
+//! [`Template::render`] puts in what only a moment knows: the subject, the token, captured values, the time. A value
+//! that is exactly one empty variable is not sent, nor one that names a token or capture that does not exist yet; that
+//! rule replaces conditionals.
+
+use std::collections::BTreeMap;
+
+use crate::secret::Secret;
+
+/// Text with `${name}` in it. No `Debug`: once bound, it may hold secrets.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(super) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Name(String),
+}
+
+/// Where a template's names get their values at a moment; `None` for what does not exist yet.
+pub(super) trait Lookup {
+    /// The value of a name.
+    fn value(&self, name: &str) -> Option<String>;
+}
+
+impl<F: Fn(&str) -> Option<String>> Lookup for F {
+    fn value(&self, name: &str) -> Option<String> {
+        self(name)
+    }
+}
+
+impl Template {
+    /// Text that stands for itself.
+    pub(super) fn literal(text: impl Into<String>) -> Self {
+        Self { parts: vec![Part::Text(text.into())] }
+    }
+
+    /// Reads a template. The error says what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let (before, tail) = rest.split_at(start);
+            let end = tail.find('}').ok_or_else(|| "`${` has no closing `}`".to_owned())?;
+            let name = tail.get(2..end).unwrap_or_default();
+            if !is_name(name) && days_ahead(name).is_none() {
+                return Err(format!("`${{{name}}}` is no name; only `${{name}}` is understood, no expressions"));
+            }
+            push_text(&mut parts, before);
+            parts.push(Part::Name(name.to_owned()));
+            rest = tail.get(end + 1..).unwrap_or_default();
+        }
+        push_text(&mut parts, rest);
+        Ok(Self { parts })
+    }
+
+    /// The names in it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Name(name) => Some(name.as_str()),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// Whether it names this.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
+    /// The text, if no name is left in it.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The pieces of text around the names.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Name(_) => None,
+        })
+    }
+
+    /// The template with its variables filled in; `None` if it is exactly one empty variable.
+    pub(super) fn bind(&self, variables: &BTreeMap<String, Secret>) -> Option<Self> {
+        if let [Part::Name(name)] = self.parts.as_slice()
+            && variables.get(name).is_some_and(Secret::is_empty)
+        {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Name(name) => match variables.get(name) {
+                    Some(value) => push_text(&mut parts, value.expose()),
+                    None => parts.push(part.clone()),
+                },
+                Part::Text(text) => push_text(&mut parts, text),
+            }
+        }
+        Some(Self { parts })
+    }
+
+    /// The text at this moment; `None` if something that it names does not exist yet.
+    pub(super) fn render(&self, values: &dyn Lookup) -> Option<String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Name(name) => text.push_str(&values.value(name)?),
+            }
+        }
+        Some(text)
+    }
+}
+
+fn push_text(parts: &mut Vec<Part>, text: &str) {
+    match parts.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Part::Text(last)) => last.push_str(text),
+        _ => parts.push(Part::Text(text.to_owned())),
+    }
+}
+
+/// Whether this can name a variable, a capture or a built-in. Dots are for names of another flow.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// How many days after today `date`, `date+7d` or `date-1d` is; `None` for any other name.
+pub(super) fn days_ahead(name: &str) -> Option<i32> {
+    let offset = name.strip_prefix("date")?;
+    if offset.is_empty() {
+        return Some(0);
+    }
+    let (sign, digits) = match offset.strip_prefix('+') {
+        Some(digits) => (1, digits),
+        None => (-1, offset.strip_prefix('-')?),
+    };
+    let digits = digits.strip_suffix('d').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let days: i32 = digits.parse().ok().filter(|days| *days < 100_000)?;
+    Some(sign * days)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect()
+    }
+
+    fn filled(text: &str, pairs: &[(&str, &str)], token: Option<&str>) -> Option<String> {
+        let bound = Template::parse(text).unwrap().bind(&variables(pairs))?;
+        bound.render(&|name: &str| (name == "token").then_some(token?).map(str::to_owned))
+    }
+
+    #[test]
+    fn names_are_filled_in_and_everything_else_stands_for_itself() {
+        let pairs = [("a", "1"), ("b_2", "${a}")];
+        for (text, result) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("${a}", "1"),
+            ("x${a}${a}y", "x11y"),
+            ("$a {a} $ $} {}", "$a {a} $ $} {}"),
+            ("$${a}", "$1"),
+            ("${b_2}", "${a}"),
+            ("é${a}é", "é1é"),
+        ] {
+            assert_eq!(filled(text, &pairs, None).as_deref(), Some(result), "{text}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_empty_variable_is_not_sent_but_text_around_one_is() {
+        assert_eq!(filled("${a}", &[("a", "")], None), None);
+        assert_eq!(filled("x${a}", &[("a", "")], None).as_deref(), Some("x"));
+        assert_eq!(filled("${a}${a}", &[("a", "")], None).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn whatever_names_a_token_that_does_not_exist_yet_is_not_sent() {
+        assert_eq!(filled("Bearer ${token}", &[], None), None);
+        assert_eq!(filled("Bearer ${token}", &[], Some("t")).as_deref(), Some("Bearer t"));
+    }
+
+    #[test]
+    fn a_variable_shadows_a_built_in_of_its_name() {
+        assert_eq!(filled("${token}", &[("token", "mine")], Some("theirs")).as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn expressions_are_no_names() {
+        for wrong in ["${", "${a", "${}", "${a b}", "${a|b}", "${a:-x}", "${1a}", "${date+d}", "${date+7h}", "${${a}}"] {
+            assert!(Template::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates_count_days() {
+        for (name, days) in [("date", Some(0)), ("date+7d", Some(7)), ("date-30d", Some(-30)), ("dated", None)] {
+            assert_eq!(days_ahead(name), days, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_template_or_an_error_and_never_a_panic(text in "\\PC*|[${}a+ \\-.]*") {
+            if let Ok(template) = Template::parse(&text) {
+                let same = template.render(&|name: &str| Some(format!("${{{name}}}")));
+                prop_assert_eq!(same, Some(text));
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Lifetimes and dates as token endpoints write them, read leniently: what cannot be understood is unknown, never an
+//! error, because nothing about a lifetime may fail a login.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
+
+/// A century: what is longer means "does not end", and must not overflow anybody's arithmetic.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The unit of a lifetime that is a bare number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Unit {
+    Milliseconds,
+    #[default]
+    Seconds,
+    Minutes,
+}
+
+impl Unit {
+    /// `ms`, `s` or `m`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "ms" => Some(Self::Milliseconds),
+            "s" => Some(Self::Seconds),
+            "m" => Some(Self::Minutes),
+            _ => None,
+        }
+    }
+
+    fn seconds(self) -> f64 {
+        match self {
+            Self::Milliseconds => 0.001,
+            Self::Seconds => 1.0,
+            Self::Minutes => 60.0,
+        }
+    }
+}
+
+/// A lifetime: `3600`, `"3600"`, `3600.0`, `"1h"`. Zero and less say nothing: servers write that for "does not end".
+pub(super) fn lifetime(text: &str, unit: Unit) -> Option<Duration> {
+    let text = text.trim();
+    if let Some(number) = decimal(text) {
+        return seconds(number * unit.seconds());
+    }
+    crate::document::duration(&text.to_ascii_lowercase()).filter(|life| !life.is_zero()).map(|life| life.min(LONGEST))
+}
+
+fn seconds(number: f64) -> Option<Duration> {
+    let positive = number > 0.0;
+    positive.then(|| Duration::try_from_secs_f64(number).map_or(LONGEST, |life| life.min(LONGEST)))
+}
+
+/// A plain decimal number; Rust's own reader would take `inf` and `nan` too.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// A point in time, since 1970 in UTC: epoch seconds, milli- or microseconds (told apart by size), ISO 8601, an
+/// HTTP-date. Anything before 1970 is unknown: `0001-01-01` is how some platforms write "never".
+pub(super) fn moment(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    match decimal(text) {
+        Some(number) => epoch(number),
+        None => iso_8601(text).or_else(|| http_date(text)),
+    }
+}
+
+fn epoch(number: f64) -> Option<Duration> {
+    let scale = match number {
+        n if n < 1e11 => 1.0,
+        n if n < 1e14 => 1e3,
+        n if n < 1e17 => 1e6,
+        _ => 1e9,
+    };
+    (number > 0.0).then(|| Duration::try_from_secs_f64(number / scale).ok()).flatten()
+}
+
+fn since_1970(date: Date, time: Time, offset: UtcOffset) -> Option<Duration> {
+    let nanoseconds = PrimitiveDateTime::new(date, time).assume_offset(offset).unix_timestamp_nanos();
+    u64::try_from(nanoseconds / 1_000_000).ok().map(Duration::from_millis)
+}
+
+/// `2026-01-02T03:04:05.678+01:00`; also lower case, a space for the `T`, `+0100`, and no zone at all, which is UTC.
+fn iso_8601(text: &str) -> Option<Duration> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let mut numbers = date.split('-');
+    let year = number(numbers.next()?, 4)?;
+    let month = Month::try_from(u8::try_from(number(numbers.next()?, 2)?).ok()?).ok()?;
+    let day = u8::try_from(number(numbers.next()?, 2)?).ok()?;
+    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, day).ok()?;
+    if rest.is_empty() {
+        return since_1970(date, Time::MIDNIGHT, UtcOffset::UTC);
+    }
+    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.' | ','))).unwrap_or(rest.len());
+    let (time, zone) = rest.split_at(end);
+    since_1970(date, time_of_day(time)?, offset(zone.trim())?)
+}
+
+/// `Thu, 27 Sep 2025 08:49:37 GMT`; the weekday is ignored, because even documentation gets it wrong. Also the two
+/// obsolete forms of RFC 9110: `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
+fn http_date(text: &str) -> Option<Duration> {
+    let mut words = text.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+    let before: Vec<_> = words.by_ref().take_while(|word| !word.contains(':')).collect();
+    let clock = text.split([' ', '\t']).find(|word| word.contains(':'))?;
+    let (mut year, mut zone) = (None, words.next().unwrap_or(""));
+    // The C form has its year at the end, where the others have their zone.
+    if zone.len() == 4 && zone.bytes().all(|byte| byte.is_ascii_digit()) {
+        (year, zone) = (Some(zone), words.next().unwrap_or(""));
+    }
+    let parts = || before.iter().flat_map(|word| word.split('-'));
+    let month = parts().find_map(month)?;
+    let mut numbers = parts().filter(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    let day = u8::try_from(number(numbers.next()?, 0)?).ok()?;
+    let year = full_year(year.or_else(|| numbers.next())?)?;
+    since_1970(Date::from_calendar_date(year, month, day).ok()?, time_of_day(clock)?, offset(zone)?)
+}
+
+fn month(word: &str) -> Option<Month> {
+    let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let start = word.get(..3)?.to_ascii_lowercase();
+    let index = names.iter().position(|name| *name == start)?;
+    Month::try_from(u8::try_from(index + 1).ok()?).ok()
+}
+
+fn full_year(text: &str) -> Option<i32> {
+    let year = i32::try_from(number(text, 0)?).ok()?;
+    match text.len() {
+        2 if year < 70 => Some(2000 + year),
+        2 => Some(1900 + year),
+        4 => Some(year),
+        _ => None,
+    }
+}
+
+/// Digits only, of this length; 0 for any.
+fn number(text: &str, length: usize) -> Option<u32> {
+    let fits = (length == 0 || text.len() == length) && text.bytes().all(|byte| byte.is_ascii_digit());
+    fits.then(|| text.parse().ok()).flatten()
+}
+
+/// `03:04`, `03:04:05`, `3:04:05.678`; a leap second counts as the second before it.
+fn time_of_day(text: &str) -> Option<Time> {
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let mut parts = whole.split(':');
+    let hour = u8::try_from(number(parts.next()?, 0)?).ok()?;
+    let minute = u8::try_from(number(parts.next()?, 2)?).ok()?;
+    let second = u8::try_from(number(parts.next().unwrap_or("00"), 2)?).ok()?;
+    let second = if second == 60 { 59 } else { second };
+    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let milli = u16::try_from(number(&digits, 3)?).ok()?;
+    parts.next().is_none().then(|| Time::from_hms_milli(hour, minute, second, milli).ok()).flatten()
+}
+
+/// `Z`, `GMT`, `UTC`, `+01:00`, `+0100`, `+01`, or nothing, which is UTC.
+fn offset(text: &str) -> Option<UtcOffset> {
+    if ["", "z", "gmt", "utc"].contains(&text.to_ascii_lowercase().as_str()) {
+        return Some(UtcOffset::UTC);
+    }
+    let (sign, digits) = match text.strip_prefix('+') {
+        Some(digits) => (1, digits),
+        None => (-1, text.strip_prefix('-')?),
+    };
+    let digits = digits.replace(':', "");
+    let (hours, minutes) = digits.split_at_checked(2)?;
+    let minutes = if minutes.is_empty() { 0 } else { i8::try_from(number(minutes, 2)?).ok()? };
+    UtcOffset::from_hms(sign * i8::try_from(number(hours, 2)?).ok()?, sign * minutes, 0).ok()
+}
+
+/// When a JWT says that it ends (RFC 7519 `exp`); the signature is its receiver's business.
+pub(super) fn jwt_end(token: &str) -> Option<Duration> {
+    let mut parts = token.split('.');
+    let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    moment(&super::locate::text_of(claims.get("exp")?)?)
+}
+
+#[cfg(test)]
+mod tests;
