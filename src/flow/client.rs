@@ -1,22 +1,126 @@
 //! The HTTP client of token calls.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use crate::clock::SharedClock;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, StatusCode};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt};
 
-/// How token calls leave: TLS as the upstream has it, an outbound proxy, never the ambient one.
+use crate::clock::{Moment, SharedClock};
+use crate::token::source::Outcome;
+
+mod failure;
+
+/// The whole of a token call, its reply included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Token calls at a time; a burst of new subjects waits in line for the rest.
+const AT_A_TIME: usize = 16;
+/// The largest reply.
+const REPLY: usize = 1 << 20;
+
+/// How token calls leave: TLS as the upstream has it, an outbound proxy, never the ambient one. Redirects are not
+/// followed, nothing is retried, and no idle connection is kept: token calls are rare.
 #[derive(Clone)]
-pub struct TokenClient {}
+pub struct TokenClient {
+    service: BoxCloneSyncService<Request<Bytes>, Reply, tower::BoxError>,
+    clock: SharedClock,
+}
+
+/// A whole reply, and when it was asked for.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) sent: Moment,
+    pub(super) sent_wall: SystemTime,
+    pub(super) received_wall: SystemTime,
+}
+
+/// A call without a reply: how it ended, and why in words for people.
+pub(super) struct NoReply {
+    pub(super) outcome: Outcome,
+    pub(super) why: String,
+}
 
 impl TokenClient {
     /// A client with the upstream's TLS settings and outbound proxy.
     pub fn new(
-        _tls: Arc<rustls::ClientConfig>,
-        _proxy: Option<&OutboundProxy>,
-        _clock: SharedClock,
+        tls: Arc<rustls::ClientConfig>,
+        proxy: Option<&OutboundProxy>,
+        clock: SharedClock,
     ) -> Result<Self, ClientError> {
-        Ok(Self {})
+        Self::with_timeout(tls, proxy, clock, TIMEOUT)
     }
+
+    pub(super) fn with_timeout(
+        tls: Arc<rustls::ClientConfig>,
+        proxy: Option<&OutboundProxy>,
+        clock: SharedClock,
+        timeout: Duration,
+    ) -> Result<Self, ClientError> {
+        let client = http_client(tls, proxy)?;
+        let own = clock.clone();
+        let exchange = tower::service_fn(move |request| exchange(client.clone(), own.clone(), request));
+        let service = ServiceBuilder::new().concurrency_limit(AT_A_TIME).timeout(timeout).service(exchange);
+        Ok(Self { service: BoxCloneSyncService::new(service), clock })
+    }
+
+    /// The time that lives count on.
+    pub(super) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// The wall's time, for requests that state it.
+    pub(super) fn wall(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
+    /// Sends a request and reads its whole reply.
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Reply, NoReply> {
+        self.service.clone().oneshot(request).await.map_err(|error| failure::explain(&*error))
+    }
+}
+
+fn http_client(tls: Arc<rustls::ClientConfig>, proxy: Option<&OutboundProxy>) -> Result<reqwest::Client, ClientError> {
+    let mut tls = Arc::unwrap_or_clone(tls);
+    // What the data path offers for the API may be HTTP/2; token calls speak HTTP/1.1.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .pool_max_idle_per_host(0)
+        .no_proxy();
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(proxy.for_client()?);
+    }
+    builder.build().map_err(|error| ClientError(format!("no client for token calls: {}", error.without_url())))
+}
+
+async fn exchange(
+    client: reqwest::Client,
+    clock: SharedClock,
+    request: Request<Bytes>,
+) -> Result<Reply, tower::BoxError> {
+    let (sent, sent_wall) = (clock.now(), clock.wall());
+    let request = reqwest::Request::try_from(request)?;
+    let mut response = client.execute(request).await?;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure::Cut)? {
+        if body.len() + chunk.len() > REPLY {
+            return Err(failure::TooLarge.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    Ok(Reply { status, headers, body: body.freeze(), sent, sent_wall, received_wall: clock.wall() })
 }
 
 /// An outbound HTTP proxy for API and token calls.
@@ -26,6 +130,15 @@ pub struct OutboundProxy {
     pub url: crate::secret::Secret,
     /// Hosts that are called directly.
     pub no_proxy: Vec<String>,
+}
+
+impl OutboundProxy {
+    fn for_client(&self) -> Result<reqwest::Proxy, ClientError> {
+        let url = url::Url::parse(self.url.expose()).ok().filter(|url| url.scheme() == "http" && url.has_host());
+        let wrong = || ClientError("the outbound proxy is no URL like http://host:port".to_owned());
+        let proxy = reqwest::Proxy::all(url.ok_or_else(wrong)?).map_err(|_| wrong())?;
+        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy.join(","))))
+    }
 }
 
 /// A client could not be made.

@@ -49,7 +49,7 @@ impl<'a> Located<'a> {
     fn cookie(&self, name: &str) -> Option<String> {
         let values = self.headers.get_all(header::SET_COOKIE).iter();
         let pairs = values.filter_map(|value| value.to_str().ok()?.split(';').next()?.split_once('='));
-        pairs.filter(|(own, _)| own.trim() == name).map(|(_, value)| value.trim().to_owned()).last()
+        pairs.filter(|(own, _)| own.trim() == name).map(|(_, value)| value.trim().to_owned()).next_back()
     }
 }
 
@@ -160,8 +160,7 @@ fn check_pointer(text: &str) -> Result<String, String> {
 
 /// RFC 6265: a token.
 pub(super) fn is_cookie_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
 }
 
 #[cfg(test)]
@@ -171,7 +170,8 @@ mod tests {
 
     use super::*;
 
-    const BODY: &str = r#"{"a":{"b~/c":"deep","n":86400,"f":1.5,"t":true,"null":null,"empty":"","list":["x",{"y":"z"}]}}"#;
+    const BODY: &str =
+        r#"{"a":{"b~/c":"deep","n":86400,"f":1.5,"t":true,"null":null,"empty":"","list":["x",{"y":"z"}]}}"#;
 
     fn find(locator: &[&str], body: &str) -> Option<String> {
         let mut headers = HeaderMap::new();

@@ -1,0 +1,80 @@
+//! A call without a reply, in words that people understand; never with a URL, whose query may hold a secret.
+
+use std::error::Error;
+use std::io::ErrorKind;
+
+use super::NoReply;
+use crate::token::source::Outcome;
+
+/// The reply began and did not end.
+#[derive(Debug, thiserror::Error)]
+#[error("the reply was cut off")]
+pub(super) struct Cut(#[source] pub(super) reqwest::Error);
+
+/// The reply is larger than any token.
+#[derive(Debug, thiserror::Error)]
+#[error("the reply is larger than 1 MiB")]
+pub(super) struct TooLarge;
+
+/// What became of the call.
+pub(super) fn explain(error: &(dyn Error + 'static)) -> NoReply {
+    let no_reply = |outcome, why: &str| NoReply { outcome, why: why.to_owned() };
+    if error.is::<tower::timeout::error::Elapsed>() {
+        return no_reply(Outcome::Timeout, "no reply in time");
+    }
+    if error.is::<TooLarge>() {
+        return no_reply(Outcome::BadReply, &error.to_string());
+    }
+    if let Some(Cut(cause)) = error.downcast_ref() {
+        let why = if cause.is_timeout() { "the reply took too long" } else { "the reply was cut off" };
+        return no_reply(Outcome::BadReply, why);
+    }
+    match error.downcast_ref::<reqwest::Error>() {
+        Some(cause) if cause.is_connect() => NoReply { outcome: Outcome::Connect, why: connecting(cause) },
+        Some(cause) if cause.is_timeout() => no_reply(Outcome::Timeout, "no reply in time"),
+        Some(cause) if cause.is_builder() => no_reply(Outcome::BadReply, "the request cannot be sent"),
+        _ => no_reply(Outcome::BadReply, "the connection ended before a reply"),
+    }
+}
+
+fn connecting(error: &reqwest::Error) -> String {
+    let chain: Vec<_> = std::iter::successors(Some(error as &(dyn Error + 'static)), |error| deeper(*error)).collect();
+    let tls = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>());
+    if let Some(tls) = tls {
+        return format!("TLS failed: {}", certificate(tls).map_or_else(|| tls.to_string(), str::to_owned));
+    }
+    if chain.iter().any(|error| error.to_string().starts_with("dns error")) {
+        return "the host name cannot be resolved".to_owned();
+    }
+    let kinds: Vec<_> = chain.iter().filter_map(|error| Some(error.downcast_ref::<std::io::Error>()?.kind())).collect();
+    if kinds.contains(&ErrorKind::ConnectionRefused) {
+        return "the connection was refused: nothing listens there".to_owned();
+    }
+    if error.is_timeout() || kinds.contains(&ErrorKind::TimedOut) {
+        return "the host did not answer in time".to_owned();
+    }
+    match chain.last() {
+        Some(last) if chain.len() > 1 => format!("no connection: {last}"),
+        _ => "no connection".to_owned(),
+    }
+}
+
+/// The next cause; an I/O error hides its own one level further in.
+fn deeper<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+}
+
+fn certificate(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::CertificateError as Wrong;
+    let rustls::Error::InvalidCertificate(wrong) = error else { return None };
+    match wrong {
+        Wrong::UnknownIssuer => Some("its certificate is not signed by a root that is trusted here (`tls.ca`)"),
+        Wrong::Expired | Wrong::ExpiredContext { .. } => Some("its certificate has expired"),
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            Some("its certificate is not valid yet: check the clock")
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => Some("its certificate is for another name"),
+        _ => None,
+    }
+}

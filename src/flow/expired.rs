@@ -1,0 +1,110 @@
+//! `[expired]`: the answers that mean "this token is dead".
+
+use http::{HeaderMap, StatusCode, header};
+
+use super::locate::{Located, Locator};
+use super::reader::Reader;
+use super::reply;
+use crate::document::{Node, Problems};
+use crate::token::usage::Verdict;
+
+/// gRPC's UNAUTHENTICATED, which travels in a response of status 200.
+const GRPC_UNAUTHENTICATED: &str = "16";
+
+/// When an answer of the API means that the token must be replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Expired {
+    statuses: Vec<StatusCode>,
+    when: Vec<When>,
+}
+
+/// A value in the answer that tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct When {
+    status: Option<StatusCode>,
+    at: Locator,
+    values: Vec<String>,
+}
+
+impl Expired {
+    /// Reads the table. 401 counts unless `when` says something finer.
+    pub(super) fn read(reader: &Reader<'_>, node: Option<&Node<'_>>) -> Self {
+        let problems = reader.problems;
+        let mut expired = Self { statuses: vec![StatusCode::UNAUTHORIZED], when: Vec::new() };
+        let Some(table) = node.and_then(|node| node.table(problems)) else { return expired };
+        let (status, when) = (table.get("status"), table.get("when"));
+        table.finish(problems);
+        if let Some(node) = &when {
+            let entries = node.list(problems).unwrap_or_default();
+            expired.when = entries.iter().filter_map(|entry| When::read(entry, problems)).collect();
+            expired.statuses.clear();
+        }
+        if let Some(node) = &status {
+            let items = node.list(problems).unwrap_or_default();
+            expired.statuses = items.iter().filter_map(|item| status_code(item, problems)).collect();
+        }
+        expired
+    }
+
+    /// What the head says. gRPC's status is in the head only when there is no body: trailers-only.
+    pub(super) fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
+        let grpc = headers.get("grpc-status").is_some_and(|status| status == GRPC_UNAUTHENTICATED);
+        if self.statuses.contains(&status) || (grpc && self.statuses.contains(&StatusCode::UNAUTHORIZED)) {
+            return Verdict::Expired;
+        }
+        let head = Located::new(headers, b"");
+        let mut verdict = Verdict::Accepted;
+        for when in self.when.iter().filter(|when| when.is_about(status)) {
+            if when.holds(&head) {
+                return Verdict::Expired;
+            }
+            if when.at.needs_body() && is_json(headers) {
+                verdict = Verdict::AskBody;
+            }
+        }
+        verdict
+    }
+
+    /// What the body says.
+    pub(super) fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
+        let answer = Located::new(headers, body);
+        self.when.iter().any(|when| when.is_about(status) && when.holds(&answer))
+    }
+}
+
+impl When {
+    fn read(node: &Node<'_>, problems: &Problems) -> Option<Self> {
+        let table = node.table(problems)?;
+        let status = table.get("status").and_then(|node| status_code(&node, problems));
+        let at = table.require("at", problems).and_then(|node| reply::locator(&node, problems));
+        let values = table.require("in", problems).and_then(|node| node.texts(problems));
+        table.finish(problems);
+        Some(Self { status, at: at?, values: values? })
+    }
+
+    fn is_about(&self, status: StatusCode) -> bool {
+        self.status.is_none_or(|own| own == status)
+    }
+
+    fn holds(&self, answer: &Located<'_>) -> bool {
+        self.at.find(answer).is_some_and(|found| self.values.contains(&found))
+    }
+}
+
+fn status_code(node: &Node<'_>, problems: &Problems) -> Option<StatusCode> {
+    let number = node.integer(problems)?;
+    let status = u16::try_from(number).ok().and_then(|number| StatusCode::from_u16(number).ok());
+    if status.is_none() {
+        node.error(problems, format!("{number} is no status"), None);
+    }
+    status
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(kind.as_str(), "application/json" | "text/json") || kind.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! `[inject]`: what a call to the API gets.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+use super::address::Hosts;
+use super::binder::Binder;
+use super::expired::Expired;
+use super::reader::{Reader, Use};
+use super::request::Gate;
+use super::shape::{self, Shape, bind_headers};
+use super::template::Template;
+use crate::document::Node;
+use crate::token::grant::Token;
+use crate::token::patch::{Owned, Patch};
+use crate::token::usage::{PatchError, Usage, Verdict};
+
+/// What a call to the API gets.
+#[derive(Clone)]
+pub(super) struct Inject {
+    pub(super) shape: Shape,
+    pub(super) defaults: Vec<(Template, Template)>,
+}
+
+impl Inject {
+    /// Reads the table. Where it sets nothing, the token is a bearer token (RFC 6750).
+    pub(super) fn read(reader: &Reader<'_>, node: Option<&Node<'_>>) -> Self {
+        let mut inject = Self { shape: Shape::default(), defaults: Vec::new() };
+        if let Some(table) = node.and_then(|node| node.table(reader.problems)) {
+            inject.shape = Shape::read(reader, &table, Use::Inject);
+            let defaults = table.get("defaults");
+            inject.defaults = defaults.map_or_else(Vec::new, |node| reader.headers(&node, Use::Inject));
+            table.finish(reader.problems);
+        }
+        if inject.shape.is_empty() {
+            inject.shape.headers.extend(bearer(reader, node));
+        }
+        inject
+    }
+
+    /// What is injected with the variables filled in.
+    pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
+        Self { shape: self.shape.bind(binder), defaults: bind_headers(&self.defaults, binder) }
+    }
+
+    /// What callers cannot set, once bound: a header whose value is empty is the caller's own.
+    pub(super) fn owned(&self) -> Owned {
+        let names = |pairs: &[(String, Template)]| pairs.iter().map(|(name, _)| name.clone()).collect();
+        Owned {
+            headers: self.shape.header_names(),
+            query: names(&self.shape.query),
+            cookies: names(&self.shape.cookies),
+        }
+    }
+}
+
+fn bearer(reader: &Reader<'_>, node: Option<&Node<'_>>) -> Option<(Template, Template)> {
+    reader.note_use("token");
+    if !reader.names.requests && !reader.names.variables.iter().any(|name| name == "token") {
+        let hint = "add `[token]`, or an `[inject]` that uses the variables".to_owned();
+        match node {
+            Some(node) => node.error(reader.problems, "there is no token to inject", Some(hint)),
+            None => reader.whole_error("the flow gets no token and injects nothing", hint),
+        }
+    }
+    let value = Template::parse("Bearer ${token}").ok()?;
+    Some((Template::literal("authorization"), value))
+}
+
+/// How one upstream's API takes its token and says that one is dead.
+pub(super) struct FlowUsage {
+    pub(super) inject: Inject,
+    pub(super) expired: Expired,
+    /// Flows without a token request have nothing to renew, whatever the API says.
+    pub(super) renews: bool,
+    /// The API's base, where only the login's reply tells.
+    pub(super) base: Option<Template>,
+    pub(super) hosts: Hosts,
+    pub(super) captures: Vec<String>,
+    pub(super) origin: Option<String>,
+    pub(super) plaintext: bool,
+}
+
+impl FlowUsage {
+    fn base(&self, values: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, String> {
+        let Some(template) = &self.base else { return Ok(None) };
+        let gate = Gate {
+            plaintext: self.plaintext,
+            hosts: &self.hosts,
+            captures: &self.captures,
+            origin: self.origin.as_deref(),
+        };
+        let url = gate.url(template, &values)?;
+        if url.query().is_some() { Err("the API's URL has a query".to_owned()) } else { Ok(Some(url.into())) }
+    }
+}
+
+impl Usage for FlowUsage {
+    fn patch(&self, token: &Token) -> Result<Patch, PatchError> {
+        let values = |name: &str| match name {
+            "token" => Some(token.access.expose().to_owned()).filter(|text| !text.is_empty()),
+            "subject" => token.subject.as_ref().map(|subject| subject.as_str().to_owned()),
+            name => token.captures.get(name).map(|value| value.expose().to_owned()),
+        };
+        let patch = || {
+            Ok(Patch {
+                headers: self.inject.shape.render_headers(&values)?,
+                defaults: shape::render_headers(&self.inject.defaults, &values)?,
+                query: self.inject.shape.render_query(&values),
+                cookies: self.inject.shape.render_cookies(&values)?,
+                base: self.base(&values)?,
+            })
+        };
+        patch().map_err(PatchError)
+    }
+
+    fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
+        if self.renews { self.expired.verdict(status, headers) } else { Verdict::Accepted }
+    }
+
+    fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
+        self.renews && self.expired.body_says_expired(status, headers, body)
+    }
+}
+
+/// For [`super::Flow`].
+pub(super) fn usage(usage: FlowUsage) -> Arc<dyn Usage> {
+    Arc::new(usage)
+}

@@ -1,0 +1,248 @@
+//! A flow as the token core's source: one HTTP exchange at a time.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use super::address::{self, Hosts};
+use super::client::{NoReply, Reply, TokenClient};
+use super::refusal::{self, Mask};
+use super::reply::Read;
+use super::request::{Gate, TokenRequest};
+use super::template::{Lookup, days_ahead};
+use crate::secret::Secret;
+use crate::token::grant::{Grant, Life};
+use crate::token::key::{RecipeWriter, Subject};
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step};
+
+/// A capture of our own, whose name no flow can write: which given refresh token a grant goes back to. When the user
+/// gives another one, the chain of the old one is over.
+const SEED: &str = "refresh_token#";
+
+/// The requests of a flow, bound to its variables.
+#[derive(Default)]
+pub(super) struct Calls {
+    pub(super) token: Option<Call>,
+    pub(super) refresh: Option<Call>,
+    pub(super) revoke: Option<TokenRequest>,
+    /// The refresh token that was given, in flows that start from one.
+    pub(super) seed: Option<Secret>,
+    pub(super) hosts: Hosts,
+    pub(super) captures: Vec<String>,
+    pub(super) origin: Option<String>,
+    pub(super) plaintext: bool,
+    /// What takes the token's place in flows that ask nobody for one.
+    pub(super) fixed: Vec<Secret>,
+    /// Values that no message may show.
+    pub(super) secrets: Vec<Secret>,
+}
+
+/// A request that gives a token, and how its reply is read.
+pub(super) struct Call {
+    pub(super) request: TokenRequest,
+    pub(super) read: Read,
+    pub(super) ttl: Option<Duration>,
+}
+
+/// A flow's requests and the client that sends them.
+pub(super) struct FlowSource {
+    pub(super) calls: Arc<Calls>,
+    pub(super) client: TokenClient,
+}
+
+/// What templates can name at the moment of a request.
+struct Scope<'a> {
+    subject: Option<&'a Subject>,
+    previous: Option<&'a Grant>,
+    refresh: Option<&'a Secret>,
+    wall: SystemTime,
+}
+
+impl Lookup for Scope<'_> {
+    fn value(&self, name: &str) -> Option<String> {
+        let now = OffsetDateTime::from(self.wall);
+        let text = match name {
+            "subject" => self.subject?.as_str().to_owned(),
+            "token" => self.previous?.access.expose().to_owned(),
+            "refresh_token" => self.refresh?.expose().to_owned(),
+            "now" => now.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()?,
+            "uuid" => uuid(fastrand::u128(..)),
+            name => match days_ahead(name) {
+                Some(days) => {
+                    let day = now.date().checked_add(time::Duration::days(days.into()))?;
+                    day.format(format_description!("[year]-[month]-[day]")).ok()?
+                }
+                None => self.previous?.captures.get(name)?.expose().to_owned(),
+            },
+        };
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// RFC 9562, version 4.
+fn uuid(random: u128) -> String {
+    let bits = random & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let hex = format!("{bits:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+impl FlowSource {
+    fn scope<'a>(&'a self, subject: Option<&'a Subject>, previous: Option<&'a Grant>) -> Scope<'a> {
+        Scope { subject, previous, refresh: self.calls.refresh_token(previous), wall: self.client.wall() }
+    }
+
+    async fn call(&self, call: &Call, ask: Ask<'_>) -> Result<Grant, MintError> {
+        let scope = self.scope(ask.subject, ask.previous.filter(|_| ask.step == Step::Refresh));
+        let mask = self.calls.mask(&call.request, &scope);
+        let (what, reply) = self.send(&call.request, &scope, &mask).await?;
+        if !reply.status.is_success() {
+            return Err(refusal::refused(&what, &reply, &mask));
+        }
+        let grant = call.read.grant(&reply, scope.previous, call.ttl);
+        let mut grant = grant.map_err(|why| refusal::unusable(&what, &why, &reply, &mask))?;
+        if let Some(seed) = &self.calls.seed {
+            grant.refresh = grant.refresh.or_else(|| scope.refresh.cloned());
+            grant.captures.insert(SEED.to_owned(), fingerprint(seed));
+        }
+        Ok(grant)
+    }
+
+    /// What was asked of whom, and the reply.
+    async fn send(&self, request: &TokenRequest, scope: &Scope<'_>, mask: &Mask) -> Result<(String, Reply), MintError> {
+        let built = request.build(scope, &self.calls.gate());
+        let request = built.map_err(|why| failure(Outcome::BadReply, mask.clean(&why)))?;
+        let url = url::Url::parse(&request.uri().to_string());
+        let shown = url.map_or_else(|_| String::new(), |url| address::shown(&url));
+        let what = mask.clean(&format!("{} {shown}", request.method()));
+        match self.client.send(request).await {
+            Ok(reply) => Ok((what, reply)),
+            Err(NoReply { outcome, why }) => Err(failure(outcome, format!("{what}: {why}"))),
+        }
+    }
+
+    async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
+        let mask = self.calls.mask(request, &scope);
+        let (what, reply) = self.send(request, &scope, &mask).await?;
+        if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
+    }
+
+    /// A grant of a flow that asks nobody: the variables are its token.
+    fn granted_by_nobody(&self) -> Grant {
+        Grant {
+            access: Secret::new(""),
+            refresh: None,
+            captures: Default::default(),
+            issued: self.client.now(),
+            life: Life::UntilRejected,
+            refresh_in: None,
+        }
+    }
+}
+
+impl Calls {
+    /// The refresh token to send: that of the grant, unless the user has given another one since.
+    fn refresh_token<'a>(&'a self, previous: Option<&'a Grant>) -> Option<&'a Secret> {
+        let Some(seed) = &self.seed else { return previous?.refresh.as_ref() };
+        let own = |grant: &&Grant| grant.captures.get(SEED).is_none_or(|mark| *mark == fingerprint(seed));
+        previous.filter(own).and_then(|grant| grant.refresh.as_ref()).or(Some(seed))
+    }
+
+    /// Everything that decides which token comes back.
+    pub(super) fn write_recipe(&self, recipe: &mut RecipeWriter) {
+        for (kind, call) in [("token", &self.token), ("refresh", &self.refresh)] {
+            let Some(call) = call else { continue };
+            recipe.part("call", kind.as_bytes());
+            call.request.write_recipe(recipe);
+            call.read.write_recipe(recipe);
+            recipe.part("ttl", format!("{:?}", call.ttl).as_bytes());
+        }
+        if let Some(revoke) = &self.revoke {
+            recipe.part("call", b"revoke");
+            revoke.write_recipe(recipe);
+        }
+        for secret in self.seed.iter().chain(&self.fixed) {
+            recipe.secret("given", secret);
+        }
+    }
+
+    pub(super) fn gate(&self) -> Gate<'_> {
+        let Self { hosts, captures, origin, plaintext, .. } = self;
+        Gate { plaintext: *plaintext, hosts, captures, origin: origin.as_deref() }
+    }
+
+    /// Everything that a server could echo and nobody may see.
+    fn mask(&self, request: &TokenRequest, scope: &Scope<'_>) -> Mask {
+        let mut mask = Mask::default();
+        let grant = scope.previous.into_iter();
+        let granted = grant.flat_map(|grant| grant.captures.values().chain([&grant.access]).chain(&grant.refresh));
+        for secret in self.secrets.iter().chain(granted).chain(scope.refresh) {
+            mask.add(secret.expose());
+        }
+        scope.subject.iter().for_each(|subject| mask.add(subject.as_str()));
+        request.basic_secrets(scope).iter().for_each(|pair| mask.add(pair));
+        mask
+    }
+}
+
+fn fingerprint(seed: &Secret) -> Secret {
+    let digest = ring::digest::digest(&ring::digest::SHA256, seed.expose().as_bytes());
+    Secret::new(format!("{digest:?}"))
+}
+
+fn failure(outcome: Outcome, message: String) -> MintError {
+    MintError { outcome, grant_is_dead: false, retry_after: None, message }
+}
+
+impl Source for FlowSource {
+    fn can_login(&self) -> bool {
+        self.calls.token.is_some() || self.calls.refresh.is_none()
+    }
+
+    fn can_refresh(&self, previous: Option<&Grant>, rejected: bool) -> bool {
+        let Some(call) = &self.calls.refresh else { return false };
+        if call.request.uses("refresh_token") {
+            return self.calls.refresh_token(previous).is_some();
+        }
+        let Some(previous) = previous else { return false };
+        let alive = match previous.life {
+            Life::Until(end) => self.client.now() < end,
+            Life::UntilRejected => true,
+        };
+        !call.request.uses("token") || (alive && !rejected)
+    }
+
+    fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {
+        let call = match ask.step {
+            Step::Login => self.calls.token.as_ref(),
+            Step::Refresh => self.calls.refresh.as_ref(),
+        };
+        Box::pin(async move {
+            match call {
+                Some(call) => self.call(call, ask).await,
+                None if self.can_login() && ask.step == Step::Login => Ok(self.granted_by_nobody()),
+                None => Err(failure(Outcome::BadReply, "the flow has no such request".to_owned())),
+            }
+        })
+    }
+
+    fn revoke<'a>(&'a self, subject: Option<&'a Subject>, grant: &'a Grant) -> BoxFuture<'a, Result<(), MintError>> {
+        let scope = self.scope(subject, Some(grant));
+        Box::pin(async move {
+            match &self.calls.revoke {
+                Some(request) => self.end(request, scope).await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn can_revoke(&self) -> bool {
+        self.calls.revoke.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Reading templates and what is made of them, with every name checked where it is written.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use http::{HeaderName, HeaderValue, header};
+
+use super::template::{Template, days_ahead};
+use crate::document::{Node, Problems, nearest};
+
+/// Where a template stands, and so which names can have a value there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Use {
+    /// Defaults, environments, policy: variables only.
+    Setting,
+    /// Requests to the token endpoint.
+    Request,
+    /// Calls to the API, rendered once per token.
+    Inject,
+}
+
+/// The names that a flow has.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Variables, those of `[env]` included.
+    pub(super) variables: Vec<String>,
+    /// What the flow reads from replies besides the token.
+    pub(super) captures: Vec<String>,
+    /// Whether the flow has subjects.
+    pub(super) subject: bool,
+    /// Whether there is a request that gives a token.
+    pub(super) requests: bool,
+}
+
+impl Names {
+    fn has(&self, name: &str, at: Use) -> bool {
+        let is = |list: &[String]| list.iter().any(|own| own == name);
+        if is(&self.variables) {
+            return true;
+        }
+        match (at, name) {
+            (Use::Setting, _) => false,
+            (_, "subject") => self.subject,
+            (_, "token") | (Use::Request, "refresh_token") => self.requests,
+            (Use::Request, "now" | "uuid") => true,
+            (Use::Request, name) if days_ahead(name).is_some() => true,
+            _ => is(&self.captures),
+        }
+    }
+
+    fn hint(&self, name: &str, at: Use) -> Option<String> {
+        let hint = match name {
+            "subject" if at != Use::Setting => "add `subject = { from = \"header:…\" }`",
+            "token" if at == Use::Inject => "the flow makes no token request: add `[token]`, or a variable `token`",
+            "refresh_token" if at == Use::Inject => "a refresh token goes to the token endpoint only",
+            "now" | "uuid" if at == Use::Inject => "what the API gets is made once per token, not per call",
+            "jwt" => "`[sign]` is not supported yet",
+            name if name.starts_with("via.") => "`via` is not supported yet",
+            name => {
+                let known = self.variables.iter().chain(&self.captures).map(String::as_str);
+                return nearest(name, known.chain(["token", "refresh_token", "subject", "now", "uuid"]))
+                    .map(|name| format!("did you mean `${{{name}}}`?"))
+                    .or_else(|| Some(format!("add it to `[vars]`; known: {}", self.variables.join(", "))));
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Reads the strings of one flow.
+pub(super) struct Reader<'p> {
+    pub(super) problems: &'p Problems,
+    pub(super) names: Names,
+    whole: Node<'p>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'p> Reader<'p> {
+    /// A reader of this flow that knows these names.
+    pub(super) fn new(problems: &'p Problems, whole: &Node<'p>, names: Names) -> Self {
+        Self { problems, names, whole: whole.clone(), used: RefCell::default() }
+    }
+
+    /// Reports what is wrong with the flow as a whole.
+    pub(super) fn whole_error(&self, message: &str, hint: String) {
+        self.whole.error(self.problems, message, Some(hint));
+    }
+
+    /// Whether any template so far names this.
+    pub(super) fn has_used(&self, name: &str) -> bool {
+        self.used.borrow().contains(name)
+    }
+
+    /// Counts a name as used.
+    pub(super) fn note_use(&self, name: &str) {
+        self.used.borrow_mut().insert(name.to_owned());
+    }
+
+    /// A template all of whose names are known.
+    pub(super) fn template(&self, node: &Node<'_>, at: Use) -> Option<Template> {
+        self.parse(node, node.text(self.problems)?, at)
+    }
+
+    fn parse(&self, node: &Node<'_>, text: &str, at: Use) -> Option<Template> {
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(message) => {
+                node.error(self.problems, message, None);
+                return None;
+            }
+        };
+        for name in template.names() {
+            self.note_use(name);
+            if !self.names.has(name, at) {
+                let message = format!("unknown name `${{{name}}}`");
+                node.error(self.problems, message, self.names.hint(name, at));
+            }
+        }
+        Some(template)
+    }
+
+    /// A duration, which may be a template.
+    pub(super) fn duration(&self, node: &Node<'_>) -> Option<Template> {
+        let template = self.template(node, Use::Setting)?;
+        if template.as_text().is_some() {
+            node.duration(self.problems)?;
+        }
+        Some(template)
+    }
+
+    /// The values of a table, in the order of writing.
+    pub(super) fn pairs(&self, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
+        if node.table(self.problems).is_none() {
+            return Vec::new();
+        }
+        let pairs = node.entries().into_iter();
+        pairs.filter_map(|value| Some((value.name().to_owned(), self.template(&value, at)?))).collect()
+    }
+
+    /// Headers; the names may be templates too.
+    pub(super) fn headers(&self, node: &Node<'_>, at: Use) -> Vec<(Template, Template)> {
+        if node.table(self.problems).is_none() {
+            return Vec::new();
+        }
+        let mut seen = BTreeSet::new();
+        let mut headers = Vec::new();
+        for value in node.entries() {
+            let Some(name) = self.parse(&value, value.name(), Use::Setting) else { continue };
+            let Some(template) = self.template(&value, at) else { continue };
+            if let Some(Err(message)) = name.as_text().map(header_name) {
+                value.error(self.problems, message, None);
+            }
+            if !seen.insert(value.name().to_ascii_lowercase()) {
+                value.error(self.problems, format!("header `{}` is there twice", value.name()), None);
+            }
+            if template.texts().any(|text| HeaderValue::from_str(text).is_err()) {
+                value.error(self.problems, "a control character cannot stand in a header", None);
+            }
+            headers.push((name, template));
+        }
+        headers
+    }
+}
+
+/// A header that a flow may set: those that frame a message belong to HTTP itself.
+pub(super) fn header_name(text: &str) -> Result<HeaderName, String> {
+    let name = HeaderName::try_from(text).map_err(|_| format!("`{text}` is no header name"))?;
+    let framing = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    if framing.contains(&name) { Err(format!("`{name}` is set by HTTP itself")) } else { Ok(name) }
+}

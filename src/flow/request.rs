@@ -1,0 +1,262 @@
+//! One request to a token endpoint: as it was written, bound to its variables, and as bytes.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+
+use super::address::{self, Hosts};
+use super::binder::Binder;
+use super::reader::{Reader, Use};
+use super::shape::{self, Shape, encode};
+use super::template::{Lookup, Template};
+use crate::document::{Kind, Node, Table};
+use crate::token::key::RecipeWriter;
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("bearerd/", env!("CARGO_PKG_VERSION")));
+
+/// A request to a token endpoint.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct TokenRequest {
+    method: Method,
+    pub(super) url: Template,
+    shape: Shape,
+    body: Body,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Body {
+    None,
+    Form(Vec<(String, Template)>),
+    Json(Json),
+}
+
+/// A JSON value whose strings are templates.
+#[derive(Clone, PartialEq, Eq)]
+enum Json {
+    Text(Template),
+    Table(Vec<(String, Json)>),
+    List(Vec<Json>),
+    Plain(serde_json::Value),
+}
+
+impl TokenRequest {
+    /// Reads the keys of a request; the table may have others.
+    pub(super) fn read(reader: &Reader<'_>, table: &Table<'_>) -> Option<Self> {
+        let at = Use::Request;
+        let method = table.get("method").map_or(Some(Method::POST), |node| method(reader, &node));
+        let url = table.require("url", reader.problems).and_then(|node| url(reader, &node));
+        let shape = Shape::read(reader, table, at);
+        let form = table.get("form").map(|node| Body::Form(reader.pairs(&node, at)));
+        let json = table.get("json").map(|node| Body::Json(Json::read(reader, &node)));
+        if form.is_some() && json.is_some() {
+            table.node().error(reader.problems, "`form` and `json` are two bodies; a request has one", None);
+        }
+        Some(Self { method: method?, url: url?, shape, body: form.or(json).unwrap_or(Body::None) })
+    }
+
+    /// The request with its variables filled in.
+    pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
+        let url = binder.bind(&self.url).unwrap_or_default();
+        if let Some(text) = url.as_text()
+            && let Err(message) = address::parse(text, binder.plaintext)
+        {
+            binder.fault(&self.url, &format!("gives a URL that {message}"), None);
+        }
+        let body = match &self.body {
+            Body::None => Body::None,
+            Body::Form(pairs) => Body::Form(binder.pairs(pairs)),
+            Body::Json(json) => json.bind(binder).map_or(Body::None, Body::Json),
+        };
+        Self { method: self.method.clone(), url, shape: self.shape.bind(binder), body }
+    }
+
+    /// Every template in it.
+    pub(super) fn templates(&self) -> Vec<&Template> {
+        let mut all = vec![&self.url];
+        all.extend(self.shape.templates());
+        match &self.body {
+            Body::None => {}
+            Body::Form(pairs) => all.extend(pairs.iter().map(|(_, value)| value)),
+            Body::Json(json) => json.collect(&mut all),
+        }
+        all
+    }
+
+    /// Whether any of its templates names this.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        self.templates().iter().any(|template| template.uses(name))
+    }
+
+    /// Everything about it that decides which token comes back.
+    pub(super) fn write_recipe(&self, recipe: &mut RecipeWriter) {
+        recipe.part("method", self.method.as_str().as_bytes()).part("url", self.url.source().as_bytes());
+        self.shape.write_recipe(recipe);
+        match &self.body {
+            Body::None => {}
+            Body::Form(pairs) => {
+                for (name, value) in pairs {
+                    recipe.part("form", name.as_bytes()).part("=", value.source().as_bytes());
+                }
+            }
+            Body::Json(json) => {
+                let text = json.render(&|name: &str| Some(format!("${{{name}}}"))).unwrap_or_default();
+                recipe.part("json", text.to_string().as_bytes());
+            }
+        }
+    }
+
+    /// The request at this moment. The error is for people and may hold values of the request: mask it.
+    pub(super) fn build(&self, values: &dyn Lookup, gate: &Gate<'_>) -> Result<Request<Bytes>, String> {
+        let mut url = gate.url(&self.url, values)?;
+        let mut query = url.query().map_or_else(Vec::new, |query| vec![query.to_owned()]);
+        query.extend(self.shape.render_query(values).into_iter().map(|(name, value)| format!("{name}={value}")));
+        url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
+        let (body, kind) = self.body.render(values);
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = url.as_str().parse().map_err(|_| "the URL cannot stand in a request".to_owned())?;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, AGENT);
+        if let Some(kind) = kind {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        shape::apply(&self.shape, headers, values)?;
+        Ok(request)
+    }
+
+    /// The Basic credentials as they travel, which are as secret as what they are made of.
+    pub(super) fn basic_secrets(&self, values: &dyn Lookup) -> Vec<String> {
+        self.shape.basic.iter().filter_map(|basic| basic.pair(values)).collect()
+    }
+}
+
+/// Where requests may go.
+#[derive(Clone, Copy)]
+pub(super) struct Gate<'a> {
+    /// Whether `http` to other machines is allowed.
+    pub(super) plaintext: bool,
+    /// The hosts that a URL made of captured values may name.
+    pub(super) hosts: &'a Hosts,
+    /// Names whose values come out of replies.
+    pub(super) captures: &'a [String],
+    /// The request whose reply gave the captures; a captured URL may be relative to it.
+    pub(super) origin: Option<&'a str>,
+}
+
+impl Gate<'_> {
+    /// The URL at this moment, if it may be called.
+    pub(super) fn url(&self, template: &Template, values: &dyn Lookup) -> Result<url::Url, String> {
+        let names: Vec<_> = template.names().collect();
+        let opaque = |name: &str| {
+            let value = values.value(name)?;
+            // What a caller or server chose is one component; what it captured as a URL stays one.
+            if self.captures.iter().any(|capture| capture == name) { Some(value) } else { component(&value) }
+        };
+        let text = template
+            .render(&opaque)
+            .ok_or_else(|| format!("the URL needs `{}`, which is not there", names.join("`, `")))?;
+        let captured = names.iter().any(|name| self.captures.iter().any(|capture| capture == name));
+        let text = match self.origin {
+            Some(origin) if captured && text.starts_with('/') => format!("{origin}{text}"),
+            _ => text,
+        };
+        let url = address::parse(&text, self.plaintext).map_err(|message| format!("the URL {message}"))?;
+        if captured && !self.hosts.allow(&url) {
+            let host = url.host_str().unwrap_or_default();
+            return Err(format!("the login's reply names the host {host}, which is not among the flow's `hosts`"));
+        }
+        Ok(url)
+    }
+}
+
+/// A value as one path segment or query value; dots alone would be a step up the path.
+fn component(value: &str) -> Option<String> {
+    (!matches!(value, "." | "..")).then(|| encode(value))
+}
+
+impl Body {
+    fn render(&self, values: &dyn Lookup) -> (Bytes, Option<&'static str>) {
+        match self {
+            Self::None => (Bytes::new(), None),
+            Self::Form(pairs) => {
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(pairs.iter().filter_map(|(name, value)| Some((name, value.render(values)?))));
+                (form.finish().into(), Some("application/x-www-form-urlencoded"))
+            }
+            Self::Json(json) => {
+                let text = json.render(values).unwrap_or_default().to_string();
+                (text.into(), Some("application/json"))
+            }
+        }
+    }
+}
+
+impl Json {
+    fn read(reader: &Reader<'_>, node: &Node<'_>) -> Self {
+        match node.kind() {
+            Kind::Text => Self::Text(reader.template(node, Use::Request).unwrap_or_default()),
+            Kind::Table => {
+                let entries = node.entries().into_iter();
+                Self::Table(entries.map(|entry| (entry.name().to_owned(), Self::read(reader, &entry))).collect())
+            }
+            Kind::List => {
+                let items = node.list(reader.problems).unwrap_or_default();
+                Self::List(items.iter().map(|item| Self::read(reader, item)).collect())
+            }
+            Kind::Integer | Kind::Float | Kind::Boolean => Self::Plain(node.json()),
+        }
+    }
+
+    fn bind(&self, binder: &Binder<'_>) -> Option<Self> {
+        Some(match self {
+            Self::Text(template) => Self::Text(binder.bind(template)?),
+            Self::Table(entries) => {
+                let bound = entries.iter().filter_map(|(name, json)| Some((name.clone(), json.bind(binder)?)));
+                Self::Table(bound.collect())
+            }
+            Self::List(items) => Self::List(items.iter().filter_map(|json| json.bind(binder)).collect()),
+            Self::Plain(value) => Self::Plain(value.clone()),
+        })
+    }
+
+    fn collect<'t>(&'t self, into: &mut Vec<&'t Template>) {
+        match self {
+            Self::Text(template) => into.push(template),
+            Self::Table(entries) => entries.iter().for_each(|(_, json)| json.collect(into)),
+            Self::List(items) => items.iter().for_each(|json| json.collect(into)),
+            Self::Plain(_) => {}
+        }
+    }
+
+    fn render(&self, values: &dyn Lookup) -> Option<serde_json::Value> {
+        Some(match self {
+            Self::Text(template) => template.render(values)?.into(),
+            Self::Table(entries) => {
+                let rendered = entries.iter().filter_map(|(name, json)| Some((name.clone(), json.render(values)?)));
+                serde_json::Value::Object(rendered.collect())
+            }
+            Self::List(items) => items.iter().filter_map(|json| json.render(values)).collect(),
+            Self::Plain(value) => value.clone(),
+        })
+    }
+}
+
+fn method(reader: &Reader<'_>, node: &Node<'_>) -> Option<Method> {
+    let text = node.text(reader.problems)?;
+    let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    if !known.contains(&text) {
+        node.error(reader.problems, format!("unknown method `{text}`"), Some(known.join(", ")));
+    }
+    text.parse().ok()
+}
+
+fn url(reader: &Reader<'_>, node: &Node<'_>) -> Option<Template> {
+    let template = reader.template(node, Use::Request)?;
+    // What a variable gives is judged with its value; plain text is judged where it stands.
+    if let Some(text) = template.as_text()
+        && let Err(message) = address::parse(text, true)
+    {
+        node.error(reader.problems, format!("the URL {message}"), None);
+    }
+    Some(template)
+}
