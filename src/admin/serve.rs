@@ -103,3 +103,35 @@ async fn connection(stream: Box<dyn Stream>, peer: Peer, router: Router, shutdow
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::shutdown;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_is_given_up_after_ten_seconds() {
+        let (_trigger, shutdown) = shutdown::channel();
+        let (mut caller, server) = duplex(1024);
+        let start = tokio::time::Instant::now();
+        tokio::spawn(connection(Box::new(server), Peer(None), Router::new(), shutdown));
+        caller.write_all(b"GET / HTTP/1.1\r\nhost: localho").await.unwrap();
+        caller.read_to_end(&mut Vec::new()).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cut_ends_an_idle_connection_at_once() {
+        let (trigger, shutdown) = shutdown::channel();
+        let (mut caller, server) = duplex(1024);
+        let start = tokio::time::Instant::now();
+        tokio::spawn(connection(Box::new(server), Peer(None), Router::new(), shutdown));
+        caller.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        caller.read_exact(&mut [0; 12]).await.unwrap();
+        trigger.advance(Phase::Cut);
+        caller.read_to_end(&mut Vec::new()).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}

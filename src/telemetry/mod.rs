@@ -60,8 +60,9 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts the log of the process on standard error. `level` is in the syntax of `RUST_LOG`.
     pub fn start(format: Format, colour: bool, level: &str) -> Result<Self, TelemetryError> {
+        let levels = parse(level)?;
         let (writer, flush) = Writer::start(std::io::stderr())?;
-        let (subscriber, levels) = subscriber(format, colour, parse(level)?, writer);
+        let (subscriber, levels) = subscriber(format, colour, levels, writer);
         tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Taken)?;
         Ok(Self { levels, _flush: flush })
     }
