@@ -78,9 +78,10 @@ impl Keeper {
         }
     }
 
-    /// New readers came before the old ones' token was given up.
-    pub(super) fn revive(&mut self, board: Weak<Board>) {
-        self.board = board;
+    /// Somebody opened the token again: the newest pace and source count, because a configuration that was read again
+    /// may have changed them.
+    pub(super) fn reopen(&mut self, spec: TokenSpec) {
+        (self.spec.policy, self.spec.source) = (spec.policy, spec.source);
     }
 
     /// Whether nobody reads the token and nothing is under way.
@@ -181,7 +182,9 @@ impl Keeper {
         self.answer(now, &board, all);
         self.tell(now, &board);
         let end = self.view.usable(now).and_then(|token| token.expires()).filter(|_| self.view.trouble.is_some());
-        self.wake = [self.view.next, self.save_at, end].into_iter().flatten().min();
+        // An attempt under way will save too; a timer that nothing answers would ring for ever.
+        let save = self.save_at.filter(|_| !self.view.running);
+        self.wake = [self.view.next, save, end].into_iter().flatten().min();
         job
     }
 

@@ -107,7 +107,7 @@ impl Owner {
 
     fn open(&mut self, id: KeeperId, spec: TokenSpec, board: Weak<Board>) {
         if let Some(keeper) = self.keepers.get_mut(&id) {
-            keeper.revive(board);
+            keeper.reopen(spec);
         } else {
             let new = || Name { turn: Arc::default(), keepers: 0 };
             let name = self.names.entry(spec.store_key.clone()).or_insert_with(new);
@@ -171,14 +171,10 @@ impl Owner {
 
 /// The ways out.
 impl Owner {
-    /// Nobody reads the token any more. If somebody asked for it anew meanwhile, that request is on its way here and
-    /// the keeper lives on.
+    /// Nobody reads the token any more. Who opens it from now on gets a keeper of its own.
     fn retire(&mut self, id: KeeperId) {
-        let Some(keeper) = self.keepers.get(&id) else { return };
-        if !self.registry.forget(&keeper.spec().key, id) {
-            return;
-        }
         let Some(keeper) = self.keepers.remove(&id) else { return };
+        self.registry.forget(&keeper.spec().key, id);
         let key = &keeper.spec().store_key;
         let last = self.names.get_mut(key).is_none_or(|name| {
             name.keepers -= 1;

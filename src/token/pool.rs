@@ -54,14 +54,12 @@ impl TokenPool {
     /// A reader of the token `spec.key`; if it has no owner yet, one starts at once. May be called from any thread.
     pub fn open(&self, spec: TokenSpec) -> TokenHandle {
         let mut boards = self.registry.boards();
-        let (known, last) = (boards.by_key.get(&spec.key), boards.last);
-        if let Some(board) = known.and_then(|(_, board)| board.upgrade()) {
-            return TokenHandle::new(board);
-        }
-        // A keeper whose readers are gone may still have a request under way: the same number finds it.
-        let id = known.map_or(KeeperId(last + 1), |(id, _)| *id);
-        boards.last = last.max(id.0);
-        let board = Arc::new(Board::new(id, self.commands.clone(), Arc::clone(&self.clock)));
+        let known = boards.by_key.get(&spec.key).and_then(|(id, board)| Some((*id, board.upgrade()?)));
+        let (id, board) = known.unwrap_or_else(|| {
+            let id = KeeperId(boards.last + 1);
+            (id, Arc::new(Board::new(id, self.commands.clone(), Arc::clone(&self.clock))))
+        });
+        boards.last = boards.last.max(id.0);
         boards.by_key.insert(spec.key.clone(), (id, Arc::downgrade(&board)));
         // Sent under the lock, so that the order of the commands is the order of the registry.
         let _ = self.commands.send(Command::Open { id, spec, board: Arc::downgrade(&board) });
@@ -92,14 +90,11 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the keeper's token up, unless somebody has opened it again.
-    pub(super) fn forget(&self, key: &TokenKey, keeper: KeeperId) -> bool {
+    /// The keeper gave its token up; by now the key may have another.
+    pub(super) fn forget(&self, key: &TokenKey, keeper: KeeperId) {
         let mut boards = self.boards();
-        match boards.by_key.get(key) {
-            Some((id, board)) if *id == keeper && board.strong_count() > 0 => return false,
-            Some((id, _)) if *id == keeper => drop(boards.by_key.remove(key)),
-            Some(_) | None => {}
+        if boards.by_key.get(key).is_some_and(|(id, _)| *id == keeper) {
+            boards.by_key.remove(key);
         }
-        true
     }
 }

@@ -24,8 +24,8 @@ impl Keeper {
         self.view.running = false;
         self.last_request = self.last_request.max(attempt.requested);
         (self.spent, self.marked) = (attempt.spent, attempt.marked);
-        if attempt.unsaved {
-            self.save_at = Some(now + SAVE_AGAIN);
+        if attempt.unsaved || matches!(end, End::Minted(_) | End::Adopted(_)) {
+            self.save_at = attempt.unsaved.then_some(now + SAVE_AGAIN);
         }
         if let Some(board) = self.board.upgrade().filter(|_| self.spec.policy.while_used) {
             board.forget_use();
@@ -79,7 +79,9 @@ impl Keeper {
         let left = usable.map(|token| token.expires().map_or(Duration::MAX, |end| end.since(now)));
         let draw = context.random.f64();
         let wait = self.backoff.after(error, left.unwrap_or_default(), self.spec.policy.hold, draw);
-        self.retry_at = Some(now + wait);
+        // A failed forced renewal is tried again as one: while a token is there to use, its bound on the minute holds.
+        let bound = self.bounds.free_from().filter(|_| self.view.forcing && self.view.usable(now).is_some());
+        self.retry_at = bound.max(Some(now + wait));
         let refused = error.outcome == Outcome::Rejected;
         tracing::debug!(upstream = &*self.spec.record.upstream, ?wait, "no new token: {error}");
         self.view.trouble = Some(Trouble { refused, message: error.message.as_str().into(), at: context.clock.wall() });
@@ -121,7 +123,7 @@ impl Keeper {
             let _ = order.send(match &self.view.trouble {
                 _ if present > before => Forced::Renewed(present),
                 Some(trouble) => Forced::Failed(trouble.message.to_string()),
-                None => Forced::Failed("the token endpoint gave the same token again".to_owned()),
+                None => Forced::Failed("no other token came of it".to_owned()),
             });
         }
     }

@@ -120,11 +120,11 @@ async fn there_are_never_more_than_ten_forced_renewals_in_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_that_rejects_everything_a_hundred_times_a_second_costs_few_token_requests_in_a_day() {
+async fn an_api_that_rejects_everything_ten_times_a_second_costs_few_token_requests_in_a_day() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     for _ in 0..86_400 {
-        for _ in 0..100 {
+        for _ in 0..10 {
             if let Some(token) = handle.current(world.now()) {
                 handle.renewed_after(token.generation, Duration::ZERO).await;
             }
@@ -177,6 +177,29 @@ async fn orders_have_the_same_bounds() {
         assert!(matches!(handle.force().await, Forced::Renewed(_)));
     }
     assert!(matches!(handle.force().await, Forced::TooSoon(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_answer_makes_orders_free_again_too() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    handle.rejected(generation(2));
+    assert!(matches!(handle.force().await, Forced::TooSoon(_)));
+    handle.accepted(generation(2));
+    assert_eq!(handle.force().await, Forced::Renewed(generation(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_renewal_that_fails_is_not_tried_more_than_ten_times_in_a_minute() {
+    let world = World::new(|number, call| {
+        answer(if number == 1 { Ok(grant(1, call.at, HOUR * 10)) } else { Err(error(Outcome::Status)) })
+    });
+    let handle = world.opened().await;
+    handle.rejected(generation(1));
+    pass(HOUR).await;
+    let forced = world.source.calls().into_iter().skip(1).map(|call| call.at).collect::<Vec<_>>();
+    assert!(forced.windows(11).all(|eleven| eleven[10].since(eleven[0]) >= seconds(60)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,8 @@ async fn a_dead_refresh_token_is_followed_by_one_login_at_once() {
     let token = handle.renewed_after(generation(1), PATIENCE).await.unwrap();
     assert_eq!(world.source.steps(), [Step::Login, Step::Refresh, Step::Login]);
     assert_eq!((name(&token), token.generation), ("t3".to_owned(), generation(2)));
+    pass(seconds(2750)).await;
+    assert_eq!(sent(&world), ["r1", "r3"], "the new one is sent again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,6 +95,19 @@ async fn a_changed_secret_finds_the_rotated_refresh_token_and_proves_itself() {
     drop(old);
     pass(HOUR).await;
     assert_eq!(sent(&world), ["r1", "r2"], "the store still has the name of the one that is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_keepers_of_one_name_never_send_one_refresh_token_twice() {
+    let world =
+        World::shaped(|source| source.login = false, |number, call| (seconds(5), Ok(rotating(number, call.at, HOUR))));
+    let old = world.opened().await;
+    old.rejected(generation(1));
+    pass(seconds(1)).await;
+    let mut spec = world.spec("changed");
+    spec.prove = true;
+    assert!(world.pool.open(spec).usable(seconds(20)).await.is_ok());
+    assert_eq!(sent(&world), ["r1", "r2"]);
 }
 
 #[tokio::test(start_paused = true)]

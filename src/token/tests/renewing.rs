@@ -72,6 +72,27 @@ async fn a_refusal_holds_longer_each_time_and_degrades_while_the_old_token_lives
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_starts_the_holds_anew() {
+    let world = World::new(|number, call| {
+        let well = number == 1 || number == 4;
+        answer(if well { Ok(grant(number, call.at, HOUR)) } else { Err(error(Outcome::Rejected)) })
+    });
+    let _handle = world.opened().await;
+    pass(HOUR * 2).await;
+    let holds: Vec<_> = gaps(&world).iter().map(|gap| gap.floor()).collect();
+    assert_eq!((&holds[1..3], &holds[4..6]), (&[60.0, 120.0][..], &[60.0, 120.0][..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_for_a_new_subject_waits_through_a_failure_as_any_other() {
+    let world = World::new(|number, call| {
+        answer(if number < 3 { Err(error(Outcome::Status)) } else { Ok(grant(number, call.at, HOUR)) })
+    });
+    let handle = world.with(Policy { while_used: true, ..Policy::default() }).open();
+    assert_eq!(name(&handle.usable(PATIENCE).await.unwrap()), "t3");
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_after_is_obeyed_and_clamped() {
     let world = World::new(|number, call| {
         let busy = crate::token::source::MintError { retry_after: Some(HOUR), ..error(Outcome::Status) };

@@ -101,6 +101,28 @@ async fn a_newer_token_in_the_store_is_adopted_instead_of_asking() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_older_token_in_the_store_is_not_adopted() {
+    let world = rotates();
+    let handle = world.opened().await;
+    stored(&world, 9, seconds(60), false).await;
+    pass(seconds(2750)).await;
+    assert_eq!(world.source.calls()[1].refresh.as_deref(), Some("r1"));
+    assert_eq!(world.current(&handle), Some("t2".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn saving_again_waits_for_the_request_that_is_under_way() {
+    let world = World::new(|number, call| (seconds(4), Ok(rotating(number, call.at, HOUR))));
+    world.store.set_away(true);
+    let handle = world.opened().await;
+    pass(seconds(8)).await;
+    world.store.set_away(false);
+    assert!(handle.renewed_after(generation(1), PATIENCE).await.is_some());
+    pass(seconds(60)).await;
+    assert_eq!(world.store.log(), ["mark", "save"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_cannot_be_saved_is_used_and_saved_later() {
     let world = rotates();
     world.store.set_away(true);

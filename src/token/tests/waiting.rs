@@ -98,6 +98,18 @@ async fn whoever_watches_hears_of_each_change_and_of_none_that_it_saw() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_watches_hears_when_a_degraded_token_ends() {
+    let world = World::new(|number, call| {
+        answer(if number == 1 { Ok(grant(1, call.at, seconds(100))) } else { Err(error(Outcome::Rejected)) })
+    });
+    let handle = world.opened().await;
+    pass(seconds(90)).await;
+    assert_eq!(handle.status().state, State::Degraded);
+    tokio::time::timeout(seconds(9), handle.changed()).await.unwrap();
+    assert_eq!(handle.status().state, State::Rejected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_shutdown_nobody_waits_in_vain() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
