@@ -1,0 +1,68 @@
+"""The load scenarios: every start restarts every peer, within a start the peers take turns."""
+
+import itertools
+import sys
+import time
+
+from . import host
+from .bed import loadgen
+from .peer import Peer
+
+NOTICE = "time is up: {} of {} starts were measured"
+
+
+def measure(bed, plan):
+    """results[scenario][peer] is a list of starts, each a list of rounds, each what the load generator counted."""
+    results = {scenario.name: {} for scenario in plan.loads}
+    for start in range(plan.starts):
+        for secure, peers in groups(plan.loads):
+            loads = [load for load in plan.loads if (load.secure, load.peers) == (secure, peers)]
+            if time.monotonic() > plan.deadline:
+                print(NOTICE.format(start, plan.starts), file=sys.stderr)
+                return results
+            one_start(bed, plan, loads, peers or plan.peers, start, results)
+        print(f"start {start + 1} of {plan.starts} done", file=sys.stderr, flush=True)
+    return results
+
+
+def groups(loads):
+    """Scenarios that can share the same running peers."""
+    return dict.fromkeys((load.secure, load.peers) for load in loads)
+
+
+def one_start(bed, plan, loads, names, start, results):
+    peers = [peer for peer in (Peer(name, bed, loads[0].secure) for name in names) if peer.usable]
+    try:
+        running = [peer for peer in peers if peer.start() is not None]
+        for load in loads:
+            rounds = {peer.name: [] for peer in running}
+            for turn in range(plan.rounds):
+                for peer in rotated(running, start + turn):
+                    rounds[peer.name].append(once(bed, plan, load, peer))
+            for name, counted in rounds.items():
+                results[load.name].setdefault(name, []).append(counted)
+    finally:
+        for peer in peers:
+            peer.stop()
+
+
+def rotated(peers, by):
+    """Nobody is always first, nor always after the same neighbour's caches."""
+    by %= len(peers) or 1
+    return list(itertools.islice(itertools.cycle(peers), by, by + len(peers)))
+
+
+def once(bed, plan, load, peer):
+    arguments = [*load.arguments(), "--port", peer.port, "--pids", ",".join(map(str, peer.pids))]
+    arguments += ["--seconds", load.seconds or plan.seconds, "--warm", plan.warm]
+    for header in peer.headers:
+        arguments += ["--header", header]
+    pids = [*peer.pids, *bed.upstream_pids]
+    foreign, before = host.Foreign(pids), len(bed.token_requests())
+    if load.realtime:
+        with host.realtime(pids):
+            counted = loadgen("load", arguments)
+    else:
+        counted = loadgen("load", arguments)
+    return {**counted, "foreign": foreign.percent(), "token_requests": len(bed.token_requests()) - before}
+

@@ -1,0 +1,20 @@
+//! Callers that keep their connections and say nothing.
+use crate::connection::Connection;
+use crate::options::{Options, Outcome};
+use std::io;
+
+/// Prints how many connections had their 200 and how many did not, and holds all of them until its input closes.
+pub fn run(options: &Options) -> Outcome<()> {
+    let request = options.request();
+    let mut held = Vec::new();
+    for _ in 0..options.connections {
+        if let Ok(mut connection) = Connection::open(options.port)
+            && connection.ask(&request) == Some(200)
+        {
+            held.push(connection);
+        }
+    }
+    println!("{{\"held\":{},\"failed\":{}}}", held.len(), options.connections - held.len());
+    io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
