@@ -83,7 +83,7 @@ impl Environment {
             let Some(path) = key_of(name, rest, files, problems) else { continue };
             let clash = taken.iter().find(|(other, _)| other.starts_with(&path) || path.starts_with(other));
             if let Some((_, other)) = clash {
-                let message = format!("sets the same key as the environment variable {other}");
+                let message = format!("`{name}` sets the same key as `{other}`");
                 report(problems, name, &message, Some("unset one of them".into()));
                 continue;
             }
@@ -122,7 +122,7 @@ fn key_of(name: &str, rest: &str, files: &Document, problems: &Problems) -> Opti
         return None;
     }
     if segments.len() == 1 && segments[0] != "flows" {
-        report(problems, name, "is no key of the configuration", Some(hint_for(name, rest)));
+        report(problems, name, &format!("`{name}` is no key of the configuration"), Some(hint_for(name, rest)));
         return None;
     }
     let mut path: Vec<String> = Vec::new();
@@ -131,7 +131,7 @@ fn key_of(name: &str, rest: &str, files: &Document, problems: &Problems) -> Opti
         let children = here.as_ref().map(Node::entries).unwrap_or_default();
         let known: Vec<_> = children.iter().filter(|child| normal(child.name()) == normal(&segment)).collect();
         if let [one, other, ..] = known[..] {
-            let message = format!("could mean `{}` as well as `{}`", one.key(), other.key());
+            let message = format!("`{name}` could mean `{}` as well as `{}`", one.key(), other.key());
             report(problems, name, &message, Some("say it in a file instead".into()));
             return None;
         }

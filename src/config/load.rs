@@ -132,7 +132,7 @@ fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, Problem> {
         let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         Problem {
             place: Place { origin: origin.to_owned(), line: u32::try_from(line).ok() },
-            message: format!("is not UTF-8 text: byte 0x{:02x} at offset {at}", bytes.get(at).unwrap_or(&0)),
+            message: format!("the file is not UTF-8 text: byte 0x{:02x} at offset {at}", bytes.get(at).unwrap_or(&0)),
             hint: Some("save the file as UTF-8".into()),
             ..Problem::default()
         }

@@ -17,3 +17,6 @@ pub use report::Report;
 pub use settings::{
     AccessLog, AdminSettings, LogFormat, LogSettings, Runtime, Settings, StoreSettings, UpstreamConfig, Variable,
 };
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ impl Layer {
             let line = error.span().map(|span| line_of(text, span.start));
             Problem {
                 place: Place { origin: origin.clone(), line },
-                message: error.message().trim_end().replace('\n', ", "),
+                message: what_is_wrong(&error, text),
                 ..Problem::default()
             }
         })?;
@@ -103,6 +103,15 @@ impl Layer {
 
     pub(super) fn into_parts(self, index: usize) -> (Provided, Source) {
         (Provided { index, dict: self.dict }, self.source)
+    }
+}
+
+/// The parser's words. Of the text, only the name of a duplicate key is repeated: anything else may be a secret.
+fn what_is_wrong(error: &toml_edit::TomlError, text: &str) -> String {
+    let message = error.message().trim_end().replace('\n', ", ");
+    match error.span().and_then(|span| text.get(span)) {
+        Some(key) if message == "duplicate key" => format!("{message} `{}`", key.trim()),
+        _ => message,
     }
 }
 

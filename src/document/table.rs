@@ -27,7 +27,10 @@ impl<'d> Table<'d> {
 
     /// The value of a key, if it was written. From the environment, an empty value counts as not written.
     pub fn get(&self, name: &str) -> Option<Node<'d>> {
-        self.asked.borrow_mut().push(name.to_owned());
+        let mut asked = self.asked.borrow_mut();
+        if !asked.iter().any(|known| known == name) {
+            asked.push(name.to_owned());
+        }
         let node = self.node.child(name, self.dict.get(name)?);
         (!(node.is_environment() && node.as_text() == Some(""))).then_some(node)
     }

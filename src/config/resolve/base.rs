@@ -17,30 +17,31 @@ pub(super) fn is_loopback(host: &str) -> bool {
 pub(super) fn parse(text: &str, plaintext: bool) -> Result<Base, (String, String)> {
     let wrong = |message: &str, hint: &str| (message.to_owned(), hint.to_owned());
     let example = "write it like `https://api.example.com/v1`";
-    let url = Url::parse(text).map_err(|error| (format!("is no URL: {error}"), example.to_owned()))?;
+    let url = Url::parse(text).map_err(|error| (format!("this is no URL: {error}"), example.to_owned()))?;
     let tls = match url.scheme() {
         "https" => true,
         "http" => false,
-        _ => return Err(wrong("is no URL of http or https", example)),
+        _ => return Err(wrong("this is no URL of http or https", example)),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("has credentials in it", "take them out: the flow makes them part of each request"));
+        return Err(wrong("the URL has credentials in it", "take them out: the flow makes them part of each request"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("has a query or fragment", "a base URL ends with its path"));
+        return Err(wrong("the URL has a query or fragment", "a base URL ends with its path"));
     }
     let host = match url.host() {
         Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
         Some(Host::Ipv4(ip)) => ip.to_string(),
         Some(Host::Ipv6(ip)) => ip.to_string(),
-        None => return Err(wrong("has no host", example)),
+        None => return Err(wrong("the URL has no host", example)),
     };
     if !tls && !plaintext && !is_loopback(&host) {
         let hint = "use https; or, if tokens may travel in the clear there, set `unsafe_plaintext = true`";
-        return Err(wrong("would send the token in the clear", hint));
+        return Err(wrong("the token would travel in the clear", hint));
     }
     let (port, authority) = (url.port_or_known_default().unwrap_or(443), authority(&url));
-    let authority = HeaderValue::from_str(&authority).map_err(|_| wrong("has a host that cannot be sent", example))?;
+    let authority =
+        HeaderValue::from_str(&authority).map_err(|_| wrong("the URL has a host that cannot be sent", example))?;
     Ok(Base { tls, host, port, authority, path: url.path().trim_end_matches('/').to_owned() })
 }
 

@@ -62,7 +62,7 @@ fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(H
     let name = parse(node, node.name(), problems).filter(|name| changeable(node, name, problems).is_some());
     if name.as_ref().is_some_and(|name| *name == http::header::AUTHORIZATION && owned.contains(name)) {
         let hint = "the flow `bearer` or `api-key` sends a fixed credential";
-        node.error(problems, "would replace the token that the flow sets", Some(hint.into()));
+        node.error(problems, "this would replace the token that the flow sets", Some(hint.into()));
         return None;
     }
     let found = scope.value(node)?;
@@ -122,11 +122,12 @@ fn may_set(
         return Some(());
     }
     let names = || known.iter().map(HeaderName::as_str);
-    let hint = match nearest(name.as_str(), names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("set are: {}", super::listed(names())),
-    };
     let message = format!("neither the flow nor `headers` sets `{name}`: the caller's own passes anyway");
-    node.error(problems, message, Some(hint));
-    None
+    if let Some(near) = nearest(name.as_str(), names()) {
+        node.error(problems, message, Some(format!("did you mean `{near}`?")));
+        return None;
+    }
+    // A variable that is empty here may be given elsewhere, with the same file.
+    node.warn(problems, message, Some(format!("set are: {}", super::listed(names()))));
+    Some(())
 }

@@ -65,7 +65,11 @@ fn unix(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
 fn octal(node: &Node<'_>, problems: &Problems) -> Option<u32> {
     let mode = node.as_text().and_then(|text| u32::from_str_radix(text, 8).ok()).filter(|mode| *mode <= 0o777);
     if mode.is_none() {
-        node.error(problems, "is no mode of a file", Some("write it in octal and in quotes, like \"0660\"".into()));
+        node.error(
+            problems,
+            "this is no mode of a file",
+            Some("write it in octal and in quotes, like \"0660\"".into()),
+        );
     }
     mode
 }

@@ -14,7 +14,7 @@ mod variables;
 
 use std::collections::BTreeSet;
 
-use super::{Environment, Inputs, Settings};
+use super::{Environment, Inputs, Settings, StoreSettings};
 use crate::document::{Document, Node, Problem, Problems, Table};
 use flows::Flows;
 use scope::Scope;
@@ -39,6 +39,7 @@ pub(super) fn settings(
     root.finish(problems);
     let found = upstreams.iter().map(|(node, found)| (node, &found.door)).collect::<Vec<_>>();
     routes::check(&found, admin.as_ref().map(|admin| &admin.listen), problems);
+    lasting_store(&upstreams, store.as_ref(), problems);
     let upstreams = upstreams.into_iter().map(|(_, found)| found.config).collect::<Option<_>>()?;
     Some(Settings { upstreams, admin: admin?, log: log?, store: store?, runtime: runtime?, limits: limits? })
 }
@@ -60,6 +61,15 @@ fn upstreams<'d>(
         Some((node, found))
     };
     nodes.into_iter().filter_map(read).collect()
+}
+
+/// A refresh token that was used once is gone with the process, unless a store keeps its successor.
+fn lasting_store(upstreams: &[(Node<'_>, upstream::Found)], store: Option<&StoreSettings>, problems: &Problems) {
+    for (node, found) in upstreams.iter().filter(|_| store == Some(&StoreSettings::Memory)) {
+        let Some(config) = found.config.as_ref().filter(|config| config.flow.needs_lasting_store) else { continue };
+        let message = format!("the flow `{}` starts from a refresh token, which memory would lose", config.flow.name);
+        node.error(problems, message, Some("set `store.kind` to one that lasts: `file` or `redis`".into()));
+    }
 }
 
 fn no_upstream(problems: &Problems) {

@@ -23,7 +23,7 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
     if let (true, false) | (false, true) = written {
         let (has, lacks) = if written.0 { ("cert", "key") } else { ("key", "cert") };
         let hint = "a client certificate needs both; they may be the same file".to_owned();
-        node.error(scope.problems, format!("has `{has}` but no `{lacks}`"), Some(hint));
+        node.error(scope.problems, format!("there is `{has}` but no `{lacks}`"), Some(hint));
         return None;
     }
     let settings = TlsSettings { ca: ca?, identity: cert?.zip(key?), server_name: server_name? };
@@ -35,7 +35,7 @@ pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<Outbo
     let no_proxy = super::or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
     let Some(node) = table.get("proxy") else {
         if let Some(node) = table.get("no_proxy") {
-            node.warn(problems, "has no effect without `proxy`", None);
+            node.warn(problems, "`no_proxy` has no effect without `proxy`", None);
         }
         return Some(None);
     };
@@ -43,7 +43,7 @@ pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<Outbo
     let url = found.read(Url::parse).ok();
     let Some(url) = url.filter(|url| url.scheme() == "http" && url.has_host()) else {
         let hint = "write it like `http://proxy.example.com:3128`; ambient proxy variables are not used".to_owned();
-        node.error(problems, "is no URL of an HTTP proxy", Some(hint));
+        node.error(problems, "this is no URL of an HTTP proxy", Some(hint));
         return None;
     };
     if url.password().is_some() && node.as_text().is_some() && !node.is_environment() {

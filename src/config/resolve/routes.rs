@@ -19,7 +19,8 @@ pub(super) fn check(doors: &[(&Node<'_>, &Door)], admin: Option<&Listen>, proble
         let Some(listen) = &door.listen else { continue };
         if admin.is_some_and(|admin| listen::overlap(admin, listen)) {
             let hint = "give `admin.listen` or the upstream another port".to_owned();
-            let message = format!("listens on {}, where the admin listener is", listen::written(listen));
+            let message =
+                format!("`{}` listens on {}, where the admin listener is", node.name(), listen::written(listen));
             node.error(problems, message, Some(hint));
         }
     }
@@ -27,7 +28,7 @@ pub(super) fn check(doors: &[(&Node<'_>, &Door)], admin: Option<&Listen>, proble
     for (node, door) in doors {
         let Some(base) = &door.base else { continue };
         if let Some(back) = own.iter().find(|listen| listen::is_reached_by(listen, &base.host, base.port)) {
-            let message = format!("its URL leads back to bearerd's own listener {}", listen::written(back));
+            let message = format!("the URL leads back to bearerd's own listener {}", listen::written(back));
             let hint = "write the address of the API; each call would come back here for ever".to_owned();
             node.error(problems, message, Some(hint));
         }
@@ -41,7 +42,10 @@ fn pair(node: &Node<'_>, door: &Door, earlier: &Node<'_>, other: &Door, problems
         if listen::overlap(one, two) {
             let hint = format!("write `listen` as in `{name}`, or choose another port");
             let (one, two) = (listen::written(one), listen::written(two));
-            let message = format!("listens on {one}, which the {two} of upstream `{name}` keeps from being bound");
+            let message = format!(
+                "`{}` listens on {one}, which the {two} of upstream `{name}` keeps from being bound",
+                node.name()
+            );
             node.error(problems, message, Some(hint));
         }
         return;
@@ -51,7 +55,7 @@ fn pair(node: &Node<'_>, door: &Door, earlier: &Node<'_>, other: &Door, problems
         return;
     }
     if door.matches.is_some() && door.matches.as_ref().map(place) == other.matches.as_ref().map(place) {
-        let message = format!("listens on {} for the same calls as upstream `{name}`", listen::written(one));
+        let message = format!("`{}` listens on {} for the same calls as `{name}`", node.name(), listen::written(one));
         node.error(problems, message, Some("give one of them another `listen`, `path` or `host`".into()));
     }
 }

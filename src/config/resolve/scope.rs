@@ -74,12 +74,12 @@ impl<'c> Scope<'c> {
             (Some(file), None) => self.file_text(&file, &file.path_beside(file.text(self.problems)?)),
             (None, Some(variable)) => self.variable_text(&variable, variable.text(self.problems)?),
             (Some(_), Some(_)) => {
-                node.error(self.problems, "has both `file` and `env`", Some("keep one of them".into()));
+                node.error(self.problems, "both `file` and `env` are given", Some("keep one of them".into()));
                 None
             }
             (None, None) => {
                 let hint = "write { file = \"/path\" } or { env = \"NAME\" }".to_owned();
-                node.error(self.problems, "says neither `file` nor `env`", Some(hint));
+                node.error(self.problems, "neither `file` nor `env` is given", Some(hint));
                 None
             }
         }

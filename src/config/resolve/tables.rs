@@ -113,7 +113,11 @@ fn redis_url(node: &Node<'_>, scope: &Scope<'_>) -> Option<Secret> {
     if url.is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
         return Some(found.value);
     }
-    node.error(scope.problems, "is no URL of redis", Some("write it like `rediss://user:password@host:6379/0`".into()));
+    node.error(
+        scope.problems,
+        "this is no URL of redis",
+        Some("write it like `rediss://user:password@host:6379/0`".into()),
+    );
     None
 }
 

@@ -6,7 +6,7 @@ use super::headers::Headers;
 use super::routes::Door;
 use super::scope::Scope;
 use super::variables::{Lookup, Taken};
-use super::{access, base, headers, listen, optional, or, outbound};
+use super::{access, base, flows, headers, listen, optional, or, outbound};
 use crate::document::{Node, Problems, Table, nearest};
 use crate::flow::Flow;
 use crate::guard::Access;
@@ -95,11 +95,10 @@ fn flow(
         lookup.check_alone();
         return None;
     };
-    let environment = optional(environment, |node| known.environment(node, problems));
-    let further = known.further(environment.as_ref().and_then(Option::as_deref));
-    let filled = lookup.fill(&known.inputs(), &further, taken);
+    let environment = optional(environment, |node| flows::environment(known, node, problems));
+    let filled = lookup.fill(known.variables(), taken);
     let (environment, filled) = (environment?, filled?);
-    let flow = known.compile(environment.as_deref(), &filled.values, plaintext, node, problems)?;
+    let flow = flows::compile(known, environment, &filled.values, plaintext, table, problems)?;
     Some((flow, filled.variables))
 }
 
@@ -154,7 +153,7 @@ fn url(
     };
     let parsed = base::parse(text, plaintext);
     if let Err((message, hint)) = &parsed {
-        let message = if own.is_some() { message.clone() } else { format!("the flow's URL {message}") };
+        let message = if own.is_some() { message.clone() } else { format!("{message} (it is the flow's)") };
         place.error(problems, message, Some(hint.clone()));
     }
     parsed.ok().map(Some)

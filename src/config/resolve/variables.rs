@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::super::Variable;
-use super::flows::Input;
+use super::super::settings::Variable as Origin;
 use super::scope::{Found, Scope};
 use crate::document::{Node, Table, nearest};
-use crate::flow::Values;
+use crate::flow::{Values, Variable};
 
 /// Environment variables that a variable was taken from, with who took them: `a-b`'s `c` and `a`'s `b_c` are both
 /// looked for as `A_B_C`, and only one of them can be meant.
@@ -17,7 +16,7 @@ pub(super) struct Taken(BTreeMap<String, String>);
 /// The values that were found and where each came from.
 pub(super) struct Filled {
     pub(super) values: Values,
-    pub(super) variables: Vec<Variable>,
+    pub(super) variables: Vec<Origin>,
 }
 
 /// Where the variables of one upstream are looked for.
@@ -45,26 +44,22 @@ impl<'l, 'd> Lookup<'l, 'd> {
         Self { upstream, flow, scope, with, secrets }
     }
 
-    /// All variables; `None` if one is missing or wrong. `further` are names that `with` may set besides.
-    pub(super) fn fill(self, inputs: &[Input], further: &[String], taken: &mut Taken) -> Option<Filled> {
+    /// All variables; `None` if one is missing or wrong.
+    pub(super) fn fill(self, inputs: &[Variable], taken: &mut Taken) -> Option<Filled> {
         let (mut filled, mut whole) = (Filled { values: Values::new(), variables: Vec::new() }, true);
         for input in inputs {
             match self.find(input, taken) {
                 Some(Some(found)) => filled.put(&input.name, found),
+                Some(None) if input.environment => filled.note(&input.name, "the flow's environment"),
+                Some(None) if input.default.is_some() => filled.note(&input.name, "the flow's default"),
                 Some(None) if input.required => whole = self.missing(input),
-                Some(None) if input.has_default => filled.note(&input.name, "the flow's default"),
                 Some(None) => {}
                 None => whole = false,
             }
         }
-        for name in further {
-            let Some(node) = self.with.as_ref().and_then(|with| with.get(name)) else { continue };
-            match self.scope.value(&node) {
-                Some(found) => filled.put(name, found),
-                None => whole = false,
-            }
+        if let Some(with) = self.with {
+            with.finish(self.scope.problems);
         }
-        self.unknown();
         whole.then_some(filled)
     }
 
@@ -74,13 +69,8 @@ impl<'l, 'd> Lookup<'l, 'd> {
         nodes.for_each(|node| drop(self.scope.value(&node)));
     }
 
-    fn unknown(self) {
-        let Some(with) = self.with else { return };
-        with.finish(self.scope.problems);
-    }
-
     /// `None` for a wrong value, `Some(None)` for none.
-    fn find(&self, input: &Input, taken: &mut Taken) -> Option<Option<Found>> {
+    fn find(&self, input: &Variable, taken: &mut Taken) -> Option<Option<Found>> {
         if let Some(node) = self.with.as_ref().and_then(|with| with.get(&input.name)) {
             let found = if input.secret { self.scope.secret(&node) } else { self.scope.value(&node) };
             return found.map(Some);
@@ -103,7 +93,7 @@ impl<'l, 'd> Lookup<'l, 'd> {
         own.into_iter().chain(credentials).collect()
     }
 
-    fn in_environment(&self, input: &Input, taken: &mut Taken) -> Option<Option<Found>> {
+    fn in_environment(&self, input: &Variable, taken: &mut Taken) -> Option<Option<Found>> {
         let name = self.variable(&input.name);
         if self.scope.environment.get(&name).is_none() {
             return Some(None);
@@ -122,8 +112,9 @@ impl<'l, 'd> Lookup<'l, 'd> {
         format!("{}_{variable}", self.upstream.name()).to_uppercase().replace('-', "_")
     }
 
-    fn missing(&self, input: &Input) -> bool {
-        let message = format!("the flow `{}` needs `{}`: {}", self.flow, input.name, input.about);
+    fn missing(&self, input: &Variable) -> bool {
+        let about = input.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
+        let message = format!("the flow `{}` needs `{}`{about}", self.flow, input.name);
         let variable = self.variable(&input.name);
         let shape = if input.secret { "{ file = \"/path\" }" } else { "\"…\"" };
         let mut hint = format!("set the environment variable {variable}, or `with.{} = {shape}`", input.name);
@@ -131,7 +122,7 @@ impl<'l, 'd> Lookup<'l, 'd> {
         if nearest(&input.name, written.iter().map(Node::name)).is_some() {
             hint = "a name near it is written in `with`".into();
         }
-        self.upstream.error(self.scope.problems, message.trim_end_matches(": ").to_owned(), Some(hint));
+        self.upstream.error(self.scope.problems, message, Some(hint));
         false
     }
 }
@@ -143,6 +134,6 @@ impl Filled {
     }
 
     fn note(&mut self, name: &str, origin: &str) {
-        self.variables.push(Variable { name: name.to_owned(), origin: origin.to_owned() });
+        self.variables.push(Origin { name: name.to_owned(), origin: origin.to_owned() });
     }
 }
