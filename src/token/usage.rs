@@ -31,4 +31,9 @@ pub trait Usage: Send + Sync + 'static {
 
     /// What its body says; called only after [`Verdict::AskBody`], with a decoded JSON body.
     fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool;
+
+    /// Whether [`Usage::verdict`] may ever ask for the body. The upstream is then asked for encodings that can be read.
+    fn reads_bodies(&self) -> bool {
+        false
+    }
 }
