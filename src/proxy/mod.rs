@@ -1,6 +1,39 @@
-//! The data path.
+//! The data path: the life of a request.
+//!
+//! [`server`] accepts a caller and serves its [`connection`]. A request that comes in there is taken through [`serve`]
+//! from its head to its answer: [`route`] finds the [`Upstream`] by listener, host and path; its `access` rules judge the
+//! caller; [`headers`] takes away what must not pass, [`target`] joins the path to the base, [`body`] takes the body in.
+//! [`forward`] then gets a token from the [`backend`], sets it, and sends the request on a connection of the [`pool`]. If
+//! the answer is a sign that the token is dead ([`expired`]) it is sent once more with another one. The [`answer`] streams
+//! back; when it ends, the connection goes back to the pool and the [`entry`] into the record.
+//!
+//! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
+//! swapped whole. Waiting has its limits in [`sweep`]; every failure its row in [`error`].
 
+mod answer;
+mod backend;
+mod body;
+mod budget;
+mod client;
+mod connection;
+mod entry;
+mod error;
+mod expect;
+mod expired;
+mod forward;
+mod headers;
+mod here;
+pub mod listen;
+mod pool;
+pub mod route;
+mod serve;
+pub mod server;
 pub mod settings;
+mod sweep;
+mod target;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

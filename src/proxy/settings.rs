@@ -35,6 +35,30 @@ pub struct Base {
     pub path: String,
 }
 
+impl Base {
+    /// Reads an absolute `http` or `https` URL without user, query or fragment. The text of an error is for people.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = url::Url::parse(text).map_err(|_| "not an absolute URL")?;
+        let tls = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err("neither http nor https"),
+        };
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err("has a user, a query or a fragment");
+        }
+        let named = url.host_str().ok_or("has no host")?;
+        let authority = url.port().map_or_else(|| named.to_owned(), |port| format!("{named}:{port}"));
+        Ok(Self {
+            tls,
+            host: named.trim_matches(['[', ']']).to_owned(),
+            port: url.port_or_known_default().ok_or("has no port")?,
+            authority: HeaderValue::try_from(authority).map_err(|_| "has a host that is no header value")?,
+            path: url.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
 /// Where an upstream is found among several on one listener, and what is kept of the path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Match {
@@ -155,6 +179,27 @@ impl Default for Limits {
             body_idle: Duration::from_secs(60),
             caller_idle: Duration::from_secs(75),
             replay_total: 32 << 20,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_taken_apart() {
+        for (text, tls, host, port, authority, path) in [
+            ("https://api.example.com", true, "api.example.com", 443, "api.example.com", ""),
+            ("https://API.example.com:443/v1/", true, "api.example.com", 443, "api.example.com", "/v1"),
+            ("http://[::1]:8080/a/b", false, "::1", 8080, "[::1]:8080", "/a/b"),
+        ] {
+            let base = Base::parse(text).unwrap();
+            assert_eq!((base.tls, &*base.host, base.port), (tls, host, port), "{text}");
+            assert_eq!((base.authority.to_str().unwrap(), &*base.path), (authority, path), "{text}");
+        }
+        for wrong in ["", "/v1", "ftp://x", "https://u@x", "https://u:p@x", "https://x?q", "https://x#f", "https://"] {
+            assert!(Base::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,0 +1,174 @@
+//! An answer's body on its way to the caller, with all that ends when it ends.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::entry::Entry;
+use super::pool::{Lease, Pool};
+use super::settings::Base;
+use super::sweep::{Slot, Waiting};
+
+/// The upstream's answer, as far as it has been read.
+pub(crate) struct Arrived {
+    /// Its head.
+    pub(crate) head: http::response::Parts,
+    /// Its body.
+    pub(crate) body: Arriving,
+}
+
+/// The body of an upstream's answer.
+pub(crate) struct Arriving {
+    /// What was read ahead, to be passed on first.
+    pub(crate) ahead: VecDeque<Result<Frame<Bytes>, hyper::Error>>,
+    rest: Incoming,
+    lease: Option<Lease>,
+    from: Rc<Pool>,
+}
+
+impl Arriving {
+    /// Nothing read yet. A connection whose answer has no body is free at once.
+    pub(crate) fn new(rest: Incoming, from: Rc<Pool>, lease: Lease) -> Self {
+        let mut body = Self { ahead: VecDeque::new(), rest, lease: Some(lease), from };
+        body.release_at_end();
+        body
+    }
+
+    /// Reads one frame ahead; `None` at the end. What is read is passed on all the same.
+    pub(crate) async fn read_ahead(&mut self) -> Option<&Frame<Bytes>> {
+        let next = std::future::poll_fn(|cx| self.poll_rest(cx)).await?;
+        self.ahead.push_back(next);
+        self.ahead.back()?.as_ref().ok()
+    }
+
+    /// Where it comes from.
+    pub(crate) fn base(&self) -> &Base {
+        &self.from.base
+    }
+
+    /// How long it is, if that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let next = Pin::new(&mut self.rest).poll_frame(cx);
+        match &next {
+            Poll::Ready(Some(Ok(_))) => self.release_at_end(),
+            Poll::Ready(None) => self.lease.take().into_iter().for_each(Lease::release),
+            Poll::Ready(Some(Err(_))) => self.lease = None,
+            Poll::Pending => {}
+        }
+        next
+    }
+
+    fn release_at_end(&mut self) {
+        if self.rest.is_end_stream() {
+            self.lease.take().into_iter().for_each(Lease::release);
+        }
+    }
+}
+
+impl Arriving {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.ahead.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => self.poll_rest(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.ahead.is_empty() {
+            return self.rest.size_hint();
+        }
+        let data = self.ahead.iter().filter_map(|frame| frame.as_ref().ok()?.data_ref());
+        let ahead = data.map(|data| data.len() as u64).sum::<u64>();
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(ahead + rest.lower());
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(ahead + upper);
+        }
+        hint
+    }
+}
+
+enum Content {
+    Own(Bytes),
+    Upstream(Arriving),
+}
+
+/// A caller's turn: when the answer has been passed on, its next request is waited for.
+pub(crate) struct Turn {
+    slot: Rc<Slot>,
+    idle: Duration,
+}
+
+impl Turn {
+    /// The turn of the caller with this slot.
+    pub(crate) fn new(slot: Rc<Slot>, idle: Duration) -> Self {
+        Self { slot, idle }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.slot.wait(Waiting::NextRequest, self.idle);
+    }
+}
+
+/// An answer's body. The fields end in order: first the connection to the upstream, then the record's entry, then the
+/// caller's turn.
+pub(crate) struct Answer {
+    content: Content,
+    _entry: Option<Box<Entry>>,
+    _turn: Turn,
+}
+
+impl Answer {
+    /// A body that bearerd made.
+    pub(crate) fn own(text: Bytes, entry: Option<Box<Entry>>, turn: Turn) -> Self {
+        Self { content: Content::Own(text), _entry: entry, _turn: turn }
+    }
+
+    /// The upstream's body.
+    pub(crate) fn upstream(body: Arriving, entry: Box<Entry>, turn: Turn) -> Self {
+        Self { content: Content::Upstream(body), _entry: Some(entry), _turn: turn }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match &mut self.get_mut().content {
+            Content::Own(text) if text.is_empty() => Poll::Ready(None),
+            Content::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Content::Upstream(body) => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Own(text) => text.is_empty(),
+            Content::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Content::Upstream(body) => body.size_hint(),
+        }
+    }
+}

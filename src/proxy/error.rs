@@ -1,0 +1,245 @@
+//! The answers that bearerd makes itself: each failure has one status, one code, one type of RFC 9209.
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new failure must choose its row")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode as S};
+
+use crate::record::Blame;
+use crate::token::handle::NoToken;
+
+/// Name of the header that says who made an answer.
+pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Why a request gets an answer of bearerd instead of one of its upstream. The texts are for people and hold nothing
+/// that a caller sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ProxyError {
+    /// A rule of access refused it.
+    Guard(&'static str),
+    /// No subject, or a wrong one.
+    Subject(&'static str),
+    /// Malformed, or a path that could leave the base.
+    BadRequest(&'static str),
+    /// No upstream has this host and path.
+    NoRoute,
+    /// `CONNECT`.
+    Unsupported,
+    /// The caller stopped sending its body.
+    RequestTimeout,
+    /// No usable token.
+    NoToken(NoToken),
+    /// The upstream gave no answer.
+    Upstream(Fault),
+    /// Too many connections.
+    Busy,
+}
+
+/// Why an upstream gave no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// No TCP connection.
+    Unreachable,
+    /// Its name does not resolve.
+    Dns,
+    /// No TLS.
+    Tls,
+    /// No TLS, because its certificate is not accepted.
+    Certificate,
+    /// The connection ended before the head.
+    Reset,
+    /// No connection in time.
+    ConnectTimeout,
+    /// No head in time.
+    HeadTimeout,
+}
+
+/// One row of the table.
+pub(crate) struct Row {
+    /// The status.
+    pub(crate) status: S,
+    /// The stable code.
+    pub(crate) code: &'static str,
+    /// The type of RFC 9209.
+    pub(crate) kind: &'static str,
+    /// Who is at fault.
+    pub(crate) blame: Blame,
+    /// For people.
+    pub(crate) detail: &'static str,
+}
+
+const fn row(status: S, code: &'static str, kind: &'static str, blame: Blame, detail: &'static str) -> Row {
+    Row { status, code, kind, blame, detail }
+}
+
+impl ProxyError {
+    /// What the caller is told, and who is at fault.
+    pub(crate) const fn row(&self) -> Row {
+        match self {
+            Self::Guard(why) => row(S::FORBIDDEN, "guard", "http_request_denied", Blame::Client, why),
+            Self::Subject(why) => row(S::BAD_REQUEST, "subject", "http_request_error", Blame::Client, why),
+            Self::BadRequest(why) => row(S::BAD_REQUEST, "bad-request", "http_request_error", Blame::Client, why),
+            Self::NoRoute => row(
+                S::NOT_FOUND,
+                "no-route",
+                "destination_not_found",
+                Blame::Client,
+                "no upstream has this host and path",
+            ),
+            Self::Unsupported => {
+                row(S::NOT_IMPLEMENTED, "unsupported", "http_request_denied", Blame::Client, "CONNECT is not served")
+            }
+            Self::RequestTimeout => row(
+                S::REQUEST_TIMEOUT,
+                "request-timeout",
+                "http_request_error",
+                Blame::Client,
+                "the request's body stopped coming",
+            ),
+            Self::NoToken(reason) => no_token(reason),
+            Self::Busy => {
+                row(S::SERVICE_UNAVAILABLE, "busy", "connection_limit_reached", Blame::Bearerd, "too many connections")
+            }
+            Self::Upstream(fault) => fault.row(),
+        }
+    }
+
+    /// When to try again.
+    const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NoToken(
+                NoToken::Pending { retry_after } | NoToken::Failing { retry_after } | NoToken::Rejected { retry_after },
+            ) => Some(*retry_after),
+            Self::Guard(_)
+            | Self::Subject(_)
+            | Self::BadRequest(_)
+            | Self::NoRoute
+            | Self::Unsupported
+            | Self::RequestTimeout
+            | Self::Upstream(_)
+            | Self::Busy => None,
+        }
+    }
+
+    /// The answer.
+    pub(crate) fn response(&self, upstream: Option<&str>) -> Response<Bytes> {
+        let row = self.row();
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": row.status.canonical_reason(),
+            "status": row.status.as_u16(),
+            "detail": row.detail,
+            "code": row.code,
+            "upstream": upstream,
+        });
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = row.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let proxy_status = format!("bearerd; error={}; details=\"{}\"", row.kind, row.code);
+        headers.extend(HeaderValue::try_from(proxy_status).map(|value| (PROXY_STATUS, value)));
+        if let Some(wait) = self.retry_after() {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+}
+
+impl Fault {
+    const fn row(self) -> Row {
+        let (status, code, kind, detail) = match self {
+            Self::Unreachable => (
+                S::BAD_GATEWAY,
+                "upstream-unreachable",
+                "connection_refused",
+                "the upstream does not accept connections",
+            ),
+            Self::Dns => (S::BAD_GATEWAY, "upstream-dns", "dns_error", "the upstream's name does not resolve"),
+            Self::Tls => (S::BAD_GATEWAY, "upstream-tls", "tls_protocol_error", "no TLS connection to the upstream"),
+            Self::Certificate => {
+                (S::BAD_GATEWAY, "upstream-tls", "tls_certificate_error", "the upstream's certificate is not accepted")
+            }
+            Self::Reset => (
+                S::BAD_GATEWAY,
+                "upstream-reset",
+                "connection_terminated",
+                "the upstream closed the connection without an answer",
+            ),
+            Self::ConnectTimeout => {
+                (S::GATEWAY_TIMEOUT, "upstream-timeout", "connection_timeout", "no connection to the upstream in time")
+            }
+            Self::HeadTimeout => {
+                (S::GATEWAY_TIMEOUT, "upstream-timeout", "http_response_timeout", "no answer of the upstream in time")
+            }
+        };
+        row(status, code, kind, Blame::Upstream, detail)
+    }
+}
+
+const fn no_token(reason: &NoToken) -> Row {
+    let (code, detail) = match reason {
+        NoToken::Pending { .. } => ("token-pending", "the first token is still being fetched"),
+        NoToken::Failing { .. } => ("token-failing", "no valid token: the token endpoint fails"),
+        NoToken::Rejected { .. } => ("token-rejected", "no valid token: the credentials are refused"),
+    };
+    row(S::SERVICE_UNAVAILABLE, code, "destination_unavailable", Blame::Token, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(1200);
+
+    const TABLE: [(ProxyError, u16, &str, &str); 17] = [
+        (ProxyError::Guard("x"), 403, "guard", "http_request_denied"),
+        (ProxyError::Subject("x"), 400, "subject", "http_request_error"),
+        (ProxyError::BadRequest("x"), 400, "bad-request", "http_request_error"),
+        (ProxyError::NoRoute, 404, "no-route", "destination_not_found"),
+        (ProxyError::Unsupported, 501, "unsupported", "http_request_denied"),
+        (ProxyError::RequestTimeout, 408, "request-timeout", "http_request_error"),
+        (ProxyError::NoToken(NoToken::Pending { retry_after: WAIT }), 503, "token-pending", "destination_unavailable"),
+        (ProxyError::NoToken(NoToken::Failing { retry_after: WAIT }), 503, "token-failing", "destination_unavailable"),
+        (
+            ProxyError::NoToken(NoToken::Rejected { retry_after: WAIT }),
+            503,
+            "token-rejected",
+            "destination_unavailable",
+        ),
+        (ProxyError::Upstream(Fault::Unreachable), 502, "upstream-unreachable", "connection_refused"),
+        (ProxyError::Upstream(Fault::Dns), 502, "upstream-dns", "dns_error"),
+        (ProxyError::Upstream(Fault::Tls), 502, "upstream-tls", "tls_protocol_error"),
+        (ProxyError::Upstream(Fault::Certificate), 502, "upstream-tls", "tls_certificate_error"),
+        (ProxyError::Upstream(Fault::Reset), 502, "upstream-reset", "connection_terminated"),
+        (ProxyError::Upstream(Fault::ConnectTimeout), 504, "upstream-timeout", "connection_timeout"),
+        (ProxyError::Upstream(Fault::HeadTimeout), 504, "upstream-timeout", "http_response_timeout"),
+        (ProxyError::Busy, 503, "busy", "connection_limit_reached"),
+    ];
+
+    #[test]
+    fn every_failure_has_its_row() {
+        for (error, status, code, kind) in TABLE {
+            let response = error.response(Some("younium"));
+            assert_eq!(response.status().as_u16(), status, "{error:?}");
+            let expected = format!("bearerd; error={kind}; details=\"{code}\"");
+            assert_eq!(response.headers()[PROXY_STATUS], expected, "{error:?}");
+            let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(problem["status"], status, "{error:?}");
+            assert_eq!(problem["code"], code, "{error:?}");
+            assert_eq!(problem["upstream"], "younium", "{error:?}");
+            assert!(problem["title"].is_string() && problem["detail"].is_string() && problem["type"].is_string());
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), code.starts_with("token-"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_and_never_zero() {
+        for (wait, header) in [(Duration::ZERO, "1"), (WAIT, "2"), (Duration::from_secs(7), "7")] {
+            let error = ProxyError::NoToken(NoToken::Failing { retry_after: wait });
+            assert_eq!(error.response(None).headers()[RETRY_AFTER], header);
+        }
+    }
+}

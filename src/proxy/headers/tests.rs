@@ -1,0 +1,165 @@
+use super::*;
+use crate::proxy::tests::fixture;
+
+fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for &(name, value) in lines {
+        map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static(value));
+    }
+    map
+}
+
+fn pair(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
+    (HeaderName::from_static(name), HeaderValue::from_static(value))
+}
+
+fn names_of(headers: &HeaderMap) -> Vec<&str> {
+    let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+fn rules(change: impl FnOnce(&mut UpstreamSettings, &mut Owned)) -> Rules {
+    let (mut settings, mut owned) = (fixture::settings("younium"), Owned::default());
+    change(&mut settings, &mut owned);
+    Rules::new(&settings, &owned, Some(&HeaderName::from_static("x-user")))
+}
+
+#[test]
+fn what_is_of_the_connection_or_a_credential_goes() {
+    let mut headers = map(&[
+        ("connection", "keep-alive, X-One ,"),
+        ("connection", "x-two"),
+        ("x-one", "1"),
+        ("x-two", "1"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("te", "gzip, trailers;q=1"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("authorization", "Basic x"),
+        ("authorization", "Bearer y"),
+        ("proxy-authorization", "Basic x"),
+        ("forwarded", "for=1.2.3.4"),
+        ("x-forwarded-for", "1.2.3.4"),
+        ("x-forwarded-anything", "1"),
+        ("x-bearerd-key", "secret"),
+        ("x-user", "anna"),
+        ("origin", "http://localhost:8080"),
+        ("x-forward", "stays"),
+        ("accept", "*/*"),
+    ]);
+    rules(|_, _| ()).strip(&mut headers, true);
+    assert_eq!(names_of(&headers), ["accept", "te", "x-forward"]);
+    assert_eq!(headers["te"], "trailers");
+}
+
+#[test]
+fn a_foreign_origin_passes() {
+    let mut headers = map(&[("origin", "https://app.example")]);
+    rules(|_, _| ()).strip(&mut headers, false);
+    assert_eq!(names_of(&headers), ["origin"]);
+}
+
+#[test]
+fn connection_may_name_anything_even_the_token() {
+    let rules = rules(|_, owned| owned.headers.push(header::AUTHORIZATION));
+    let mut headers = map(&[("connection", "authorization, legal-entity, host, \"")]);
+    rules.strip(&mut headers, true);
+    let patch = Patch { headers: vec![pair("authorization", "Bearer t")], ..Patch::default() };
+    rules.apply(&mut headers, &patch, &HeaderValue::from_static("api"));
+    assert_eq!((&headers["authorization"], &headers["host"]), (&"Bearer t".parse().unwrap(), &"api".parse().unwrap()));
+}
+
+#[test]
+fn what_is_owned_is_set_and_never_added() {
+    let rules = rules(|settings, owned| {
+        settings.headers = vec![pair("api-version", "2.1"), pair("x-empty", "")];
+        settings.remove_headers = vec![HeaderName::from_static("x-gone")];
+        owned.headers = vec![HeaderName::from_static("legal-entity")];
+    });
+    let mut headers = map(&[
+        ("legal-entity", "evil"),
+        ("legal-entity", "evil 2"),
+        ("api-version", "1"),
+        ("x-empty", "the caller's"),
+        ("x-gone", "1"),
+        ("host", "localhost"),
+    ]);
+    rules.strip(&mut headers, true);
+    assert_eq!(names_of(&headers), ["host", "x-empty"]);
+    let patch = Patch { headers: vec![pair("legal-entity", "Acme AB")], ..Patch::default() };
+    rules.apply(&mut headers, &patch, &HeaderValue::from_static("api.example.com"));
+    for (name, value) in
+        [("legal-entity", "Acme AB"), ("api-version", "2.1"), ("x-empty", "the caller's"), ("host", "api.example.com")]
+    {
+        let all: Vec<_> = headers.get_all(name).iter().collect();
+        assert_eq!(all, [value], "{name}");
+    }
+}
+
+#[test]
+fn the_callers_own_value_wins_only_where_it_may() {
+    let rules = rules(|settings, owned| {
+        settings.headers = vec![pair("api-version", "2.1")];
+        settings.caller_may_set = vec![HeaderName::from_static("api-version"), header::AUTHORIZATION];
+        owned.headers = vec![header::AUTHORIZATION];
+    });
+    let patch = Patch { headers: vec![pair("authorization", "Bearer t")], ..Patch::default() };
+    for (sent, version) in [(Some("9"), "9"), (None, "2.1")] {
+        let mut headers = map(&[("authorization", "Bearer evil")]);
+        headers.extend(sent.map(|sent| pair("api-version", sent)));
+        rules.strip(&mut headers, true);
+        rules.apply(&mut headers, &patch, &HeaderValue::from_static("api"));
+        assert_eq!(headers["api-version"], version);
+        assert_eq!(headers["authorization"], "Bearer t");
+    }
+}
+
+#[test]
+fn a_callers_authorization_passes_only_where_the_flow_sets_none() {
+    let own = vec![header::AUTHORIZATION];
+    let rules = rules(|settings, _| settings.caller_may_set = own);
+    let mut headers = map(&[("authorization", "Bearer own")]);
+    rules.strip(&mut headers, true);
+    assert_eq!(headers["authorization"], "Bearer own");
+}
+
+#[test]
+fn defaults_fill_gaps_and_an_accept_of_anything_is_a_gap() {
+    let patch = Patch { defaults: vec![pair("accept", "application/json")], ..Patch::default() };
+    for (sent, result) in
+        [(None, "application/json"), (Some("*/*"), "application/json"), (Some("text/csv"), "text/csv")]
+    {
+        let mut headers = HeaderMap::new();
+        headers.extend(sent.map(|sent| pair("accept", sent)));
+        rules(|_, _| ()).apply(&mut headers, &patch, &HeaderValue::from_static("api"));
+        assert_eq!(headers["accept"], result);
+    }
+}
+
+#[test]
+fn trailers_carry_no_credential_and_no_framing() {
+    let rules = rules(|_, owned| owned.headers = vec![HeaderName::from_static("legal-entity")]);
+    let mut trailers = map(&[
+        ("authorization", "Bearer evil"),
+        ("legal-entity", "evil"),
+        ("transfer-encoding", "chunked"),
+        ("content-length", "5"),
+        ("host", "evil"),
+        ("x-checksum", "1"),
+    ]);
+    rules.strip_trailers(&mut trailers);
+    assert_eq!(names_of(&trailers), ["x-checksum"]);
+}
+
+#[test]
+fn the_flows_cookie_replaces_the_callers() {
+    let rules = rules(|_, owned| owned.cookies = vec!["sid".into()]);
+    let mut headers = map(&[("cookie", "sid=evil; a=1")]);
+    rules.strip(&mut headers, true);
+    assert_eq!(headers["cookie"], "a=1");
+    let patch = Patch { cookies: vec![("sid".into(), "s".into())], ..Patch::default() };
+    rules.apply(&mut headers, &patch, &HeaderValue::from_static("api"));
+    assert_eq!(headers["cookie"], "a=1; sid=s");
+}

@@ -1,0 +1,134 @@
+//! What the data thread owns: all of it in plain cells, because one thread uses it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Cache};
+
+use super::backend::Backend;
+use super::budget::Budget;
+use super::route::Routes;
+use super::settings::{Limits, Listen};
+use super::sweep::Sweeper;
+use crate::clock::SharedClock;
+use crate::record::ProxyRecord;
+
+/// A listener, as its callers' connections know it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// Which one.
+    pub(crate) listen: Listen,
+    /// Its authority, for callers that name none.
+    pub(crate) authority: String,
+}
+
+/// The routes with this thread's backends.
+struct Doors {
+    of: Arc<Routes>,
+    doors: Vec<(Listen, Vec<Rc<Backend>>)>,
+}
+
+/// The data thread.
+pub(crate) struct Here {
+    /// The `[limits]`.
+    pub(crate) limits: Limits,
+    /// Time.
+    pub(crate) clock: SharedClock,
+    /// Limits on waiting.
+    pub(crate) sweeper: Sweeper,
+    /// What may be kept for repeats.
+    pub(crate) budget: Rc<Budget>,
+    /// Whether kept-alive connections are to end.
+    pub(crate) draining: Cell<bool>,
+    /// What happened.
+    pub(crate) record: Arc<ProxyRecord>,
+    connections: Cell<usize>,
+    routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
+    doors: RefCell<Doors>,
+}
+
+impl Here {
+    /// A thread with nothing in flight.
+    pub(crate) fn new(
+        routes: Arc<ArcSwap<Routes>>,
+        limits: Limits,
+        clock: SharedClock,
+        record: Arc<ProxyRecord>,
+    ) -> Self {
+        Self {
+            sweeper: Sweeper::new(clock.now()),
+            budget: Rc::new(Budget::new(limits.replay_total)),
+            draining: Cell::new(false),
+            connections: Cell::new(0),
+            doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
+            routes: RefCell::new(Cache::new(routes)),
+            limits,
+            clock,
+            record,
+        }
+    }
+
+    /// The upstream that a call on this listener is for.
+    pub(crate) fn find(&self, listen: &Listen, host: Option<&str>, path: &str) -> Option<Rc<Backend>> {
+        self.follow_routes();
+        let doors = self.doors.borrow();
+        let (_, behind) = doors.doors.iter().find(|(door, _)| door == listen)?;
+        behind.iter().find(|backend| backend.upstream.settings.matches.meets(host, path)).cloned()
+    }
+
+    /// Takes over new routes. An upstream that is in the old ones too keeps its connections.
+    fn follow_routes(&self) {
+        let mut cache = self.routes.borrow_mut();
+        let routes = cache.load();
+        let mut doors = self.doors.borrow_mut();
+        if Arc::ptr_eq(routes, &doors.of) {
+            return;
+        }
+        let old: Vec<_> = doors.doors.drain(..).flat_map(|(_, behind)| behind).collect();
+        let backend = |upstream: &Arc<super::Upstream>| {
+            let known = old.iter().find(|backend| Arc::ptr_eq(&backend.upstream, upstream)).cloned();
+            known.unwrap_or_else(|| Rc::new(Backend::new(upstream.clone(), self.clock.clone())))
+        };
+        let new = routes.doors().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
+        doors.doors = new.collect();
+        doors.of = routes.clone();
+    }
+
+    /// A second has passed.
+    pub(crate) fn sweep(&self) {
+        let now = self.clock.now();
+        self.record.beat(now.since_start().as_secs());
+        self.sweeper.sweep(now);
+        self.follow_routes();
+        self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| backend.sweep(now));
+    }
+
+    /// Counts a connection, if one more is allowed.
+    pub(crate) fn admit(self: &Rc<Self>) -> Option<Admitted> {
+        let now = self.connections.get();
+        (now < self.limits.connections).then(|| {
+            self.count(now + 1);
+            Admitted(self.clone())
+        })
+    }
+
+    /// How many callers are connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    fn count(&self, connections: usize) {
+        self.connections.set(connections);
+        self.record.set_connections(connections as u64);
+    }
+}
+
+/// One of the connections allowed.
+pub(crate) struct Admitted(Rc<Here>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.count(self.0.connections.get() - 1);
+    }
+}

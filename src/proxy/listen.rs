@@ -1,0 +1,202 @@
+//! Listeners: bound before anything starts, so that a port in use is found at once and no call is refused later.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::settings::Listen;
+
+/// Connections that the kernel accepts ahead.
+const BACKLOG: i32 = 1024;
+
+/// How often another port is tried where any will do.
+const TRIES: u32 = 16;
+
+/// A listener that is bound.
+#[derive(Debug)]
+pub struct Bound {
+    /// What was asked for; the routes know it by this.
+    pub listen: Listen,
+    pub(crate) sockets: Vec<Bell>,
+}
+
+/// One socket of a listener.
+#[derive(Debug)]
+pub(crate) enum Bell {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A listener that cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {what}")]
+pub struct BindError {
+    /// The address, for people.
+    pub what: String,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+impl Bound {
+    /// The TCP address; the first of both where it is `localhost`.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.sockets.iter().find_map(|bell| match bell {
+            Bell::Tcp(listener) => listener.local_addr().ok(),
+            Bell::Unix(_) => None,
+        })
+    }
+
+    /// The authority of a caller's URL.
+    pub(crate) fn authority(&self) -> String {
+        match (&self.listen, self.local_addr()) {
+            (Listen::Localhost(_), Some(address)) => format!("localhost:{}", address.port()),
+            (_, Some(address)) => address.to_string(),
+            (_, None) => "localhost".to_owned(),
+        }
+    }
+}
+
+/// Binds all of them, or none.
+pub fn bind(listens: &[Listen]) -> Result<Vec<Bound>, BindError> {
+    listens.iter().map(bind_one).collect()
+}
+
+fn bind_one(listen: &Listen) -> Result<Bound, BindError> {
+    let (what, sockets) = match listen {
+        Listen::Localhost(port) => (format!("localhost:{port}"), localhost(*port)),
+        Listen::Tcp(address) => (address.to_string(), tcp(*address).map(|socket| vec![Bell::Tcp(socket)])),
+        Listen::Unix(path, mode) => {
+            (format!("unix:{}", path.display()), unix(path, *mode).map(|socket| vec![Bell::Unix(socket)]))
+        }
+    };
+    let sockets = sockets.map_err(|source| BindError { what, source })?;
+    Ok(Bound { listen: listen.clone(), sockets })
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Both loopback addresses with one port; the older one alone where the host has no other.
+fn localhost(port: u16) -> io::Result<Vec<Bell>> {
+    for _ in 1..TRIES {
+        match both(port) {
+            Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+            done => return done,
+        }
+    }
+    both(port)
+}
+
+fn both(port: u16) -> io::Result<Vec<Bell>> {
+    let v4 = tcp((Ipv4Addr::LOCALHOST, port).into())?;
+    let v6 = tcp((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into());
+    match v6 {
+        Ok(v6) => Ok(vec![Bell::Tcp(v4), Bell::Tcp(v6)]),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        Err(_) => Ok(vec![Bell::Tcp(v4)]),
+    }
+}
+
+/// A socket file is made where nobody else can reach it, and moved into place when its mode is right.
+fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    make_room(path)?;
+    let private = Private::beside(path)?;
+    let made = private.0.join("s");
+    let listener = UnixListener::bind(&made)?;
+    listener.set_nonblocking(true)?;
+    fs::set_permissions(&made, fs::Permissions::from_mode(mode))?;
+    fs::rename(&made, path)?;
+    Ok(listener)
+}
+
+/// Only a socket file that nobody listens on may be replaced.
+fn make_room(path: &Path) -> io::Result<()> {
+    let kind = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?.file_type(),
+    };
+    if !kind.is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
+    }
+}
+
+/// A directory of this process alone; gone when dropped.
+struct Private(PathBuf);
+
+impl Private {
+    fn beside(path: &Path) -> io::Result<Self> {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let private = directory.join(format!(".bearerd-{:08x}", fastrand::u32(..)));
+        fs::DirBuilder::new().mode(0o700).create(&private)?;
+        Ok(Self(private))
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0.join("s"));
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_both_addresses_on_one_port() {
+        let bound = bind(&[Listen::Localhost(0)]).unwrap();
+        let address = bound[0].local_addr().unwrap();
+        assert!(address.ip().is_loopback() && address.port() != 0);
+        assert_eq!(bound[0].authority(), format!("localhost:{}", address.port()));
+        if let Some(Bell::Tcp(second)) = bound[0].sockets.get(1) {
+            assert_eq!(second.local_addr().unwrap(), (Ipv6Addr::LOCALHOST, address.port()).into());
+        }
+        let error = bind(&[Listen::Localhost(address.port())]).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(error.to_string(), format!("cannot listen on localhost:{}", address.port()));
+    }
+
+    #[test]
+    fn a_socket_file_has_its_mode_and_replaces_only_a_dead_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("y.sock");
+        let listen = [Listen::Unix(path.clone(), 0o660)];
+        let bound = bind(&listen).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(bind(&listen).unwrap_err().source.kind(), io::ErrorKind::AddrInUse);
+        drop(bound);
+        bind(&listen).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("precious");
+        fs::write(&path, "data").unwrap();
+        let error = bind(&[Listen::Unix(path.clone(), 0o600)]).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "data");
+    }
+}

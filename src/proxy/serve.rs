@@ -1,0 +1,170 @@
+//! One request, from its head to its answer: routed, judged, stripped, forwarded, and the answer made local.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::body::{Body, Incoming};
+
+use super::answer::{Answer, Arrived, Turn};
+use super::backend::Backend;
+use super::body::{Intake, Patience, Upload};
+use super::entry::Entry;
+use super::error::ProxyError;
+use super::forward::Call;
+use super::headers::answer::{View, localise, strip};
+use super::here::{Door, Here};
+use super::settings::Base;
+use super::sweep::Slot;
+use super::{expect, route, target};
+use crate::guard::{self, Admission};
+
+/// One caller's connection.
+pub(crate) struct Caller {
+    /// The data thread.
+    pub(crate) here: Rc<Here>,
+    /// Where it came in.
+    pub(crate) door: Rc<Door>,
+    /// From where; `None` on a unix socket.
+    pub(crate) peer: Option<IpAddr>,
+    /// What it waits for.
+    pub(crate) slot: Rc<Slot>,
+}
+
+/// A request on its way in.
+struct Inbound {
+    head: http::request::Parts,
+    body: Incoming,
+    backend: Rc<Backend>,
+    entry: Box<Entry>,
+    host: Option<HeaderValue>,
+}
+
+impl Caller {
+    /// Answers a request.
+    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Answer> {
+        self.slot.rest();
+        let turn = Turn::new(self.slot.clone(), self.here.limits.caller_idle);
+        let (head, body) = request.into_parts();
+        let inbound = match self.route(head, body) {
+            Ok(inbound) => inbound,
+            Err(error) => return error.response(None).map(|text| Answer::own(text, None, turn)),
+        };
+        match inbound.admit(self.peer) {
+            Admission::Pass => self.pass(inbound, self.peer.is_some(), turn).await,
+            Admission::PassTo(origin) => {
+                let mut response = self.pass(inbound, false, turn).await;
+                guard::share(response.headers_mut(), origin);
+                response
+            }
+            Admission::Preflight(headers) => preflight(inbound, headers, turn),
+            Admission::Refused(why) => refuse(inbound.entry, &inbound.backend, &ProxyError::Guard(why), turn),
+        }
+    }
+
+    fn route(&self, head: http::request::Parts, body: Incoming) -> Result<Inbound, ProxyError> {
+        let path = target::path(&head.method, &head.uri)?;
+        let host = route::authority(&head.uri, &head.headers).map(route::host);
+        let backend = self.here.find(&self.door.listen, host, path).ok_or(ProxyError::NoRoute)?;
+        let clock = self.here.clock.clone();
+        let entry = Entry::begin(backend.clone(), clock, self.here.clock.now(), &head.method, &head.uri);
+        let host = head.headers.get(header::HOST).cloned();
+        Ok(Inbound { head, body, backend, entry: Box::new(entry), host })
+    }
+
+    async fn pass(&self, inbound: Inbound, own_origin: bool, turn: Turn) -> Response<Answer> {
+        let (backend, host) = (inbound.backend.clone(), inbound.host.clone());
+        let mut call = match self.prepare(inbound, own_origin) {
+            Ok(call) => call,
+            Err((entry, error)) => return refuse(entry, &backend, &error, turn),
+        };
+        match call.forward().await {
+            Err(error) => refuse(call.entry, &backend, &error, turn),
+            Ok(answer) => self.local(call, answer, host.as_ref(), turn),
+        }
+    }
+
+    fn prepare(&self, inbound: Inbound, own_origin: bool) -> Result<Call, (Box<Entry>, ProxyError)> {
+        let Inbound { mut head, body, backend, entry, .. } = inbound;
+        let settings = &backend.upstream.settings;
+        let seat = match check(&head, settings.access.dot_segments)
+            .and_then(|()| backend.seat(&head.headers, entry.began()))
+        {
+            Ok(seat) => seat,
+            Err(error) => return Err((entry, error)),
+        };
+        backend.rules.strip(&mut head.headers, own_origin);
+        head.version = Version::HTTP_11;
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            // Said aloud, because a body of a GET is not expected.
+            head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        let (gate, asked) = expect::gate(&head.headers).unzip();
+        let limits = &self.here.limits;
+        let intake = Intake {
+            keep: settings.retry.body,
+            budget: self.here.budget.clone(),
+            gate,
+            slot: self.slot.clone(),
+            patience: Patience { caller: limits.body_idle, upstream: settings.timeouts.response },
+            rules: backend.rules.clone(),
+        };
+        let upload = Upload::new(body, intake);
+        let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
+        Ok(Call { backend, seat, head, upload, asked, slot, clock, entry })
+    }
+
+    /// The upstream's answer as the caller may see it.
+    fn local(&self, call: Call, answer: Arrived, host: Option<&HeaderValue>, turn: Turn) -> Response<Answer> {
+        let Arrived { mut head, body } = answer;
+        let Call { backend, mut entry, .. } = call;
+        strip(&mut head.headers);
+        let named = entry.uri().authority().map(|authority| authority.as_str());
+        let authority = named.or_else(|| host?.to_str().ok()).unwrap_or(&self.door.authority);
+        let base: &Base = body.base();
+        localise(&mut head.headers, &View { base, authority, mount: backend.upstream.settings.matches.mount() });
+        head.version = Version::HTTP_11;
+        entry.answered(head.status);
+        Response::from_parts(head, Answer::upstream(body, entry, turn))
+    }
+}
+
+impl Inbound {
+    fn admit(&self, peer: Option<IpAddr>) -> Admission {
+        let settings = &self.backend.upstream.settings;
+        let call = guard::Call {
+            peer,
+            version: self.head.version,
+            method: &self.head.method,
+            authority: self.head.uri.authority().map(|authority| authority.as_str()),
+            path: self.head.uri.path(),
+            headers: &self.head.headers,
+        };
+        settings.access.admit(&call, settings.matches.host.as_deref())
+    }
+}
+
+fn check(head: &http::request::Parts, dot_segments: bool) -> Result<(), ProxyError> {
+    if !dot_segments && target::has_dot_segment(head.uri.path()) {
+        return Err(ProxyError::BadRequest("the path has a dot segment"));
+    }
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
+    }
+    Ok(())
+}
+
+fn refuse(mut entry: Box<Entry>, backend: &Backend, error: &ProxyError, turn: Turn) -> Response<Answer> {
+    entry.failed(error);
+    error.response(Some(&backend.upstream.settings.name)).map(|text| Answer::own(text, Some(entry), turn))
+}
+
+fn preflight(mut inbound: Inbound, headers: http::HeaderMap, turn: Turn) -> Response<Answer> {
+    inbound.entry.answered(StatusCode::NO_CONTENT);
+    let mut response = Response::new(Answer::own(Bytes::new(), Some(inbound.entry), turn));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}

@@ -1,0 +1,170 @@
+//! Limits on waiting without a timer per request: one slot per connection says what is waited for and until when, and a
+//! sweep each second wakes those whose time is over.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+/// Time between two sweeps: a limit ends at most this much late, and never early.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+/// What a connection waits for. A connection of HTTP/1 waits for one thing at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waiting {
+    /// Nothing that has a limit.
+    Nothing,
+    /// The caller's next request.
+    NextRequest,
+    /// The rest of a request's head.
+    RequestHead,
+    /// The next bytes of a request's body.
+    RequestBody,
+    /// The head of the upstream's answer.
+    ResponseHead,
+}
+
+/// One connection's wait.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    waiting: Cell<Waiting>,
+    until: Cell<Moment>,
+    over: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    coarse: Rc<Cell<Moment>>,
+}
+
+impl Slot {
+    /// Waits for `what`, at most `limit`. Asks no clock: the last sweep's time plus a tick is late enough.
+    pub(crate) fn wait(&self, what: Waiting, limit: Duration) {
+        self.wait_until(what, self.coarse.get() + TICK + limit);
+    }
+
+    /// Waits for `what` until `end`.
+    pub(crate) fn wait_until(&self, what: Waiting, end: Moment) {
+        self.waiting.set(what);
+        self.until.set(end);
+        self.over.set(false);
+    }
+
+    /// Waits for nothing that has a limit.
+    pub(crate) fn rest(&self) {
+        self.waiting.set(Waiting::Nothing);
+        self.over.set(false);
+    }
+
+    /// What is waited for.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.waiting.get()
+    }
+
+    /// What was waited for too long.
+    pub(crate) fn over(&self) -> Option<Waiting> {
+        self.over.get().then(|| self.waiting.get())
+    }
+
+    /// Remembers whom to wake.
+    pub(crate) fn remember(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn sweep(&self, now: Moment) {
+        if self.waiting.get() != Waiting::Nothing && !self.over.get() && now >= self.until.get() {
+            self.over.set(true);
+            self.wake();
+        }
+    }
+}
+
+/// All slots of a data thread.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    slots: RefCell<Vec<Weak<Slot>>>,
+    coarse: Rc<Cell<Moment>>,
+}
+
+impl Sweeper {
+    /// No slots yet.
+    pub(crate) fn new(now: Moment) -> Self {
+        Self { slots: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
+    }
+
+    /// A new slot; it ends when its last holder drops it.
+    pub(crate) fn slot(&self) -> Rc<Slot> {
+        let slot = Rc::new(Slot {
+            waiting: Cell::new(Waiting::Nothing),
+            until: Cell::new(self.coarse.get()),
+            over: Cell::new(false),
+            waker: RefCell::default(),
+            coarse: self.coarse.clone(),
+        });
+        self.slots.borrow_mut().push(Rc::downgrade(&slot));
+        slot
+    }
+
+    /// Wakes everybody who waited too long, and forgets the slots that are gone.
+    pub(crate) fn sweep(&self, now: Moment) {
+        self.coarse.set(now);
+        self.each(|slot| slot.sweep(now));
+    }
+
+    /// Wakes every connection, so that each looks around.
+    pub(crate) fn wake_all(&self) {
+        self.each(Slot::wake);
+    }
+
+    fn each(&self, act: impl Fn(&Slot)) {
+        self.slots.borrow_mut().retain(|slot| {
+            let slot = slot.upgrade();
+            slot.inspect(|slot| act(slot)).is_some()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(milliseconds: u64) -> Moment {
+        Moment::from_start(Duration::from_millis(milliseconds))
+    }
+
+    #[test]
+    fn a_wait_is_over_at_its_limit_and_never_before() {
+        let sweeper = Sweeper::new(at(0));
+        let slot = sweeper.slot();
+        slot.wait_until(Waiting::RequestBody, at(1500));
+        sweeper.sweep(at(1499));
+        assert_eq!(slot.over(), None);
+        sweeper.sweep(at(1500));
+        assert_eq!(slot.over(), Some(Waiting::RequestBody));
+        slot.wait(Waiting::ResponseHead, Duration::from_secs(1));
+        assert_eq!(slot.over(), None);
+        sweeper.sweep(at(3499));
+        assert_eq!(slot.over(), None);
+        slot.rest();
+        sweeper.sweep(at(9999));
+        assert_eq!(slot.over(), None);
+    }
+
+    #[test]
+    fn a_dropped_slot_is_forgotten() {
+        let sweeper = Sweeper::new(at(0));
+        let (kept, dropped) = (sweeper.slot(), sweeper.slot());
+        drop(dropped);
+        sweeper.sweep(at(1));
+        assert_eq!(sweeper.slots.borrow().len(), 1);
+        drop(kept);
+    }
+}

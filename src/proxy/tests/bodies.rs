@@ -1,0 +1,178 @@
+//! Bodies stream both ways, whole and unchanged.
+
+use tokio::io::AsyncWriteExt;
+
+use super::support::Setting;
+use super::wire::*;
+
+/// Bytes that repeat only after a long while.
+fn noise(length: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(3);
+    std::iter::repeat_with(|| random.u8(..)).take(length).collect()
+}
+
+const LARGE: usize = 20 << 20;
+
+#[tokio::test]
+async fn twenty_megabytes_arrive_identical_in_both_directions() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let body = noise(LARGE);
+    let mut caller = scene.caller().await;
+    let (sent, answered) = (body.clone(), body.clone());
+    let upstream = tokio::spawn(async move {
+        let mut there = api.accept().await;
+        let request = there.message(true).await.unwrap();
+        assert!(request.body == sent, "the request's body differs");
+        there.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n")).await;
+        there.send(answered).await;
+    });
+    caller.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGE}\r\n\r\n")).await;
+    caller.send(&body).await;
+    let said = caller.answer().await;
+    assert_eq!(said.header("content-length"), Some("20971520"));
+    assert!(said.body == body, "the answer's body differs");
+    upstream.await.unwrap();
+}
+
+#[tokio::test]
+async fn each_piece_of_an_answer_arrives_as_it_is_sent() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert_eq!(caller.head().await.unwrap().header("content-type"), Some("text/event-stream"));
+    for event in ["data: 1\n\n", "data: 2\n\n"] {
+        there.send(format!("{:x}\r\n{event}\r\n", event.len())).await;
+        assert_eq!(caller.chunk().await.unwrap().unwrap(), event.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn each_piece_of_a_request_arrives_as_it_is_sent() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("GET /g HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n").await;
+    let mut there = api.accept().await;
+    assert_eq!(there.head().await.unwrap().header("transfer-encoding"), Some("chunked"));
+    assert_eq!(there.chunk().await.unwrap().unwrap(), b"a");
+    caller.send("1\r\nb\r\n").await;
+    assert_eq!(there.chunk().await.unwrap().unwrap(), b"b");
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_stops_the_writer() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await;
+    caller.head().await.unwrap();
+    let (chunk, mut sent) = (noise(1 << 16), 0);
+    // Far more than two sockets and hyper's buffers hold: an upstream that could write all of it was not held back.
+    while let Ok(written) =
+        tokio::time::timeout(std::time::Duration::from_millis(500), there.stream.write(&chunk)).await
+    {
+        sent += written.unwrap();
+        assert!(sent < 256 << 20, "nothing holds the upstream back");
+    }
+    drop(there);
+    let rest = caller.exactly(sent).await.unwrap();
+    assert!(rest.chunks(chunk.len()).next().unwrap() == &chunk[..], "what was held back differs");
+}
+
+#[tokio::test]
+async fn trailers_pass_in_both_directions_without_credentials() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller
+        .send("POST / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nTrailer: X-Sum, Authorization\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 7\r\nAuthorization: evil\r\n\r\n")
+        .await;
+    let mut there = api.accept().await;
+    let request = there.message(true).await.unwrap();
+    assert_eq!((request.text().as_str(), request.header("te")), ("a", Some("trailers")));
+    assert_eq!(request.trailers, "x-sum: 7\r\n");
+    there
+        .send("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX-Sum: 8\r\n\r\n")
+        .await;
+    let said = caller.answer().await;
+    assert_eq!((said.text().as_str(), said.trailers.as_str()), ("b", "x-sum: 8\r\n"));
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_ends_is_passed_on() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nabc").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(413, "too much")).await;
+    let said = caller.answer().await;
+    assert_eq!((said.status(), said.text().as_str()), (413, "too much"));
+}
+
+#[tokio::test]
+async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
+    let mut there = api.accept().await;
+    assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), caller.head()).await;
+    assert!(early.is_err(), "asked before the upstream asked: {early:?}");
+    there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+    assert_eq!(caller.head().await.unwrap().status(), 100);
+    caller.send("abc").await;
+    assert_eq!(there.exactly(3).await.unwrap(), b"abc");
+    there.send(answer(201, "made")).await;
+    assert_eq!(caller.answer().await.status(), 201);
+}
+
+#[tokio::test]
+async fn a_refusal_instead_of_a_100_spares_the_body() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(417, "no")).await;
+    assert_eq!(caller.answer().await.status(), 417);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_ends_the_upstreams_work() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    for head_first in [false, true] {
+        let mut caller = scene.caller().await;
+        caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let mut there = api.accept().await;
+        there.head().await.unwrap();
+        if head_first {
+            there.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc").await;
+            caller.head().await.unwrap();
+        }
+        drop(caller);
+        assert!(there.is_closed().await);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_does_not_look_whole() {
+    let api =
+        Api::start(|_| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nBROKEN".to_owned()).await;
+    let scene = Setting::to(api.address).start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(caller.message(false).await.is_none());
+}

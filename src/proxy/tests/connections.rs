@@ -1,0 +1,152 @@
+//! Connections: how many, how long, and how they end.
+
+use std::time::Duration;
+
+use super::support::Setting;
+use super::wire::*;
+use crate::shutdown::Phase;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn one_caller_too_many_is_told_so() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let mut setting = Setting::to(api.address);
+    setting.limits.connections = 2;
+    let scene = setting.start();
+    let (mut first, second) = (scene.caller().await, scene.caller().await);
+    eventually("both are connected", || scene.proxy_record.connections() == 2).await;
+    let mut third = scene.caller().await;
+    third.send(GET).await;
+    let said = third.answer().await;
+    assert_eq!((said.status(), said.code().as_str(), said.header("connection")), (503, "busy", Some("close")));
+    assert_eq!(said.header("proxy-status"), Some("bearerd; error=connection_limit_reached; details=\"busy\""));
+    assert!(third.is_closed().await);
+    drop(second);
+    eventually("one has gone", || scene.proxy_record.connections() == 1).await;
+    first.send(GET).await;
+    assert_eq!(first.answer().await.status(), 200);
+    assert_eq!(scene.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_drain_lets_requests_in_flight_finish_and_takes_no_new_callers() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let (mut busy, mut idle) = (scene.caller().await, scene.caller().await);
+    busy.send(GET).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    eventually("both are connected", || scene.proxy_record.connections() == 2).await;
+    scene.trigger.advance(Phase::Announced);
+    let mut late = scene.caller().await;
+    eventually("the late one is accepted", || scene.proxy_record.connections() == 3).await;
+    scene.trigger.advance(Phase::Draining);
+    assert!(idle.is_closed().await && late.is_closed().await);
+    eventually("the listener is closed", || std::net::TcpStream::connect(scene.address).is_err()).await;
+    assert!(!scene.thread.has_ended());
+    there.send(answer(200, "done")).await;
+    let said = busy.answer().await;
+    assert_eq!((said.text().as_str(), said.header("connection")), ("done", Some("close")));
+    tokio::time::timeout(LONG, scene.thread.ended()).await.unwrap();
+}
+
+#[tokio::test]
+async fn when_the_grace_has_run_out_what_is_left_is_cut() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send(GET).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    scene.trigger.advance(Phase::Draining);
+    scene.trigger.advance(Phase::Cut);
+    tokio::time::timeout(LONG, scene.thread.ended()).await.unwrap();
+    assert!(caller.is_closed().await && there.is_closed().await);
+}
+
+#[tokio::test]
+async fn an_idle_caller_is_let_go_and_so_is_one_with_half_a_head() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let mut setting = Setting::to(api.address);
+    setting.limits.caller_idle = Duration::from_millis(100);
+    let scene = setting.start();
+    let mut idle = scene.caller().await;
+    idle.send(GET).await;
+    assert_eq!(idle.answer().await.status(), 200);
+    assert!(idle.is_closed().await);
+
+    let mut setting = Setting::to(api.address);
+    setting.limits.header_timeout = Duration::from_millis(100);
+    let scene = setting.start();
+    let mut slow = scene.caller().await;
+    slow.send("GET / HTTP/1.1\r\nHo").await;
+    assert!(slow.is_closed().await);
+    assert_eq!(scene.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_pooled_connection_that_has_died_is_replaced_unseen() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send(GET).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(200, "one")).await;
+    assert_eq!(caller.answer().await.text(), "one");
+    // The next request is on its way when the old connection closes without an answer.
+    caller.send(GET).await;
+    there.head().await.unwrap();
+    drop(there);
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(200, "two")).await;
+    assert_eq!(caller.answer().await.text(), "two");
+}
+
+#[tokio::test]
+async fn a_post_that_may_have_been_done_is_not_sent_again() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send(GET).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(200, "one")).await;
+    caller.answer().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na").await;
+    there.head().await.unwrap();
+    drop(there);
+    let said = caller.answer().await;
+    assert_eq!((said.status(), said.code().as_str()), (502, "upstream-reset"));
+}
+
+#[tokio::test]
+async fn the_heart_beats() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let scene = Setting::to(api.address).start();
+    eventually("a beat", || scene.proxy_record.last_beat() > 0).await;
+    let first = scene.proxy_record.last_beat();
+    eventually("another beat", || scene.proxy_record.last_beat() > first).await;
+}
+
+#[tokio::test]
+async fn listeners_come_and_go_while_requests_are_served() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let scene = Setting::to(api.address).start();
+    let mut kept = scene.caller().await;
+    kept.send(GET).await;
+    assert_eq!(kept.answer().await.status(), 200);
+    let listen = crate::proxy::settings::Listen::Localhost(0);
+    scene.thread.close(listen.clone());
+    eventually("the listener is closed", || std::net::TcpStream::connect(scene.address).is_err()).await;
+    kept.send(GET).await;
+    assert_eq!(kept.answer().await.status(), 200);
+    let bound = crate::proxy::listen::bind(&[listen]).unwrap().pop().unwrap();
+    let address = bound.local_addr().unwrap();
+    scene.thread.open(bound);
+    let mut caller = Caller::of(tokio::net::TcpStream::connect(address).await.unwrap());
+    caller.send(GET).await;
+    assert_eq!(caller.answer().await.status(), 200);
+}

@@ -1,0 +1,132 @@
+//! The one repeat.
+
+use super::support::Setting;
+use super::wire::*;
+use crate::record::Replay;
+use crate::token::source::{MintError, Outcome};
+
+/// Accepts the second token and later ones.
+fn wants_the_second(said: &Said) -> String {
+    match said.header("authorization") {
+        Some("Bearer g1") => answer(401, "old"),
+        Some(_) => answer(200, &said.text()),
+        None => answer(500, "no token"),
+    }
+}
+
+fn post(body: &str) -> String {
+    format!("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_replaced_and_the_request_sent_once_more() {
+    let api = Api::start(wants_the_second).await;
+    let scene = Setting::to(api.address).start();
+    let said = scene.ask(post("the body")).await;
+    assert_eq!((said.status(), said.text().as_str()), (200, "the body"));
+    let tokens: Vec<_> = api.seen().iter().map(|said| said.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(tokens, ["Bearer g1", "Bearer g2"]);
+    assert!(api.seen().iter().all(|said| said.text() == "the body" && said.header("content-length") == Some("8")));
+    assert_eq!(scene.get("/again").await.status(), 200);
+    assert_eq!((api.seen().len(), scene.source.count()), (3, 2));
+    eventually("the repeat is counted", || scene.record.replays(Replay::Accepted) == 1).await;
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_repeated_too() {
+    let api = Api::start(wants_the_second).await;
+    let scene = Setting::to(api.address).start();
+    let said = scene
+        .ask(
+            "POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        )
+        .await;
+    assert_eq!((said.status(), said.text().as_str()), (200, "abcde"));
+    assert_eq!(api.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_body_too_large_to_keep_is_not_repeated_but_the_token_is_replaced() {
+    let api = Api::start(wants_the_second).await;
+    for chunked in [false, true] {
+        let mut setting = Setting::to(api.address);
+        setting.upstream.retry.body = 4;
+        let scene = setting.start();
+        let request = if chunked {
+            "POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+                .to_owned()
+        } else {
+            post("abcde")
+        };
+        let said = scene.ask(request).await;
+        assert_eq!((said.status(), said.text().as_str()), (401, "old"));
+        assert_eq!(said.header("proxy-status"), None);
+        eventually("a new token", || scene.source.count() == 2).await;
+        eventually("the new token is used", || scene.record.replays(Replay::NotRepeatable) == 1).await;
+    }
+}
+
+#[tokio::test]
+async fn what_all_requests_keep_is_bounded() {
+    let api = Api::start(wants_the_second).await;
+    let mut setting = Setting::to(api.address);
+    setting.limits.replay_total = 4;
+    let scene = setting.start();
+    assert_eq!(scene.ask(post("abcde")).await.status(), 401);
+    eventually("a new token", || scene.source.count() == 2).await;
+}
+
+#[tokio::test]
+async fn a_post_is_not_repeated_where_only_idempotent_methods_may_be() {
+    let api = Api::start(wants_the_second).await;
+    for (method, status) in [("POST", 401), ("PATCH", 401), ("PUT", 200), ("GET", 200)] {
+        let mut setting = Setting::to(api.address);
+        setting.upstream.retry.idempotent_only = true;
+        let scene = setting.start();
+        let said = scene.ask(format!("{method} /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")).await;
+        assert_eq!(said.status(), status, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn without_another_token_the_apis_answer_is_the_answer() {
+    let api = Api::start(|_| answer(401, "the API's own words")).await;
+    let mut setting = Setting::to(api.address);
+    setting.mint = |number| {
+        let message = "refused".to_owned();
+        let refused = MintError { outcome: Outcome::Rejected, grant_is_dead: false, retry_after: None, message };
+        (number > 1).then_some(refused)
+    };
+    let scene = setting.start();
+    let said = scene.get("/").await;
+    assert_eq!((said.status(), said.text().as_str()), (401, "the API's own words"));
+    assert_eq!((said.header("proxy-status"), api.seen().len()), (None, 1));
+    eventually("it is counted", || scene.record.replays(Replay::NoToken) == 1).await;
+}
+
+#[tokio::test]
+async fn a_second_rejection_is_passed_on() {
+    let api = Api::start(|said| answer(401, said.header("authorization").unwrap())).await;
+    let scene = Setting::to(api.address).start();
+    let said = scene.get("/").await;
+    assert_eq!((said.status(), said.text().as_str()), (401, "Bearer g2"));
+    assert_eq!(api.seen().len(), 2);
+    eventually("it is counted", || scene.record.replays(Replay::Rejected) == 1).await;
+}
+
+#[tokio::test]
+async fn a_body_that_says_expired_counts_and_passes_unchanged_otherwise() {
+    let api = Api::start(|said| {
+        let code = if said.header("authorization") == Some("Bearer g1") { "expired" } else { "fine" };
+        let body = format!("{{\"code\": \"{code}\"}}");
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    })
+    .await;
+    let mut setting = Setting::to(api.address);
+    setting.bodies = true;
+    let scene = setting.start();
+    let said = scene.get("/").await;
+    assert_eq!((said.status(), said.text().as_str()), (200, "{\"code\": \"fine\"}"));
+    assert_eq!(said.header("content-length"), Some("16"));
+    assert_eq!((api.seen().len(), api.last().header("accept-encoding")), (2, Some("identity")));
+}

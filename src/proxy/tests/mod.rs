@@ -1,0 +1,10 @@
+//! The data path over real sockets: a caller that writes bytes, a data thread, an upstream that is told what to answer.
+
+mod bodies;
+mod connections;
+mod errors;
+mod expiry;
+pub(crate) mod fixture;
+mod requests;
+mod support;
+mod wire;

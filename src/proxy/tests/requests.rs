@@ -1,0 +1,143 @@
+//! What the upstream sees of a request, and the caller of its answer.
+
+use super::support::Setting;
+use super::wire::*;
+use crate::proxy::settings::Base;
+
+#[tokio::test]
+async fn a_call_without_credentials_reaches_the_api_with_a_token() {
+    let api = Api::start(|_| answer(200, "hello")).await;
+    let scene = Setting::to(api.address).start();
+    let said = scene
+        .ask("GET /a%2Fb?q=%20+x HTTP/1.1\r\nHost: localhost\r\nX-CamelCase: 1\r\nAuthorization: Basic evil\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n")
+        .await;
+    assert_eq!((said.status(), said.text().as_str()), (200, "hello"));
+    assert_eq!(said.header("proxy-status"), None);
+    let seen = api.last();
+    assert_eq!(seen.line, "GET /a%2Fb?q=%20+x HTTP/1.1");
+    assert_eq!(seen.header("authorization"), Some("Bearer g1"));
+    assert_eq!(seen.header("host"), Some(api.address.to_string().as_str()));
+    assert!(seen.raw.contains("X-CamelCase: 1"), "{}", seen.raw);
+    assert!(!seen.headers.contains_key("x-hop") && !seen.headers.contains_key("connection"));
+    eventually("the request is in the record", || scene.record.counts().iter().any(|count| count.count == 1)).await;
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_requests() {
+    let api = Api::start(|said| answer(200, said.target())).await;
+    let scene = Setting::to(api.address).start();
+    let mut caller = scene.caller().await;
+    for number in 0..50 {
+        caller.send(format!("GET /{number} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        assert_eq!(caller.answer().await.text(), format!("/{number}"));
+    }
+    assert_eq!(api.connections(), 1);
+}
+
+#[tokio::test]
+async fn the_base_path_is_kept_and_cannot_be_left() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let mut setting = Setting::to(api.address);
+    setting.upstream.base = Some(Base::parse(&format!("http://{}/v1/", api.address)).unwrap());
+    setting.upstream.matches.path = "/y".into();
+    let scene = setting.start();
+    assert_eq!(scene.get("/y/a?b").await.status(), 200);
+    assert_eq!(api.last().target(), "/v1/a?b");
+    assert_eq!(scene.get("http://localhost/y//a").await.status(), 200);
+    assert_eq!(api.last().target(), "/v1//a");
+    for target in ["/y/../a", "/y/%2e%2E/a", "/y/.%2e", "/y/a/..%2f..%2f"] {
+        let said = scene.get(target).await;
+        assert_eq!((said.status(), said.code().as_str()), (400, "bad-request"), "{target}");
+    }
+    assert_eq!(scene.get("/x").await.code(), "no-route");
+    assert_eq!(api.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn the_host_called_is_the_upstreams_whatever_the_target_says() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let scene = Setting::to(api.address).start();
+    let said = scene.ask("GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((said.status(), api.last().target()), (200, "/x"));
+    let said = scene.ask("GET http://evil.example/x HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
+    assert_eq!((said.status(), said.code().as_str()), (403, "guard"));
+    let said = scene.ask("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((said.status(), api.last().target()), (200, "*"));
+    let said = scene.ask("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n").await;
+    assert_eq!((said.status(), said.code().as_str()), (501, "unsupported"));
+}
+
+#[tokio::test]
+async fn two_framings_in_one_request_never_reach_the_api_as_two() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let scene = Setting::to(api.address).start();
+    for head in ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"] {
+        let mut caller = scene.caller().await;
+        caller
+            .send(format!("POST /a HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            .await;
+        assert!(matches!(caller.answer().await.status(), 200 | 400));
+        assert!(caller.is_closed().await);
+    }
+    for head in [
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: +5",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: xchunked",
+        "X-Folded: a\r\n b",
+        "X Space: 1",
+        "X-Colon : 1",
+    ] {
+        let said = scene.ask(format!("POST /bad HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n")).await;
+        assert_eq!(said.status(), 400, "{head}");
+    }
+    let targets: Vec<_> = api.seen().iter().map(|said| said.target().to_owned()).collect();
+    assert!(targets.iter().all(|target| target == "/a"), "{targets:?}");
+    assert!(api.seen().iter().all(|said| !said.headers.contains_key("content-length") || said.body.is_empty()));
+}
+
+#[tokio::test]
+async fn redirects_and_cookies_come_back_as_the_caller_sees_the_api() {
+    let api = Api::start(|said| {
+        let host = said.header("host").unwrap();
+        format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/v1/next?a\r\nSet-Cookie: s=1; Domain=x; Path=/v1; Secure\r\nContent-Length: 0\r\n\r\n")
+    })
+    .await;
+    let mut setting = Setting::to(api.address);
+    setting.upstream.base = Some(Base::parse(&format!("http://{}/v1", api.address)).unwrap());
+    setting.upstream.matches.path = "/y".into();
+    let scene = setting.start();
+    let said = scene.ask("GET /y/a HTTP/1.1\r\nHost: localhost:1234\r\n\r\n").await;
+    assert_eq!(said.status(), 302);
+    assert_eq!(said.header("location"), Some("http://localhost:1234/y/next?a"));
+    assert_eq!(said.header("set-cookie"), Some("s=1; Path=/y"));
+    assert_eq!(api.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_keeps_its_headers() {
+    let api = Api::start(|said| match said.target() {
+        "/304" => "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n".to_owned(),
+        _ => "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n".to_owned(),
+    })
+    .await;
+    let scene = Setting::to(api.address).start();
+    let mut caller = scene.caller().await;
+    for (method, target, status, length) in [("HEAD", "/", 200, Some("1234")), ("GET", "/304", 304, None)] {
+        caller.send(format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        let head = caller.head().await.unwrap();
+        assert_eq!((head.status(), head.header("content-length")), (status, length), "{method}");
+    }
+    assert_eq!(api.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_old_caller_of_http_1_0_is_served() {
+    let api =
+        Api::start(|_| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned()).await;
+    let scene = Setting::to(api.address).start();
+    let said = scene.ask("GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!((said.status(), said.text().as_str()), (200, "abc"));
+    assert_eq!(said.header("transfer-encoding"), None);
+    assert!(api.last().line.ends_with("HTTP/1.1"));
+}

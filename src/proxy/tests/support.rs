@@ -1,0 +1,150 @@
+//! A scene: tokens and a data thread before an upstream.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::net::TcpStream;
+
+use super::fixture;
+use super::wire::{Caller, Said};
+use crate::clock::{SharedClock, SystemClock};
+use crate::proxy::listen::bind;
+use crate::proxy::route::Routes;
+use crate::proxy::server::DataThread;
+use crate::proxy::settings::{Base, Limits, UpstreamSettings};
+use crate::proxy::{Tokens, Upstream};
+use crate::record::{ProxyRecord, TokenRecord, UpstreamRecord};
+use crate::shutdown::{Trigger, channel};
+use crate::tls::{TlsSettings, client_config};
+use crate::token::fake::{FakeSource, grant};
+use crate::token::grant::Token;
+use crate::token::key::{RecipeWriter, StoreKey, TokenKey};
+use crate::token::patch::{Owned, Patch};
+use crate::token::plan::Policy;
+use crate::token::pool::{TokenPool, TokenSpec};
+use crate::token::source::MintError;
+use crate::token::store::memory::MemoryStore;
+use crate::token::usage::{PatchError, Usage, Verdict};
+
+/// Puts the generation on the request as a bearer token; a 401 is the sign of expiry, and so is a 200 whose JSON says so.
+pub(super) struct Bearer {
+    pub(super) bodies: bool,
+}
+
+impl Usage for Bearer {
+    fn patch(&self, token: &Token) -> Result<Patch, PatchError> {
+        let value = HeaderValue::try_from(format!("Bearer g{}", token.generation.0)).unwrap();
+        Ok(Patch { headers: vec![(header::AUTHORIZATION, value)], ..Patch::default() })
+    }
+
+    fn verdict(&self, status: StatusCode, _: &HeaderMap) -> Verdict {
+        match status {
+            StatusCode::UNAUTHORIZED => Verdict::Expired,
+            _ if self.bodies => Verdict::AskBody,
+            _ => Verdict::Accepted,
+        }
+    }
+
+    fn body_says_expired(&self, _: StatusCode, _: &HeaderMap, body: &[u8]) -> bool {
+        serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|json| json["code"] == "expired")
+    }
+
+    fn reads_bodies(&self) -> bool {
+        self.bodies
+    }
+}
+
+/// What a scene may change before it begins.
+pub(super) struct Setting {
+    pub(super) upstream: UpstreamSettings,
+    pub(super) limits: Limits,
+    pub(super) owned: Owned,
+    pub(super) bodies: bool,
+    /// What the token endpoint says, by the number of the call.
+    pub(super) mint: fn(usize) -> Option<MintError>,
+}
+
+impl Setting {
+    /// One upstream at this address.
+    pub(super) fn to(api: SocketAddr) -> Self {
+        let mut upstream = fixture::settings("api");
+        upstream.base = Some(Base::parse(&format!("http://{api}")).unwrap());
+        let owned = Owned { headers: vec![header::AUTHORIZATION], ..Owned::default() };
+        Self { upstream, limits: Limits::default(), owned, bodies: false, mint: |_| None }
+    }
+
+    pub(super) fn start(self) -> Scene {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let pool = TokenPool::start(clock.clone(), Arc::new(MemoryStore::default()), fastrand::Rng::with_seed(7));
+        let source = source(clock.clone(), self.mint);
+        let token_record = Arc::new(TokenRecord::new("api"));
+        let spec = TokenSpec {
+            key: TokenKey { recipe: RecipeWriter::default().finish(), subject: None },
+            store_key: StoreKey::new(["api"]),
+            source: source.clone(),
+            policy: Policy::default(),
+            record: token_record.clone(),
+            prove: false,
+        };
+        let record = Arc::new(UpstreamRecord::new("api"));
+        let upstream = Upstream {
+            owned: self.owned,
+            usage: Arc::new(Bearer { bodies: self.bodies }),
+            tokens: Tokens::One(pool.open(spec)),
+            tls: client_config(&TlsSettings::default()).unwrap(),
+            record: record.clone(),
+            token_record,
+            settings: self.upstream,
+        };
+        let bound = bind(std::slice::from_ref(&upstream.settings.listen)).unwrap();
+        let address = bound[0].local_addr().unwrap();
+        let routes = Arc::new(ArcSwap::from_pointee(Routes::new([Arc::new(upstream)])));
+        let (trigger, shutdown) = channel();
+        let proxy_record = Arc::new(ProxyRecord::default());
+        let thread =
+            DataThread::spawn(bound, routes.clone(), self.limits, clock, proxy_record.clone(), shutdown).unwrap();
+        Scene { address, thread, trigger, record, proxy_record, source, routes, _pool: pool }
+    }
+}
+
+fn source(clock: SharedClock, mint: fn(usize) -> Option<MintError>) -> Arc<FakeSource> {
+    let now = clock.clone();
+    Arc::new(FakeSource::new(clock, move |number, _| {
+        let token = || grant(number, now.now(), Duration::from_secs(3600));
+        (Duration::ZERO, mint(number).map_or_else(|| Ok(token()), Err))
+    }))
+}
+
+/// A data thread at work.
+pub(super) struct Scene {
+    pub(super) address: SocketAddr,
+    pub(super) thread: DataThread,
+    pub(super) trigger: Trigger,
+    pub(super) record: Arc<UpstreamRecord>,
+    pub(super) proxy_record: Arc<ProxyRecord>,
+    pub(super) source: Arc<FakeSource>,
+    pub(super) routes: Arc<ArcSwap<Routes>>,
+    _pool: TokenPool,
+}
+
+impl Scene {
+    /// A connection of a caller's.
+    pub(super) async fn caller(&self) -> Caller {
+        Caller::of(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// One request on a connection of its own.
+    pub(super) async fn ask(&self, request: impl AsRef<[u8]>) -> Said {
+        let mut caller = self.caller().await;
+        caller.send(request).await;
+        caller.answer().await
+    }
+
+    /// A GET of this target.
+    pub(super) async fn get(&self, target: &str) -> Said {
+        self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+    }
+}

@@ -1,0 +1,222 @@
+//! Both ends of HTTP by hand: a caller that writes bytes, an upstream that is told what to answer.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than anything here takes, and short enough to end a test that hangs.
+pub(super) const LONG: Duration = Duration::from_secs(20);
+
+/// A message as it was on the wire.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    /// The first line.
+    pub(super) line: String,
+    pub(super) headers: HeaderMap,
+    /// The head as it was written.
+    pub(super) raw: String,
+    pub(super) body: Vec<u8>,
+    /// What follows the last chunk.
+    pub(super) trailers: String,
+}
+
+impl Said {
+    pub(super) fn status(&self) -> u16 {
+        self.line.split(' ').nth(1).unwrap_or_default().parse().unwrap_or_default()
+    }
+
+    pub(super) fn target(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The code of an answer that bearerd made.
+    pub(super) fn code(&self) -> String {
+        let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Either end of a connection, by hand.
+pub(super) struct Caller {
+    pub(super) stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Caller {
+    pub(super) fn of(stream: TcpStream) -> Self {
+        Self { stream, read: Vec::new() }
+    }
+
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let sent = tokio::time::timeout(LONG, self.stream.write_all(bytes.as_ref())).await.expect("sending hangs");
+        sent.unwrap();
+    }
+
+    async fn more(&mut self) -> bool {
+        let mut bytes = [0; 65536];
+        let read = tokio::time::timeout(LONG, self.stream.read(&mut bytes)).await.expect("nothing comes");
+        let length = read.unwrap_or(0);
+        self.read.extend_from_slice(&bytes[..length]);
+        length > 0
+    }
+
+    /// Whether the other end has closed, now or soon.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        while self.more().await {}
+        true
+    }
+
+    /// The next bytes up to and with `end`.
+    pub(super) async fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
+                return Some(self.read.drain(..at + end.len()).collect());
+            }
+            if !self.more().await {
+                return None;
+            }
+        }
+    }
+
+    pub(super) async fn exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.read.len() < length {
+            if !self.more().await {
+                return None;
+            }
+        }
+        Some(self.read.drain(..length).collect())
+    }
+
+    /// The next head.
+    pub(super) async fn head(&mut self) -> Option<Said> {
+        let raw = String::from_utf8(self.until(b"\r\n\r\n").await?).unwrap();
+        let mut headers = HeaderMap::new();
+        for line in raw.lines().skip(1).filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':').unwrap();
+            headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value.trim()).unwrap());
+        }
+        let line = raw.lines().next().unwrap().to_owned();
+        Some(Said { line, headers, raw, ..Said::default() })
+    }
+
+    /// The next message whole; to the end of the connection if nothing else bounds it.
+    pub(super) async fn message(&mut self, bounded: bool) -> Option<Said> {
+        let mut said = self.head().await?;
+        if said.header("transfer-encoding").is_some() {
+            while let Some(chunk) = self.chunk().await? {
+                said.body.extend(chunk);
+            }
+            let mut trailers = Vec::new();
+            while let Some(line) = self.until(b"\r\n").await.filter(|line| line != b"\r\n") {
+                trailers.extend(line);
+            }
+            said.trailers = String::from_utf8(trailers).unwrap();
+        } else if let Some(length) = said.header("content-length").and_then(|length| length.parse().ok()) {
+            said.body = self.exactly(length).await?;
+        } else if !bounded && said.status() != 204 && said.status() != 304 {
+            while self.more().await {}
+            said.body = std::mem::take(&mut self.read);
+        }
+        Some(said)
+    }
+
+    /// The next chunk; `None` for the last one.
+    pub(super) async fn chunk(&mut self) -> Option<Option<Vec<u8>>> {
+        let size = self.until(b"\r\n").await?;
+        let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
+        if size == 0 {
+            return Some(None);
+        }
+        let chunk = self.exactly(size).await?;
+        self.exactly(2).await?;
+        Some(Some(chunk))
+    }
+
+    pub(super) async fn answer(&mut self) -> Said {
+        self.message(false).await.expect("the connection ended before the answer")
+    }
+}
+
+/// An upstream that answers each request by a function of it, and remembers them. Connections are kept alive.
+pub(super) struct Api {
+    pub(super) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Said>>>,
+    connections: Arc<Mutex<usize>>,
+}
+
+impl Api {
+    pub(super) async fn start(answer: impl Fn(&Said) -> String + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = Self { address: listener.local_addr().unwrap(), seen: Arc::default(), connections: Arc::default() };
+        let (seen, connections, answer) = (api.seen.clone(), api.connections.clone(), Arc::new(answer));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                *connections.lock().unwrap() += 1;
+                tokio::spawn(talk(Caller::of(stream), seen.clone(), answer.clone()));
+            }
+        });
+        api
+    }
+
+    pub(super) fn seen(&self) -> Vec<Said> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(super) fn last(&self) -> Said {
+        self.seen().pop().unwrap()
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        *self.connections.lock().unwrap()
+    }
+}
+
+async fn talk(mut caller: Caller, seen: Arc<Mutex<Vec<Said>>>, answer: Arc<impl Fn(&Said) -> String + Send + Sync>) {
+    while let Some(request) = caller.message(true).await {
+        seen.lock().unwrap().push(request.clone());
+        caller.send(answer(&request)).await;
+    }
+}
+
+/// An upstream whose connections are led by hand, one after the other.
+pub(super) struct ByHand(TcpListener);
+
+impl ByHand {
+    pub(super) async fn start() -> (Self, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (Self(listener), address)
+    }
+
+    pub(super) async fn accept(&self) -> Caller {
+        let accepted = tokio::time::timeout(LONG, self.0.accept()).await.expect("nobody connects");
+        Caller::of(accepted.unwrap().0)
+    }
+}
+
+/// An answer with this status and body.
+pub(super) fn answer(status: u16, body: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Waits until something is so.
+pub(super) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let looking = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, looking).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
