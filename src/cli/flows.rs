@@ -132,10 +132,11 @@ fn block(flow: &FlowSpec) -> String {
 fn line(upstream: &str, variable: &Variable) -> String {
     let Variable { name, default, .. } = variable;
     let environment = format!("{upstream}_{name}").to_uppercase().replace('-', "_");
+    let about = variable.about.as_ref().map(|about| format!("  # {about}")).unwrap_or_default();
     match (is_needed(variable), variable.secret) {
-        (_, true) => format!("{name} = {{ env = \"{environment}\" }}\n"),
-        (true, false) => format!("{name} = \"\"\n"),
-        (false, false) => format!("# {name} = {:?}\n", default.as_deref().unwrap_or_default()),
+        (_, true) => format!("{name} = {{ env = \"{environment}\" }}{about}\n"),
+        (true, false) => format!("{name} = \"\"{about}\n"),
+        (false, false) => format!("# {name} = {:?}{about}\n", default.as_deref().unwrap_or_default()),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn wait(args: &Wait, environment: Environment) -> Result<(), Failure>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(FAILED, format!("cannot wait: {error}")))?;
     let mut last = String::from("nothing was heard");
-    let waited = runtime.block_on(timeout(args.timeout, until(&admin, path(args.state), &mut last)));
+    let waited = runtime.block_on(async { timeout(args.timeout, until(&admin, path(args.state), &mut last)).await });
     // A name that is being looked up would keep the runtime waiting.
     runtime.shutdown_background();
     waited.map_err(|_| {
