@@ -13,8 +13,8 @@ from pathlib import Path
 from . import host, install, loads, paths, peer, processes, readme, report, scenarios, singles
 from .bed import Bed
 
-FULL = {"starts": 5, "rounds": 2, "seconds": 0.8, "warm": 0.2, "idle_seconds": 10.0, "minutes": 40.0}
-QUICK = {"starts": 3, "rounds": 1, "seconds": 0.5, "warm": 0.2, "idle_seconds": 4.0, "minutes": 3.0}
+FULL = {"starts": 5, "rounds": 2, "seconds": 0.8, "warm": 0.2, "idle_seconds": 10.0, "minutes": 37.0}
+QUICK = {"starts": 2, "rounds": 1, "seconds": 0.5, "warm": 0.2, "idle_seconds": 3.0, "minutes": 2.5}
 HELD = 5000
 
 
@@ -26,7 +26,7 @@ def arguments():
     parser.add_argument("--starts", type=int, help="separate starts of each process (5; a claim needs as many)")
     parser.add_argument("--rounds", type=int, help="rounds within a start (2)")
     parser.add_argument("--seconds", type=float, help="of each measurement (0.8)")
-    parser.add_argument("--minutes", type=float, help="begin nothing new after this time (40)")
+    parser.add_argument("--minutes", type=float, help="begin nothing new after this time (37)")
     parser.add_argument("--bearerd", type=Path, help="measure this binary instead of building one")
     parser.add_argument("--readme", action="store_true", help="write benches/README.md also after a partial run")
     parser.add_argument("--report", type=Path, metavar="FILE", help="no measurement: tables of an earlier run (with --readme: write them)")
@@ -66,7 +66,7 @@ def measure(options):
         results = {
             "facts": host.facts(priority),
             "versions": versions,
-            "plan": {key: getattr(plan, key) for key in ("starts", "rounds", "seconds", "warm", "idle_seconds", "held")},
+            "plan": {key: getattr(plan, key) for key in ("peers", "starts", "rounds", "seconds", "warm", "idle_seconds", "held")},
             # The short ones first: they are the ones a deadline should not cost.
             "singles": singles.measure(bed, plan),
             "loads": loads.measure(bed, plan),

@@ -91,14 +91,14 @@ def footprint(results):
     rows = []
     for name in (name for name in names if name != "direct"):
         starts = [number(median(start[scheme][name]) if start.get(scheme, {}).get(name) else None, 1) for scheme in ("http", "https")]
-        rest, held = idle.get(name, {}), memory.get(name, {})
-        cells = [number(rest.get("pss_mib"), 1), number(rest.get("wakeups_per_second"), 1), number(held.get("kib_each"), 1)]
+        held = memory.get(name, {})
+        cells = [number(held.get("before_mib"), 1), number(held.get("kib_each"), 1), number(idle.get(name), 1)]
         rows.append([titles()[name], *starts, *cells])
     if rows and (start or idle or memory):
         yield "### Start, rest and memory\n"
         yield (f"From exec to the first answered request (with the token fetched, where one is); memory as PSS; "
                f"{results['plan']['held']:,} idle callers.\n")
-        yield table(["", "start, ms", "start https, ms", "idle, MiB", "idle, wake-ups/s", "KiB per idle caller"], rows)
+        yield table(["", "start, ms", "start https, ms", "at rest, MiB", "KiB per idle caller", "wake-ups/s at rest"], rows)
 
 
 def syscalls(results):
@@ -127,6 +127,9 @@ def conditions(results):
     yield (f"{facts['kernel']} {facts['machine']}, {facts['cores']} cores. {plan['starts']} starts × {plan['rounds']} rounds × "
            f"{plan['seconds']} s. Other work on the machine took {middle:.0f} % of a core (median; at most {most:.0f} %). "
            + ("" if facts["priority"] else "Without raised priority. ") + f"Versions: {versions}.")
+    absent = [titles()[name] for name in plan["peers"] if name not in measured(results, plan["peers"])]
+    if absent:
+        yield f"\n**Not measured, it did not start:** {', '.join(absent)}"
     for line in summary.failures(results):
         yield f"\n**Not valid:** {line}"
 
@@ -155,7 +158,7 @@ def charts(results):
     quantiles = [(f"{key.replace('p999', 'p99.9')}", key) for key in ("p50", "p99")]
     panels = [(f"{title}, https upstream", rows(lambda name, key=key: summary.value(results, "rate-https", name, key))) for title, key in quantiles]
     yield "latency.svg", chart.bars("Latency at 2,000 requests/s, µs (less is better)", panels, digits=0)
-    idle, memory = results["singles"].get("idle", {}), results["singles"].get("memory", {})
-    panels = [("at rest, MiB", rows(lambda name: idle.get(name, {}).get("pss_mib"))),
+    memory = results["singles"].get("memory", {})
+    panels = [("at rest, MiB", rows(lambda name: memory.get(name, {}).get("before_mib"))),
               ("with kept-alive callers that say nothing, MiB", rows(lambda name: memory.get(name, {}).get("during_mib")))]
     yield "memory.svg", chart.bars("Memory, PSS (less is better)", panels, digits=1)

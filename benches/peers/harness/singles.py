@@ -40,27 +40,24 @@ def startup(bed, plan):
 
 
 def idle(bed, plan):
-    """Memory and wake-ups per second of each peer after one request, all left alone at the same time."""
+    """Wake-ups per second of each peer after one request, all left alone at the same time."""
     peers = [Peer(name, bed) for name in with_variants(plan, "bearerd-day", "bearerd-static")]
     peers = [peer for peer in peers if peer.start() is not None]
     try:
         time.sleep(SETTLE)
         before = {peer.name: processes.switches(peer.pids) for peer in peers}
         time.sleep(plan.idle_seconds)
-        return {
-            peer.name: {
-                "pss_mib": processes.pss(peer.pids),
-                "wakeups_per_second": (processes.switches(peer.pids) - before[peer.name]) / plan.idle_seconds,
-            }
-            for peer in peers
-        }
+        return {peer.name: (processes.switches(peer.pids) - before[peer.name]) / plan.idle_seconds for peer in peers}
     finally:
         for peer in peers:
             peer.stop()
 
 
 def memory(bed, plan):
-    """Memory with many kept-alive callers that say nothing."""
+    """Memory at rest, and with many kept-alive callers that say nothing.
+
+    One process at a time: PSS would share the pages of one binary among its variants.
+    """
     results = {}
     for name in with_variants(plan):
         peer = Peer(name, bed)
