@@ -28,10 +28,12 @@ pub(super) fn compile(
     plaintext: bool,
     fault: &mut dyn FnMut(Fault),
 ) -> Option<Flow> {
-    let mut faults = 0_usize;
+    let mut faults = BTreeSet::new();
+    // A wrong value is wrong wherever it is used, and a missing one also makes no URL: once is enough.
     let mut count = |found: Fault| {
-        faults += 1;
-        fault(found);
+        if faults.insert(found.variable.clone()) || found.variable.is_none() {
+            fault(found);
+        }
     };
     let resolved = resolve(spec, env, values, &mut count);
     let mut variables: BTreeMap<_, _> = resolved.iter().map(|(name, own)| (name.clone(), own.value.clone())).collect();
@@ -56,7 +58,7 @@ pub(super) fn compile(
         upstream: fixed,
         calls: Arc::new(calls),
     };
-    (faults == 0).then_some(flow)
+    faults.is_empty().then_some(flow)
 }
 
 /// Every variable's value: what was given, else what the environment or the default says, else empty.
@@ -120,7 +122,8 @@ fn environment<'s>(spec: &'s FlowSpec, env: Option<&str>, fault: &mut dyn FnMut(
         let message = format!("the flow `{}` has no environment `{name}`", spec.name);
         fault(Fault { variable: None, message, hint: Some(hint) });
     }
-    let pairs = chosen.map_or(&[][..], |environment| &environment.values);
+    // With the first as a stand-in, the values are checked all the same.
+    let pairs = chosen.or_else(|| spec.environments.first()).map_or(&[][..], |environment| &environment.values);
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 

@@ -97,7 +97,7 @@ impl FlowSource {
 
     async fn call(&self, call: &Call, ask: Ask<'_>) -> Result<Grant, MintError> {
         let scope = self.scope(ask.subject, ask.previous.filter(|_| ask.step == Step::Refresh));
-        let mask = self.calls.mask(&call.request, &scope);
+        let mask = self.calls.mask(&self.scope(ask.subject, ask.previous));
         let (what, reply) = self.send(&call.request, &scope, &mask).await?;
         if !reply.status.is_success() {
             return Err(refusal::refused(&what, &reply, &mask));
@@ -125,7 +125,7 @@ impl FlowSource {
     }
 
     async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
-        let mask = self.calls.mask(request, &scope);
+        let mask = self.calls.mask(&scope);
         let (what, reply) = self.send(request, &scope, &mask).await?;
         if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
     }
@@ -175,7 +175,7 @@ impl Calls {
     }
 
     /// Everything that a server could echo and nobody may see.
-    fn mask(&self, request: &TokenRequest, scope: &Scope<'_>) -> Mask {
+    fn mask(&self, scope: &Scope<'_>) -> Mask {
         let mut mask = Mask::default();
         let grant = scope.previous.into_iter();
         let granted = grant.flat_map(|grant| grant.captures.values().chain([&grant.access]).chain(&grant.refresh));
@@ -183,7 +183,9 @@ impl Calls {
             mask.add(secret.expose());
         }
         scope.subject.iter().for_each(|subject| mask.add(subject.as_str()));
-        request.basic_secrets(scope).iter().for_each(|pair| mask.add(pair));
+        let calls = self.token.iter().chain(&self.refresh).map(|call| &call.request);
+        let pairs = calls.chain(&self.revoke).filter_map(|request| request.basic_pair(scope));
+        pairs.for_each(|pair| mask.add(&pair));
         mask
     }
 }

@@ -121,7 +121,10 @@ impl<'p> Reader<'p> {
 
     /// A duration, which may be a template.
     pub(super) fn duration(&self, node: &Node<'_>) -> Option<Template> {
-        let template = self.template(node, Use::Setting)?;
+        let template = match node.as_text() {
+            Some(_) => self.template(node, Use::Setting)?,
+            None => Template::default(),
+        };
         if template.as_text().is_some() {
             node.duration(self.problems)?;
         }

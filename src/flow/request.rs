@@ -125,8 +125,8 @@ impl TokenRequest {
     }
 
     /// The Basic credentials as they travel, which are as secret as what they are made of.
-    pub(super) fn basic_secrets(&self, values: &dyn Lookup) -> Vec<String> {
-        self.shape.basic.iter().filter_map(|basic| basic.pair(values)).collect()
+    pub(super) fn basic_pair(&self, values: &dyn Lookup) -> Option<String> {
+        self.shape.basic.as_ref()?.pair(values)
     }
 }
 
