@@ -65,6 +65,11 @@ impl Expired {
         verdict
     }
 
+    /// Whether a body may be asked for.
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.when.iter().any(|when| when.at.needs_body())
+    }
+
     /// What the body says.
     pub(super) fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
         let answer = Located::new(headers, body);

@@ -122,6 +122,10 @@ impl Usage for FlowUsage {
     fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
         self.renews && self.expired.body_says_expired(status, headers, body)
     }
+
+    fn reads_bodies(&self) -> bool {
+        self.renews && self.expired.reads_bodies()
+    }
 }
 
 /// For [`super::Flow`].

@@ -44,6 +44,7 @@ fn written_statuses_replace_the_default() {
 #[test]
 fn with_when_only_the_body_decides() {
     let expired = expired(r#"expired = { when = [{ status = 401, at = "/errorCode", in = ["Y020", "119"] }] }"#);
+    assert!(expired.reads_bodies());
     assert_eq!(verdict(&expired, 401, &[JSON]), Verdict::AskBody);
     assert_eq!(verdict(&expired, 401, &[("content-type", "text/html")]), Verdict::Accepted);
     assert_eq!(verdict(&expired, 200, &[JSON]), Verdict::Accepted);
@@ -69,4 +70,5 @@ fn a_header_decides_without_the_body() {
     let expired = expired(r#"expired = { when = [{ at = "header:X-Error", in = ["stale"] }] }"#);
     assert_eq!(verdict(&expired, 200, &[JSON, ("x-error", "stale")]), Verdict::Expired);
     assert_eq!(verdict(&expired, 200, &[JSON, ("x-error", "other")]), Verdict::Accepted);
+    assert!(!expired.reads_bodies());
 }
