@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
+use tokio::sync::Notify;
 
 use super::backend::Backend;
 use super::budget::Budget;
@@ -44,6 +45,7 @@ pub(crate) struct Here {
     /// What happened.
     pub(crate) record: Arc<ProxyRecord>,
     connections: Cell<usize>,
+    left: Notify,
     routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
     doors: RefCell<Doors>,
 }
@@ -61,6 +63,7 @@ impl Here {
             budget: Rc::new(Budget::new(limits.replay_total)),
             draining: Cell::new(false),
             connections: Cell::new(0),
+            left: Notify::new(),
             doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
             routes: RefCell::new(Cache::new(routes)),
             limits,
@@ -118,6 +121,13 @@ impl Here {
         self.connections.get()
     }
 
+    /// Waits until no caller is connected.
+    pub(crate) async fn emptied(&self) {
+        while self.connections.get() > 0 {
+            self.left.notified().await;
+        }
+    }
+
     fn count(&self, connections: usize) {
         self.connections.set(connections);
         self.record.set_connections(connections as u64);
@@ -130,5 +140,6 @@ pub(crate) struct Admitted(Rc<Here>);
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.0.count(self.0.connections.get() - 1);
+        self.0.left.notify_waiters();
     }
 }

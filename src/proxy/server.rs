@@ -30,9 +30,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How many callers are told at a time that there are too many; the others are just closed.
 const FAREWELLS: usize = 64;
 
-/// How often a drain looks whether the last connection has gone.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// The data thread, seen from outside.
 #[derive(Debug)]
 pub struct DataThread {
@@ -108,7 +105,7 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
     here.draining.set(true);
     here.sweeper.wake_all();
     tokio::select! {
-        () = emptied(here) => {}
+        () = here.emptied() => {}
         () = shutdown.reached(Phase::Cut) => {
             tracing::warn!(connections = here.connections(), "the grace has run out: connections are cut");
         }
@@ -120,12 +117,6 @@ async fn sweep(here: Rc<Here>) {
     loop {
         here.sweep();
         tokio::time::sleep(TICK).await;
-    }
-}
-
-async fn emptied(here: &Here) {
-    while here.connections() > 0 {
-        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -7,4 +7,5 @@ mod expiry;
 pub(crate) mod fixture;
 mod requests;
 mod support;
+mod upstreams;
 mod wire;

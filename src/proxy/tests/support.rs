@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tokio::net::TcpStream;
 
 use super::fixture;
@@ -21,7 +21,7 @@ use crate::shutdown::{Trigger, channel};
 use crate::tls::{TlsSettings, client_config};
 use crate::token::fake::{FakeSource, grant};
 use crate::token::grant::Token;
-use crate::token::key::{RecipeWriter, StoreKey, TokenKey};
+use crate::token::key::{RecipeWriter, StoreKey, Subject, SubjectRule, TokenKey};
 use crate::token::patch::{Owned, Patch};
 use crate::token::plan::Policy;
 use crate::token::pool::{TokenPool, TokenSpec};
@@ -37,7 +37,10 @@ pub(super) struct Bearer {
 impl Usage for Bearer {
     fn patch(&self, token: &Token) -> Result<Patch, PatchError> {
         let value = HeaderValue::try_from(format!("Bearer g{}", token.generation.0)).unwrap();
-        Ok(Patch { headers: vec![(header::AUTHORIZATION, value)], ..Patch::default() })
+        let mut headers = vec![(header::AUTHORIZATION, value)];
+        let subject = token.subject.as_ref().map(|subject| HeaderValue::try_from(subject.as_str()).unwrap());
+        headers.extend(subject.map(|subject| (HeaderName::from_static("x-token-of"), subject)));
+        Ok(Patch { headers, ..Patch::default() })
     }
 
     fn verdict(&self, status: StatusCode, _: &HeaderMap) -> Verdict {
@@ -63,6 +66,8 @@ pub(super) struct Setting {
     pub(super) limits: Limits,
     pub(super) owned: Owned,
     pub(super) bodies: bool,
+    pub(super) tls: TlsSettings,
+    pub(super) subjects: Option<SubjectRule>,
     /// What the token endpoint says, by the number of the call.
     pub(super) mint: fn(usize) -> Option<MintError>,
 }
@@ -73,7 +78,15 @@ impl Setting {
         let mut upstream = fixture::settings("api");
         upstream.base = Some(Base::parse(&format!("http://{api}")).unwrap());
         let owned = Owned { headers: vec![header::AUTHORIZATION], ..Owned::default() };
-        Self { upstream, limits: Limits::default(), owned, bodies: false, mint: |_| None }
+        Self {
+            upstream,
+            limits: Limits::default(),
+            owned,
+            bodies: false,
+            tls: TlsSettings::default(),
+            subjects: None,
+            mint: |_| None,
+        }
     }
 
     pub(super) fn start(self) -> Scene {
@@ -93,8 +106,8 @@ impl Setting {
         let upstream = Upstream {
             owned: self.owned,
             usage: Arc::new(Bearer { bodies: self.bodies }),
-            tokens: Tokens::One(pool.open(spec)),
-            tls: client_config(&TlsSettings::default()).unwrap(),
+            tokens: tokens(self.subjects, pool.clone(), spec),
+            tls: client_config(&self.tls).unwrap(),
             record: record.clone(),
             token_record,
             settings: self.upstream,
@@ -108,6 +121,15 @@ impl Setting {
             DataThread::spawn(bound, routes.clone(), self.limits, clock, proxy_record.clone(), shutdown).unwrap();
         Scene { address, thread, trigger, record, proxy_record, source, routes, _pool: pool }
     }
+}
+
+fn tokens(subjects: Option<SubjectRule>, pool: TokenPool, spec: TokenSpec) -> Tokens {
+    let Some(rule) = subjects else { return Tokens::One(pool.open(spec)) };
+    let open = move |subject: &Subject| {
+        let key = TokenKey { subject: Some(subject.clone()), ..spec.key.clone() };
+        pool.open(TokenSpec { key, store_key: spec.store_key.with_subject(subject), ..spec.clone() })
+    };
+    Tokens::PerSubject { rule, open: Arc::new(open) }
 }
 
 fn source(clock: SharedClock, mint: fn(usize) -> Option<MintError>) -> Arc<FakeSource> {

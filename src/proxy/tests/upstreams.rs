@@ -1,0 +1,102 @@
+//! Upstreams over TLS, and with a token per subject.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::support::Setting;
+use super::wire::*;
+use crate::proxy::settings::Base;
+use crate::token::key::{SubjectPattern, SubjectRule};
+
+fn file(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "src/proxy/tests/tls", name].iter().collect()
+}
+
+/// An upstream that answers each request with the number of its connection. Returns its port.
+async fn tls_api() -> u16 {
+    let chain = CertificateDer::pem_file_iter(file("certificate.pem")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        for connection in 1.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+                    stream.write_all(answer(200, &connection.to_string()).as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    port
+}
+
+fn over_tls(host: &str, port: u16, trusted: bool) -> Setting {
+    let mut setting = Setting::to(([127, 0, 0, 1], port).into());
+    setting.upstream.base = Some(Base::parse(&format!("https://{host}:{port}")).unwrap());
+    setting.tls.ca = trusted.then(|| file("certificate.pem"));
+    setting
+}
+
+#[tokio::test]
+async fn an_api_over_tls_is_verified_and_its_connection_used_again() {
+    let port = tls_api().await;
+    let scene = over_tls("localhost", port, true).start();
+    for _ in 0..3 {
+        let said = scene.get("/").await;
+        assert_eq!((said.status(), said.text().as_str()), (200, "1"));
+    }
+    let mut setting = over_tls("127.0.0.1", port, true);
+    setting.upstream.server_name = Some("api.test".into());
+    assert_eq!(setting.start().get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_or_of_another_name_is_refused() {
+    let port = tls_api().await;
+    for setting in [over_tls("localhost", port, false), over_tls("127.0.0.1", port, true)] {
+        let said = setting.start().get("/").await;
+        assert_eq!((said.status(), said.code().as_str()), (502, "upstream-tls"));
+        assert!(said.header("proxy-status").unwrap().contains("tls_certificate_error"));
+    }
+}
+
+#[tokio::test]
+async fn each_subject_has_its_own_token_and_nobody_elses() {
+    let api = Api::start(|said| answer(200, said.header("x-token-of").unwrap_or("nobody"))).await;
+    let mut setting = Setting::to(api.address);
+    setting.subjects = Some(SubjectRule {
+        header: HeaderName::from_static("x-user"),
+        pattern: SubjectPattern::new("[a-z]{3,}").unwrap(),
+        default: None,
+        idle: Duration::from_secs(60),
+        max: 2,
+    });
+    let scene = setting.start();
+    let ask = |lines: &str| format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
+    for name in ["anna", "bert", "anna", "carl", "bert"] {
+        assert_eq!(scene.ask(ask(&format!("X-User: {name}\r\n"))).await.text(), name);
+        assert!(!api.last().headers.contains_key("x-user"));
+    }
+    for wrong in ["", "X-User: a\r\n", "X-User: anna;drop\r\n", "X-User: anna\r\nX-User: bert\r\n", "X-User:\r\n"] {
+        let said = scene.ask(ask(wrong)).await;
+        assert_eq!((said.status(), said.code().as_str()), (400, "subject"), "{wrong}");
+    }
+    assert_eq!(api.seen().len(), 5);
+}
