@@ -1,6 +1,41 @@
-//! Settings become a running process.
+//! Settings become a running process: two threads, their listeners, and the way down.
+//!
+//! [`run`] is the life of the process. The data thread is `proxy`'s; this one, the control thread, owns tokens, files,
+//! signals and the admin listener. `build` makes one upstream, `services` holds all of them and follows what changes.
 
-use crate::config::{Loaded, Loader};
+mod build;
+mod doors;
+mod services;
+mod signals;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::admin::{self, Admin, Born, Command};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, StoreSettings};
+use crate::guard::Access;
+use crate::proxy::server::DataThread;
+use crate::record::ProxyRecord;
+use crate::shutdown::{self, Phase, Shutdown, Trigger};
+use crate::telemetry::{Format, Telemetry};
+use crate::token::pool::TokenPool;
+use crate::token::store::Store;
+use crate::token::store::memory::MemoryStore;
+use doors::Doors;
+use services::Services;
+use signals::{Asked, Signals};
+
+/// How often secrets and certificates are looked at. Polled: inotify sees nothing on many of the mounts they come by.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long the end waits for what is best effort: saving, revoking.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a process starts with.
 pub struct Start {
@@ -10,6 +45,8 @@ pub struct Start {
     pub loaded: Loaded,
     /// Whether a changed file of the configuration is a reload.
     pub watch: bool,
+    /// Whether log lines for a terminal may be coloured.
+    pub colour: bool,
 }
 
 /// Why the process ends otherwise than by being told to.
@@ -23,7 +60,171 @@ pub enum Failure {
     Signal(u8),
 }
 
+impl Failure {
+    fn start(what: &str, error: impl std::error::Error) -> Self {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::Start(format!("{what}: {error}{cause}"))
+    }
+}
+
 /// Serves until a signal.
-pub fn run(_start: Start) -> Result<(), Failure> {
-    Err(Failure::Start("not built yet".into()))
+pub fn run(start: Start) -> Result<(), Failure> {
+    let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::start("cannot start the control thread", error))?;
+    runtime.block_on(async { App::start(start, telemetry)?.serve().await })
+}
+
+/// A running process, seen from its control thread.
+struct App {
+    admin: JoinSet<()>,
+    services: Services,
+    data: DataThread,
+    pool: TokenPool,
+    runtime: Runtime,
+    clock: SharedClock,
+    signals: Signals,
+    commands: mpsc::Receiver<Command>,
+    trigger: Trigger,
+    _telemetry: Telemetry,
+}
+
+impl App {
+    fn start(start: Start, telemetry: Telemetry) -> Result<Self, Failure> {
+        let Start { loader, loaded, watch, .. } = start;
+        let clock: SharedClock = Arc::new(SystemClock);
+        let signals = Signals::new(Arc::clone(&clock)).map_err(|error| Failure::start("cannot take signals", error))?;
+        let (trigger, shutdown) = shutdown::channel();
+        let (send, commands) = mpsc::channel(16);
+        // Bound before anything else: a taken address must not cost a token request.
+        let mut doors = Doors::bind(&loaded.settings).map_err(|error| Failure::start("cannot start", error))?;
+        let pool = TokenPool::start(Arc::clone(&clock), store(&loaded.settings.store), fastrand::Rng::new());
+        let proxy = Arc::new(ProxyRecord::default());
+        let admin = Arc::new(Admin {
+            upstreams: Default::default(),
+            access: Access::default(),
+            quit: loaded.settings.admin.quit,
+            startup_hold: loaded.settings.runtime.startup_hold,
+            proxy: Arc::clone(&proxy),
+            clock: Arc::clone(&clock),
+            shutdown: shutdown.clone(),
+            commands: send,
+            born: Born::now(&clock),
+        });
+        let Settings { runtime, limits, .. } = &loaded.settings;
+        let (runtime, limits) = (runtime.clone(), limits.clone());
+        doors.announce();
+        let services = Services::start(loader, loaded, watch, Arc::clone(&admin), &clock, &pool);
+        let services = services.map_err(|error| Failure::start("cannot start", error))?;
+        let serving =
+            serve_admin(&mut doors, &admin, &shutdown).map_err(|error| Failure::start("cannot start", error))?;
+        let data = DataThread::spawn(doors.data, services.routes(), limits, Arc::clone(&clock), proxy, shutdown);
+        let data = data.map_err(|error| Failure::start("cannot start the data thread", error))?;
+        Ok(Self {
+            admin: serving,
+            services,
+            data,
+            pool,
+            runtime,
+            clock,
+            signals,
+            commands,
+            trigger,
+            _telemetry: telemetry,
+        })
+    }
+
+    /// Follows what changes until something asks for the end, then goes down in order.
+    async fn serve(mut self) -> Result<(), Failure> {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                asked = self.signals.next() => match asked {
+                    Asked::Reload => self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ()),
+                    Asked::Stop => break,
+                    Asked::Abort(number) => return Err(Failure::Signal(number)),
+                },
+                Some(command) = self.commands.recv() => match command {
+                    Command::Reload(answer) => drop(answer.send(self.reload())),
+                    Command::Quit => break,
+                },
+                _ = look.tick() => self.services.look(&self.data).await,
+                () = self.services.proven() => {}
+                () = self.data.ended() => return Err(Failure::Running("the data thread has ended".into())),
+            }
+        }
+        self.stop().await
+    }
+
+    fn reload(&mut self) -> Result<String, String> {
+        self.services.reload(&self.data)
+    }
+
+    async fn stop(mut self) -> Result<(), Failure> {
+        let began = self.clock.now();
+        tracing::info!("stopping: no longer ready");
+        self.trigger.advance(Phase::Announced);
+        let delay = tokio::time::sleep(self.runtime.shutdown_delay);
+        self.unless_aborted(delay).await?;
+        self.trigger.advance(Phase::Draining);
+        let grace = self.runtime.shutdown_grace;
+        let ended = async { tokio::time::timeout(grace, self.data.ended()).await };
+        if Self::or_abort(&mut self.signals, ended).await?.is_err() {
+            self.trigger.advance(Phase::Cut);
+            self.data.ended().await;
+        }
+        self.services.close();
+        let _ = tokio::time::timeout(FAREWELL, self.pool.shutdown()).await;
+        self.trigger.advance(Phase::Cut);
+        // The answer to `POST /quit` may still be on its way.
+        while let Some(ended) = self.admin.join_next().await {
+            drop(ended);
+        }
+        tracing::info!(seconds = self.clock.now().since(began).as_secs_f64(), "stopped");
+        Ok(())
+    }
+
+    async fn unless_aborted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        Self::or_abort(&mut self.signals, work).await
+    }
+
+    /// Does the work, unless a second signal ends everything.
+    async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                asked = signals.next() => if let Asked::Abort(number) = asked {
+                    return Err(Failure::Signal(number));
+                },
+            }
+        }
+    }
+}
+
+fn serve_admin(doors: &mut Doors, admin: &Arc<Admin>, shutdown: &Shutdown) -> std::io::Result<JoinSet<()>> {
+    let mut serving = JoinSet::new();
+    for listener in doors.take_admin()? {
+        serving.spawn(admin::serve(listener, admin::router(Arc::clone(admin)), shutdown.clone()));
+    }
+    Ok(serving)
+}
+
+fn store(settings: &StoreSettings) -> Arc<dyn Store> {
+    match settings {
+        // The others are refused when the configuration is read.
+        StoreSettings::Memory | StoreSettings::File { .. } | StoreSettings::Redis { .. } => {
+            Arc::new(MemoryStore::default())
+        }
+    }
+}
+
+fn telemetry(settings: &LogSettings, colour: bool) -> Result<Telemetry, Failure> {
+    let format = match settings.format {
+        Some(LogFormat::Text) => Format::Text,
+        Some(LogFormat::Json) => Format::Json,
+        None => Format::for_stderr(),
+    };
+    Telemetry::start(format, colour, &settings.level).map_err(|error| Failure::start("cannot log", error))
 }

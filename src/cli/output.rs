@@ -32,6 +32,11 @@ impl Output {
         let _ = stdout().lock().write_all(text.as_bytes()).and_then(|()| stdout().flush());
     }
 
+    /// Whether what goes to standard error may be coloured.
+    pub(super) fn colours_errors(&self) -> bool {
+        !self.plain && stderr().is_terminal()
+    }
+
     /// The problems as a command's result.
     pub(super) fn report(&self, report: &Report) {
         self.result(&report.text(!self.plain && stdout().is_terminal()));
@@ -42,14 +47,14 @@ impl Output {
         if !self.warnings && !report.has_errors() {
             return;
         }
-        self.aside(&report.text(!self.plain && stderr().is_terminal()));
+        self.aside(&report.text(self.colours_errors()));
     }
 
     /// Why a command did not do its work.
     pub(super) fn error(&self, message: &str, hint: Option<&str>) {
-        let paint = |code: &str, text: &str| match self.plain || !stderr().is_terminal() {
-            true => text.to_owned(),
-            false => format!("\x1b[{code}m{text}\x1b[0m"),
+        let paint = |code: &str, text: &str| match self.colours_errors() {
+            false => text.to_owned(),
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
         };
         let hint = hint.map_or_else(String::new, |hint| format!("  {} {hint}\n", paint("1;36", "hint:")));
         self.aside(&format!("{} {message}\n{hint}", paint("1;31", "error:")));

@@ -21,7 +21,7 @@ pub(super) fn serve(loader: Loader, watch: bool, output: &Output) -> Result<(), 
         Failure::said(CONFIGURATION)
     })?;
     output.complaint(&loaded.warnings);
-    Ok(app::run(app::Start { loader, loaded, watch })?)
+    Ok(app::run(app::Start { loader, loaded, watch, colour: output.colours_errors() })?)
 }
 
 impl From<app::Failure> for Failure {

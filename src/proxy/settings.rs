@@ -1,5 +1,6 @@
 //! What the data path is told: plain values with nothing left to default.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +21,17 @@ pub enum Listen {
     Unix(PathBuf, u32),
 }
 
+/// As it is written in a configuration.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Localhost(port) => write!(f, "localhost:{port}"),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path, _) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// The API's base URL.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Base {
@@ -33,6 +45,13 @@ pub struct Base {
     pub authority: HeaderValue,
     /// Path prefix, without a slash at its end; empty for none.
     pub path: String,
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority.to_str().unwrap_or(&self.host), self.path)
+    }
 }
 
 impl Base {

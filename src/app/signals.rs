@@ -1,0 +1,62 @@
+//! What the outside tells a running process: signals, and the commands of the admin listener.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::clock::{Moment, SharedClock};
+
+/// A second signal within this time is the first one's echo, as when a terminal and a supervisor both send it.
+const ECHO: Duration = Duration::from_secs(1);
+
+/// The signals that end or reload.
+pub(super) struct Signals {
+    clock: SharedClock,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    first: Option<Moment>,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asked {
+    /// Read the configuration again.
+    Reload,
+    /// Drain and stop.
+    Stop,
+    /// Stop at once; this is its number.
+    Abort(u8),
+}
+
+impl Signals {
+    pub(super) fn new(clock: SharedClock) -> std::io::Result<Self> {
+        Ok(Self {
+            clock,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            first: None,
+        })
+    }
+
+    /// The next thing asked for.
+    pub(super) async fn next(&mut self) -> Asked {
+        loop {
+            let number = tokio::select! {
+                _ = self.terminate.recv() => 15,
+                _ = self.interrupt.recv() => 2,
+                _ = self.hangup.recv() => return Asked::Reload,
+            };
+            let now = self.clock.now();
+            match self.first {
+                None => {
+                    self.first = Some(now);
+                    return Asked::Stop;
+                }
+                Some(first) if now.since(first) >= ECHO => return Asked::Abort(number),
+                Some(_) => {}
+            }
+        }
+    }
+}
