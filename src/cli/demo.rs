@@ -85,3 +85,18 @@ impl From<StartError> for Failure {
         Self::new(exit, format!("{error}{cause}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_configuration_of_the_demo_is_right() {
+        for listen in ["localhost:0", "127.0.0.1:8080"] {
+            let demo = demo::start(Arc::new(SystemClock), listen).await.unwrap();
+            let loader = Loader::new(Environment::default()).text("demo", demo.config_toml("localhost:0"));
+            let loaded = loader.load().unwrap_or_else(|report| panic!("{}", report.text(false)));
+            assert_eq!(loaded.settings.upstreams.len(), 5);
+        }
+    }
+}

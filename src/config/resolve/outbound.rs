@@ -8,7 +8,7 @@ use super::scope::Scope;
 use crate::document::{Node, Problems, Table};
 use crate::flow::client::OutboundProxy;
 use crate::proxy::settings::{Retry, Timeouts};
-use crate::tls::TlsSettings;
+use crate::tls::{TlsSettings, client_config};
 
 pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettings> {
     let Some(node) = node else { return Some(TlsSettings::default()) };
@@ -27,6 +27,11 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
         return None;
     }
     let settings = TlsSettings { ca: ca?, identity: cert?.zip(key?), server_name: server_name? };
+    let names_files = settings.ca.is_some() || settings.identity.is_some();
+    if let Some(error) = names_files.then(|| client_config(&settings).err()).flatten() {
+        node.error(scope.problems, error.to_string(), None);
+        return None;
+    }
     Some(settings)
 }
 
