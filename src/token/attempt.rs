@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-
 use super::grant::{Generation, Grant, Token};
 use super::pool::TokenSpec;
 use super::source::{Ask, MintError, Outcome, Step};
-use super::store::{Store, StoreError, Stored};
+use super::store::{Lease, Store, StoreError, Stored};
 use crate::clock::{Moment, SharedClock};
 
 /// A token call has this long.
@@ -19,10 +17,10 @@ pub(super) struct Attempt {
     pub(super) spec: TokenSpec,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: SharedClock,
-    /// Held throughout: keepers of one name in the store (a secret has changed) take turns with its refresh token.
-    pub(super) turn: Arc<Mutex<()>>,
     /// The newest grant that is known.
     pub(super) previous: Option<Grant>,
+    /// Which one of its name in the store that is.
+    pub(super) number: u64,
     /// The API rejected its token.
     pub(super) rejected: bool,
     /// Its refresh token is not to be sent if there is another way.
@@ -59,63 +57,83 @@ pub(super) fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) 
     }
 }
 
-/// Whether `grant` is another one than `ours`, and later.
-pub(super) fn is_newer(grant: &Grant, ours: &Grant) -> bool {
-    let differs = grant.access != ours.access || grant.refresh != ours.refresh;
-    differs && grant.issued > ours.issued
-}
+/// The lease of the token's name, or why there is none.
+type Turn = Result<Box<dyn Lease>, StoreError>;
 
 impl Attempt {
     /// Runs it to its end. Saving comes before the grant is given away: a rotated refresh token must not be lost.
     pub(super) async fn run(mut self) -> (Self, End) {
-        let turn = Arc::clone(&self.turn);
-        let _ours = turn.lock().await;
         let end = self.make().await;
         (self, end)
     }
 
     async fn make(&mut self) -> End {
-        let away = match self.store.load(&self.spec.store_key).await {
-            Ok(Some(stored)) => match self.take_over(stored) {
+        let store = Arc::clone(&self.store);
+        let key = &self.spec.store_key.clone();
+        // Whoever holds the lease may wait for a slow endpoint; a token that is there already serves without it.
+        if let Some(grant) = store.load(key).await.ok().flatten().and_then(|stored| self.adopt(&stored)) {
+            return End::Adopted(grant);
+        }
+        let mut turn = match store.lease(key).await {
+            Ok(leased) => match leased.kept.and_then(|stored| self.take_over(&stored)) {
                 Some(grant) => return End::Adopted(grant),
-                None => None,
+                None => Ok(leased.lease),
             },
-            Ok(None) => None,
-            Err(error) => Some(error),
+            Err(error) => Err(error),
         };
         if self.is_too_early() {
             return End::TooEarly;
         }
         let result = match self.step() {
             Step::Login => self.ask(Step::Login).await,
-            Step::Refresh => self.refresh(away).await,
+            Step::Refresh => self.refresh(&mut turn).await,
         };
         match result {
             Ok(grant) => {
-                self.save(&grant).await;
+                self.number += 1;
+                self.save(&grant, turn).await;
                 End::Minted(grant)
             }
             Err(error) => End::Failed(error),
         }
     }
 
-    /// Makes a newer grant of the store the previous one; gives it back if its token saves the request.
-    fn take_over(&mut self, stored: Stored) -> Option<Grant> {
-        let foreign_mark = stored.refresh_sent && !self.marked;
-        let newer = self.previous.as_ref().is_none_or(|ours| is_newer(&stored.grant, ours));
-        if foreign_mark {
-            // Whoever set the mark did not live to save the reply: the refresh token may be gone already.
-            self.spent = true;
-        }
-        if !newer {
+    /// Whether what the store has is not the grant that we know, and came after it.
+    fn is_newer(&self, stored: &Stored) -> bool {
+        let same = |ours: &Grant| ours.access == stored.grant.access && ours.refresh == stored.grant.refresh;
+        !self.previous.as_ref().is_some_and(same) && stored.number >= self.number
+    }
+
+    /// Makes a newer grant of the store the previous one, if its token saves the request; gives it back then.
+    fn adopt(&mut self, stored: &Stored) -> Option<Grant> {
+        let same_token = self.previous.as_ref().is_some_and(|ours| ours.access == stored.grant.access);
+        let rejected = self.rejected && same_token;
+        let token = token_of(&stored.grant, Generation::default(), &self.spec);
+        let serves = !self.spec.prove && !stored.refresh_sent && !rejected && token.is_usable(self.clock.now());
+        if !serves || !self.is_newer(stored) {
             return None;
         }
-        self.rejected &= self.previous.as_ref().is_some_and(|ours| ours.access == stored.grant.access);
-        self.spent = foreign_mark;
-        self.marked = false;
+        (self.rejected, self.spent, self.marked) = (rejected, false, false);
+        self.number = stored.number;
         self.previous = Some(stored.grant.clone());
-        let serves = !self.spec.prove && !foreign_mark && !self.rejected && self.is_usable();
-        serves.then_some(stored.grant)
+        self.previous.clone()
+    }
+
+    /// The same under the lease, where a newer grant is taken over even if its token does not serve.
+    fn take_over(&mut self, stored: &Stored) -> Option<Grant> {
+        if let Some(grant) = self.adopt(stored) {
+            return Some(grant);
+        }
+        let newer = self.is_newer(stored);
+        if newer {
+            self.rejected &= self.previous.as_ref().is_some_and(|ours| ours.access == stored.grant.access);
+            (self.spent, self.marked) = (false, false);
+            self.previous = Some(stored.grant.clone());
+        }
+        self.number = self.number.max(stored.number);
+        // Whoever set the mark did not live to save the reply: the refresh token may be gone already.
+        self.spent |= stored.refresh_sent && !self.marked;
+        None
     }
 
     fn is_usable(&self) -> bool {
@@ -137,9 +155,9 @@ impl Attempt {
     }
 
     /// A refresh; a refresh token that turns out dead is followed by one login.
-    async fn refresh(&mut self, away: Option<StoreError>) -> Result<Grant, MintError> {
+    async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, MintError> {
         let can_login = self.spec.source.can_login();
-        if let Err(error) = self.mark(away).await {
+        if let Err(error) = self.mark(turn).await {
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
             return if can_login && !self.is_usable() { self.ask(Step::Login).await } else { Err(no_store(&error)) };
@@ -154,31 +172,28 @@ impl Attempt {
             return self.ask(Step::Login).await;
         }
         if error.outcome == Outcome::Connect {
-            self.unmark().await;
+            self.unmark(turn).await;
         }
         Err(error)
     }
 
     /// Records that the refresh token is about to be sent.
-    async fn mark(&mut self, away: Option<StoreError>) -> Result<(), StoreError> {
-        let sends_refresh_token = self.previous.as_ref().is_none_or(|grant| grant.refresh.is_some());
-        match (away, &self.previous) {
-            (Some(error), _) if sends_refresh_token => Err(error),
-            (None, Some(grant)) if sends_refresh_token => {
-                let stored = Stored { grant: grant.clone(), refresh_sent: true };
-                self.store.save(&self.spec.store_key, &stored).await?;
-                self.marked = true;
-                Ok(())
-            }
-            (Some(_) | None, _) => Ok(()),
+    async fn mark(&mut self, turn: &mut Turn) -> Result<(), StoreError> {
+        if self.previous.as_ref().is_some_and(|grant| grant.refresh.is_none()) {
+            return Ok(());
         }
+        let lease = turn.as_mut().map_err(|error| error.clone())?;
+        if let Some(grant) = self.previous.clone() {
+            lease.save(&Stored { number: self.number, grant, refresh_sent: true }).await?;
+            self.marked = true;
+        }
+        Ok(())
     }
 
     /// Without a connection nothing was sent.
-    async fn unmark(&mut self) {
-        let Some(grant) = self.previous.clone().filter(|_| self.marked) else { return };
-        let stored = Stored { grant, refresh_sent: false };
-        self.marked = self.store.save(&self.spec.store_key, &stored).await.is_err();
+    async fn unmark(&mut self, turn: &mut Turn) {
+        let (Some(grant), Ok(lease)) = (self.previous.clone().filter(|_| self.marked), turn) else { return };
+        self.marked = lease.save(&Stored { number: self.number, grant, refresh_sent: false }).await.is_err();
     }
 
     async fn ask(&mut self, step: Step) -> Result<Grant, MintError> {
@@ -196,24 +211,26 @@ impl Attempt {
         result
     }
 
-    async fn save(&mut self, grant: &Grant) {
-        let stored = Stored { grant: grant.clone(), refresh_sent: false };
-        if let Err(error) = self.store.save(&self.spec.store_key, &stored).await {
+    async fn save(&mut self, grant: &Grant, turn: Turn) {
+        let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false };
+        let saved = match turn {
+            Ok(mut lease) => lease.save(&stored).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = saved {
             tracing::warn!(upstream = %self.spec.record.upstream, "the new token is used, but not saved: {error}");
             self.unsaved = true;
         }
     }
-}
 
-/// Saves a grant that could not be saved when it came, unless the store has a newer one by now.
-pub(super) async fn save_again(attempt: Attempt) -> bool {
-    let _ours = attempt.turn.lock().await;
-    let Some(grant) = attempt.previous else { return true };
-    let key = &attempt.spec.store_key;
-    match attempt.store.load(key).await {
-        Ok(Some(stored)) if is_newer(&stored.grant, &grant) => true,
-        Ok(_) => attempt.store.save(key, &Stored { grant, refresh_sent: false }).await.is_ok(),
-        Err(_) => false,
+    /// Saves a grant that could not be saved when it came, unless the store has a newer one by now.
+    pub(super) async fn save_again(self) -> bool {
+        let Some(grant) = self.previous.clone() else { return true };
+        let Ok(mut leased) = self.store.lease(&self.spec.store_key).await else { return false };
+        if leased.kept.as_ref().is_some_and(|stored| self.is_newer(stored)) {
+            return true;
+        }
+        leased.lease.save(&Stored { number: self.number, grant, refresh_sent: false }).await.is_ok()
     }
 }
 

@@ -5,7 +5,7 @@ mod outcome;
 
 use std::sync::{Arc, Weak};
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 
 use super::attempt::Attempt;
 use super::backoff::Backoff;
@@ -31,9 +31,9 @@ pub(super) enum Job {
 pub(super) struct Keeper {
     spec: TokenSpec,
     board: Weak<Board>,
-    /// Shared by the keepers of one name in the store.
-    pub(super) turn: Arc<Mutex<()>>,
     grant: Option<Grant>,
+    /// Which grant of its name in the store that is.
+    number: u64,
     held: Option<Held>,
     /// What a reader sees; published whenever it changes.
     view: View,
@@ -55,12 +55,12 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(spec: TokenSpec, board: Weak<Board>, turn: Arc<Mutex<()>>) -> Self {
+    pub(super) fn new(spec: TokenSpec, board: Weak<Board>) -> Self {
         Self {
             spec,
             board,
-            turn,
             grant: None,
+            number: 0,
             held: None,
             view: View::default(),
             backoff: Backoff::default(),
@@ -232,8 +232,8 @@ impl Keeper {
             spec: self.spec.clone(),
             store: Arc::clone(&context.store),
             clock: Arc::clone(&context.clock),
-            turn: Arc::clone(&self.turn),
             previous: self.grant.clone(),
+            number: self.number,
             rejected: self.rejected,
             spent: self.spent,
             marked: self.marked,

@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::attempt::{Attempt, End, save_again};
+use super::attempt::{Attempt, End};
 use super::board::{Board, KeeperId, Word};
 use super::grant::Grant;
 use super::keeper::{Job, Keeper};
@@ -49,19 +49,14 @@ enum Done {
     Revoked,
 }
 
-/// The keepers of one name in the store take turns and count.
-struct Name {
-    turn: Arc<Mutex<()>>,
-    keepers: usize,
-}
-
 /// The pool's task.
 pub(super) struct Owner {
     context: Context,
     registry: Arc<Registry>,
     commands: UnboundedReceiver<Command>,
     keepers: HashMap<KeeperId, Keeper>,
-    names: HashMap<StoreKey, Name>,
+    /// How many keepers a name in the store has: more than one after a secret has changed.
+    names: HashMap<StoreKey, usize>,
     timers: BTreeSet<(Moment, KeeperId)>,
     jobs: JoinSet<(KeeperId, Done)>,
 }
@@ -109,10 +104,8 @@ impl Owner {
         if let Some(keeper) = self.keepers.get_mut(&id) {
             keeper.reopen(spec);
         } else {
-            let new = || Name { turn: Arc::default(), keepers: 0 };
-            let name = self.names.entry(spec.store_key.clone()).or_insert_with(new);
-            name.keepers += 1;
-            self.keepers.insert(id, Keeper::new(spec, board, Arc::clone(&name.turn)));
+            *self.names.entry(spec.store_key.clone()).or_default() += 1;
+            self.keepers.insert(id, Keeper::new(spec, board));
         }
         self.settle(id, true);
     }
@@ -161,7 +154,7 @@ impl Owner {
                 self.jobs.spawn(async move { (id, Done::Minted(Box::new(attempt.run().await))) });
             }
             Some(Job::Save(attempt)) => {
-                self.jobs.spawn(async move { (id, Done::Saved(save_again(attempt).await)) });
+                self.jobs.spawn(async move { (id, Done::Saved(attempt.save_again().await)) });
             }
             None if over => self.retire(id),
             None => {}
@@ -176,9 +169,9 @@ impl Owner {
         let Some(keeper) = self.keepers.remove(&id) else { return };
         self.registry.forget(&keeper.spec().key, id);
         let key = &keeper.spec().store_key;
-        let last = self.names.get_mut(key).is_none_or(|name| {
-            name.keepers -= 1;
-            name.keepers == 0
+        let last = self.names.get_mut(key).is_none_or(|keepers| {
+            *keepers -= 1;
+            *keepers == 0
         });
         if last {
             self.names.remove(key);

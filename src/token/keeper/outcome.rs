@@ -23,7 +23,7 @@ impl Keeper {
         let before = self.view.generation();
         self.view.running = false;
         self.last_request = self.last_request.max(attempt.requested);
-        (self.spent, self.marked) = (attempt.spent, attempt.marked);
+        (self.spent, self.marked, self.number) = (attempt.spent, attempt.marked, attempt.number);
         if attempt.unsaved || matches!(end, End::Minted(_) | End::Adopted(_)) {
             self.save_at = attempt.unsaved.then_some(now + SAVE_AGAIN);
         }

@@ -2,9 +2,15 @@
 
 pub mod memory;
 
+use std::time::Duration;
+
 use super::grant::Grant;
 use super::key::StoreKey;
 use super::source::BoxFuture;
+
+/// The longest that an attempt holds a lease: a refresh, the login that follows a dead refresh token, what is saved
+/// around them. Who holds one for longer is dead, and nobody waits for one longer than this.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(30);
 
 /// Why a store could not do its work; the text is for people and holds no secret.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -14,6 +20,8 @@ pub struct StoreError(pub String);
 /// What is kept of a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stored {
+    /// Counts the grants of this name, whoever got them: clocks of several machines cannot tell which is the newer.
+    pub number: u64,
     /// The newest grant.
     pub grant: Grant,
     /// Its refresh token was sent and no reply to that was saved.
@@ -22,15 +30,30 @@ pub struct Stored {
 
 /// Where grants outlive their keeper.
 pub trait Store: Send + Sync + 'static {
-    /// What is kept under this name.
+    /// What is kept under this name, whoever holds the lease.
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>>;
 
-    /// Keeps this from now on; durable when it returns.
-    fn save<'a>(&'a self, key: &'a StoreKey, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// The sole right to ask for this token and to change what is kept, among all who share the store. Waits for it,
+    /// [`LONGEST_LEASE`] at most.
+    fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>>;
 
     /// The token's last reader is gone. A store that lasts keeps the grant for the next start; memory forgets it.
     fn retire(&self, key: &StoreKey);
 
     /// Whether what is saved survives the process.
     fn lasts(&self) -> bool;
+}
+
+/// A lease, and what was kept when it began: nobody can take the one and forget to read the other.
+pub struct Leased {
+    /// What is kept.
+    pub kept: Option<Stored>,
+    /// Until it is dropped.
+    pub lease: Box<dyn Lease>,
+}
+
+/// The sole right to change what is kept under one name; dropping it gives it back.
+pub trait Lease: Send {
+    /// Keeps this from now on; durable when it returns. Fails, and changes nothing, if the lease was lost.
+    fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>>;
 }

@@ -19,7 +19,7 @@ use super::plan::Policy;
 use super::pool::{TokenPool, TokenSpec};
 use super::source::BoxFuture;
 use super::store::memory::MemoryStore;
-use super::store::{Store, StoreError, Stored};
+use super::store::{Lease, Leased, Store, StoreError, Stored};
 use crate::clock::{Clock, Moment, PausedClock, SharedClock};
 use crate::record::TokenRecord;
 use fake::{Call, FakeSource, Reply, answer, grant};
@@ -55,23 +55,35 @@ impl Clock for JumpingClock {
 #[derive(Default)]
 struct TestStore {
     inner: MemoryStore,
+    moods: Arc<Moods>,
+    lasts: AtomicBool,
+}
+
+#[derive(Default)]
+struct Moods {
     log: Mutex<Vec<&'static str>>,
     away: AtomicBool,
-    lasts: AtomicBool,
     slow: AtomicU64,
 }
 
 impl TestStore {
-    fn note(&self, what: &'static str) {
-        self.log.lock().unwrap().push(what);
-    }
-
     fn log(&self) -> Vec<&'static str> {
-        self.log.lock().unwrap().clone()
+        self.moods.log.lock().unwrap().clone()
     }
 
     fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::Relaxed);
+        self.moods.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Another process saved this.
+    async fn put(&self, stored: &Stored) {
+        self.inner.lease(&store_key()).await.unwrap().lease.save(stored).await.unwrap();
+    }
+}
+
+impl Moods {
+    fn note(&self, what: &'static str) {
+        self.log.lock().unwrap().push(what);
     }
 
     async fn work(&self) -> Result<(), StoreError> {
@@ -81,29 +93,44 @@ impl TestStore {
     }
 }
 
+struct TestLease {
+    inner: Box<dyn Lease>,
+    moods: Arc<Moods>,
+}
+
 impl Store for TestStore {
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(async move {
-            self.work().await?;
+            self.moods.work().await?;
             self.inner.load(key).await
         })
     }
 
-    fn save<'a>(&'a self, key: &'a StoreKey, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
         Box::pin(async move {
-            self.work().await?;
-            self.note(if stored.refresh_sent { "mark" } else { "save" });
-            self.inner.save(key, stored).await
+            self.moods.work().await?;
+            let Leased { kept, lease } = self.inner.lease(key).await?;
+            Ok(Leased { kept, lease: Box::new(TestLease { inner: lease, moods: Arc::clone(&self.moods) }) })
         })
     }
 
     fn retire(&self, key: &StoreKey) {
-        self.note("retire");
+        self.moods.note("retire");
         self.inner.retire(key);
     }
 
     fn lasts(&self) -> bool {
         self.lasts.load(Ordering::Relaxed)
+    }
+}
+
+impl Lease for TestLease {
+    fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.moods.work().await?;
+            self.moods.note(if stored.refresh_sent { "mark" } else { "save" });
+            self.inner.save(stored).await
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::token::source::{Outcome, Step};
 
 async fn stored(world: &World, number: usize, age: Duration, refresh_sent: bool) {
     let grant = rotating(number, world.now() - age, HOUR);
-    world.store.inner.save(&store_key(), &Stored { grant, refresh_sent }).await.unwrap();
+    world.store.put(&Stored { number: number as u64, grant, refresh_sent }).await;
 }
 
 fn rotates() -> World {
@@ -34,15 +34,15 @@ async fn an_expired_stored_token_gives_its_refresh_token() {
 #[tokio::test(start_paused = true)]
 async fn a_token_is_saved_before_anybody_sees_it_and_marked_before_it_is_sent() {
     let world = rotates();
-    world.store.slow.store(1, Ordering::Relaxed);
+    world.store.moods.slow.store(1, Ordering::Relaxed);
     let handle = world.open();
-    pass(Duration::from_millis(1_600)).await;
+    pass(Duration::from_millis(2_600)).await;
     assert_eq!((world.source.count(), world.current(&handle)), (1, None), "got, but not saved yet");
     pass(seconds(1)).await;
     assert_eq!((world.store.log(), world.current(&handle)), (vec!["save"], Some("t1".to_owned())));
 
     handle.rejected(generation(1));
-    pass(Duration::from_millis(1_500)).await;
+    pass(Duration::from_millis(2_500)).await;
     assert_eq!(world.source.count(), 1, "not sent before the mark is saved");
     pass(seconds(1)).await;
     assert_eq!((world.source.count(), world.store.log()), (2, vec!["save", "mark"]));
@@ -101,10 +101,36 @@ async fn a_newer_token_in_the_store_is_adopted_instead_of_asking() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_higher_number_is_the_newer_token_whatever_the_clocks_say() {
+    let world = rotates();
+    let handle = world.opened().await;
+    pass(seconds(1800)).await;
+    stored(&world, 9, seconds(2000), false).await;
+    pass(seconds(1000)).await;
+    assert_eq!(world.source.calls()[1].refresh.as_deref(), Some("r9"));
+    drop(handle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_waits_for_the_one_of_another_process_and_takes_its_token() {
+    let world = rotates();
+    let handle = world.opened().await;
+    let mut theirs = world.store.inner.lease(&store_key()).await.unwrap();
+    handle.rejected(generation(1));
+    pass(seconds(3)).await;
+    assert_eq!(world.source.count(), 1, "whoever has the lease may be sending the refresh token");
+    let grant = rotating(9, world.now(), HOUR);
+    theirs.lease.save(&Stored { number: 2, grant, refresh_sent: false }).await.unwrap();
+    drop(theirs);
+    pass(seconds(1)).await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_older_token_in_the_store_is_not_adopted() {
     let world = rotates();
     let handle = world.opened().await;
-    stored(&world, 9, seconds(60), false).await;
+    stored(&world, 0, Duration::ZERO, false).await;
     pass(seconds(2750)).await;
     assert_eq!(world.source.calls()[1].refresh.as_deref(), Some("r1"));
     assert_eq!(world.current(&handle), Some("t2".to_owned()));
