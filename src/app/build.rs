@@ -39,7 +39,7 @@ pub(super) struct BuildError {
 
 impl Builder {
     pub(super) fn new(clock: SharedClock, pool: TokenPool, access: AccessLog) -> Self {
-        let journal = Arc::<Journal>::default();
+        let journal = Arc::new(Journal::default());
         journal.log(access);
         Self { clock, pool, journal, records: HashMap::new() }
     }

@@ -9,16 +9,18 @@ mod services;
 mod signals;
 mod view;
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admin::{self, Admin, Born, Command};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, StoreSettings};
+use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, StoreSettings};
 use crate::guard::Access;
 use crate::proxy::server::DataThread;
 use crate::record::ProxyRecord;
@@ -27,6 +29,7 @@ use crate::telemetry::{Format, Telemetry};
 use crate::token::pool::TokenPool;
 use crate::token::store::Store;
 use crate::token::store::memory::MemoryStore;
+use build::Builder;
 use doors::Doors;
 use services::Services;
 use signals::{Asked, Signals};
@@ -60,18 +63,16 @@ pub enum Failure {
     Signal(u8),
 }
 
-impl Failure {
-    fn start(what: &str, error: impl std::error::Error) -> Self {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::Start(format!("{what}: {error}{cause}"))
-    }
+fn cannot_start(error: impl std::error::Error) -> Failure {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Failure::Start(format!("{error}{cause}"))
 }
 
 /// Serves until a signal.
 pub fn run(start: Start) -> Result<(), Failure> {
     let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::start("cannot start the control thread", error))?;
+    let runtime = runtime.map_err(cannot_start)?;
     runtime.block_on(async { App::start(start, telemetry)?.serve().await })
 }
 
@@ -91,17 +92,18 @@ struct App {
 
 impl App {
     fn start(start: Start, telemetry: Telemetry) -> Result<Self, Failure> {
-        let Start { loader, loaded, watch, .. } = start;
+        let Start { loader, mut loaded, watch, .. } = start;
         let clock: SharedClock = Arc::new(SystemClock);
-        let signals = Signals::new(Arc::clone(&clock)).map_err(|error| Failure::start("cannot take signals", error))?;
+        let signals = Signals::new(Arc::clone(&clock)).map_err(cannot_start)?;
         let (trigger, shutdown) = shutdown::channel();
         let (send, commands) = mpsc::channel(16);
         // Bound before anything else: a taken address must not cost a token request.
-        let mut doors = Doors::bind(&loaded.settings).map_err(|error| Failure::start("cannot start", error))?;
+        let mut doors = Doors::bind(&mut loaded.settings).map_err(cannot_start)?;
+        doors.announce();
         let pool = TokenPool::start(Arc::clone(&clock), store(&loaded.settings.store), fastrand::Rng::new());
         let proxy = Arc::new(ProxyRecord::default());
         let admin = Arc::new(Admin {
-            upstreams: Default::default(),
+            upstreams: ArcSwap::default(),
             access: Access::default(),
             quit: loaded.settings.admin.quit,
             startup_hold: loaded.settings.runtime.startup_hold,
@@ -111,15 +113,13 @@ impl App {
             commands: send,
             born: Born::now(&clock),
         });
-        let Settings { runtime, limits, .. } = &loaded.settings;
-        let (runtime, limits) = (runtime.clone(), limits.clone());
-        doors.announce();
-        let services = Services::start(loader, loaded, watch, Arc::clone(&admin), &clock, &pool);
-        let services = services.map_err(|error| Failure::start("cannot start", error))?;
-        let serving =
-            serve_admin(&mut doors, &admin, &shutdown).map_err(|error| Failure::start("cannot start", error))?;
+        let (runtime, limits) = (loaded.settings.runtime.clone(), loaded.settings.limits.clone());
+        let builder = Builder::new(Arc::clone(&clock), pool.clone(), loaded.settings.log.access);
+        let services = Services::start(loader, loaded, mem::take(&mut doors.given), watch, Arc::clone(&admin), builder);
+        let services = services.map_err(cannot_start)?;
+        let serving = serve_admin(&mut doors, &admin, &shutdown).map_err(cannot_start)?;
         let data = DataThread::spawn(doors.data, services.routes(), limits, Arc::clone(&clock), proxy, shutdown);
-        let data = data.map_err(|error| Failure::start("cannot start the data thread", error))?;
+        let data = data.map_err(cannot_start)?;
         Ok(Self {
             admin: serving,
             services,
@@ -166,16 +166,17 @@ impl App {
         tracing::info!("stopping: no longer ready");
         self.trigger.advance(Phase::Announced);
         let delay = tokio::time::sleep(self.runtime.shutdown_delay);
-        self.unless_aborted(delay).await?;
+        or_abort(&mut self.signals, delay).await?;
         self.trigger.advance(Phase::Draining);
         let grace = self.runtime.shutdown_grace;
         let ended = async { tokio::time::timeout(grace, self.data.ended()).await };
-        if Self::or_abort(&mut self.signals, ended).await?.is_err() {
+        if or_abort(&mut self.signals, ended).await?.is_err() {
             self.trigger.advance(Phase::Cut);
             self.data.ended().await;
         }
-        self.services.close();
+        // While the tokens are still held: one that is let go of is revoked, and most want to outlive the process.
         let _ = tokio::time::timeout(FAREWELL, self.pool.shutdown()).await;
+        self.services.close();
         self.trigger.advance(Phase::Cut);
         // The answer to `POST /quit` may still be on its way.
         while let Some(ended) = self.admin.join_next().await {
@@ -184,21 +185,17 @@ impl App {
         tracing::info!(seconds = self.clock.now().since(began).as_secs_f64(), "stopped");
         Ok(())
     }
+}
 
-    async fn unless_aborted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        Self::or_abort(&mut self.signals, work).await
-    }
-
-    /// Does the work, unless a second signal ends everything.
-    async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Failure> {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return Ok(done),
-                asked = signals.next() => if let Asked::Abort(number) = asked {
-                    return Err(Failure::Signal(number));
-                },
-            }
+/// Does the work, unless a second signal ends everything.
+async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done),
+            asked = signals.next() => if let Asked::Abort(number) = asked {
+                return Err(Failure::Signal(number));
+            },
         }
     }
 }
@@ -226,5 +223,5 @@ fn telemetry(settings: &LogSettings, colour: bool) -> Result<Telemetry, Failure>
         Some(LogFormat::Json) => Format::Json,
         None => Format::for_stderr(),
     };
-    Telemetry::start(format, colour, &settings.level).map_err(|error| Failure::start("cannot log", error))
+    Telemetry::start(format, colour, &settings.level).map_err(cannot_start)
 }

@@ -9,16 +9,14 @@ use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
 use super::build::{BuildError, Builder, Built};
-use super::doors::listens;
+use super::doors::{Given, open};
 use super::view::View;
 use crate::admin::{Admin, AdminUpstream};
-use crate::clock::SharedClock;
-use crate::config::{AccessLog, Fingerprint, Inputs, Loaded, Loader, UpstreamConfig};
+use crate::config::{Fingerprint, Inputs, Loaded, Loader, UpstreamConfig};
 use crate::proxy::route::Routes;
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::Listen;
 use crate::token::handle::{State, TokenHandle};
-use crate::token::pool::TokenPool;
 
 /// One upstream: what serves now, and what would like to.
 struct Service {
@@ -34,7 +32,7 @@ pub(super) struct Services {
     builder: Builder,
     admin: Arc<Admin>,
     routes: Arc<ArcSwap<Routes>>,
-    listens: Vec<Listen>,
+    given: Given,
     all: Vec<Service>,
     /// Waits for the first token of each `next`, by its number.
     proving: JoinSet<u64>,
@@ -45,19 +43,19 @@ impl Services {
     pub(super) fn start(
         loader: Loader,
         loaded: Loaded,
+        given: Given,
         watch: bool,
         admin: Arc<Admin>,
-        clock: &SharedClock,
-        pool: &TokenPool,
+        builder: Builder,
     ) -> Result<Self, BuildError> {
         let watched = watch.then(|| (loaded.files.clone(), loaded.files.fingerprint()));
         let mut services = Self {
             loader,
             watched,
-            builder: Builder::new(Arc::clone(clock), pool.clone(), access_log(loaded.settings.log.access)),
+            builder,
             admin,
             routes: Arc::default(),
-            listens: listens(&loaded.settings),
+            given,
             all: Vec::new(),
             proving: JoinSet::new(),
             numbers: 0,
@@ -160,20 +158,35 @@ impl Services {
 
     /// Reads the configuration again. A bad one changes nothing.
     pub(super) fn reload(&mut self, data: &DataThread) -> Result<String, String> {
-        let loaded = self.loader.load().map_err(|report| report.text(false))?;
-        let wanted = listens(&loaded.settings);
-        let new: Vec<Listen> = wanted.iter().filter(|listen| !self.listens.contains(listen)).cloned().collect();
-        let bound = crate::proxy::listen::bind(&new).map_err(|error| format!("{error}; nothing was changed"))?;
-        let built = self.rebuild(loaded.settings.upstreams).map_err(|error| format!("{error}; nothing was changed"))?;
+        let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
+        let before = self.listens();
+        let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing was changed");
+        let opened = open(&mut loaded.settings.upstreams, &before, &self.given);
+        let (opened, given) = opened.map_err(|error| unchanged(&error))?;
+        let built = self.rebuild(loaded.settings.upstreams).map_err(|error| unchanged(&error))?;
         self.watched = self.watched.take().map(|_| (loaded.files.clone(), loaded.files.fingerprint()));
-        let gone: Vec<Listen> = self.listens.iter().filter(|listen| !wanted.contains(listen)).cloned().collect();
-        let message = format!("{} upstreams, {} new listeners, {} closed", built.len(), new.len(), gone.len());
-        (self.all, self.listens) = (built, wanted);
+        (self.all, self.given) = (built, given);
+        let after = self.listens();
+        let gone: Vec<Listen> = before.into_iter().filter(|listen| !after.contains(listen)).collect();
+        let message = format!("{} upstreams, {} listeners opened, {} closed", self.all.len(), opened.len(), gone.len());
+        // Opened before the routes name them, closed after: no call meets a route without its upstream.
+        opened.into_iter().for_each(|bound| data.open(bound));
         self.publish();
-        bound.into_iter().for_each(|bound| data.open(bound));
         gone.into_iter().for_each(|listen| data.close(listen));
         tracing::info!("configuration read again: {message}");
         Ok(message)
+    }
+
+    /// Each listener in service once.
+    fn listens(&self) -> Vec<Listen> {
+        let mut all: Vec<Listen> = Vec::new();
+        for service in &self.all {
+            let listen = &service.now.config.proxy.listen;
+            if !all.contains(listen) {
+                all.push(listen.clone());
+            }
+        }
+        all
     }
 
     fn rebuild(&mut self, configs: Vec<UpstreamConfig>) -> Result<Vec<Service>, BuildError> {
@@ -229,13 +242,5 @@ impl Service {
             token_record: Arc::clone(&self.now.upstream.token_record),
             tokens: Arc::clone(&self.view) as _,
         }
-    }
-}
-
-fn access_log(which: AccessLog) -> crate::record::AccessLog {
-    match which {
-        AccessLog::Errors => crate::record::AccessLog::Errors,
-        AccessLog::All => crate::record::AccessLog::All,
-        AccessLog::Off => crate::record::AccessLog::Off,
     }
 }

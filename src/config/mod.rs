@@ -14,9 +14,7 @@ pub use environment::Environment;
 pub use inputs::{Fingerprint, Inputs};
 pub use load::{Loaded, Loader};
 pub use report::Report;
-pub use settings::{
-    AccessLog, AdminSettings, LogFormat, LogSettings, Runtime, Settings, StoreSettings, UpstreamConfig, Variable,
-};
+pub use settings::{AdminSettings, LogFormat, LogSettings, Runtime, Settings, StoreSettings, UpstreamConfig, Variable};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::Inputs;
 use crate::flow::Flow;
 use crate::flow::client::OutboundProxy;
 use crate::proxy::settings::{Limits, Listen, UpstreamSettings};
+use crate::record::AccessLog;
 use crate::secret::Secret;
 use crate::tls::TlsSettings;
 
@@ -84,18 +85,6 @@ pub enum LogFormat {
     Text,
     /// For programs.
     Json,
-}
-
-/// Which requests are logged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum AccessLog {
-    /// Those that failed.
-    #[default]
-    Errors,
-    /// Each.
-    All,
-    /// None.
-    Off,
 }
 
 /// The `[store]` table: where tokens outlive the process.

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::proxy::settings::Listen;
+use crate::record::AccessLog;
 
 const YOUNIUM: &str = "[upstream.younium]\nflow = \"younium\"\n";
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::settings::{AccessLog, AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
+use super::super::settings::{AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
 use super::scope::Scope;
 use super::{listen, optional, or, outbound};
 use crate::document::{Node, Problems, Table};
 use crate::proxy::settings::{Limits, Listen};
+use crate::record::AccessLog;
 use crate::secret::Secret;
 
 /// The admin listener's port, where nobody says otherwise.
