@@ -2,3 +2,38 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, clippy::print_stderr)]
 
 mod support;
+
+#[path = "integration/demo.rs"]
+mod demo;
+#[path = "integration/dnb_europe.rs"]
+mod dnb_europe;
+#[path = "integration/doors.rs"]
+mod doors;
+#[path = "integration/errors.rs"]
+mod errors;
+#[path = "integration/faithful.rs"]
+mod faithful;
+#[path = "integration/guarding.rs"]
+mod guarding;
+#[path = "integration/herd.rs"]
+mod herd;
+#[path = "integration/outage.rs"]
+mod outage;
+#[path = "integration/plain.rs"]
+mod plain;
+#[path = "integration/rotation.rs"]
+mod rotation;
+#[path = "integration/secrets_stay.rs"]
+mod secrets_stay;
+#[path = "integration/simacan.rs"]
+mod simacan;
+#[path = "integration/stopping.rs"]
+mod stopping;
+#[path = "integration/streams.rs"]
+mod streams;
+#[path = "integration/wait.rs"]
+mod wait;
+#[path = "integration/yodlee.rs"]
+mod yodlee;
+#[path = "integration/younium.rs"]
+mod younium;
