@@ -104,9 +104,11 @@ impl Services {
             Ok(loaded) => loaded,
             Err(report) => return self.refuse(changed, &report.summary()),
         };
-        for config in loaded.settings.upstreams {
+        for mut config in loaded.settings.upstreams {
             let same = |index: &&usize| self.all[**index].now.config.proxy.name == config.proxy.name;
             let Some(&index) = changed.iter().find(same) else { continue };
+            // Only its secrets are new: it stays where its callers are.
+            config.proxy.listen = self.all[index].now.config.proxy.listen.clone();
             match self.builder.build(config, true) {
                 Ok(built) => self.try_built(index, built),
                 Err(error) => self.refuse(&[index], &error.to_string()),
