@@ -29,7 +29,9 @@ pub(super) struct Attempt {
     pub(super) marked: bool,
     /// When a token was asked for.
     pub(super) requested: Option<Moment>,
-    /// The new grant could not be saved.
+    /// A rejection asks for it.
+    pub(super) forced: bool,
+    /// The newest grant could not be saved.
     pub(super) unsaved: bool,
 }
 
@@ -71,11 +73,11 @@ impl Attempt {
         let store = Arc::clone(&self.store);
         let key = &self.spec.store_key.clone();
         // Whoever holds the lease may wait for a slow endpoint; a token that is there already serves without it.
-        if let Some(grant) = store.load(key).await.ok().flatten().and_then(|stored| self.adopt(&stored)) {
+        if let Some(grant) = self.look().await {
             return End::Adopted(grant);
         }
         let mut turn = match store.lease(key).await {
-            Ok(leased) => match leased.kept.and_then(|stored| self.take_over(&stored)) {
+            Ok(leased) => match self.take_over(leased.kept.as_ref()) {
                 Some(grant) => return End::Adopted(grant),
                 None => Ok(leased.lease),
             },
@@ -84,18 +86,26 @@ impl Attempt {
         if self.is_too_early() {
             return End::TooEarly;
         }
+        if let Err(error) = &turn
+            && self.store.is_shared()
+            && !self.is_needed()
+        {
+            return End::Failed(no_store(error));
+        }
         let result = match self.step() {
-            Step::Login => self.ask(Step::Login).await,
+            Step::Login => self.ask(Step::Login).await.map_err(End::Failed),
             Step::Refresh => self.refresh(&mut turn).await,
         };
         match result {
-            Ok(grant) => {
-                self.number += 1;
-                self.save(&grant, turn).await;
-                End::Minted(grant)
-            }
-            Err(error) => End::Failed(error),
+            Ok(grant) => self.save(grant, turn).await,
+            Err(end) => end,
         }
+    }
+
+    /// What the store has now, if it is newer and serves.
+    async fn look(&mut self) -> Option<Grant> {
+        let stored = self.store.load(&self.spec.store_key).await.ok().flatten()?;
+        self.adopt(&stored)
     }
 
     /// Whether what the store has is not the grant that we know, and came after it.
@@ -105,7 +115,7 @@ impl Attempt {
     }
 
     /// Makes a newer grant of the store the previous one, if its token saves the request; gives it back then.
-    fn adopt(&mut self, stored: &Stored) -> Option<Grant> {
+    pub(super) fn adopt(&mut self, stored: &Stored) -> Option<Grant> {
         let same_token = self.previous.as_ref().is_some_and(|ours| ours.access == stored.grant.access);
         let rejected = self.rejected && same_token;
         let token = token_of(&stored.grant, Generation::default(), &self.spec);
@@ -113,14 +123,19 @@ impl Attempt {
         if !serves || !self.is_newer(stored) {
             return None;
         }
-        (self.rejected, self.spent, self.marked) = (rejected, false, false);
+        (self.rejected, self.spent, self.marked, self.unsaved) = (rejected, false, false, false);
+        // Of the time before our own start nobody knows who accepted the token since.
+        self.forced = stored.forced && self.previous.is_some();
         self.number = stored.number;
         self.previous = Some(stored.grant.clone());
         self.previous.clone()
     }
 
     /// The same under the lease, where a newer grant is taken over even if its token does not serve.
-    fn take_over(&mut self, stored: &Stored) -> Option<Grant> {
+    fn take_over(&mut self, kept: Option<&Stored>) -> Option<Grant> {
+        // The store lost what it had, and maybe what came after it: our refresh token may not be the newest.
+        self.spent |= kept.map_or(0, |stored| stored.number) < self.number && !self.unsaved;
+        let stored = kept?;
         if let Some(grant) = self.adopt(stored) {
             return Some(grant);
         }
@@ -134,6 +149,11 @@ impl Attempt {
         // Whoever set the mark did not live to save the reply: the refresh token may be gone already.
         self.spent |= stored.refresh_sent && !self.marked;
         None
+    }
+
+    /// Whether requests would fail without a new token.
+    fn is_needed(&self) -> bool {
+        self.rejected || self.spec.prove || !self.is_usable()
     }
 
     fn is_usable(&self) -> bool {
@@ -155,26 +175,33 @@ impl Attempt {
     }
 
     /// A refresh; a refresh token that turns out dead is followed by one login.
-    async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, MintError> {
+    async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, End> {
         let can_login = self.spec.source.can_login();
         if let Err(error) = self.mark(turn).await {
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
-            return if can_login && !self.is_usable() { self.ask(Step::Login).await } else { Err(no_store(&error)) };
+            let asked = if can_login && self.is_needed() { self.ask(Step::Login).await } else { Err(no_store(&error)) };
+            return asked.map_err(End::Failed);
         }
         let error = match self.ask(Step::Refresh).await {
             Ok(grant) => return Ok(grant),
             Err(error) => error,
         };
+        // We may have slept for longer than the lease, and somebody else has used the refresh token.
+        if error.grant_is_dead
+            && let Some(grant) = self.look().await
+        {
+            return Err(End::Adopted(grant));
+        }
         if error.grant_is_dead && can_login {
             tracing::info!(upstream = %self.spec.record.upstream, "the refresh token is dead, logging in: {error}");
             self.spent = true;
-            return self.ask(Step::Login).await;
+            return self.ask(Step::Login).await.map_err(End::Failed);
         }
         if error.outcome == Outcome::Connect {
             self.unmark(turn).await;
         }
-        Err(error)
+        Err(End::Failed(error))
     }
 
     /// Records that the refresh token is about to be sent.
@@ -184,7 +211,7 @@ impl Attempt {
         }
         let lease = turn.as_mut().map_err(|error| error.clone())?;
         if let Some(grant) = self.previous.clone() {
-            lease.save(&Stored { number: self.number, grant, refresh_sent: true }).await?;
+            lease.save(&Stored { number: self.number, grant, refresh_sent: true, forced: false }).await?;
             self.marked = true;
         }
         Ok(())
@@ -193,7 +220,8 @@ impl Attempt {
     /// Without a connection nothing was sent.
     async fn unmark(&mut self, turn: &mut Turn) {
         let (Some(grant), Ok(lease)) = (self.previous.clone().filter(|_| self.marked), turn) else { return };
-        self.marked = lease.save(&Stored { number: self.number, grant, refresh_sent: false }).await.is_err();
+        let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
+        self.marked = lease.save(&stored).await.is_err();
     }
 
     async fn ask(&mut self, step: Step) -> Result<Grant, MintError> {
@@ -211,26 +239,35 @@ impl Attempt {
         result
     }
 
-    async fn save(&mut self, grant: &Grant, turn: Turn) {
-        let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false };
+    /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
+    async fn save(&mut self, grant: Grant, turn: Turn) -> End {
+        self.number += 1;
+        let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false, forced: self.forced };
         let saved = match turn {
             Ok(mut lease) => lease.save(&stored).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = saved {
-            tracing::warn!(upstream = %self.spec.record.upstream, "the new token is used, but not saved: {error}");
-            self.unsaved = true;
+        let said = std::mem::replace(&mut self.unsaved, saved.is_err());
+        let Err(error) = saved else { return End::Minted(grant) };
+        if let Some(others) = self.look().await {
+            return End::Adopted(others);
         }
+        if !said {
+            tracing::warn!(upstream = %self.spec.record.upstream, "the new token is used, but not saved: {error}");
+        }
+        End::Minted(grant)
     }
 
-    /// Saves a grant that could not be saved when it came, unless the store has a newer one by now.
-    pub(super) async fn save_again(self) -> bool {
-        let Some(grant) = self.previous.clone() else { return true };
-        let Ok(mut leased) = self.store.lease(&self.spec.store_key).await else { return false };
-        if leased.kept.as_ref().is_some_and(|stored| self.is_newer(stored)) {
-            return true;
+    /// Saves a grant that could not be saved when it came, or gives back the newer one that the store has by now.
+    pub(super) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
+        let Some(grant) = self.previous.clone() else { return Ok(None) };
+        let mut leased = self.store.lease(&self.spec.store_key).await?;
+        let newer = leased.kept.take().filter(|stored| self.is_newer(stored));
+        if newer.is_none() {
+            let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
+            leased.lease.save(&stored).await?;
         }
-        leased.lease.save(&Stored { number: self.number, grant, refresh_sent: false }).await.is_ok()
+        Ok(newer)
     }
 }
 

@@ -238,7 +238,8 @@ impl Keeper {
             spent: self.spent,
             marked: self.marked,
             requested: None,
-            unsaved: false,
+            forced: self.view.forcing,
+            unsaved: self.save_at.is_some(),
         }
     }
 

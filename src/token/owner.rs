@@ -15,7 +15,7 @@ use super::keeper::{Job, Keeper};
 use super::key::StoreKey;
 use super::pool::{Registry, TokenSpec};
 use super::source::Outcome;
-use super::store::Store;
+use super::store::{Change, Store, Stored};
 use crate::clock::{Moment, SharedClock};
 
 /// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
@@ -38,6 +38,8 @@ pub(super) enum Command {
     Open { id: KeeperId, spec: TokenSpec, board: Weak<Board> },
     /// Word from a reader.
     Word(KeeperId, Word),
+    /// Others changed what the store keeps.
+    Changed(Change),
     /// Come to an end, and say when.
     Shutdown(oneshot::Sender<()>),
 }
@@ -46,6 +48,7 @@ pub(super) enum Command {
 enum Done {
     Minted(Box<(Attempt, End)>),
     Saved(bool),
+    Looked(Option<Stored>),
     Revoked,
 }
 
@@ -82,6 +85,7 @@ impl Owner {
                 command = self.commands.recv() => match command {
                     Some(Command::Open { id, spec, board }) => self.open(id, spec, board),
                     Some(Command::Word(id, word)) => self.word(id, word),
+                    Some(Command::Changed(change)) => self.changed(&change),
                     Some(Command::Shutdown(done)) => {
                         let _ = tokio::time::timeout(LAST_WORK, self.finish()).await;
                         let _ = done.send(());
@@ -118,6 +122,17 @@ impl Owner {
         }
     }
 
+    /// Looks at what the store has now, for every keeper that it concerns.
+    fn changed(&mut self, change: &Change) {
+        for (id, keeper) in &self.keepers {
+            let key = &keeper.spec().store_key;
+            if *change == Change::Any || matches!(change, Change::Of(changed) if changed == key) {
+                let (id, key, store) = (*id, key.clone(), Arc::clone(&self.context.store));
+                self.jobs.spawn(async move { (id, Done::Looked(store.load(&key).await.ok().flatten())) });
+            }
+        }
+    }
+
     fn done(&mut self, id: KeeperId, done: Done) {
         let Some(keeper) = self.keepers.get_mut(&id) else { return };
         match done {
@@ -126,6 +141,7 @@ impl Owner {
                 keeper.ended(attempt, end, &mut self.context);
             }
             Done::Saved(done) => keeper.saved(done, self.context.clock.now()),
+            Done::Looked(stored) => keeper.looked(stored.as_ref(), &mut self.context),
             Done::Revoked => {}
         }
         self.settle(id, true);
@@ -154,7 +170,14 @@ impl Owner {
                 self.jobs.spawn(async move { (id, Done::Minted(Box::new(attempt.run().await))) });
             }
             Some(Job::Save(attempt)) => {
-                self.jobs.spawn(async move { (id, Done::Saved(attempt.save_again().await)) });
+                self.jobs.spawn(async move {
+                    let done = match attempt.save_again().await {
+                        Ok(None) => Done::Saved(true),
+                        Ok(newer) => Done::Looked(newer),
+                        Err(_) => Done::Saved(false),
+                    };
+                    (id, done)
+                });
             }
             None if over => self.retire(id),
             None => {}

@@ -45,6 +45,12 @@ impl TokenPool {
     /// Starts the pool's task on the current runtime.
     pub fn start(clock: SharedClock, store: Arc<dyn Store>, random: fastrand::Rng) -> Self {
         let (commands, heard) = mpsc::unbounded_channel();
+        let told = commands.downgrade();
+        store.on_change(Box::new(move |change| {
+            if let Some(commands) = told.upgrade() {
+                let _ = commands.send(Command::Changed(change));
+            }
+        }));
         let registry = Arc::new(Registry::default());
         let context = Context { clock: Arc::clone(&clock), store, random };
         tokio::spawn(Owner::new(context, Arc::clone(&registry), heard).run());

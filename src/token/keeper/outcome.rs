@@ -12,6 +12,7 @@ use crate::token::handle::Forced;
 use crate::token::owner::Context;
 use crate::token::plan::Held;
 use crate::token::source::{MintError, Outcome};
+use crate::token::store::Stored;
 use crate::token::view::Trouble;
 
 /// How long to wait before a grant that could not be saved is tried again.
@@ -31,7 +32,13 @@ impl Keeper {
             board.forget_use();
         }
         match end {
-            End::Adopted(grant) => self.succeed(grant, context),
+            End::Adopted(grant) => {
+                if attempt.forced && !self.view.forcing {
+                    self.bounds.started(now);
+                }
+                self.view.forcing |= attempt.forced;
+                self.succeed(grant, context);
+            }
             End::Minted(grant) => {
                 self.spec.prove = false;
                 (self.spent, self.marked) = (false, false);
@@ -48,6 +55,18 @@ impl Keeper {
             }
         }
         self.report(before);
+    }
+
+    /// Others changed what the store has. An attempt under way looks for itself.
+    pub(in crate::token) fn looked(&mut self, stored: Option<&Stored>, context: &mut Context) {
+        if self.view.running {
+            return;
+        }
+        let mut attempt = self.attempt(context);
+        match stored.and_then(|stored| attempt.adopt(stored)) {
+            Some(grant) => self.ended(attempt, End::Adopted(grant), context),
+            None => self.save_at = self.save_at.map(|_| context.clock.now()),
+        }
     }
 
     /// An attempt to save an unsaved grant ended.
@@ -101,7 +120,8 @@ impl Keeper {
         let present = self.view.token.as_deref();
         let same = present.filter(|token| token.access == grant.access && token.captures == grant.captures);
         self.held = Some(Held::new(&grant, same.map(|token| token.life), context.random.f64()));
-        let generation = same.map_or(Generation(self.view.generation().0 + 1), |token| token.generation);
+        let next = Generation(self.number.max(self.view.generation().0 + 1));
+        let generation = same.map_or(next, |token| token.generation);
         let is_new = same.is_none();
         let token = token_of(&grant, generation, &self.spec);
         self.grant = Some(grant);

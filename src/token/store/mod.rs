@@ -26,7 +26,21 @@ pub struct Stored {
     pub grant: Grant,
     /// Its refresh token was sent and no reply to that was saved.
     pub refresh_sent: bool,
+    /// A rejection asked for it: until an answer accepts it, the bounds on forced renewals count it for everybody.
+    pub forced: bool,
 }
+
+/// What others changed in a store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// What is kept under this name.
+    Of(StoreKey),
+    /// Who knows: for a while nothing was heard.
+    Any,
+}
+
+/// How a store tells of changes.
+pub type Tell = Box<dyn Fn(Change) + Send + Sync>;
 
 /// Where grants outlive their keeper.
 pub trait Store: Send + Sync + 'static {
@@ -42,6 +56,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether what is saved survives the process.
     fn lasts(&self) -> bool;
+
+    /// Whether other processes use the same tokens at the same time. While such a store is away, a token is used to
+    /// its end: renewed before, each process would ask for one of its own, and again at each renewal.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// From now on tells what others change. A store that does not hear of it is only looked at before each attempt.
+    fn on_change(&self, _tell: Tell) {}
 }
 
 /// A lease, and what was kept when it began: nobody can take the one and forget to read the other.

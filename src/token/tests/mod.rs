@@ -9,7 +9,7 @@ mod storing;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use super::grant::{Generation, Token};
@@ -19,7 +19,7 @@ use super::plan::Policy;
 use super::pool::{TokenPool, TokenSpec};
 use super::source::BoxFuture;
 use super::store::memory::MemoryStore;
-use super::store::{Lease, Leased, Store, StoreError, Stored};
+use super::store::{Change, Lease, Leased, Store, StoreError, Stored, Tell};
 use crate::clock::{Clock, Moment, PausedClock, SharedClock};
 use crate::record::TokenRecord;
 use fake::{Call, FakeSource, Reply, answer, grant};
@@ -57,12 +57,16 @@ struct TestStore {
     inner: MemoryStore,
     moods: Arc<Moods>,
     lasts: AtomicBool,
+    shared: AtomicBool,
+    tell: OnceLock<Tell>,
 }
 
 #[derive(Default)]
 struct Moods {
     log: Mutex<Vec<&'static str>>,
     away: AtomicBool,
+    /// Another process took the lease from us and saved this.
+    usurped: Mutex<Option<Stored>>,
     slow: AtomicU64,
 }
 
@@ -78,6 +82,10 @@ impl TestStore {
     /// Another process saved this.
     async fn put(&self, stored: &Stored) {
         self.inner.lease(&store_key()).await.unwrap().lease.save(stored).await.unwrap();
+    }
+
+    fn tell(&self, change: Change) {
+        self.tell.get().unwrap()(change);
     }
 }
 
@@ -102,7 +110,8 @@ impl Store for TestStore {
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(async move {
             self.moods.work().await?;
-            self.inner.load(key).await
+            let usurped = self.moods.usurped.lock().unwrap().clone();
+            if usurped.is_some() { Ok(usurped) } else { self.inner.load(key).await }
         })
     }
 
@@ -122,12 +131,23 @@ impl Store for TestStore {
     fn lasts(&self) -> bool {
         self.lasts.load(Ordering::Relaxed)
     }
+
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    fn on_change(&self, tell: Tell) {
+        assert!(self.tell.set(tell).is_ok());
+    }
 }
 
 impl Lease for TestLease {
     fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.moods.work().await?;
+            if self.moods.usurped.lock().unwrap().is_some() {
+                return Err(StoreError("the lease was lost".to_owned()));
+            }
             self.moods.note(if stored.refresh_sent { "mark" } else { "save" });
             self.inner.save(stored).await
         })

@@ -3,11 +3,18 @@
 use super::*;
 use crate::token::fake::{error, rotating};
 use crate::token::handle::State;
-use crate::token::source::{Outcome, Step};
+use crate::token::source::{MintError, Outcome, Step};
 
 async fn stored(world: &World, number: usize, age: Duration, refresh_sent: bool) {
     let grant = rotating(number, world.now() - age, HOUR);
-    world.store.put(&Stored { number: number as u64, grant, refresh_sent }).await;
+    world.store.put(&Stored { number: number as u64, grant, refresh_sent, forced: false }).await;
+}
+
+/// The lease was lost to somebody who has saved since.
+fn usurp(world: &World, number: usize) {
+    let grant = rotating(number, world.now(), HOUR);
+    let theirs = Stored { number: number as u64, grant, refresh_sent: false, forced: false };
+    *world.store.moods.usurped.lock().unwrap() = Some(theirs);
 }
 
 fn rotates() -> World {
@@ -97,7 +104,7 @@ async fn a_newer_token_in_the_store_is_adopted_instead_of_asking() {
     stored(&world, 9, seconds(60), false).await;
     pass(seconds(1000)).await;
     assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 1));
-    assert_eq!(handle.generation(), generation(2));
+    assert_eq!(handle.generation(), generation(9));
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,20 +127,87 @@ async fn a_renewal_waits_for_the_one_of_another_process_and_takes_its_token() {
     pass(seconds(3)).await;
     assert_eq!(world.source.count(), 1, "whoever has the lease may be sending the refresh token");
     let grant = rotating(9, world.now(), HOUR);
-    theirs.lease.save(&Stored { number: 2, grant, refresh_sent: false }).await.unwrap();
+    theirs.lease.save(&Stored { number: 2, grant, refresh_sent: false, forced: false }).await.unwrap();
     drop(theirs);
     pass(seconds(1)).await;
     assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_older_token_in_the_store_is_not_adopted() {
+async fn an_older_token_in_the_store_is_not_adopted_and_means_that_a_newer_one_was_lost() {
     let world = rotates();
     let handle = world.opened().await;
     stored(&world, 0, Duration::ZERO, false).await;
     pass(seconds(2750)).await;
-    assert_eq!(world.source.calls()[1].refresh.as_deref(), Some("r1"));
+    assert_eq!(world.source.steps(), [Step::Login, Step::Login], "nobody knows the newest refresh token");
     assert_eq!(world.current(&handle), Some("t2".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_save_is_adopted_as_soon_as_the_store_tells() {
+    for change in [Change::Of(store_key()), Change::Any] {
+        let world = rotates();
+        let handle = world.opened().await;
+        stored(&world, 9, Duration::ZERO, false).await;
+        world.store.tell(Change::Of(StoreKey::new(["another"])));
+        pass(seconds(1)).await;
+        assert_eq!(world.current(&handle), Some("t1".to_owned()));
+        world.store.tell(change);
+        pass(Duration::from_millis(10)).await;
+        assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_renewal_of_others_that_is_rejected_holds_the_next_one_here_too() {
+    let world = rotates();
+    let handle = world.opened().await;
+    let grant = rotating(9, world.now(), HOUR);
+    world.store.put(&Stored { number: 9, grant, refresh_sent: false, forced: true }).await;
+    world.store.tell(Change::Any);
+    pass(seconds(1)).await;
+    assert_eq!(handle.renewed_after(generation(9), PATIENCE).await, None);
+    assert_eq!(world.source.count(), 1);
+    pass(seconds(31)).await;
+    assert!(handle.renewed_after(generation(9), PATIENCE).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_lost_ends_with_the_token_of_those_who_took_it() {
+    let world =
+        World::new(|number, call| (seconds(if number == 1 { 0 } else { 5 }), Ok(rotating(number, call.at, HOUR))));
+    let handle = world.opened().await;
+    handle.rejected(generation(1));
+    pass(seconds(1)).await;
+    usurp(&world, 9);
+    pass(seconds(5)).await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_others_used_meanwhile_needs_no_login() {
+    let world = World::new(|number, call| match number {
+        1 => answer(Ok(rotating(1, call.at, HOUR))),
+        _ => (seconds(5), Err(MintError { grant_is_dead: true, ..error(Outcome::Rejected) })),
+    });
+    let handle = world.opened().await;
+    handle.rejected(generation(1));
+    pass(seconds(1)).await;
+    usurp(&world, 9);
+    pass(seconds(5)).await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_shared_store_is_away_every_token_is_used_to_its_end() {
+    let world = World::steady(HOUR);
+    world.store.shared.store(true, Ordering::Relaxed);
+    let handle = world.opened().await;
+    world.store.set_away(true);
+    pass(seconds(3590)).await;
+    assert_eq!((world.source.count(), handle.status().state), (1, State::Degraded));
+    pass(seconds(9)).await;
+    assert_eq!((world.source.count(), handle.status().state), (2, State::Fresh), "at the end, not after it");
 }
 
 #[tokio::test(start_paused = true)]
