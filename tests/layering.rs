@@ -25,6 +25,8 @@ const EXPOSING_FILES: &[(&str, &str)] = &[
     ("src/flow/mint.rs", "puts it into requests to the token endpoint, and keeps it out of error texts"),
     ("src/flow/template.rs", "puts variables into the templates of requests"),
     ("src/token/key.rs", "hashes it, with everything else that makes a token, into the key of the token"),
+    ("src/token/store/format.rs", "writes tokens to a lasting store"),
+    ("src/token/store/seal.rs", "derives the key that seals what is stored"),
 ];
 
 /// Every Rust file below `directory`, as (path from the root of the crate, text), sorted.

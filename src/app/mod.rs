@@ -7,6 +7,7 @@ mod build;
 mod doors;
 mod services;
 mod signals;
+pub mod store;
 mod view;
 
 use std::mem;
@@ -20,15 +21,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admin::{self, Admin, Born, Command};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, StoreSettings};
+use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings};
 use crate::guard::Access;
 use crate::proxy::server::DataThread;
 use crate::record::ProxyRecord;
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
 use crate::telemetry::{Format, Telemetry};
 use crate::token::pool::TokenPool;
-use crate::token::store::Store;
-use crate::token::store::memory::MemoryStore;
 use build::Builder;
 use doors::Doors;
 use services::Services;
@@ -100,7 +99,7 @@ impl App {
         // Bound before anything else: a taken address must not cost a token request.
         let mut doors = Doors::bind(&mut loaded.settings).map_err(cannot_start)?;
         doors.announce();
-        let pool = TokenPool::start(Arc::clone(&clock), store(&loaded.settings.store), fastrand::Rng::new());
+        let pool = pool(&loaded.settings, &clock)?;
         let proxy = Arc::new(ProxyRecord::default());
         let admin = Arc::new(Admin {
             upstreams: ArcSwap::default(),
@@ -208,13 +207,9 @@ fn serve_admin(doors: &mut Doors, admin: &Arc<Admin>, shutdown: &Shutdown) -> st
     Ok(serving)
 }
 
-fn store(settings: &StoreSettings) -> Arc<dyn Store> {
-    match settings {
-        // The others are refused when the configuration is read.
-        StoreSettings::Memory | StoreSettings::File { .. } | StoreSettings::Redis { .. } => {
-            Arc::new(MemoryStore::default())
-        }
-    }
+fn pool(settings: &Settings, clock: &SharedClock) -> Result<TokenPool, Failure> {
+    let store = store::open(settings, clock).map_err(cannot_start)?;
+    Ok(TokenPool::start(Arc::clone(clock), store, fastrand::Rng::new()))
 }
 
 fn telemetry(settings: &LogSettings, colour: bool) -> Result<Telemetry, Failure> {

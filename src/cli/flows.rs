@@ -126,6 +126,10 @@ fn block(flow: &FlowSpec) -> String {
     for variable in flow.variables().iter().filter(|variable| !variable.environment) {
         text.push_str(&line(name, variable));
     }
+    if flow.starts_from_refresh_token() {
+        text.push_str("\n[store]\nkind = \"file\"\npath = \"tokens\"  # a directory\n");
+        text.push_str("key = { env = \"STORE_KEY\" }  # seals what is stored: long and random\n");
+    }
     text
 }
 

@@ -51,6 +51,7 @@ pub(super) fn compile(
         owned: inject.owned(),
         policy: policy(spec, &binder),
         store_key: store_key(spec, &resolved),
+        uses_refresh_tokens: calls.refresh.as_ref().is_some_and(|call| call.request.uses("refresh_token")),
         needs_lasting_store: spec.starts_from_refresh_token(),
         makes_requests: spec.token.is_some() || spec.refresh.is_some(),
         revoke_at_shutdown: spec.revoke.as_ref().is_some_and(|revoke| revoke.at_shutdown),

@@ -53,6 +53,8 @@ pub struct Flow {
     pub usage: Arc<dyn Usage>,
     /// The flow's name in a store.
     pub store_key: StoreKey,
+    /// Whether it sends refresh tokens, each of which may work only once.
+    pub uses_refresh_tokens: bool,
     /// Starts from a refresh token that was given, so it needs a store that lasts.
     pub needs_lasting_store: bool,
     /// Whether it makes token requests at all; `bearer`, `api-key` and `basic` make none.

@@ -22,7 +22,7 @@ macro_rules! shipped {
     };
 }
 
-static ALL: [Shipped; 11] = shipped![
+static ALL: [Shipped; 12] = shipped![
     "api-key",
     "basic",
     "bearer",
@@ -30,6 +30,7 @@ static ALL: [Shipped; 11] = shipped![
     "oauth2",
     "oauth2-password",
     "oauth2-post",
+    "oauth2-refresh",
     "simacan",
     "yodlee",
     "younium",

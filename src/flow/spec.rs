@@ -153,8 +153,8 @@ impl FlowSpec {
         requests.into_iter().flat_map(TokenRequest::templates).collect()
     }
 
-    /// Whether it starts from a refresh token that was given.
-    pub(super) fn starts_from_refresh_token(&self) -> bool {
+    /// Whether it starts from a refresh token that was given, and so needs a store that lasts.
+    pub fn starts_from_refresh_token(&self) -> bool {
         self.token.is_none() && self.refresh.is_some()
     }
 }

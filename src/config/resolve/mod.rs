@@ -36,10 +36,12 @@ pub(super) fn settings(
     let limits = tables::limits(root.get("limits"), problems);
     let upstreams = upstreams(&root, environment, &flows, problems);
     flows.warn_unused(problems);
+    let store_node = root.get("store");
     root.finish(problems);
     let found = upstreams.iter().map(|(node, found)| (node, &found.door)).collect::<Vec<_>>();
     routes::check(&found, admin.as_ref().map(|admin| &admin.listen), problems);
     lasting_store(&upstreams, store.as_ref(), problems);
+    sealed_store(&upstreams, store.as_ref().zip(store_node), problems);
     let upstreams = upstreams.into_iter().map(|(_, found)| found.config).collect::<Option<_>>()?;
     Some(Settings { upstreams, admin: admin?, log: log?, store: store?, runtime: runtime?, limits: limits? })
 }
@@ -69,6 +71,22 @@ fn lasting_store(upstreams: &[(Node<'_>, upstream::Found)], store: Option<&Store
         let Some(config) = found.config.as_ref().filter(|config| config.flow.needs_lasting_store) else { continue };
         let message = format!("the flow `{}` starts from a refresh token, which memory would lose", config.flow.name);
         node.error(problems, message, Some("set `store.kind` to one that lasts: `file` or `redis`".into()));
+    }
+}
+
+/// Whoever reads a refresh token can be the user until somebody notices.
+fn sealed_store(
+    upstreams: &[(Node<'_>, upstream::Found)],
+    store: Option<(&StoreSettings, Node<'_>)>,
+    problems: &Problems,
+) {
+    let Some((StoreSettings::File { key: None, .. } | StoreSettings::Redis { key: None, .. }, node)) = store else {
+        return;
+    };
+    let flows = upstreams.iter().filter_map(|(_, found)| found.config.as_ref().map(|config| &config.flow));
+    if let Some(flow) = flows.into_iter().find(|flow| flow.uses_refresh_tokens) {
+        let message = format!("the store keeps refresh tokens of the flow `{}`, but does not seal them", flow.name);
+        node.warn(problems, message, Some("set `store.key` to a long random secret".into()));
     }
 }
 

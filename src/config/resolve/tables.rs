@@ -76,7 +76,9 @@ pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSe
         },
         _ => return Some(StoreSettings::Memory),
     };
-    built(&node, kind, scope.problems)?;
+    if kind == "redis" {
+        built(&node, kind, scope.problems)?;
+    }
     Some(store)
 }
 

@@ -5,7 +5,7 @@ use crate::flow::{Flow, Values};
 use crate::secret::Secret;
 
 /// Values that need every kind of encoding.
-const SAMPLES: [(&str, &str); 14] = [
+const SAMPLES: [(&str, &str); 15] = [
     ("client_id", "id 1"),
     ("client_secret", "s:%+é\"'\\"),
     ("legal_entity", "Acme AB"),
@@ -18,6 +18,7 @@ const SAMPLES: [(&str, &str); 14] = [
     ("audience", "https://api.example/"),
     ("resource", ""),
     ("token", "tok"),
+    ("refresh_token", "first"),
     ("key", "k1"),
     ("header", "X-Key"),
 ];
@@ -189,6 +190,20 @@ fn oauth2_encodes_its_pair_as_the_rfc_says_and_leaves_out_what_is_not_given() {
         request(&password, Which::Refresh),
         format!("{head}{basic}{kind}grant_type=refresh_token&refresh_token=r%2Ft%2B1")
     );
+}
+
+#[test]
+fn oauth2_refresh_starts_from_the_given_refresh_token() {
+    let flow = compiled("oauth2-refresh", None, &[]);
+    assert_eq!(
+        request(&flow, Which::Refresh),
+        "POST https://login.example/token?tenant=a%20b\naccept: application/json\n\
+         authorization: Basic aWQrMTpzJTNBJTI1JTJCJUMzJUE5JTIyJTI3JTVD\n\
+         content-type: application/x-www-form-urlencoded\n\n\
+         grant_type=refresh_token&refresh_token=r%2Ft%2B1&scope=a+b&audience=https%3A%2F%2Fapi.example%2F"
+    );
+    assert!(flow.needs_lasting_store && flow.uses_refresh_tokens && flow.calls.token.is_none());
+    assert!(!compiled("oauth2", None, &[]).uses_refresh_tokens);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Where grants outlive their keeper.
 
+pub mod file;
+pub mod format;
 pub mod memory;
+mod seal;
 
 use std::time::Duration;
 

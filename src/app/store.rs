@@ -1,0 +1,23 @@
+//! The store of the settings, opened.
+
+use std::sync::Arc;
+
+use crate::clock::SharedClock;
+use crate::config::{Settings, StoreSettings};
+use crate::token::store::file::FileStore;
+use crate::token::store::format::Format;
+use crate::token::store::memory::MemoryStore;
+use crate::token::store::{Store, StoreError};
+
+/// Opens the store that tokens are kept in.
+pub fn open(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Store>, StoreError> {
+    let refreshes = settings.upstreams.iter().any(|upstream| upstream.flow.uses_refresh_tokens);
+    match &settings.store {
+        StoreSettings::Memory => Ok(Arc::new(MemoryStore::default())),
+        StoreSettings::File { path, key } => {
+            let format = Format::new(Arc::clone(clock), key.as_ref())?;
+            Ok(Arc::new(FileStore::open(path.clone(), format, refreshes)?))
+        }
+        StoreSettings::Redis { .. } => Err(StoreError("the store `redis` is not built yet".into())),
+    }
+}

@@ -1,0 +1,248 @@
+//! Tokens in a directory: one file each, replaced whole, and a lock beside it.
+//!
+//! Nothing here runs on a thread that serves requests. A token's files are `NAME.json`, `NAME.lock`, which stays, and
+//! `NAME.tmp` for as long as a write takes; only who has the lock writes.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use zeroize::Zeroizing;
+
+use super::format::Format;
+use super::{LONGEST_LEASE, Lease, Leased, Store, StoreError, Stored};
+use crate::token::key::StoreKey;
+use crate::token::source::BoxFuture;
+
+/// How long to wait between two looks at a lock that another process has. Polled: a thread that blocks on a lock cannot
+/// be told that its process ends.
+const LOOK: Duration = Duration::from_millis(20);
+/// A token is a few kilobytes.
+const LARGEST: u64 = 1 << 20;
+
+/// Tokens in a directory.
+pub struct FileStore {
+    directory: Arc<Directory>,
+}
+
+struct Directory {
+    path: PathBuf,
+    format: Format,
+    /// The file system has them.
+    locks: bool,
+}
+
+/// The files of one name.
+#[derive(Clone)]
+struct Files {
+    directory: Arc<Directory>,
+    key: StoreKey,
+    stem: String,
+}
+
+struct FileLease {
+    files: Files,
+    /// Its lock ends with it.
+    lock: Arc<File>,
+}
+
+impl FileStore {
+    /// The store in this directory, which is made if it is not there. With `locks`, refresh tokens will be stored: a
+    /// file system on which processes cannot take turns is refused.
+    pub fn open(path: PathBuf, format: Format, locks: bool) -> Result<Self, StoreError> {
+        let at = |what: &str, error: io::Error| StoreError(format!("{what} `{}`: {error}", path.display()));
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&path).map_err(|error| at("cannot make the directory", error))?;
+        let probed = probe(&path).map_err(|error| at("cannot write to the directory", error))?;
+        if locks && !probed {
+            return Err(no_locks(&path));
+        }
+        Ok(Self { directory: Arc::new(Directory { path, format, locks: probed }) })
+    }
+
+    fn files(&self, key: &StoreKey) -> Files {
+        Files { directory: Arc::clone(&self.directory), key: key.clone(), stem: stem(key) }
+    }
+}
+
+/// Whether the file system has locks.
+fn probe(directory: &Path) -> io::Result<bool> {
+    let file = open_lock(&directory.join("bearerd.lock"))?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+        Err(_) => Ok(false),
+    }
+}
+
+fn no_locks(directory: &Path) -> StoreError {
+    StoreError(format!(
+        "the file system of `{}` has no locks, without which two processes could use up each other's refresh token: \
+         take a local directory, or `kind = \"redis\"`",
+        directory.display()
+    ))
+}
+
+/// Readable, and different for every name: the flow and a digest. There is no secret in a name that it could tell.
+fn stem(key: &StoreKey) -> String {
+    let flow = key.as_str().chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
+    let digest = ring::digest::digest(&ring::digest::SHA256, key.as_str().as_bytes());
+    let digest = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}"));
+    flow.chain(['-']).collect::<String>() + &digest.collect::<String>()
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    // Writable, although nothing is written: NFS grants exclusive locks on such files alone.
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)
+}
+
+impl Files {
+    fn path(&self, extension: &str) -> PathBuf {
+        self.directory.path.join(format!("{}.{extension}", self.stem))
+    }
+
+    fn error(&self, why: impl std::fmt::Display) -> StoreError {
+        StoreError(format!("the stored token `{}`: {why}", self.path("json").display()))
+    }
+
+    fn read(&self) -> Result<Option<Stored>, StoreError> {
+        let bytes = match read_own(&self.path("json")) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.error(error)),
+        };
+        self.directory.format.read(&self.key, &bytes).map(Some).map_err(|error| self.error(error))
+    }
+
+    /// The lock, if nobody has it.
+    fn lock(&self) -> Result<Option<File>, StoreError> {
+        let file = open_lock(&self.path("lock")).map_err(|error| self.error(error))?;
+        if !self.directory.locks {
+            return Ok(Some(file));
+        }
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(self.error(format!("cannot lock it: {error}"))),
+        }
+    }
+
+    /// What is kept, for who has just taken the lock: whoever had it before may have died while writing.
+    fn begin(&self) -> Result<Option<Stored>, StoreError> {
+        remove(&self.path("tmp")).map_err(|error| self.error(error))?;
+        self.read()
+    }
+
+    fn write(&self, stored: &Stored) -> Result<(), StoreError> {
+        if !self.directory.locks && stored.grant.refresh.is_some() {
+            return Err(no_locks(&self.directory.path));
+        }
+        let bytes = self.directory.format.write(&self.key, stored).map_err(|error| self.error(error))?;
+        self.replace(&bytes).map_err(|error| self.error(format!("cannot write it: {error}")))
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let temporary = self.path("tmp");
+        remove(&temporary)?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, self.path("json"))?;
+        // The new name must survive a power cut, too.
+        File::open(&self.directory.path)?.sync_all()
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The content of a file that nobody else could have read or written.
+fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let about = file.metadata()?;
+    let (owner, us) = (about.uid(), rustix::process::geteuid().as_raw());
+    if owner != us {
+        return Err(io::Error::other(format!("it belongs to user {owner}, but bearerd runs as {us}")));
+    }
+    if about.mode() & 0o077 != 0 {
+        let mode = about.mode() & 0o7777;
+        return Err(io::Error::other(format!("others may open it (mode {mode:04o}): set it to 0600, if it is yours")));
+    }
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(io::Error::other("it is no file, or far too large: delete it"));
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default()));
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// On a thread that may wait for a disk.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|_| Err(StoreError("the process ends".into())))
+}
+
+/// The lock, and what is kept.
+async fn lease(files: Files) -> Result<Leased, StoreError> {
+    loop {
+        let ours = files.clone();
+        if let Some((lock, kept)) = on_disk(move || match ours.lock()? {
+            Some(lock) => Ok(Some((lock, ours.begin()?))),
+            None => Ok(None),
+        })
+        .await?
+        {
+            return Ok(Leased { kept, lease: Box::new(FileLease { files, lock: Arc::new(lock) }) });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+impl Store for FileStore {
+    fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        let files = self.files(key);
+        Box::pin(on_disk(move || files.read()))
+    }
+
+    fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        let files = self.files(key);
+        Box::pin(async move {
+            let held = files.error(format!("another process has had its lock for {} s", LONGEST_LEASE.as_secs()));
+            tokio::time::timeout(LONGEST_LEASE, lease(files)).await.unwrap_or(Err(held))
+        })
+    }
+
+    fn retire(&self, _: &StoreKey) {}
+
+    fn lasts(&self) -> bool {
+        true
+    }
+}
+
+impl Lease for FileLease {
+    fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
+        let (files, lock, stored) = (self.files.clone(), Arc::clone(&self.lock), stored.clone());
+        Box::pin(on_disk(move || {
+            let written = files.write(&stored);
+            // A write whose lease was dropped still has the lock to its end.
+            drop(lock);
+            written
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::SystemTime;
+
+use super::*;
+use crate::clock::{Clock, Moment, SharedClock, SystemClock};
+use crate::secret::Secret;
+use crate::token::fake::rotating;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("tokens")
+    }
+
+    /// What each process has of its own.
+    fn store(&self) -> FileStore {
+        FileStore::open(self.path(), Format::new(clock(), None).unwrap(), true).unwrap()
+    }
+
+    fn file(&self, extension: &str) -> PathBuf {
+        self.path().join(format!("{}.{extension}", stem(&key())))
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Stands still, so that what is read is what was written.
+struct StandingClock;
+
+impl Clock for StandingClock {
+    fn now(&self) -> Moment {
+        Moment::from_start(Duration::from_secs(1_000_000))
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+}
+
+fn clock() -> SharedClock {
+    Arc::new(StandingClock)
+}
+
+fn key() -> StoreKey {
+    StoreKey::new(["simacan", "auth", "https://auth.example.com"])
+}
+
+fn stored(number: u64) -> Stored {
+    let grant = rotating(usize::try_from(number).unwrap(), StandingClock.now(), Duration::from_secs(60));
+    Stored { number, grant, refresh_sent: false, forced: false }
+}
+
+async fn save(store: &FileStore, number: u64) {
+    store.lease(&key()).await.unwrap().lease.save(&stored(number)).await.unwrap();
+}
+
+async fn why(store: &FileStore) -> String {
+    let loaded = store.load(&key()).await.unwrap_err();
+    assert_eq!(store.lease(&key()).await.err().unwrap().0, loaded.0);
+    loaded.0
+}
+
+#[tokio::test]
+async fn what_one_process_saved_the_next_one_finds() {
+    let place = Place::new();
+    assert_eq!(place.store().load(&key()).await.unwrap(), None);
+    save(&place.store(), 7).await;
+    assert_eq!(place.store().load(&key()).await.unwrap(), Some(stored(7)));
+    assert_eq!(place.store().lease(&key()).await.unwrap().kept, Some(stored(7)));
+    assert_eq!(place.store().load(&StoreKey::new(["other"])).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn files_and_directory_are_the_owners_alone_and_say_which_flow_they_are_of() {
+    let place = Place::new();
+    save(&place.store(), 1).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(&place.path()), mode(&place.file("json"))), (0o700, 0o600));
+    let names = place.files();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names[0] == "bearerd.lock" && names[1].starts_with("simacan-") && names[1].ends_with(".json"), "{names:?}");
+}
+
+#[test]
+fn a_name_of_any_text_stays_in_its_directory() {
+    for name in ["../../etc/passwd", "", "a/b", "ü", &"x".repeat(300)] {
+        let stem = stem(&StoreKey::new([name]));
+        assert!(stem.len() < 80 && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{stem}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_waits_for_the_one_before_and_sees_what_it_saved() {
+    let place = Place::new();
+    let (ours, theirs) = (place.store(), place.store());
+    let mut first = theirs.lease(&key()).await.unwrap();
+    let name = key();
+    let mut second = ours.lease(&name);
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut second).await.is_err());
+    assert!(ours.lease(&StoreKey::new(["other"])).await.is_ok(), "another token is nobody's business");
+    first.lease.save(&stored(7)).await.unwrap();
+    drop(first);
+    assert_eq!(second.await.unwrap().kept, Some(stored(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_holds_a_lock_for_ever_is_not_waited_for_so_long() {
+    let place = Place::new();
+    let _held = place.store().lease(&key()).await.unwrap();
+    let error = place.store().lease(&key()).await.err().unwrap();
+    assert!(error.0.contains("another process"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_left_behind_is_removed_and_not_read() {
+    let place = Place::new();
+    save(&place.store(), 7).await;
+    std::fs::write(place.file("tmp"), "half a tok").unwrap();
+    let leased = place.store().lease(&key()).await.unwrap();
+    assert_eq!(leased.kept, Some(stored(7)));
+    assert!(!place.file("tmp").exists());
+}
+
+#[tokio::test]
+async fn what_others_could_read_or_put_there_is_refused_and_left_alone() {
+    let place = Place::new();
+    let store = place.store();
+    save(&store, 7).await;
+    let file = place.file("json");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let error = why(&store).await;
+    assert!(error.contains("mode 0640") && error.contains(file.to_str().unwrap()), "{error}");
+    assert!(!error.contains("r7"), "{error}");
+
+    std::fs::rename(&file, place.path().join("elsewhere")).unwrap();
+    symlink(place.path().join("elsewhere"), &file).unwrap();
+    why(&store).await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    why(&store).await;
+}
+
+#[tokio::test]
+async fn a_file_of_another_user_is_refused() {
+    let place = Place::new();
+    let store = place.store();
+    save(&store, 7).await;
+    // Only root can give a file away; everybody else tests with one that root has.
+    if std::os::unix::fs::chown(place.file("json"), Some(12_345), None).is_ok() {
+        assert!(why(&store).await.contains("user 12345"));
+    } else {
+        assert!(read_own(Path::new("/etc/passwd")).unwrap_err().to_string().contains("user 0"));
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_an_error_and_not_overwritten() {
+    let place = Place::new();
+    let store = place.store();
+    save(&store, 7).await;
+    for content in ["", "garbage", "{\"bearerd\":9}"] {
+        std::fs::write(place.file("json"), content).unwrap();
+        assert!(why(&store).await.contains("the stored token"));
+        assert_eq!(std::fs::read_to_string(place.file("json")).unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_does_not_open() {
+    let place = Place::new();
+    std::fs::write(place.path(), "a file").unwrap();
+    let open = |path| FileStore::open(path, Format::new(clock(), None).unwrap(), true).err();
+    assert!(open(place.path()).unwrap().0.contains("cannot make the directory"));
+}
+
+#[tokio::test]
+async fn without_locks_a_token_is_stored_but_no_refresh_token() {
+    let place = Place::new();
+    let store = place.store();
+    let format = Format::new(clock(), None).unwrap();
+    let store =
+        FileStore { directory: Arc::new(Directory { path: store.directory.path.clone(), format, locks: false }) };
+    let mut plain = stored(7);
+    let error = store.lease(&key()).await.unwrap().lease.save(&plain).await.unwrap_err();
+    assert!(error.0.contains("no locks"), "{error}");
+    plain.grant.refresh = None;
+    store.lease(&key()).await.unwrap().lease.save(&plain).await.unwrap();
+    assert_eq!(store.load(&key()).await.unwrap(), Some(plain));
+}
+
+#[tokio::test]
+async fn a_sealed_store_shows_nothing_on_the_disk() {
+    let place = Place::new();
+    let sealed = |key: &str| {
+        let clock: SharedClock = Arc::new(SystemClock);
+        FileStore::open(place.path(), Format::new(clock, Some(&Secret::new(key))).unwrap(), true).unwrap()
+    };
+    save(&sealed("key"), 7).await;
+    let text = std::fs::read_to_string(place.file("json")).unwrap();
+    assert!(!text.contains("r7") && !text.contains("t7"), "{text}");
+    assert!(why(&sealed("other")).await.contains("another `store.key`"));
+    assert_eq!(sealed("key").load(&key()).await.unwrap().unwrap().number, 7);
+}

@@ -1,0 +1,199 @@
+//! What a lasting store keeps of a token, as bytes: JSON with a version, sealed if there is a key.
+//!
+//! Moments become times of the wall's clock on their way out: the clock that lives are counted on starts anew with the
+//! machine.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::seal::Seal;
+use super::{StoreError, Stored};
+use crate::clock::{Moment, SharedClock};
+use crate::secret::Secret;
+use crate::token::grant::{Grant, Life};
+use crate::token::key::StoreKey;
+
+/// The version that is written. Whoever changes the records counts it up, and reads the older ones or refuses them.
+const VERSION: u64 = 1;
+
+/// Turns what is kept into bytes and back.
+pub struct Format {
+    clock: SharedClock,
+    seal: Option<Seal>,
+}
+
+/// Around every record.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    /// The version, under a key that says whose file this is.
+    bearerd: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Record>,
+}
+
+/// A token; times are milliseconds since 1970.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    name: String,
+    number: u64,
+    refresh_sent: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forced: bool,
+    access: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<Text>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    captures: BTreeMap<String, Text>,
+    issued: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_in: Option<u64>,
+}
+
+/// A secret on its way to a store: the one place where one becomes text again.
+struct Text(Secret);
+
+impl Serialize for Text {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+impl Format {
+    /// Seals what it writes, if there is a key.
+    pub fn new(clock: SharedClock, key: Option<&Secret>) -> Result<Self, StoreError> {
+        let seal = key.map(|key| Seal::new(key).ok_or_else(|| StoreError("`store.key` gives no key".into())));
+        Ok(Self { clock, seal: seal.transpose()? })
+    }
+
+    /// The bytes to keep.
+    pub fn write(&self, key: &StoreKey, stored: &Stored) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let plain = json(&self.record(key, stored))?;
+        let Some(seal) = &self.seal else { return Ok(plain) };
+        let sealed = seal.seal(key.as_str(), &plain).ok_or_else(|| StoreError("it cannot be sealed".into()))?;
+        json(&Envelope { bearerd: VERSION, sealed: Some(STANDARD.encode(sealed)), token: None })
+    }
+
+    /// What was kept, or in words why it cannot be read. Nothing that it cannot read may be overwritten.
+    pub fn read(&self, key: &StoreKey, bytes: &[u8]) -> Result<Stored, StoreError> {
+        let envelope = envelope(bytes)?;
+        let record = match (envelope.sealed, envelope.token, &self.seal) {
+            (Some(sealed), None, Some(seal)) => {
+                let sealed = STANDARD.decode(sealed).map_err(|_| garbage())?;
+                let plain = seal.open(key.as_str(), &sealed).ok_or_else(|| {
+                    StoreError("it was sealed with another `store.key`, or for another token, or changed".into())
+                })?;
+                self::envelope(&plain)?.token.ok_or_else(garbage)?
+            }
+            (Some(_), None, None) => return Err(StoreError("it is sealed: set `store.key`".into())),
+            // Whoever may write there could plant a token that nobody sealed.
+            (None, Some(_), Some(_)) => {
+                let hint = "take `store.key` out, or delete what is stored and log in again";
+                return Err(StoreError(format!("it is not sealed, but there is a `store.key`: {hint}")));
+            }
+            (None, Some(record), None) => record,
+            _ => return Err(garbage()),
+        };
+        if record.name != key.as_str() {
+            return Err(StoreError("it is the token of something else: was it renamed or copied?".into()));
+        }
+        Ok(self.stored(record))
+    }
+
+    fn record(&self, key: &StoreKey, stored: &Stored) -> Envelope {
+        let Stored { number, grant, refresh_sent, forced } = stored;
+        let token = Record {
+            name: key.as_str().to_owned(),
+            number: *number,
+            refresh_sent: *refresh_sent,
+            forced: *forced,
+            access: Text(grant.access.clone()),
+            refresh: grant.refresh.clone().map(Text),
+            captures: grant.captures.iter().map(|(name, value)| (name.clone(), Text(value.clone()))).collect(),
+            issued: self.wall(grant.issued),
+            expires: match grant.life {
+                Life::Until(end) => Some(self.wall(end)),
+                Life::UntilRejected => None,
+            },
+            refresh_in: grant.refresh_in.map(milliseconds),
+        };
+        Envelope { bearerd: VERSION, sealed: None, token: Some(token) }
+    }
+
+    fn stored(&self, record: Record) -> Stored {
+        let now = self.clock.now();
+        // Issued in the future: the wall's clock went back. A life is then no longer than it was at first.
+        let life = record.expires.map(|end| {
+            let whole = Duration::from_millis(end.saturating_sub(record.issued));
+            Life::Until(self.moment(end).min(now + whole))
+        });
+        let grant = Grant {
+            access: record.access.0,
+            refresh: record.refresh.map(|text| text.0),
+            captures: record.captures.into_iter().map(|(name, text)| (name, text.0)).collect(),
+            issued: self.moment(record.issued).min(now),
+            life: life.unwrap_or(Life::UntilRejected),
+            refresh_in: record.refresh_in.map(Duration::from_millis),
+        };
+        Stored { number: record.number, grant, refresh_sent: record.refresh_sent, forced: record.forced }
+    }
+
+    fn wall(&self, moment: Moment) -> u64 {
+        let now = self.clock.now();
+        let (ahead, ago) = (milliseconds(moment.since(now)), milliseconds(now.since(moment)));
+        self.wall_now().saturating_add(ahead).saturating_sub(ago)
+    }
+
+    fn moment(&self, wall: u64) -> Moment {
+        let (now, between) =
+            (self.wall_now(), |later: u64, earlier| Duration::from_millis(later.saturating_sub(earlier)));
+        self.clock.now() + between(wall, now) - between(now, wall)
+    }
+
+    fn wall_now(&self) -> u64 {
+        self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds)
+    }
+}
+
+fn envelope(bytes: &[u8]) -> Result<Envelope, StoreError> {
+    /// The version comes first: the rest of a record that we do not know may look different.
+    #[derive(Deserialize)]
+    struct Version {
+        bearerd: u64,
+    }
+    let version: Version = serde_json::from_slice(bytes).map_err(|_| garbage())?;
+    if version.bearerd != VERSION {
+        let version = version.bearerd;
+        return Err(StoreError(format!("it has format {version}, but this bearerd reads format {VERSION}")));
+    }
+    serde_json::from_slice(bytes).map_err(|_| garbage())
+}
+
+fn json(envelope: &Envelope) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    serde_json::to_vec(envelope).map(Zeroizing::new).map_err(|_| StoreError("it cannot be written as JSON".into()))
+}
+
+fn garbage() -> StoreError {
+    StoreError("it is damaged: delete it, and bearerd starts anew".into())
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
