@@ -135,6 +135,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Source<B> {
 impl<B> Drop for Source<B> {
     fn drop(&mut self) {
         self.settle();
+        self.intake.slot.body_ends();
     }
 }
 
@@ -147,6 +148,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         if incoming.is_end_stream() {
             return Self(None);
         }
+        intake.slot.body_begins();
         let too_long = incoming.size_hint().lower() > intake.keep;
         let kept = (!too_long).then(Vec::new);
         Self(Some(Rc::new(RefCell::new(Source {

@@ -1,24 +1,38 @@
 //! A caller's connection: HTTP/1.1 over a socket, ended when its time is over or the process goes down.
+//!
+//! What hyper keeps for a connection is worth 15 KiB, and between two requests there is nothing in it. So a connection on
+//! which nothing happens is parked: hyper's connection is taken apart, which gives the socket back and closes nothing,
+//! and made again when there is something to read. That is allowed when
+//!
+//! 1. no request is in flight: the answer has been passed on ([`Waiting::NextRequest`]) and the request's body is gone
+//!    ([`Slot::is_free`]);
+//! 2. everything written has left hyper: the last write was followed by a complete flush ([`Link`]);
+//! 3. hyper holds no part of a next head; if it does, the connection made next gets it back first, and waits for the rest.
+//!
+//! Nothing is lost on the way: the socket stays registered all the time, so whatever comes, at any moment, makes it
+//! readable.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
+use super::answer::Answer;
 use super::error::ProxyError;
 use super::serve::Caller;
 use super::settings::Limits;
+use super::socket::Socket;
 use super::sweep::{Slot, Waiting};
 
 /// How long a caller that was turned away may take to read why.
@@ -27,43 +41,101 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// hyper's own lower bound for a buffer.
 const SMALLEST_BUFFER: usize = 8192;
 
-/// A caller's socket.
-pub(crate) enum Socket {
-    /// TCP.
-    Tcp(TcpStream),
-    /// A socket file.
-    Unix(UnixStream),
-}
-
 /// Serves one connection to its end.
 pub(crate) async fn serve(socket: Socket, caller: Caller) {
-    let slot = caller.slot.clone();
-    let here = caller.here.clone();
-    slot.wait(Waiting::NextRequest, here.limits.caller_idle);
-    let link = Link { socket, slot: slot.clone(), header_timeout: here.limits.header_timeout };
     let caller = Rc::new(caller);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let caller = caller.clone();
-        async move { Ok::<_, Infallible>(caller.serve(request).await) }
-    });
-    let mut connection = pin!(builder(&here.limits).serve_connection(TokioIo::new(link), service));
+    caller.slot.wait(Waiting::NextRequest, caller.here.limits.caller_idle);
+    let mut parked = Some(socket);
+    while let Some(socket) = parked.take() {
+        if is_called(&socket, &caller).await {
+            // Boxed, so that the task of a parked connection is small.
+            parked = Box::pin(in_use(socket, caller.clone())).await;
+        }
+    }
+}
+
+/// Waits on a parked connection; false when its time is over.
+async fn is_called(socket: &Socket, caller: &Caller) -> bool {
+    std::future::poll_fn(|cx| {
+        caller.slot.remember(cx.waker());
+        match socket.poll_read_ready(cx) {
+            Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
+            Poll::Pending if caller.is_dismissed() || caller.here.draining.get() => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Serves until the connection ends, or may be parked: then its socket comes back.
+async fn in_use(socket: Socket, caller: Rc<Caller>) -> Option<Socket> {
+    let _awake = caller.here.wake();
+    let unsent = Rc::new(Cell::new(false));
+    let header_timeout = caller.here.limits.header_timeout;
+    let slot = caller.slot.clone();
+    let mut link = Link { socket, ahead: Bytes::new(), unsent: unsent.clone(), slot, header_timeout };
+    loop {
+        let serving = caller.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let caller = serving.clone();
+            async move { Ok::<_, Infallible>(caller.serve(request).await) }
+        });
+        let mut connection = builder(&caller.here.limits).serve_connection(TokioIo::new(link), service);
+        if !until_idle(&mut connection, &caller, &unsent).await {
+            return None;
+        }
+        let parts = connection.into_parts();
+        link = parts.io.into_inner();
+        if parts.read_buf.is_empty() {
+            return Some(link.socket);
+        }
+        link.ahead = parts.read_buf;
+        caller.slot.wait(Waiting::RequestHead, header_timeout);
+    }
+}
+
+/// Serves until the connection has ended, or may be parked: then true.
+async fn until_idle<S>(
+    connection: &mut http1::Connection<TokioIo<Link>, S>,
+    caller: &Caller,
+    unsent: &Cell<bool>,
+) -> bool
+where
+    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
+{
     let mut told = false;
     std::future::poll_fn(|cx| {
-        slot.remember(cx.waker());
-        if matches!(slot.over(), Some(Waiting::NextRequest | Waiting::RequestHead)) {
-            return Poll::Ready(());
-        }
-        if here.draining.get() && !told {
-            told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        connection.as_mut().poll(cx).map(|end| {
-            if let Err(error) = end {
-                tracing::debug!(%error, "a caller's connection ended");
+        caller.slot.remember(cx.waker());
+        loop {
+            if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
+                let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
+                return Poll::Ready(false);
             }
-        })
+            if told || !caller.here.draining.get() {
+                break;
+            }
+            told = true;
+            Pin::new(&mut *connection).graceful_shutdown();
+        }
+        match caller.is_dismissed() {
+            true => Poll::Ready(false),
+            false if caller.may_park() && !unsent.get() => Poll::Ready(true),
+            false => Poll::Pending,
+        }
     })
-    .await;
+    .await
+}
+
+impl Caller {
+    /// Whether it has said nothing for too long.
+    fn is_dismissed(&self) -> bool {
+        matches!(self.slot.over(), Some(Waiting::NextRequest | Waiting::RequestHead))
+    }
+
+    /// Whether no request is in flight, and keeping hyper's state for the next would not pay.
+    fn may_park(&self) -> bool {
+        self.slot.is_free() && (self.slot.is_quiet() || self.here.is_crowded())
+    }
 }
 
 fn builder(limits: &Limits) -> http1::Builder {
@@ -98,18 +170,28 @@ async fn farewell(socket: &mut Socket, answer: Bytes) -> io::Result<()> {
     Ok(())
 }
 
-/// A caller's bytes. The first of a head, and whatever moves while the connection counts as idle, restart its time.
+/// A caller's bytes. The first of a head restart the time of a connection that counts as idle.
 struct Link {
     socket: Socket,
+    /// What was read before, by the connection that was taken apart.
+    ahead: Bytes,
+    /// Whether hyper may hold something that it has yet to write. It flushes only when it holds nothing.
+    unsent: Rc<Cell<bool>>,
     slot: Rc<Slot>,
     header_timeout: Duration,
 }
 
 impl AsyncRead for Link {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..length]);
+            self.ahead.advance(length);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let done = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if self.slot.waiting() == Waiting::NextRequest && buffer.filled().len() > before {
+        if self.slot.is_free() && buffer.filled().len() > before {
             self.slot.wait(Waiting::RequestHead, self.header_timeout);
         }
         done
@@ -118,6 +200,7 @@ impl AsyncRead for Link {
 
 impl AsyncWrite for Link {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.unsent.set(true);
         Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
@@ -126,6 +209,7 @@ impl AsyncWrite for Link {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.unsent.set(true);
         Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
@@ -134,7 +218,9 @@ impl AsyncWrite for Link {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let done = Pin::new(&mut self.socket).poll_flush(cx);
+        self.unsent.set(done.is_pending());
+        done
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -142,49 +228,5 @@ impl AsyncWrite for Link {
     }
 }
 
-macro_rules! on_either {
-    ($socket:expr, $stream:ident => $call:expr) => {
-        match $socket.get_mut() {
-            Socket::Tcp(stream) => {
-                let $stream = Pin::new(stream);
-                $call
-            }
-            Socket::Unix(stream) => {
-                let $stream = Pin::new(stream);
-                $call
-            }
-        }
-    };
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => stream.poll_read(cx, buffer))
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => stream.poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => stream.poll_write_vectored(cx, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => stream.poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => stream.poll_shutdown(cx))
-    }
-}
+#[cfg(test)]
+mod tests;

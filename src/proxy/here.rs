@@ -15,6 +15,9 @@ use super::sweep::Sweeper;
 use crate::clock::SharedClock;
 use crate::record::ProxyRecord;
 
+/// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
+const AWAKE: usize = 256;
+
 /// A listener, as its callers' connections know it.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -45,6 +48,7 @@ pub(crate) struct Here {
     /// What happened.
     pub(crate) record: Arc<ProxyRecord>,
     connections: Cell<usize>,
+    awake: Rc<Cell<usize>>,
     left: Notify,
     routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
     doors: RefCell<Doors>,
@@ -63,6 +67,7 @@ impl Here {
             budget: Rc::new(Budget::new(limits.replay_total)),
             draining: Cell::new(false),
             connections: Cell::new(0),
+            awake: Rc::default(),
             left: Notify::new(),
             doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
             routes: RefCell::new(Cache::new(routes)),
@@ -116,6 +121,22 @@ impl Here {
         })
     }
 
+    /// Counts a connection that has buffers, until it is parked.
+    pub(crate) fn wake(&self) -> Awake {
+        self.awake.set(self.awake.get() + 1);
+        Awake(self.awake.clone())
+    }
+
+    /// Whether so many connections have buffers that those that are idle are to be parked at once.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.awake.get() > AWAKE
+    }
+
+    #[cfg(test)]
+    pub(crate) fn awake(&self) -> usize {
+        self.awake.get()
+    }
+
     /// How many callers are connected.
     pub(crate) fn connections(&self) -> usize {
         self.connections.get()
@@ -141,5 +162,14 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         self.0.count(self.0.connections.get() - 1);
         self.0.left.notify_waiters();
+    }
+}
+
+/// A connection that has buffers.
+pub(crate) struct Awake(Rc<Cell<usize>>);
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }

@@ -29,6 +29,7 @@ pub mod route;
 mod serve;
 pub mod server;
 pub mod settings;
+mod socket;
 mod sweep;
 mod target;
 

@@ -13,12 +13,13 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use super::connection::{self, Socket};
+use super::connection;
 use super::here::{Door, Here};
 use super::listen::{Bell, Bound};
 use super::route::Routes;
 use super::serve::Caller;
 use super::settings::{Limits, Listen};
+use super::socket::Socket;
 use super::sweep::TICK;
 use crate::clock::SharedClock;
 use crate::record::ProxyRecord;

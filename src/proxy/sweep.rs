@@ -32,6 +32,8 @@ pub(crate) struct Slot {
     waiting: Cell<Waiting>,
     until: Cell<Moment>,
     over: Cell<bool>,
+    quiet: Cell<bool>,
+    bodies: Cell<u32>,
     waker: RefCell<Option<Waker>>,
     coarse: Rc<Cell<Moment>>,
 }
@@ -47,12 +49,33 @@ impl Slot {
         self.waiting.set(what);
         self.until.set(end);
         self.over.set(false);
+        self.quiet.set(false);
     }
 
     /// Waits for nothing that has a limit.
     pub(crate) fn rest(&self) {
         self.waiting.set(Waiting::Nothing);
         self.over.set(false);
+    }
+
+    /// A request's body is being read.
+    pub(crate) fn body_begins(&self) {
+        self.bodies.set(self.bodies.get() + 1);
+    }
+
+    /// It is no more.
+    pub(crate) fn body_ends(&self) {
+        self.bodies.set(self.bodies.get() - 1);
+    }
+
+    /// Whether no request is in flight. An upstream may answer before it has read a body, so that is counted by itself.
+    pub(crate) fn is_free(&self) -> bool {
+        self.waiting.get() == Waiting::NextRequest && self.bodies.get() == 0
+    }
+
+    /// Whether the next request was waited for throughout a sweep.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet.get()
     }
 
     /// What is waited for.
@@ -83,6 +106,8 @@ impl Slot {
         if self.waiting.get() != Waiting::Nothing && !self.over.get() && now >= self.until.get() {
             self.over.set(true);
             self.wake();
+        } else if self.is_free() && !self.quiet.replace(true) {
+            self.wake();
         }
     }
 }
@@ -106,6 +131,8 @@ impl Sweeper {
             waiting: Cell::new(Waiting::Nothing),
             until: Cell::new(self.coarse.get()),
             over: Cell::new(false),
+            quiet: Cell::new(false),
+            bodies: Cell::new(0),
             waker: RefCell::default(),
             coarse: self.coarse.clone(),
         });

@@ -91,6 +91,18 @@ fn a_repeat_sends_what_passed_and_then_the_rest() {
 }
 
 #[test]
+fn a_caller_is_free_only_when_its_body_is_gone() {
+    let bench = bench(&["ab", "cd"], None, 10, 100);
+    let body = bench.upload.attempt().unwrap();
+    bench.slot.wait(Waiting::NextRequest, Duration::from_secs(1));
+    assert!(!bench.slot.is_free());
+    drop(bench.upload);
+    assert!(!bench.slot.is_free());
+    drop(body);
+    assert!(bench.slot.is_free());
+}
+
+#[test]
 fn a_body_past_its_own_limit_is_sent_once() {
     let bench = bench(&["abc", "def"], None, 5, 100);
     assert_eq!(text(&mut bench.upload.attempt().unwrap()), "abcdef");
