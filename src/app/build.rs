@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::SharedClock;
-use crate::config::{Fingerprint, UpstreamConfig};
+use crate::config::{Fingerprint, Settings, StoreSettings, UpstreamConfig};
 use crate::flow::client::TokenClient;
 use crate::proxy::{Tokens, Upstream};
-use crate::record::{AccessLog, Journal, TokenRecord, UpstreamRecord};
+use crate::record::{Journal, TokenRecord, UpstreamRecord};
 use crate::tls::{self, TlsSettings};
-use crate::token::key::{Recipe, RecipeWriter, Subject, TokenKey};
+use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, TokenKey};
 use crate::token::pool::{TokenPool, TokenSpec};
 
 /// What outlives a single upstream: the tokens, the records of each name, the TLS configurations.
@@ -18,6 +18,9 @@ pub(super) struct Builder {
     clock: SharedClock,
     pool: TokenPool,
     journal: Arc<Journal>,
+    /// Every recipe so far, where the store does not outlive the process: a grant in memory is its recipe's alone. A
+    /// store that lasts is asked by names without secrets, so that a changed secret finds its token there.
+    recipes: Option<Vec<Recipe>>,
     records: HashMap<Arc<str>, (Arc<UpstreamRecord>, Arc<TokenRecord>)>,
 }
 
@@ -38,10 +41,11 @@ pub(super) struct BuildError {
 }
 
 impl Builder {
-    pub(super) fn new(clock: SharedClock, pool: TokenPool, access: AccessLog) -> Self {
+    pub(super) fn new(clock: SharedClock, pool: TokenPool, settings: &Settings) -> Self {
         let journal = Arc::new(Journal::default());
-        journal.log(access);
-        Self { clock, pool, journal, records: HashMap::new() }
+        journal.log(settings.log.access);
+        let recipes = (settings.store == StoreSettings::Memory).then(Vec::new);
+        Self { clock, pool, journal, recipes, records: HashMap::new() }
     }
 
     /// Builds one. `prove`: a secret has changed, so its token must come from a login with the new one.
@@ -57,7 +61,7 @@ impl Builder {
         let (record, token_record) = self.records(&name);
         let spec = TokenSpec {
             key: TokenKey { recipe, subject: None },
-            store_key: config.flow.store_key.clone(),
+            store_key: self.store_key(&config, recipe),
             source: config.flow.source(client),
             policy: config.flow.policy.clone(),
             record: Arc::clone(&token_record),
@@ -73,6 +77,16 @@ impl Builder {
             token_record,
         });
         Ok(Built { config, inputs, recipe, upstream })
+    }
+
+    fn store_key(&mut self, config: &UpstreamConfig, recipe: Recipe) -> StoreKey {
+        let name = &config.flow.store_key;
+        let Some(recipes) = &mut self.recipes else { return name.clone() };
+        let number = recipes.iter().position(|known| *known == recipe).unwrap_or_else(|| {
+            recipes.push(recipe);
+            recipes.len() - 1
+        });
+        name.numbered(number)
     }
 
     fn tokens(&self, config: &UpstreamConfig, spec: TokenSpec) -> Tokens {

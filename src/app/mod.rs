@@ -113,7 +113,7 @@ impl App {
             born: Born::now(&clock),
         });
         let (runtime, limits) = (loaded.settings.runtime.clone(), loaded.settings.limits.clone());
-        let builder = Builder::new(Arc::clone(&clock), pool.clone(), loaded.settings.log.access);
+        let builder = Builder::new(Arc::clone(&clock), pool.clone(), &loaded.settings);
         let services = Services::start(loader, loaded, mem::take(&mut doors.given), watch, Arc::clone(&admin), builder);
         let services = services.map_err(cannot_start)?;
         let serving = serve_admin(&mut doors, &admin, &shutdown).map_err(cannot_start)?;

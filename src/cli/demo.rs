@@ -42,7 +42,7 @@ fn introduction(started: &Started, admin: &str) -> String {
     let lines: Vec<_> = started.curl.iter().map(|line| format!("  {line}\n")).collect();
     format!(
         "bearerd before five mocked APIs. Tokens live 30 s; each renewal is told here.\n\nTry, in another terminal:\n{}\n\
-         Dashboard: http://{admin}/   Stop: Ctrl-C\n\n",
+         How the tokens stand: curl {admin}/status   Stop: Ctrl-C\n\n",
         lines.concat()
     )
 }

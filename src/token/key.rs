@@ -135,6 +135,11 @@ impl StoreKey {
         Self(format!("{} {:?}", self.0, subject.as_str()).into())
     }
 
+    /// The same name, told apart by a number: in memory two accounts may differ in nothing but their secrets.
+    pub fn numbered(&self, number: usize) -> Self {
+        Self(format!("{} #{number}", self.0).into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -173,6 +178,8 @@ mod tests {
     fn store_names_cannot_be_confused() {
         assert_ne!(StoreKey::new(["a b"]), StoreKey::new(["a", "b"]));
         assert_ne!(StoreKey::new(["a\" \"b"]), StoreKey::new(["a", "b"]));
+        assert_ne!(StoreKey::new(["a"]).numbered(0), StoreKey::new(["a"]).numbered(1));
+        assert_ne!(StoreKey::new(["a"]).numbered(0), StoreKey::new(["a #0"]));
     }
 
     #[test]

@@ -26,7 +26,7 @@ async fn each_line_it_prints_works_and_each_renewal_is_told_in_words() {
     let mut command = command();
     command.args(["demo", "--listen", &format!("127.0.0.1:{first}"), "--admin", &format!("127.0.0.1:{}", first + 5)]);
     let mut demo = Process::start(command);
-    demo.log().says("Dashboard").await;
+    demo.log().says("How the tokens stand").await;
     demo.log().says("yodlee: token #1 issued").await;
     let lines = demo.log().lines();
     let requests: Vec<_> = lines.iter().filter_map(|line| curl(line)).collect();

@@ -47,6 +47,11 @@ def session() -> requests.Session:
     return made
 
 
+def plain_environment() -> dict:
+    """The environment without the harness's own words: every BEARERD_ variable is a key to bearerd."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BEARERD_")}
+
+
 class Process:
     """A program of ours, its output in a file."""
 
@@ -58,7 +63,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=os.environ | (env or {}),
+                env=plain_environment() | (env or {}),
                 cwd=cwd,
             )
 

@@ -14,8 +14,9 @@ mod variables;
 
 use std::collections::BTreeSet;
 
-use super::{Environment, Inputs, Settings, StoreSettings};
+use super::{Environment, Inputs, Settings, StoreSettings, UpstreamConfig};
 use crate::document::{Document, Node, Problem, Problems, Table};
+use crate::token::key::{Recipe, RecipeWriter};
 use flows::Flows;
 use scope::Scope;
 
@@ -42,6 +43,7 @@ pub(super) fn settings(
     routes::check(&found, admin.as_ref().map(|admin| &admin.listen), problems);
     lasting_store(&upstreams, store.as_ref(), problems);
     sealed_store(&upstreams, store.as_ref().zip(store_node), problems);
+    one_name_each(&upstreams, store.as_ref(), problems);
     let upstreams = upstreams.into_iter().map(|(_, found)| found.config).collect::<Option<_>>()?;
     Some(Settings { upstreams, admin: admin?, log: log?, store: store?, runtime: runtime?, limits: limits? })
 }
@@ -87,6 +89,25 @@ fn sealed_store(
     if let Some(flow) = flows.into_iter().find(|flow| flow.uses_refresh_tokens) {
         let message = format!("the store keeps refresh tokens of the flow `{}`, but does not seal them", flow.name);
         node.warn(problems, message, Some("set `store.key` to a long random secret".into()));
+    }
+}
+
+/// A store that lasts is asked by names without secrets, so two accounts must differ in something else.
+fn one_name_each(upstreams: &[(Node<'_>, upstream::Found)], store: Option<&StoreSettings>, problems: &Problems) {
+    let mut seen: Vec<(&Node<'_>, &UpstreamConfig, Recipe)> = Vec::new();
+    for (node, found) in upstreams.iter().filter(|_| store != Some(&StoreSettings::Memory)) {
+        let Some(config) = found.config.as_ref().filter(|config| config.flow.makes_requests) else { continue };
+        let mut recipe = RecipeWriter::default();
+        config.flow.write_recipe(&mut recipe);
+        let recipe = recipe.finish();
+        let same_name = |other: &&(_, &UpstreamConfig, Recipe)| other.1.flow.store_key == config.flow.store_key;
+        if let Some((other, ..)) = seen.iter().find(same_name).filter(|other| other.2 != recipe) {
+            let message = format!("would share a place in the store with `{}`, but their secrets differ", other.name());
+            let hint = "a store knows tokens by flow and by variables that are not secret; a `[flow.NAME]` of its own tells \
+                        one of them apart";
+            node.error(problems, message, Some(hint.into()));
+        }
+        seen.push((node, config, recipe));
     }
 }
 

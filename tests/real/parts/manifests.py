@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from harness import ROOT, VENV, World
+from harness import ROOT, VENV, World, plain_environment
 
 SET = "real"
 NEEDS: list[str] = []
@@ -25,5 +25,5 @@ def run(world: World, check) -> None:
 
 
 def passes(command: list) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, env=plain_environment())
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,12 +4,12 @@ import os
 import re
 import subprocess
 
-from harness import ROOT, World
+from harness import ROOT, World, plain_environment
 
 SET = "real"
 NEEDS: list[str] = []
 
-COMMANDS = "demo run check token explain flows init schema completions wait reload quit".split()
+COMMANDS = "demo run check flows wait".split()
 CREDENTIALS = {"YOUNIUM_CLIENT_ID": "someone", "YOUNIUM_CLIENT_SECRET": "something"}
 
 
@@ -34,6 +34,6 @@ def run(world: World, check) -> None:
 
 def bearerd(*arguments: str) -> None:
     command = [os.environ["BEARERD_BIN"], *arguments]
-    environment = os.environ | CREDENTIALS
+    environment = plain_environment() | CREDENTIALS
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20, env=environment)
     assert done.returncode == 0, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
