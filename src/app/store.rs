@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::clock::SharedClock;
 use crate::config::{Settings, StoreSettings};
+use crate::tls::{self, TlsSettings};
 use crate::token::store::file::FileStore;
 use crate::token::store::format::Format;
 use crate::token::store::memory::MemoryStore;
+use crate::token::store::redis::RedisStore;
 use crate::token::store::{Store, StoreError};
 
-/// Opens the store that tokens are kept in.
+/// Opens the store that tokens are kept in, on the current runtime.
 pub fn open(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Store>, StoreError> {
     let refreshes = settings.upstreams.iter().any(|upstream| upstream.flow.uses_refresh_tokens);
     match &settings.store {
@@ -18,6 +20,10 @@ pub fn open(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Store>, 
             let format = Format::new(Arc::clone(clock), key.as_ref())?;
             Ok(Arc::new(FileStore::open(path.clone(), format, refreshes)?))
         }
-        StoreSettings::Redis { .. } => Err(StoreError("the store `redis` is not built yet".into())),
+        StoreSettings::Redis { url, prefix, key } => {
+            let tls = tls::client_config(&TlsSettings::default()).map_err(|error| StoreError(error.to_string()))?;
+            let format = Format::new(Arc::clone(clock), key.as_ref())?;
+            Ok(Arc::new(RedisStore::start(Arc::clone(clock), url, tls, prefix.clone(), format)?))
+        }
     }
 }

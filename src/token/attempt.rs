@@ -21,6 +21,8 @@ pub(super) struct Attempt {
     pub(super) previous: Option<Grant>,
     /// Which one of its name in the store that is.
     pub(super) number: u64,
+    /// What readers count its token as: after a time alone maybe further than the store.
+    pub(super) generation: Generation,
     /// The API rejected its token.
     pub(super) rejected: bool,
     /// Its refresh token is not to be sent if there is another way.
@@ -241,7 +243,7 @@ impl Attempt {
 
     /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
     async fn save(&mut self, grant: Grant, turn: Turn) -> End {
-        self.number += 1;
+        self.number = self.number.max(self.generation.0) + 1;
         let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false, forced: self.forced };
         let saved = match turn {
             Ok(mut lease) => lease.save(&stored).await,

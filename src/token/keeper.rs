@@ -234,6 +234,7 @@ impl Keeper {
             clock: Arc::clone(&context.clock),
             previous: self.grant.clone(),
             number: self.number,
+            generation: self.view.generation(),
             rejected: self.rejected,
             spent: self.spent,
             marked: self.marked,

@@ -144,6 +144,15 @@ impl StoreKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same, short and fit for a file or a key: readable, and different for every name. There is no secret in a name
+    /// that its digest could tell.
+    pub fn stem(&self) -> String {
+        let flow = self.0.chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.0.as_bytes());
+        let digest = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}"));
+        flow.chain(['-']).collect::<String>() + &digest.collect::<String>()
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A real bearerd in front of the outside world in a box: tests say what they configure and judge by what arrived.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses its part")]
 
 mod caller;
 mod door;
 mod process;
+mod redis;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use serde_json::Value;
 pub use caller::{Answer, Wire, call, client, get, post, problem};
 pub use door::Door;
 pub use process::{Log, Process, command};
+pub use redis::{Redis, table};
 
 /// The longest that anything here is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);

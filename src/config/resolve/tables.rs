@@ -76,9 +76,6 @@ pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSe
         },
         _ => return Some(StoreSettings::Memory),
     };
-    if kind == "redis" {
-        built(&node, kind, scope.problems)?;
-    }
     Some(store)
 }
 
@@ -105,15 +102,14 @@ fn lacks<T>(node: &Node<'_>, name: &str, problems: &Problems) -> Option<T> {
     None
 }
 
-fn built(node: &Node<'_>, kind: &str, problems: &Problems) -> Option<()> {
-    node.error(problems, format!("the store `{kind}` is not built yet"), Some("use `kind = \"memory\"`".into()));
-    None
-}
-
 fn redis_url(node: &Node<'_>, scope: &Scope<'_>) -> Option<Secret> {
     let found = scope.secret(node)?;
     let url = found.read(url::Url::parse).ok();
-    if url.is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
+    let fits = |url: url::Url| match url.scheme() {
+        "redis" | "rediss" => url.has_host(),
+        scheme => scheme == "unix" && url.path().len() > 1,
+    };
+    if url.is_some_and(fits) {
         return Some(found.value);
     }
     node.error(

@@ -65,7 +65,7 @@ impl FileStore {
     }
 
     fn files(&self, key: &StoreKey) -> Files {
-        Files { directory: Arc::clone(&self.directory), key: key.clone(), stem: stem(key) }
+        Files { directory: Arc::clone(&self.directory), key: key.clone(), stem: key.stem() }
     }
 }
 
@@ -85,14 +85,6 @@ fn no_locks(directory: &Path) -> StoreError {
          take a local directory, or `kind = \"redis\"`",
         directory.display()
     ))
-}
-
-/// Readable, and different for every name: the flow and a digest. There is no secret in a name that it could tell.
-fn stem(key: &StoreKey) -> String {
-    let flow = key.as_str().chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
-    let digest = ring::digest::digest(&ring::digest::SHA256, key.as_str().as_bytes());
-    let digest = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}"));
-    flow.chain(['-']).collect::<String>() + &digest.collect::<String>()
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {

@@ -3,6 +3,7 @@
 pub mod file;
 pub mod format;
 pub mod memory;
+pub mod redis;
 mod seal;
 
 use std::time::Duration;

@@ -1,0 +1,73 @@
+//! Where Redis is, and a stream of bytes to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use crate::secret::Secret;
+use crate::token::store::StoreError;
+
+/// Bytes in both directions.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+enum Place {
+    Tcp(String, u16),
+    Tls(String, u16, ServerName<'static>, TlsConnector),
+    Unix(PathBuf),
+}
+
+/// A URL that was read: `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database.
+pub(super) struct Address {
+    place: Place,
+    settings: RedisConnectionInfo,
+}
+
+impl Address {
+    /// The crate reads the URL and we make the stream, so that TLS is set up like everywhere else in here.
+    pub(super) fn read(url: &Secret, tls: Arc<ClientConfig>) -> Result<Self, StoreError> {
+        let url = url.expose();
+        let encrypted = url.strip_prefix("rediss:").map(|rest| format!("redis:{rest}"));
+        let wrong = |what: &str| StoreError(format!("the URL of Redis {what}"));
+        let info = encrypted.as_deref().unwrap_or(url).into_connection_info();
+        let info = info.map_err(|error| wrong(&format!("cannot be read: {}", error.category())))?;
+        let place = match (info.addr(), encrypted) {
+            (ConnectionAddr::Tcp(host, port), None) => Place::Tcp(host.clone(), *port),
+            (ConnectionAddr::Tcp(host, port), Some(_)) => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| wrong("has no name to verify"))?;
+                Place::Tls(host.clone(), *port, name, TlsConnector::from(tls))
+            }
+            (ConnectionAddr::Unix(path), _) => Place::Unix(path.clone()),
+            _ => return Err(wrong("is of no kind that is known")),
+        };
+        // RESP3 brings messages and answers over one connection.
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+        Ok(Self { place, settings })
+    }
+
+    pub(super) fn settings(&self) -> &RedisConnectionInfo {
+        &self.settings
+    }
+
+    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match &self.place {
+            Place::Tcp(host, port) => Box::new(tcp(host, *port).await?),
+            Place::Tls(host, port, name, connector) => {
+                Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?)
+            }
+            Place::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
+}
+
+async fn tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,154 @@
+//! The lease of one name: taken, renewed while its holder works, given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::task::JoinSet;
+
+use super::link::Link;
+use crate::token::grant::Life;
+use crate::token::key::StoreKey;
+use crate::token::source::BoxFuture;
+use crate::token::store::format::Format;
+use crate::token::store::{Lease, StoreError, Stored};
+
+/// A lease that is not renewed ends after this: what a dead holder costs the others.
+const LEASE: Duration = Duration::from_secs(4);
+/// It is renewed this often.
+const BEAT: Duration = Duration::from_secs(1);
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// What is kept stays for so long after its token has ended: a replica may be away, and numbers should go on.
+const MARGIN: Duration = HOUR.saturating_mul(24);
+/// A token whose end nobody knows.
+const LONG: Duration = HOUR.saturating_mul(24 * 30);
+/// A refresh token lives for months, and without it some accounts need a person to log in.
+const LONGEST: Duration = HOUR.saturating_mul(24 * 365);
+
+/// Takes the lease if it is free, and gives back what is kept.
+const TAKE: &str = "\
+local free = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+return { free and 1 or 0, redis.call('HGET', KEYS[2], 'content') }";
+
+/// Holds it for longer.
+const HOLD: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
+
+/// Gives it back.
+const FREE: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])";
+
+/// Keeps a grant, if the lease is still ours and no later grant is there; tells everybody unless it is only a mark.
+const SAVE: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if tonumber(redis.call('HGET', KEYS[2], 'number') or 0) > tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[2], 'number', ARGV[2], 'content', ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
+return 1";
+
+/// What a name's parts are called in Redis. The braces keep them on one node of a cluster.
+#[derive(Clone)]
+pub(super) struct Keys {
+    pub(super) kept: String,
+    lease: String,
+    channel: String,
+    stem: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str, stem: String) -> Self {
+        let kept = format!("{prefix}{{{stem}}}");
+        Self { lease: format!("{kept}:lease"), kept, channel: format!("{prefix}saved"), stem }
+    }
+}
+
+/// A lease that we hold, as far as we know.
+pub(super) struct RedisLease {
+    link: Arc<Link>,
+    keys: Keys,
+    name: StoreKey,
+    format: Arc<Format>,
+    /// Says that it is ours; no two leases have the same.
+    holder: String,
+    _beat: JoinSet<()>,
+}
+
+impl RedisLease {
+    /// The lease and the content that is kept; nothing if somebody else holds it.
+    pub(super) async fn try_take(
+        link: &Arc<Link>,
+        keys: Keys,
+        name: StoreKey,
+        format: Arc<Format>,
+    ) -> Result<Option<(Self, Option<Vec<u8>>)>, StoreError> {
+        let holder = format!("{:032x}", fastrand::u128(..));
+        let mut take = script(TAKE, &[&keys.lease, &keys.kept], &holder);
+        let (free, content) = link.call::<(bool, Option<Vec<u8>>)>(take.arg(milliseconds(LEASE))).await?;
+        if !free {
+            return Ok(None);
+        }
+        let mut beat = JoinSet::new();
+        beat.spawn(hold(Arc::clone(link), keys.lease.clone(), holder.clone()));
+        Ok(Some((Self { link: Arc::clone(link), keys, name, format, holder, _beat: beat }, content)))
+    }
+
+    async fn keep(&self, stored: &Stored) -> Result<(), StoreError> {
+        let content = self.format.write(&self.name, stored)?;
+        let channel = if stored.refresh_sent { "" } else { &*self.keys.channel };
+        let mut save = script(SAVE, &[&self.keys.lease, &self.keys.kept], &self.holder);
+        save.arg(stored.number).arg(content.as_slice()).arg(milliseconds(lifetime(stored)));
+        let saved = self.link.call::<bool>(save.arg(channel).arg(&self.keys.stem)).await?;
+        if saved { Ok(()) } else { Err(StoreError("the lease was lost: this took too long".to_owned())) }
+    }
+}
+
+impl Lease for RedisLease {
+    fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.keep(stored))
+    }
+}
+
+impl Drop for RedisLease {
+    fn drop(&mut self) {
+        // Without a runtime the process is at its end, and the lease soon too.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let link = Arc::clone(&self.link);
+        let free = script(FREE, &[&self.keys.lease], &self.holder);
+        runtime.spawn(async move { link.call::<bool>(&free).await });
+    }
+}
+
+/// Renews the lease until it is lost; an answer that does not come says nothing.
+async fn hold(link: Arc<Link>, lease: String, holder: String) {
+    let mut hold = script(HOLD, &[&lease], &holder);
+    hold.arg(milliseconds(LEASE));
+    loop {
+        tokio::time::sleep(BEAT).await;
+        if let Ok(false) = link.call::<bool>(&hold).await {
+            return;
+        }
+    }
+}
+
+fn script(text: &str, keys: &[&str], holder: &str) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(text).arg(keys.len()).arg(keys).arg(holder);
+    command
+}
+
+/// For how long a grant is worth keeping.
+fn lifetime(stored: &Stored) -> Duration {
+    match (&stored.grant.refresh, stored.grant.life) {
+        (Some(_), _) => LONGEST,
+        (None, Life::UntilRejected) => LONG,
+        (None, Life::Until(_)) => stored.grant.length().unwrap_or_default().saturating_add(MARGIN),
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+//! Grants that a fleet shares: whoever renews a token does it for everybody.
+//!
+//! A name has two keys: what is kept (its number and its content), and the lease. Who holds the lease renews it while it
+//! works; who died or slept has lost it soon, and can save nothing any more. What was saved is told on a channel.
+
+mod address;
+mod lease;
+mod link;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+use self::address::Address;
+use self::lease::{Keys, RedisLease};
+use self::link::{Link, News};
+use super::format::Format;
+use super::{Change, LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
+use crate::clock::SharedClock;
+use crate::secret::Secret;
+use crate::token::key::StoreKey;
+use crate::token::source::BoxFuture;
+
+/// How long those who wait for a lease look away, at least and at most.
+const LOOK: std::ops::Range<u64> = 40..120;
+
+/// Grants that a fleet shares.
+pub struct RedisStore {
+    link: Arc<Link>,
+    prefix: String,
+    format: Arc<Format>,
+    names: Arc<Names>,
+    clock: SharedClock,
+}
+
+/// Which names are in use here, and who wants to know what becomes of them.
+#[derive(Default)]
+struct Names {
+    by_stem: Mutex<HashMap<String, StoreKey>>,
+    tell: OnceLock<Tell>,
+}
+
+impl Names {
+    fn by_stem(&self) -> MutexGuard<'_, HashMap<String, StoreKey>> {
+        self.by_stem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, news: News) {
+        let change = match news {
+            News::Joined => Some(Change::Any),
+            News::Message(stem) => self.by_stem().get(&stem).cloned().map(Change::Of),
+        };
+        if let (Some(tell), Some(change)) = (self.tell.get(), change) {
+            tell(change);
+        }
+    }
+}
+
+impl RedisStore {
+    /// Connects in the background, on the current runtime: a Redis that is away hinders nobody from starting.
+    pub fn start(
+        clock: SharedClock,
+        url: &Secret,
+        tls: Arc<ClientConfig>,
+        prefix: String,
+        format: Format,
+    ) -> Result<Self, StoreError> {
+        let address = Address::read(url, tls)?;
+        let names = Arc::<Names>::default();
+        let hearing = Arc::clone(&names);
+        let channel = format!("{prefix}saved");
+        let link = Arc::new(Link::start(address, channel, Arc::new(move |news| hearing.hear(news))));
+        Ok(Self { link, prefix, format: Arc::new(format), names, clock })
+    }
+
+    fn keys(&self, key: &StoreKey) -> Keys {
+        let stem = key.stem();
+        self.names.by_stem().entry(stem.clone()).or_insert_with(|| key.clone());
+        Keys::new(&self.prefix, stem)
+    }
+
+    fn read(&self, key: &StoreKey, content: Option<Vec<u8>>) -> Result<Option<Stored>, StoreError> {
+        content.map(|content| self.format.read(key, &content)).transpose()
+    }
+
+    async fn take(&self, key: &StoreKey) -> Result<Leased, StoreError> {
+        let until = self.clock.now() + LONGEST_LEASE;
+        loop {
+            let keys = self.keys(key);
+            if let Some((lease, content)) =
+                RedisLease::try_take(&self.link, keys, key.clone(), Arc::clone(&self.format)).await?
+            {
+                return Ok(Leased { kept: self.read(key, content)?, lease: Box::new(lease) });
+            }
+            if self.clock.now() >= until {
+                return Err(StoreError("Redis: others hold the lease of this token for too long".to_owned()));
+            }
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(LOOK))).await;
+        }
+    }
+}
+
+impl Store for RedisStore {
+    fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("HGET");
+            let content = self.link.call(command.arg(self.keys(key).kept).arg("content")).await?;
+            self.read(key, content)
+        })
+    }
+
+    fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        Box::pin(self.take(key))
+    }
+
+    fn retire(&self, key: &StoreKey) {
+        self.names.by_stem().remove(&key.stem());
+    }
+
+    fn lasts(&self) -> bool {
+        true
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn on_change(&self, tell: Tell) {
+        let _ = self.names.tell.set(tell);
+    }
+}

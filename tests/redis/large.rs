@@ -1,0 +1,132 @@
+//! Fifty processes under load, with Redis killed and processes killed and paused at random: three minutes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bearerd::demo::mock::{Api, Kind, Mock};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::support::{Bearerd, Door, Redis, client, outside};
+
+const PROCESSES: usize = 50;
+const LIFE: Duration = Duration::from_secs(10);
+const TIME: Duration = Duration::from_secs(180);
+/// When Redis is killed, and for how long it is away.
+const OUTAGES: [Duration; 2] = [Duration::from_secs(50), Duration::from_secs(110)];
+const OUTAGE: Duration = Duration::from_secs(12);
+/// Between two calls to one process.
+const PACE: Duration = Duration::from_millis(250);
+/// Between two misfortunes.
+const MISFORTUNE: Duration = Duration::from_secs(3);
+
+type Member = Arc<Mutex<Bearerd>>;
+type Statuses = BTreeMap<String, u64>;
+
+async fn member(configuration: &str) -> Bearerd {
+    Bearerd::start(configuration).await
+}
+
+/// Calls one process until the end, whatever becomes of it.
+async fn load(member: Member, end: Instant) -> Statuses {
+    let (client, mut statuses) = (client(), Statuses::new());
+    while Instant::now() < end {
+        tokio::time::sleep(PACE).await;
+        let url = member.lock().await.url("simacan", "/trips");
+        let answer = client.get(url).timeout(Duration::from_secs(15)).send().await;
+        let status = answer.map_or_else(|_| "no answer".to_owned(), |answer| answer.status().as_str().to_owned());
+        *statuses.entry(status).or_default() += 1;
+    }
+    statuses
+}
+
+/// Kills, or pauses for longer than a lease, one process after the other; gives the numbers of both.
+async fn misfortunes(members: Vec<Member>, configuration: String, end: Instant) -> (u64, u64) {
+    let (mut random, mut killed, mut paused) = (fastrand::Rng::with_seed(7), 0, JoinSet::new());
+    while Instant::now() + 4 * MISFORTUNE < end {
+        tokio::time::sleep(MISFORTUNE).await;
+        let member = Arc::clone(&members[random.usize(..members.len())]);
+        if random.bool() {
+            killed += 1;
+            let mut place = member.lock().await;
+            place.signal("KILL");
+            *place = self::member(&configuration).await;
+        } else {
+            let time = Duration::from_secs(random.u64(2..11));
+            paused.spawn(async move {
+                let place = member.lock().await;
+                place.signal("STOP");
+                tokio::time::sleep(time).await;
+                place.signal("CONT");
+            });
+        }
+    }
+    (killed, paused.join_all().await.len() as u64)
+}
+
+async fn outages(mut redis: Redis, start: Instant, end: Instant) -> Redis {
+    for outage in OUTAGES {
+        tokio::time::sleep_until((start + outage).into()).await;
+        redis.kill();
+        tokio::time::sleep(OUTAGE).await;
+        redis.again().await;
+    }
+    tokio::time::sleep_until(end.into()).await;
+    redis
+}
+
+/// The sum over all processes that live at the end.
+async fn metric(members: &[Member], labels: &[&str]) -> f64 {
+    let mut sum = 0.0;
+    for member in members {
+        sum += member.lock().await.metric("bearerd_token_requests_total", labels).await;
+    }
+    sum
+}
+
+async fn newest(members: &[Member]) -> u64 {
+    let mut newest = 0;
+    for member in members {
+        let status = member.lock().await.status_of("simacan").await;
+        newest = newest.max(status["token"]["generation"].as_u64().unwrap_or(0));
+    }
+    newest
+}
+
+fn requests(mock: &Mock) -> (u64, u64) {
+    (mock.count(Api::Simacan, Kind::Login), mock.count(Api::Simacan, Kind::Refresh))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes three minutes: tests/fleet"]
+async fn fifty_processes_ask_for_tokens_like_one() {
+    assert!(Redis::is_here("the large fleet"), "needs redis-server");
+    let (mock, redis) = (outside().await, Redis::start().await);
+    mock.simacan().lives(LIFE);
+    let configuration = Door::to(&mock, Api::Simacan).toml() + &redis.table();
+    let mut members = Vec::new();
+    for _ in 0..PROCESSES {
+        members.push(Arc::new(Mutex::new(member(&configuration).await)));
+    }
+    println!("{PROCESSES} processes started: {:?} logins and refreshes", requests(&mock));
+    mock.forget();
+    let before = newest(&members).await;
+    let (start, end) = (Instant::now(), Instant::now() + TIME);
+    let calls: JoinSet<_> = members.iter().map(|member| load(Arc::clone(member), end)).collect();
+    let misfortunes = tokio::spawn(misfortunes(members.clone(), configuration, end));
+    let _redis = outages(redis, start, end).await;
+    let mut statuses = Statuses::new();
+    for (status, count) in calls.join_all().await.into_iter().flatten() {
+        *statuses.entry(status).or_default() += count;
+    }
+    let (killed, paused) = misfortunes.await.unwrap();
+    let ((logins, refreshes), renewals) = (requests(&mock), newest(&members).await - before);
+    let resent = metric(&members, &["kind=\"refresh\"", "outcome=\"rejected\""]).await;
+    let outages = OUTAGES.len() as u64 * (OUTAGE.as_secs().div_ceil(LIFE.as_secs()) + 1);
+    let bound = renewals + PROCESSES as u64 * outages + killed;
+    println!("{killed} killed, {paused} paused; answers: {statuses:?}");
+    println!("{logins} logins, {refreshes} refreshes, {renewals} generations, {resent} refresh tokens sent twice");
+    assert!(logins + refreshes <= bound, "{} token requests, {bound} are the bound", logins + refreshes);
+    assert!(!statuses.contains_key("401"), "{statuses:?}");
+}

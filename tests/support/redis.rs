@@ -1,0 +1,89 @@
+//! A real Redis, if it is installed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::eventually;
+
+/// A running redis-server on a socket file, or a port with TLS; ended when dropped. It forgets all when it is killed.
+pub struct Redis {
+    child: Option<Child>,
+    directory: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+impl Redis {
+    /// Whether it is installed. A part that is missing is skipped; where everything must run, it is a failure.
+    #[allow(clippy::explicit_write, reason = "what a test that passes prints with a macro is not shown")]
+    pub fn is_here(test: &str) -> bool {
+        let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
+        if !found {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "needs redis-server");
+            writeln!(std::io::stderr(), "skip {test}: needs redis-server").unwrap();
+        }
+        found
+    }
+
+    /// On a socket file.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with further options.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let mut redis = Self { child: None, directory: tempfile::tempdir().unwrap(), options };
+        redis.again().await;
+        redis
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory().join("redis.sock")
+    }
+
+    /// The `[store]` table for it.
+    pub fn table(&self) -> String {
+        table(&format!("unix://{}", self.socket().display()))
+    }
+
+    /// Ends it without a farewell.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let _ = std::fs::remove_file(self.socket());
+        }
+    }
+
+    /// Starts it again, empty.
+    pub async fn again(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--save", "", "--appendonly", "no", "--port", "0", "--unixsocket"]).arg(self.socket());
+        command.arg("--dir").arg(self.directory()).args(&self.options);
+        self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+        eventually("Redis listens", || async { self.socket().exists() }).await;
+    }
+
+    /// The answer to a command, as `redis-cli` prints it.
+    pub fn ask(&self, command: &[&str]) -> String {
+        let output = Command::new("redis-cli").arg("-s").arg(self.socket()).args(command).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The `[store]` table for this URL.
+pub fn table(url: &str) -> String {
+    format!("\n[store]\nkind = \"redis\"\nurl = \"{url}\"\nkey = \"a-key-to-seal-with-0123456789\"\n")
+}
