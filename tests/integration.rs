@@ -17,6 +17,8 @@ mod faithful;
 mod guarding;
 #[path = "integration/herd.rs"]
 mod herd;
+#[path = "integration/lasting.rs"]
+mod lasting;
 #[path = "integration/outage.rs"]
 mod outage;
 #[path = "integration/plain.rs"]
