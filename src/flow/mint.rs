@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ring::hmac;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -106,7 +107,8 @@ impl FlowSource {
         let mut grant = grant.map_err(|why| refusal::unusable(&what, &why, &reply, &mask))?;
         if let Some(seed) = &self.calls.seed {
             grant.refresh = grant.refresh.or_else(|| scope.refresh.cloned());
-            grant.captures.insert(SEED.to_owned(), fingerprint(seed));
+            let mark = scope.previous.and_then(|grant| grant.captures.get(SEED)).filter(|mark| is_of(mark, seed));
+            grant.captures.insert(SEED.to_owned(), mark.cloned().unwrap_or_else(|| mark_of(seed, fastrand::u128(..))));
         }
         Ok(grant)
     }
@@ -147,7 +149,7 @@ impl Calls {
     /// The refresh token to send: that of the grant, unless the user has given another one since.
     fn refresh_token<'a>(&'a self, previous: Option<&'a Grant>) -> Option<&'a Secret> {
         let Some(seed) = &self.seed else { return previous?.refresh.as_ref() };
-        let own = |grant: &&Grant| grant.captures.get(SEED).is_none_or(|mark| *mark == fingerprint(seed));
+        let own = |grant: &&Grant| grant.captures.get(SEED).is_none_or(|mark| is_of(mark, seed));
         previous.filter(own).and_then(|grant| grant.refresh.as_ref()).or(Some(seed))
     }
 
@@ -190,9 +192,17 @@ impl Calls {
     }
 }
 
-fn fingerprint(seed: &Secret) -> Secret {
-    let digest = ring::digest::digest(&ring::digest::SHA256, seed.expose().as_bytes());
-    Secret::new(format!("{digest:?}"))
+/// Tells a given refresh token from others. Salted, so that whoever reads what is stored cannot look it up.
+fn mark_of(seed: &Secret, salt: u128) -> Secret {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &salt.to_be_bytes());
+    let tag = hmac::sign(&key, seed.expose().as_bytes());
+    let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Secret::new(format!("{salt:032x}{tag}"))
+}
+
+fn is_of(mark: &Secret, seed: &Secret) -> bool {
+    let salt = mark.expose().get(..32).and_then(|salt| u128::from_str_radix(salt, 16).ok());
+    salt.is_some_and(|salt| mark_of(seed, salt) == *mark)
 }
 
 fn failure(outcome: Outcome, message: String) -> MintError {

@@ -252,6 +252,7 @@ async fn a_flow_without_a_login_starts_from_the_given_refresh_token_and_again_fr
     assert!(!first.can_login() && first.can_refresh(None, true));
     let one = first.mint(refresh(None)).await.unwrap();
     let two = first.mint(refresh(Some(&one))).await.unwrap();
+    assert_eq!(one.captures, two.captures, "a token that is repeated is the same");
     source_of("second").mint(refresh(Some(&two))).await.unwrap();
     let sent: Vec<_> = endpoint.calls().iter().map(|call| call.rsplit('\n').next().unwrap().to_owned()).collect();
     assert_eq!(sent, ["r=first", "r=r1", "r=second"]);
