@@ -61,6 +61,9 @@ pub trait Clock: Send + Sync + 'static {
 /// A clock that everybody holds.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// The clock starts so long before the machine, because a stored token may be older than that.
+const BEFORE_BOOT: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// The machine's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -70,7 +73,7 @@ impl Clock for SystemClock {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
         let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or_default();
-        Moment(Duration::new(seconds, nanoseconds))
+        Moment(BEFORE_BOOT + Duration::new(seconds, nanoseconds))
     }
 
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall's clock")]
@@ -118,7 +121,8 @@ mod tests {
     fn the_system_clock_goes_forward() {
         let earlier = SystemClock.now();
         assert!(SystemClock.now() >= earlier);
-        assert!(earlier.since_start() > Duration::ZERO);
+        let years = Duration::from_hours(24 * 365 * 10);
+        assert_eq!(earlier.since(earlier - years), years, "before the machine's start, too");
     }
 
     #[tokio::test(start_paused = true)]
