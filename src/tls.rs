@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Where distributions keep all roots in one file. Reading one file is faster than a directory of hundreds.
 const BUNDLES: [&str; 5] = [
@@ -32,19 +35,18 @@ pub struct TlsSettings {
 #[error("{0}")]
 pub struct TlsError(pub String);
 
-/// A client configuration with these settings. Reads files; the system's roots are read once per process. The protocols
-/// offered (ALPN) are the caller's business.
+/// A client configuration with these settings. Reads the files that they name; the system's roots are read by the first
+/// connection that needs them, or by [`read_system_roots`]. The protocols offered (ALPN) are the caller's business.
 pub fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots = match &settings.ca {
-        Some(file) => Arc::new(roots_in(file)?),
-        None => system_roots(),
-    };
     // The provider is named: if a dependency turned on a second one, the default would be a panic.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError(format!("no TLS version is usable: {error}")))?
-        .with_root_certificates(roots);
+        .map_err(|error| TlsError(format!("no TLS version is usable: {error}")))?;
+    let builder = match &settings.ca {
+        Some(file) => builder.with_root_certificates(roots_in(file)?),
+        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(SystemVerifier(provider))),
+    };
     let config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => builder
@@ -76,6 +78,60 @@ fn roots_in(file: &Path) -> Result<RootCertStore, TlsError> {
             .map_err(|error| TlsError(format!("a certificate in {} is no root: {error}", file.display())))?;
     }
     Ok(roots)
+}
+
+/// Reads the system's roots now, so that the first connection need not.
+pub fn read_system_roots() {
+    system_roots();
+}
+
+/// rustls' own verifier over the system's roots: most of the time that a start takes would go into reading them, and
+/// where all is plain HTTP nobody ever asks for them.
+#[derive(Debug)]
+struct SystemVerifier(Arc<CryptoProvider>);
+
+impl SystemVerifier {
+    fn verifier(&self) -> Result<&'static WebPkiServerVerifier, rustls::Error> {
+        static VERIFIER: OnceLock<Result<Arc<WebPkiServerVerifier>, String>> = OnceLock::new();
+        let make = || WebPkiServerVerifier::builder_with_provider(system_roots(), self.0.clone()).build();
+        let made = VERIFIER.get_or_init(|| make().map_err(|error| error.to_string()));
+        made.as_deref().map_err(|why| rustls::Error::General(why.clone()))
+    }
+}
+
+impl ServerCertVerifier for SystemVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// The roots of the system, else those that are built in.
@@ -119,11 +175,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_without_settings_has_roots_and_offers_no_protocol() {
+    fn a_configuration_without_settings_verifies_by_the_systems_roots_and_offers_no_protocol() {
         let config = client_config(&TlsSettings::default()).unwrap();
         assert!(config.alpn_protocols.is_empty());
         assert!(!system_roots().is_empty() && !built_in().is_empty());
         assert!(Arc::ptr_eq(&system_roots(), &system_roots()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = SystemVerifier(provider);
+        assert!(verifier.verifier().is_ok());
+        let (name, nothing) = (ServerName::try_from("localhost").unwrap(), CertificateDer::from(Vec::new()));
+        assert!(verifier.verify_server_cert(&nothing, &[], &name, &[], UnixTime::now()).is_err());
     }
 
     #[test]

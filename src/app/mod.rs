@@ -12,6 +12,7 @@ mod view;
 
 use std::mem;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,12 +22,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admin::{self, Admin, Born, Command};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings};
+use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, UpstreamConfig};
 use crate::guard::Access;
 use crate::proxy::server::DataThread;
 use crate::record::ProxyRecord;
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
 use crate::telemetry::{Format, Telemetry};
+use crate::tls;
 use crate::token::pool::TokenPool;
 use build::Builder;
 use doors::Doors;
@@ -92,6 +94,10 @@ struct App {
 impl App {
     fn start(start: Start, telemetry: Telemetry) -> Result<Self, Failure> {
         let Start { loader, mut loaded, watch, .. } = start;
+        if loaded.settings.upstreams.iter().any(wants_system_roots) {
+            // Beside the rest of the start. If it cannot be done here, the first connection does it.
+            let _ = thread::Builder::new().name("roots".to_owned()).spawn(tls::read_system_roots);
+        }
         let clock: SharedClock = Arc::new(SystemClock);
         let signals = Signals::new(Arc::clone(&clock)).map_err(cannot_start)?;
         let (trigger, shutdown) = shutdown::channel();
@@ -197,6 +203,11 @@ async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Re
             },
         }
     }
+}
+
+/// Whether calls to this API go out with the system's roots.
+fn wants_system_roots(upstream: &UpstreamConfig) -> bool {
+    upstream.tls.ca.is_none() && upstream.proxy.base.as_ref().is_none_or(|base| base.tls)
 }
 
 fn serve_admin(doors: &mut Doors, admin: &Arc<Admin>, shutdown: &Shutdown) -> std::io::Result<JoinSet<()>> {

@@ -94,6 +94,9 @@ impl Services {
     async fn fingerprints(&self) -> Option<(Option<Fingerprint>, Vec<Fingerprint>)> {
         let watched = self.watched.as_ref().map(|(files, _)| files.clone());
         let inputs: Vec<Inputs> = self.all.iter().map(|service| service.now.config.inputs.clone()).collect();
+        if watched.is_none() && inputs.iter().all(|files| files.paths().is_empty()) {
+            return None;
+        }
         let take = move || (watched.map(|files| files.fingerprint()), inputs.iter().map(Inputs::fingerprint).collect());
         tokio::task::spawn_blocking(take).await.ok()
     }

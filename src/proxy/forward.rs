@@ -19,7 +19,7 @@ use super::expired::{ask_for_readable, is_expired};
 use super::pool::{Connection, Lease};
 use super::sweep::{Slot, Waiting};
 use super::target::Join;
-use crate::clock::SharedClock;
+use crate::clock::{Moment, SharedClock};
 use crate::record::Replay;
 use crate::token::grant::Token;
 
@@ -39,7 +39,7 @@ impl Call {
     /// Sends the request, and once more if the answer says that the token is dead, a different one can be had in time
     /// and the body was kept. In every other case the upstream's answer is the answer.
     pub(crate) async fn forward(&mut self) -> Result<Arrived, ProxyError> {
-        let first = self.backend.token(&self.seat, self.clock.now()).await?;
+        let first = self.backend.token(&self.seat, self.entry.began()).await?;
         let mut answer = self.send(&first).await?;
         if !self.is_expired(&first.token, &mut answer).await {
             return Ok(answer);
@@ -93,8 +93,9 @@ impl Call {
         let mut request = self.request(with, body)?;
         self.entry.attempts += 1;
         self.entry.generation = Some(with.token.generation);
-        while let Some(connection) = with.pool.take(self.clock.now()) {
-            match self.exchange(connection, request, with).await? {
+        let now = self.clock.now();
+        while let Some(connection) = with.pool.take(now) {
+            match self.exchange(connection, request, with, now).await? {
                 Exchanged::Answer(answer) => return Ok(answer),
                 Exchanged::Unsent(unsent) => request = unsent,
                 // The server closed a connection that was idle, just when it was used. What may be done twice is.
@@ -107,7 +108,7 @@ impl Call {
             }
         }
         let connection = with.pool.open().await.map_err(ProxyError::Upstream)?;
-        match self.exchange(connection, request, with).await? {
+        match self.exchange(connection, request, with, self.clock.now()).await? {
             Exchanged::Answer(answer) => Ok(answer),
             Exchanged::Unsent(_) | Exchanged::Broken => Err(ProxyError::Upstream(Fault::Reset)),
         }
@@ -140,8 +141,8 @@ impl Call {
         mut connection: Connection,
         request: Request<Outgoing>,
         with: &Rendered,
+        sent: Moment,
     ) -> Result<Exchanged, ProxyError> {
-        let sent = self.clock.now();
         self.slot.wait_until(Waiting::ResponseHead, sent + self.backend.upstream.settings.timeouts.response);
         let answer = within(&self.slot, connection.sender.try_send_request(request)).await;
         self.slot.rest();

@@ -54,11 +54,10 @@ impl Rules {
     }
 
     fn strip_names(&self, headers: &mut HeaderMap) {
-        let mut hits = named_by_connection(headers);
-        hits.extend(headers.keys().filter(|name| self.is_unwanted(name)).cloned());
-        for name in hits {
+        for name in named_by_connection(headers) {
             headers.remove(name);
         }
+        remove_each(headers, |name| self.is_unwanted(name));
     }
 
     fn is_unwanted(&self, name: &HeaderName) -> bool {
@@ -81,6 +80,13 @@ impl Rules {
         if !patch.cookies.is_empty() {
             cookies::replace(headers, &[], &patch.cookies);
         }
+    }
+}
+
+/// Removes by name. Usually there is nothing to remove, or one line: a scan is cheaper than looking each name up.
+fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_unwanted(name)).cloned() {
+        headers.remove(name);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::Notify;
@@ -11,12 +12,15 @@ use super::backend::Backend;
 use super::budget::Budget;
 use super::route::Routes;
 use super::settings::{Limits, Listen};
-use super::sweep::Sweeper;
+use super::sweep::{Sweeper, TICK};
 use crate::clock::SharedClock;
 use crate::record::ProxyRecord;
 
 /// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
 const AWAKE: usize = 256;
+
+/// Time between two sweeps while nobody is connected: only the heart must beat.
+const REST: Duration = Duration::from_secs(4);
 
 /// A listener, as its callers' connections know it.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ pub(crate) struct Here {
     pub(crate) record: Arc<ProxyRecord>,
     connections: Cell<usize>,
     awake: Rc<Cell<usize>>,
+    came: Notify,
     left: Notify,
     routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
     doors: RefCell<Doors>,
@@ -68,6 +73,7 @@ impl Here {
             draining: Cell::new(false),
             connections: Cell::new(0),
             awake: Rc::default(),
+            came: Notify::new(),
             left: Notify::new(),
             doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
             routes: RefCell::new(Cache::new(routes)),
@@ -112,9 +118,23 @@ impl Here {
         self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| backend.sweep(now));
     }
 
+    /// Waits a tick; longer while nobody is connected.
+    pub(crate) async fn until_next_sweep(&self) {
+        if self.connections.get() == 0 {
+            let _ = tokio::time::timeout(REST, self.came.notified()).await;
+        }
+        if self.connections.get() > 0 {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
     /// Counts a connection, if one more is allowed.
     pub(crate) fn admit(self: &Rc<Self>) -> Option<Admitted> {
         let now = self.connections.get();
+        if now == 0 {
+            self.sweeper.set_time(self.clock.now());
+            self.came.notify_one();
+        }
         (now < self.limits.connections).then(|| {
             self.count(now + 1);
             Admitted(self.clone())

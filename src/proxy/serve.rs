@@ -13,9 +13,8 @@ use super::body::{Intake, Patience, Upload};
 use super::entry::Entry;
 use super::error::ProxyError;
 use super::forward::Call;
-use super::headers::answer::{View, localise, strip};
+use super::headers::answer::{View, localise, names_an_address, strip};
 use super::here::{Door, Here};
-use super::settings::Base;
 use super::sweep::Slot;
 use super::{expect, route, target};
 use crate::guard::{self, Admission};
@@ -38,7 +37,6 @@ struct Inbound {
     body: Incoming,
     backend: Rc<Backend>,
     entry: Box<Entry>,
-    host: Option<HeaderValue>,
 }
 
 impl Caller {
@@ -69,24 +67,23 @@ impl Caller {
         let backend = self.here.find(&self.door.listen, host, path).ok_or(ProxyError::NoRoute)?;
         let clock = self.here.clock.clone();
         let entry = Entry::begin(backend.clone(), clock, self.here.clock.now(), &head.method, &head.uri);
-        let host = head.headers.get(header::HOST).cloned();
-        Ok(Inbound { head, body, backend, entry: Box::new(entry), host })
+        Ok(Inbound { head, body, backend, entry: Box::new(entry) })
     }
 
     async fn pass(&self, inbound: Inbound, own_origin: bool, turn: Turn) -> Response<Answer> {
-        let (backend, host) = (inbound.backend.clone(), inbound.host.clone());
+        let backend = inbound.backend.clone();
         let mut call = match self.prepare(inbound, own_origin) {
             Ok(call) => call,
             Err((entry, error)) => return refuse(entry, &backend, &error, turn),
         };
         match call.forward().await {
             Err(error) => refuse(call.entry, &backend, &error, turn),
-            Ok(answer) => self.local(call, answer, host.as_ref(), turn),
+            Ok(answer) => self.local(call, answer, turn),
         }
     }
 
     fn prepare(&self, inbound: Inbound, own_origin: bool) -> Result<Call, (Box<Entry>, ProxyError)> {
-        let Inbound { mut head, body, backend, entry, .. } = inbound;
+        let Inbound { mut head, body, backend, entry } = inbound;
         let settings = &backend.upstream.settings;
         let seat = match check(&head, settings.access.dot_segments)
             .and_then(|()| backend.seat(&head.headers, entry.began()))
@@ -116,14 +113,16 @@ impl Caller {
     }
 
     /// The upstream's answer as the caller may see it.
-    fn local(&self, call: Call, answer: Arrived, host: Option<&HeaderValue>, turn: Turn) -> Response<Answer> {
+    fn local(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
         let Arrived { mut head, body } = answer;
-        let Call { backend, mut entry, .. } = call;
         strip(&mut head.headers);
-        let named = entry.uri().authority().map(|authority| authority.as_str());
-        let authority = named.or_else(|| host?.to_str().ok()).unwrap_or(&self.door.authority);
-        let base: &Base = body.base();
-        localise(&mut head.headers, &View { base, authority, mount: backend.upstream.settings.matches.mount() });
+        if names_an_address(&head.headers) {
+            let named = route::authority(call.entry.uri(), &call.head.headers);
+            let authority = named.unwrap_or(&self.door.authority);
+            let mount = call.backend.upstream.settings.matches.mount();
+            localise(&mut head.headers, &View { base: body.base(), authority, mount });
+        }
+        let mut entry = call.entry;
         head.version = Version::HTTP_11;
         entry.answered(head.status);
         Response::from_parts(head, Answer::upstream(body, entry, turn))

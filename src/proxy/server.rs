@@ -20,7 +20,6 @@ use super::route::Routes;
 use super::serve::Caller;
 use super::settings::{Limits, Listen};
 use super::socket::Socket;
-use super::sweep::TICK;
 use crate::clock::SharedClock;
 use crate::record::ProxyRecord;
 use crate::shutdown::{Phase, Shutdown};
@@ -117,7 +116,7 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
 async fn sweep(here: Rc<Here>) {
     loop {
         here.sweep();
-        tokio::time::sleep(TICK).await;
+        here.until_next_sweep().await;
     }
 }
 

@@ -140,6 +140,11 @@ impl Sweeper {
         slot
     }
 
+    /// The time that waits begin at, from now on.
+    pub(crate) fn set_time(&self, now: Moment) {
+        self.coarse.set(now);
+    }
+
     /// Wakes everybody who waited too long, and forgets the slots that are gone.
     pub(crate) fn sweep(&self, now: Moment) {
         self.coarse.set(now);

@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::named_by_connection;
+use super::{named_by_connection, remove_each};
 use crate::proxy::error::PROXY_STATUS;
 use crate::proxy::settings::Base;
 
@@ -20,12 +20,11 @@ pub(crate) struct View<'a> {
 
 /// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
 pub(crate) fn strip(headers: &mut HeaderMap) {
-    let mut hits = named_by_connection(headers);
-    hits.extend(headers.keys().filter(|name| is_of_the_connection(name.as_str())).cloned());
-    for name in hits {
+    for name in named_by_connection(headers) {
         headers.remove(name);
     }
-    if headers.contains_key(PROXY_STATUS) {
+    remove_each(headers, |name| is_of_the_connection(name.as_str()));
+    if headers.keys().any(|name| name == PROXY_STATUS) {
         keep_others_status(headers);
     }
 }
@@ -41,6 +40,11 @@ fn is_of_the_connection(name: &str) -> bool {
             | "te"
             | "upgrade"
     )
+}
+
+/// Whether [`localise`] has anything to do.
+pub(crate) fn names_an_address(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| matches!(name.as_str(), "location" | "content-location" | "set-cookie"))
 }
 
 /// Names the caller's address where the upstream's is named.
