@@ -54,7 +54,7 @@ pub enum State {
 }
 
 impl State {
-    /// Every state, in the order of the contract.
+    /// Every state, from the first to the worst.
     pub const ALL: [Self; 5] = [Self::Starting, Self::Fresh, Self::Degraded, Self::Expired, Self::Rejected];
 
     /// The word.
