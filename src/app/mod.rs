@@ -4,6 +4,7 @@
 //! signals and the admin listener. `build` makes one upstream, `services` holds all of them and follows what changes.
 
 mod build;
+mod descriptors;
 mod doors;
 mod services;
 mod signals;
@@ -72,6 +73,7 @@ fn cannot_start(error: impl std::error::Error) -> Failure {
 /// Serves until a signal.
 pub fn run(start: Start) -> Result<(), Failure> {
     let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(cannot_start)?;
     runtime.block_on(async { App::start(start, telemetry)?.serve().await })
