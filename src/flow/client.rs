@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
+use hyper_util::client::proxy::matcher::Matcher;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -133,11 +134,22 @@ pub struct OutboundProxy {
 }
 
 impl OutboundProxy {
+    /// The same for the calls of the data path: which hosts go through it, and with which credentials.
+    pub fn matcher(&self) -> Matcher {
+        Matcher::builder().all(self.url.expose().to_owned()).no(self.excepted()).build()
+    }
+
+    /// The list as curl reads it: `*` means addresses too.
+    fn excepted(&self) -> String {
+        let all = self.no_proxy.iter().any(|entry| entry.trim() == "*");
+        if all { "*,0.0.0.0/0,::/0".to_owned() } else { self.no_proxy.join(",") }
+    }
+
     fn for_client(&self) -> Result<reqwest::Proxy, ClientError> {
         let url = url::Url::parse(self.url.expose()).ok().filter(|url| url.scheme() == "http" && url.has_host());
         let wrong = || ClientError("the outbound proxy is no URL like http://host:port".to_owned());
         let proxy = reqwest::Proxy::all(url.ok_or_else(wrong)?).map_err(|_| wrong())?;
-        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy.join(","))))
+        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.excepted())))
     }
 }
 

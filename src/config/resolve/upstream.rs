@@ -10,7 +10,7 @@ use super::{access, base, flows, headers, listen, optional, or, outbound};
 use crate::document::{Node, Problems, Table, nearest};
 use crate::flow::Flow;
 use crate::guard::Access;
-use crate::proxy::settings::{Base, Listen, Match, Protocol, UpstreamSettings};
+use crate::proxy::settings::{Base, Listen, Match, OutboundProxy, Protocol, UpstreamSettings};
 
 /// Where callers look when nobody says otherwise.
 const DEFAULT_LISTEN: Listen = Listen::Localhost(8080);
@@ -251,6 +251,7 @@ fn whole(
         retry: rest.retry,
         access: access?,
         server_name: rest.tls.server_name.clone(),
+        outbound_proxy: rest.proxy.as_ref().map(|proxy| OutboundProxy::new(proxy.matcher())),
     };
     Some(UpstreamConfig {
         proxy,
