@@ -5,6 +5,7 @@ mod forcing;
 mod lifetime;
 mod refreshing;
 mod renewing;
+mod size;
 mod storing;
 mod waiting;
 
