@@ -192,7 +192,8 @@ impl Porter {
             }
             return;
         };
-        let caller = Caller::new(self.here.clone(), self.door.clone(), peer);
+        let slot = self.here.sweeper.slot();
+        let caller = Caller { here: self.here.clone(), door: self.door.clone(), peer, slot };
         spawn_local(async move {
             connection::serve(socket, caller).await;
             drop(admitted);

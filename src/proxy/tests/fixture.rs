@@ -18,6 +18,5 @@ pub(crate) fn settings(name: &str) -> UpstreamSettings {
         retry: Retry::default(),
         access: Access::default(),
         server_name: None,
-        outbound_proxy: None,
     }
 }
