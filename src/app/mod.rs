@@ -4,6 +4,7 @@
 //! signals and the admin listener. `build` makes one upstream, `services` holds all of them and follows what changes.
 
 mod build;
+mod descriptors;
 mod doors;
 mod services;
 mod signals;
@@ -72,6 +73,7 @@ fn cannot_start(error: impl std::error::Error) -> Failure {
 /// Serves until a signal.
 pub fn run(start: Start) -> Result<(), Failure> {
     let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(cannot_start)?;
     runtime.block_on(async { App::start(start, telemetry)?.serve().await })
@@ -172,8 +174,6 @@ impl App {
         self.trigger.advance(Phase::Announced);
         let delay = tokio::time::sleep(self.runtime.shutdown_delay);
         or_abort(&mut self.signals, delay).await?;
-        // Most tokens want to outlive the process: from here on, letting go of one is no reason to revoke it.
-        self.pool.announce_shutdown();
         self.trigger.advance(Phase::Draining);
         let grace = self.runtime.shutdown_grace;
         let ended = async { tokio::time::timeout(grace, self.data.ended()).await };
@@ -181,6 +181,7 @@ impl App {
             self.trigger.advance(Phase::Cut);
             self.data.ended().await;
         }
+        // While the tokens are still held: one that is let go of is revoked, and most want to outlive the process.
         let _ = tokio::time::timeout(FAREWELL, self.pool.shutdown()).await;
         self.services.close();
         self.trigger.advance(Phase::Cut);

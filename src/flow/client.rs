@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use hyper_util::client::proxy::matcher::Matcher;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -18,11 +18,8 @@ mod failure;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Token calls at a time; whoever comes when there are so many waits in line.
+/// Token calls at a time; a burst of new subjects waits in line for the rest.
 const AT_A_TIME: usize = 16;
-/// So many of them for whoever has no token yet, or leaves. A burst of new subjects is served in the order it came, and
-/// renewals, which others' requests depend on, go past it.
-const COMING_AND_GOING: usize = 12;
 /// The largest reply.
 const REPLY: usize = 1 << 20;
 
@@ -31,7 +28,6 @@ const REPLY: usize = 1 << 20;
 #[derive(Clone)]
 pub struct TokenClient {
     service: BoxCloneSyncService<Request<Bytes>, Reply, tower::BoxError>,
-    coming_and_going: Arc<Semaphore>,
     clock: SharedClock,
 }
 
@@ -71,8 +67,7 @@ impl TokenClient {
         let own = clock.clone();
         let exchange = tower::service_fn(move |request| exchange(client.clone(), own.clone(), request));
         let service = ServiceBuilder::new().concurrency_limit(AT_A_TIME).timeout(timeout).service(exchange);
-        let coming_and_going = Arc::new(Semaphore::new(COMING_AND_GOING));
-        Ok(Self { service: BoxCloneSyncService::new(service), coming_and_going, clock })
+        Ok(Self { service: BoxCloneSyncService::new(service), clock })
     }
 
     /// The time that lives count on.
@@ -83,11 +78,6 @@ impl TokenClient {
     /// The wall's time, for requests that state it.
     pub(super) fn wall(&self) -> SystemTime {
         self.clock.wall()
-    }
-
-    /// Waits in line with those who have no token yet, or leave.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.coming_and_going.acquire().await.ok()
     }
 
     /// Sends a request and reads its whole reply.
@@ -144,11 +134,22 @@ pub struct OutboundProxy {
 }
 
 impl OutboundProxy {
+    /// The same for the calls of the data path: which hosts go through it, and with which credentials.
+    pub fn matcher(&self) -> Matcher {
+        Matcher::builder().all(self.url.expose().to_owned()).no(self.excepted()).build()
+    }
+
+    /// The list as curl reads it: `*` means addresses too.
+    fn excepted(&self) -> String {
+        let all = self.no_proxy.iter().any(|entry| entry.trim() == "*");
+        if all { "*,0.0.0.0/0,::/0".to_owned() } else { self.no_proxy.join(",") }
+    }
+
     fn for_client(&self) -> Result<reqwest::Proxy, ClientError> {
         let url = url::Url::parse(self.url.expose()).ok().filter(|url| url.scheme() == "http" && url.has_host());
         let wrong = || ClientError("the outbound proxy is no URL like http://host:port".to_owned());
         let proxy = reqwest::Proxy::all(url.ok_or_else(wrong)?).map_err(|_| wrong())?;
-        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy.join(","))))
+        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.excepted())))
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -12,7 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use super::entry::Entry;
 use super::pool::{Lease, Pool};
 use super::settings::Base;
-use super::sweep::{Slot, Waiting};
+use super::turn::Turn;
 
 /// The upstream's answer, as far as it has been read.
 pub(crate) struct Arrived {
@@ -32,9 +31,10 @@ pub(crate) struct Arriving {
 }
 
 impl Arriving {
-    /// Nothing read yet. A connection whose answer has no body is free at once.
-    pub(crate) fn new(rest: Incoming, from: Rc<Pool>, lease: Lease) -> Self {
-        let mut body = Self { ahead: VecDeque::new(), rest, lease: Some(lease), from };
+    /// Nothing read yet. A connection whose answer has no body is free at once. There is no lease on one that has
+    /// become a tunnel.
+    pub(crate) fn new(rest: Incoming, from: Rc<Pool>, lease: Option<Lease>) -> Self {
+        let mut body = Self { ahead: VecDeque::new(), rest, lease, from };
         body.release_at_end();
         body
     }
@@ -105,25 +105,6 @@ impl Arriving {
 enum Content {
     Own(Bytes),
     Upstream(Arriving),
-}
-
-/// A caller's turn: when the answer has been passed on, its next request is waited for.
-pub(crate) struct Turn {
-    slot: Rc<Slot>,
-    idle: Duration,
-}
-
-impl Turn {
-    /// The turn of the caller with this slot.
-    pub(crate) fn new(slot: Rc<Slot>, idle: Duration) -> Self {
-        Self { slot, idle }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.slot.wait(Waiting::NextRequest, self.idle);
-    }
 }
 
 /// An answer's body. The fields end in order: first the connection to the upstream, then the record's entry, then the

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,6 +60,7 @@ struct Source<B> {
     ended: bool,
     attempt: u32,
     watched: bool,
+    reader: Option<Waker>,
     intake: Intake,
 }
 
@@ -159,6 +160,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
             ended: false,
             attempt: 0,
             watched: true,
+            reader: None,
             intake,
         }))))
     }
@@ -178,6 +180,8 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         }
         held.attempt += 1;
         held.watched = true;
+        // Where the earlier attempt's connection goes on, as in HTTP/2, its sending of this body must end.
+        held.reader.take().into_iter().for_each(Waker::wake);
         let number = held.attempt;
         Some(Outgoing::Stream(Stream { source: source.clone(), number, position: 0, trailers_passed: false }))
     }
@@ -237,7 +241,10 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream<B> {
         if self.trailers_passed {
             return Poll::Ready(None);
         }
-        let next = ready!(source.poll_next(cx));
+        let Poll::Ready(next) = source.poll_next(cx) else {
+            source.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
         self.position += 1;
         self.trailers_passed = next.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
         Poll::Ready(next)

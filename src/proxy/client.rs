@@ -1,34 +1,74 @@
-//! A connection to an upstream: name, TCP with happy eyeballs, TLS, HTTP/1.1.
+//! A connection to an upstream: name, TCP with happy eyeballs, perhaps an outbound proxy, TLS, HTTP/1.1 or HTTP/2.
 
+mod link;
+mod resolver;
+
+use std::cell::Cell;
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
-use hyper::client::conn::http1::{self, SendRequest};
+use http::{Request, Uri, header};
+use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiFuture, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
+use self::link::Link;
+use self::resolver::{NoAddress, Resolver};
 use super::body::Outgoing;
 use super::error::Fault;
-use super::settings::{Base, UpstreamSettings};
+use super::settings::{Base, Protocol, UpstreamSettings};
+use super::spawn::Local;
+use super::version::absolute;
+
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
+/// A peer that has vanished is noticed after a minute and a half, by TCP: servers of gRPC hang up on who pings in HTTP/2
+/// more than every five minutes.
+const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
 
 /// How to reach one base.
 pub(crate) struct Dial {
     target: Uri,
+    way: Option<Intercept>,
     connector: HttpConnector<Resolver>,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
+    protocol: Protocol,
     limit: Duration,
+}
+
+struct Tls {
+    any: TlsConnector,
+    http1: TlsConnector,
+    name: ServerName<'static>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Want {
+    /// Requests, in the protocol that was configured or is agreed on.
+    Any,
+    /// A request that asks to leave HTTP/1.1.
+    Upgrade,
+}
+
+/// A connection that can take a request.
+pub(crate) enum Sender {
+    /// One at a time.
+    Http1(http1::SendRequest<Outgoing>),
+    /// As many at a time as the number says, which follows what the server says.
+    Http2(http2::SendRequest<Outgoing>, Rc<Cell<usize>>),
 }
 
 impl Dial {
@@ -39,59 +79,137 @@ impl Dial {
         tls: &Arc<rustls::ClientConfig>,
     ) -> Result<Self, String> {
         let host = if base.host.contains(':') { format!("[{}]", base.host) } else { base.host.clone() };
-        let target = format!("http://{host}:{}", base.port);
+        let scheme = if base.tls { "https" } else { "http" };
+        let target = Uri::try_from(format!("{scheme}://{host}:{}", base.port));
+        let target = target.map_err(|_| "the host of the base URL is not one".to_owned())?;
+        let (time, interval, retries) = KEEP_ALIVE;
         let mut connector = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        connector.enforce_http(false);
         connector.set_nodelay(true);
-        connector.set_keepalive(Some(Duration::from_secs(60)));
+        connector.set_keepalive(Some(time));
+        connector.set_keepalive_interval(Some(interval));
+        connector.set_keepalive_retries(Some(retries));
         connector.set_connect_timeout(Some(settings.timeouts.connect));
-        let tls = base.tls.then(|| tls_for(base, settings, tls)).transpose()?;
-        let target = Uri::try_from(target).map_err(|_| "the host of the base URL is not one".to_owned())?;
-        Ok(Self { target, connector, tls, limit: settings.timeouts.connect })
+        let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
+        let way = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
+        Ok(Self { target, way, connector, tls, protocol: settings.protocol, limit: settings.timeouts.connect })
     }
 
-    /// A fresh connection that can take a request.
-    pub(crate) async fn connect(&self) -> Result<SendRequest<Outgoing>, Fault> {
-        let link = tokio::time::timeout(self.limit, self.link()).await.map_err(|_| Fault::ConnectTimeout)??;
-        let mut http = http1::Builder::new();
-        http.preserve_header_case(true);
-        let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
-        tokio::task::spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an upstream connection ended");
-            }
-        });
-        Ok(sender)
-    }
-
-    async fn link(&self) -> Result<Link, Fault> {
-        let stream = self.connector.clone().oneshot(self.target.clone()).await.map_err(|error| {
-            tracing::debug!(error = chain(&error), target = %self.target, "no connection to the upstream");
-            tcp_fault(&error)
-        })?;
-        let stream = stream.into_inner();
-        match &self.tls {
-            None => Ok(Link::Plain(stream)),
-            Some((connector, name)) => {
-                let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
-                    tracing::debug!(error = chain(&error), target = %self.target, "no TLS connection to the upstream");
-                    tls_fault(&error)
-                })?;
-                Ok(Link::Tls(Box::new(stream)))
-            }
+    /// Whether a connection may turn out to be one of HTTP/2.
+    pub(crate) fn may_share(&self) -> bool {
+        match self.protocol {
+            Protocol::Auto => self.tls.is_some(),
+            Protocol::Http1 => false,
+            Protocol::Http2 => true,
         }
+    }
+
+    /// Says in the request what an outbound proxy must know that passes on single requests.
+    pub(crate) fn forwarded<B>(&self, request: &mut Request<B>, base: &Base) {
+        if let Some(way) = self.way.as_ref().filter(|_| !self.tunnels(Want::Any)) {
+            absolute(request.uri_mut(), base);
+            let credentials = way.basic_auth().map(|value| (header::PROXY_AUTHORIZATION, value.clone()));
+            request.headers_mut().extend(credentials);
+        }
+    }
+
+    /// A fresh connection.
+    pub(crate) async fn connect(&self, want: Want) -> Result<Sender, Fault> {
+        let link = tokio::time::timeout(self.limit, self.link(want)).await.map_err(|_| Fault::ConnectTimeout)??;
+        let http2 = want == Want::Any
+            && match self.protocol {
+                Protocol::Auto => link.agreed_on() == Some(HTTP2),
+                Protocol::Http1 => false,
+                Protocol::Http2 => true,
+            };
+        if http2 { speak_http2(link).await } else { speak_http1(link, want).await }
+    }
+
+    async fn link(&self, want: Want) -> Result<Link, Fault> {
+        let stream = self.tcp(want).await.map_err(|error| {
+            tracing::debug!(error = chain(&*error), target = %self.target, "no connection to the upstream");
+            tcp_fault(&*error)
+        })?;
+        let Some(tls) = &self.tls else { return Ok(Link::Plain(stream)) };
+        let connector = if want == Want::Any { &tls.any } else { &tls.http1 };
+        let stream = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
+            tracing::debug!(error = chain(&error), target = %self.target, "no TLS connection to the upstream");
+            tls_fault(&error)
+        })?;
+        Ok(Link::Tls(Box::new(stream)))
+    }
+
+    async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
+        let connector = self.connector.clone();
+        let stream = match &self.way {
+            None => connector.oneshot(self.target.clone()).await?,
+            Some(way) if self.tunnels(want) => {
+                let mut tunnel = Tunnel::new(way.uri().clone(), connector);
+                if let Some(credentials) = way.basic_auth() {
+                    tunnel = tunnel.with_auth(credentials.clone());
+                }
+                tunnel.oneshot(self.target.clone()).await?
+            }
+            Some(way) => connector.oneshot(way.uri().clone()).await?,
+        };
+        Ok(stream.into_inner())
+    }
+
+    /// Whether an outbound proxy is asked for a tunnel: for all that is not a plain request of HTTP/1.1.
+    fn tunnels(&self, want: Want) -> bool {
+        self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
     }
 }
 
-fn tls_for(
-    base: &Base,
-    settings: &UpstreamSettings,
-    shared: &Arc<rustls::ClientConfig>,
-) -> Result<(TlsConnector, ServerName<'static>), String> {
-    let mut config = rustls::ClientConfig::clone(shared);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = settings.server_name.clone().unwrap_or_else(|| base.host.clone());
-    let name = ServerName::try_from(name).map_err(|_| "the host of the base URL is no name for TLS".to_owned())?;
-    Ok((TlsConnector::from(Arc::new(config)), name))
+async fn speak_http1(link: Link, want: Want) -> Result<Sender, Fault> {
+    let mut http = http1::Builder::new();
+    http.preserve_header_case(true);
+    let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
+    match want {
+        Want::Any => tokio::task::spawn_local(ended(connection)),
+        Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
+    };
+    Ok(Sender::Http1(sender))
+}
+
+async fn speak_http2(link: Link) -> Result<Sender, Fault> {
+    let mut http = http2::Builder::new(Local);
+    // A large answer must not wait for the round trips of a small window.
+    http.adaptive_window(true);
+    let (sender, mut connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
+    let most = Rc::new(Cell::new(connection.current_max_send_streams()));
+    let told = most.clone();
+    let connection = std::future::poll_fn(move |cx| {
+        let done = Pin::new(&mut connection).poll(cx);
+        most.set(connection.current_max_send_streams());
+        done
+    });
+    tokio::task::spawn_local(ended(connection));
+    Ok(Sender::Http2(sender, told))
+}
+
+async fn ended(connection: impl Future<Output = hyper::Result<()>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an upstream connection ended");
+    }
+}
+
+impl Tls {
+    fn new(base: &Base, settings: &UpstreamSettings, shared: &Arc<rustls::ClientConfig>) -> Result<Self, String> {
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = rustls::ClientConfig::clone(shared);
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        let any: &[&[u8]] = match settings.protocol {
+            Protocol::Auto => &[HTTP2, HTTP1],
+            Protocol::Http1 => &[HTTP1],
+            Protocol::Http2 => &[HTTP2],
+        };
+        let name = settings.server_name.clone().unwrap_or_else(|| base.host.clone());
+        let name = ServerName::try_from(name).map_err(|_| "the host of the base URL is no name for TLS".to_owned())?;
+        Ok(Self { any: offering(any), http1: offering(&[HTTP1]), name })
+    }
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -125,93 +243,5 @@ fn tls_fault(error: &io::Error) -> Fault {
     match tls {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => Fault::Certificate,
         _ => Fault::Tls,
-    }
-}
-
-/// The system's resolver; a failure of it can be told from one to connect.
-#[derive(Clone)]
-struct Resolver(GaiResolver);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name does not resolve")]
-struct NoAddress(#[source] io::Error);
-
-impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
-    type Error = NoAddress;
-    type Future = Resolving;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx).map_err(NoAddress)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        Resolving(self.0.call(name))
-    }
-}
-
-struct Resolving(GaiFuture);
-
-impl Future for Resolving {
-    type Output = Result<GaiAddrs, NoAddress>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(NoAddress)
-    }
-}
-
-/// A connection's bytes.
-enum Link {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-macro_rules! on_either {
-    ($link:expr, $stream:ident => $call:expr) => {
-        match $link.get_mut() {
-            Link::Plain(stream) => {
-                let $stream = Pin::new(stream);
-                $call
-            }
-            Link::Tls(stream) => {
-                let $stream = Pin::new(stream.as_mut());
-                $call
-            }
-        }
-    };
-}
-
-impl AsyncRead for Link {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => stream.poll_read(cx, buffer))
-    }
-}
-
-impl AsyncWrite for Link {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => stream.poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => stream.poll_write_vectored(cx, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => stream.poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => stream.poll_shutdown(cx))
     }
 }

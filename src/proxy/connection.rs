@@ -1,4 +1,5 @@
-//! A caller's connection: HTTP/1.1 over a socket, ended when its time is over or the process goes down.
+//! A caller's connection: HTTP/1.1 or, with prior knowledge, HTTP/2 over a socket, ended when its time is over or the
+//! process goes down.
 //!
 //! What hyper keeps for a connection is worth 15 KiB, and between two requests there is nothing in it. So a connection on
 //! which nothing happens is parked: hyper's connection is taken apart, which gives the socket back and closes nothing,
@@ -10,7 +11,10 @@
 //! 3. hyper holds no part of a next head; if it does, the connection made next gets it back first, and waits for the rest.
 //!
 //! Nothing is lost on the way: the socket stays registered all the time, so whatever comes, at any moment, makes it
-//! readable.
+//! readable. Connections of HTTP/2 are not parked.
+
+mod h2;
+mod preface;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -28,6 +32,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use self::preface::Begins;
 use super::answer::Answer;
 use super::error::ProxyError;
 use super::serve::Caller;
@@ -42,14 +47,17 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const SMALLEST_BUFFER: usize = 8192;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(socket: Socket, caller: Caller) {
+pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
     let caller = Rc::new(caller);
-    caller.slot.wait(Waiting::NextRequest, caller.here.limits.caller_idle);
-    let mut parked = Some(socket);
+    let mut parked = match preface::read(&mut socket, &caller).await {
+        Some(Begins::Http1(ahead)) => Box::pin(in_use(socket, ahead, caller.clone())).await,
+        Some(Begins::Http2(ahead)) => return Box::pin(h2::serve(socket, ahead, caller)).await,
+        None => return,
+    };
     while let Some(socket) = parked.take() {
         if is_called(&socket, &caller).await {
             // Boxed, so that the task of a parked connection is small.
-            parked = Box::pin(in_use(socket, caller.clone())).await;
+            parked = Box::pin(in_use(socket, Bytes::new(), caller.clone())).await;
         }
     }
 }
@@ -68,12 +76,12 @@ async fn is_called(socket: &Socket, caller: &Caller) -> bool {
 }
 
 /// Serves until the connection ends, or may be parked: then its socket comes back.
-async fn in_use(socket: Socket, caller: Rc<Caller>) -> Option<Socket> {
+async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
     let _awake = caller.here.wake();
     let unsent = Rc::new(Cell::new(false));
     let header_timeout = caller.here.limits.header_timeout;
     let slot = caller.slot.clone();
-    let mut link = Link { socket, ahead: Bytes::new(), unsent: unsent.clone(), slot, header_timeout };
+    let mut link = Link { socket, ahead, unsent: unsent.clone(), slot, header_timeout };
     loop {
         let serving = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -81,11 +89,17 @@ async fn in_use(socket: Socket, caller: Rc<Caller>) -> Option<Socket> {
             async move { Ok::<_, Infallible>(caller.serve(request).await) }
         });
         let mut connection = builder(&caller.here.limits).serve_connection(TokioIo::new(link), service);
-        if !until_idle(&mut connection, &caller, &unsent).await {
+        let idle = until_idle(&mut connection, &caller, &unsent).await;
+        let tunnel = caller.tunnel.take();
+        if !idle && tunnel.is_none() {
             return None;
         }
         let parts = connection.into_parts();
         link = parts.io.into_inner();
+        if let Some(tunnel) = tunnel {
+            tunnel.carry(parts.read_buf, link.socket).await;
+            return None;
+        }
         if parts.read_buf.is_empty() {
             return Some(link.socket);
         }
@@ -134,7 +148,7 @@ impl Caller {
 
     /// Whether no request is in flight, and keeping hyper's state for the next would not pay.
     fn may_park(&self) -> bool {
-        self.slot.is_free() && (self.slot.is_quiet() || self.here.is_crowded())
+        self.slot.is_free() && self.tunnel.borrow().is_none() && (self.slot.is_quiet() || self.here.is_crowded())
     }
 }
 

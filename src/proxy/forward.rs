@@ -1,11 +1,13 @@
 //! A request's way to the upstream: the attempt, and its one repeat with another token.
 
+use std::error::Error;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
@@ -23,6 +25,9 @@ use crate::clock::{Moment, SharedClock};
 use crate::record::Replay;
 use crate::token::grant::Token;
 
+/// How often a request is sent again because the server refused its stream.
+const REFUSALS: u8 = 3;
+
 /// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
 pub(crate) struct Call {
     pub(crate) backend: Rc<Backend>,
@@ -30,6 +35,10 @@ pub(crate) struct Call {
     pub(crate) head: http::request::Parts,
     pub(crate) upload: Upload,
     pub(crate) asked: Option<Arc<Signal>>,
+    /// Whether it asks to leave HTTP.
+    pub(crate) upgrade: bool,
+    /// How long the head of the answer may take.
+    pub(crate) patience: Duration,
     pub(crate) slot: Rc<Slot>,
     pub(crate) clock: SharedClock,
     pub(crate) entry: Box<Entry>,
@@ -89,29 +98,50 @@ impl Call {
 
     /// Sends the request with this token, up to the head of the answer.
     async fn send(&mut self, with: &Rendered) -> Result<Arrived, ProxyError> {
-        let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-        let mut request = self.request(with, body)?;
+        let mut request = self.again(with)?;
         self.entry.attempts += 1;
         self.entry.generation = Some(with.token.generation);
-        let now = self.clock.now();
-        while let Some(connection) = with.pool.take(now) {
-            match self.exchange(connection, request, with, now).await? {
-                Exchanged::Answer(answer) => return Ok(answer),
-                Exchanged::Unsent(unsent) => request = unsent,
-                // The server closed a connection that was idle, just when it was used. What may be done twice is.
-                Exchanged::Broken if is_idempotent(&self.head.method) && self.upload.can_repeat() => {
-                    let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-                    request = self.request(with, body)?;
-                    break;
+        let (mut pooled, mut refusals) = (true, 0);
+        loop {
+            let may_reuse = pooled && !self.upgrade;
+            let mut now = self.clock.now();
+            let taken = may_reuse.then(|| with.pool.take(now)).flatten();
+            let reused = taken.is_some();
+            let connection = match taken {
+                Some(connection) => connection,
+                None => {
+                    let opened = self.open(with).await?;
+                    now = self.clock.now();
+                    opened
                 }
-                Exchanged::Broken => return Err(ProxyError::Upstream(Fault::Reset)),
-            }
+            };
+            request = match self.exchange(connection, request, with, now).await? {
+                Exchanged::Answer(answer) => return Ok(answer),
+                Exchanged::Unsent(unsent) if reused => unsent,
+                Exchanged::Refused if refusals < REFUSALS && self.upload.can_repeat() => {
+                    refusals += 1;
+                    self.again(with)?
+                }
+                // The server closed a connection that was idle, just when it was used. What may be done twice is.
+                Exchanged::Broken if reused && is_idempotent(&self.head.method) && self.upload.can_repeat() => {
+                    pooled = false;
+                    self.again(with)?
+                }
+                Exchanged::Unsent(_) | Exchanged::Refused | Exchanged::Broken | Exchanged::Reset => {
+                    return Err(ProxyError::Upstream(Fault::Reset));
+                }
+            };
         }
-        let connection = with.pool.open().await.map_err(ProxyError::Upstream)?;
-        match self.exchange(connection, request, with, self.clock.now()).await? {
-            Exchanged::Answer(answer) => Ok(answer),
-            Exchanged::Unsent(_) | Exchanged::Broken => Err(ProxyError::Upstream(Fault::Reset)),
-        }
+    }
+
+    async fn open(&self, with: &Rendered) -> Result<Connection, ProxyError> {
+        let opened = if self.upgrade { with.pool.open_for_upgrade().await } else { with.pool.open().await };
+        opened.map_err(ProxyError::Upstream)
+    }
+
+    fn again(&self, with: &Rendered) -> Result<Request<Outgoing>, ProxyError> {
+        let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
+        self.request(with, body)
     }
 
     fn request(&self, with: &Rendered, body: Outgoing) -> Result<Request<Outgoing>, ProxyError> {
@@ -143,21 +173,28 @@ impl Call {
         with: &Rendered,
         sent: Moment,
     ) -> Result<Exchanged, ProxyError> {
-        self.slot.wait_until(Waiting::ResponseHead, sent + self.backend.upstream.settings.timeouts.response);
-        let answer = within(&self.slot, connection.sender.try_send_request(request)).await;
+        self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
+        if let Some(asked) = self.asked.as_ref().filter(|_| connection.is_shared()) {
+            // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
+            asked.informed(StatusCode::CONTINUE);
+        }
+        let answer = within(&self.slot, connection.send(request, &with.pool)).await;
         self.slot.rest();
         self.upload.unwatch();
-        match answer? {
+        match answer.inspect_err(|_| connection.retire())? {
+            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade => Ok(Exchanged::Reset),
             Ok(answer) => {
                 self.entry.upstream = Some(self.clock.now().since(sent));
                 let (head, body) = answer.into_parts();
+                let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
                 let lease = Lease::new(connection, with.pool.clone(), self.upload.clone(), &head.headers);
-                Ok(Exchanged::Answer(Arrived { head, body: Arriving::new(body, with.pool.clone(), lease) }))
+                let body = Arriving::new(body, with.pool.clone(), (!leaves).then_some(lease));
+                Ok(Exchanged::Answer(Arrived { head, body }))
             }
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Ok(Exchanged::Unsent(unsent)),
                 None if error.error().is_user() => Err(ProxyError::BadRequest("the request's body broke off")),
-                None => Ok(Exchanged::Broken),
+                None => Ok(failed(error.error())),
             },
         }
     }
@@ -168,8 +205,23 @@ enum Exchanged {
     Answer(Arrived),
     /// The connection was closed before anything was sent.
     Unsent(Request<Outgoing>),
-    /// It broke after something was sent.
+    /// The server says that it has done nothing with it.
+    Refused,
+    /// The connection broke after something was sent.
     Broken,
+    /// The server gave up this request.
+    Reset,
+}
+
+/// Why there is no answer. A stream above the last one of a GOAWAY, and a refused one, have not been processed
+/// (RFC 9113 §8.7).
+fn failed(error: &hyper::Error) -> Exchanged {
+    match error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) {
+        Some(cause) if cause.is_remote() && cause.is_go_away() => Exchanged::Refused,
+        Some(cause) if cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM) => Exchanged::Refused,
+        Some(cause) if cause.is_reset() => Exchanged::Reset,
+        Some(_) | None => Exchanged::Broken,
+    }
 }
 
 type Sent = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
@@ -178,6 +230,7 @@ type Sent = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
 async fn within(slot: &Slot, answer: impl Future<Output = Sent>) -> Result<Sent, ProxyError> {
     let mut answer = pin!(answer);
     std::future::poll_fn(|cx| {
+        slot.remember(cx.waker());
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(Ok(answer));
         }

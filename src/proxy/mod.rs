@@ -7,6 +7,9 @@
 //! the answer is a sign that the token is dead ([`expired`]) it is sent once more with another one. The [`answer`] streams
 //! back; when it ends, the connection goes back to the pool and the [`entry`] into the record.
 //!
+//! Callers and upstreams speak HTTP/1.1 or HTTP/2, each on its own side: a request is HTTP/1.1 inside, and [`version`]
+//! says what differs on the wire. [`upgrade`] leaves HTTP altogether.
+//!
 //! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
 //! swapped whole. Waiting has its limits in [`sweep`]; every failure its row in [`error`].
 
@@ -21,6 +24,7 @@ mod error;
 mod expect;
 mod expired;
 mod forward;
+mod grpc;
 mod headers;
 mod here;
 pub mod listen;
@@ -30,8 +34,12 @@ mod serve;
 pub mod server;
 pub mod settings;
 mod socket;
+mod spawn;
 mod sweep;
 mod target;
+mod turn;
+mod upgrade;
+mod version;
 
 #[cfg(test)]
 mod tests;

@@ -1,40 +1,87 @@
-//! Connections to one base, kept for the next request: the last one put back is the first one taken, so that in quiet
-//! times few stay in use and the others age.
+//! Connections to one base. Those of HTTP/1.1 are kept for the next request: the last one put back is the first one taken,
+//! so that in quiet times few stay in use and the others age. One of HTTP/2 is shared by all requests.
+
+mod dialling;
+mod shared;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Request, Response, header};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 
+use self::dialling::Dialling;
+use self::shared::{Share, Shared};
 use super::Upstream;
 use super::body::{Outgoing, Upload};
 use super::client::Dial;
-use super::error::Fault;
 use super::settings::Base;
+use super::version::{for_http1, for_http2};
 use crate::clock::{Moment, SharedClock};
 
 /// A server that closes an idle connection after five seconds may do so while a request is on its way.
 const CLOSING_MARGIN: Duration = Duration::from_secs(1);
 
-/// A connection that is not in use elsewhere.
-pub(crate) struct Connection {
-    /// Takes the request.
-    pub(crate) sender: SendRequest<Outgoing>,
+/// A connection that takes a request.
+pub(crate) enum Connection {
+    /// HTTP/1.1, not in use elsewhere.
+    Own(Own),
+    /// HTTP/2.
+    Shared(Share),
+}
+
+/// A connection of HTTP/1.1.
+pub(crate) struct Own {
+    sender: SendRequest<Outgoing>,
     born: Moment,
     idle: Duration,
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Own,
     since: Moment,
 }
 
 impl Idle {
     fn is_stale(&self, now: Moment, life: Duration) -> bool {
-        let Connection { sender, born, idle } = &self.connection;
+        let Own { sender, born, idle } = &self.connection;
         sender.is_closed() || now.since(self.since) >= *idle || now.since(*born) >= life
+    }
+}
+
+impl Connection {
+    /// Sends a request, up to the head of the answer.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Request<Outgoing>,
+        pool: &Pool,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        match self {
+            Self::Own(own) => {
+                for_http1(&mut request, &pool.base);
+                pool.dial.forwarded(&mut request, &pool.base);
+                own.sender.try_send_request(request).await
+            }
+            Self::Shared(share) => {
+                for_http2(&mut request, &pool.base);
+                share.sender.try_send_request(request).await
+            }
+        }
+    }
+
+    /// Whether other requests use it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+
+    /// It gave no answer in time: the next request gets another one.
+    pub(crate) fn retire(&self) {
+        if let Self::Shared(share) = self {
+            share.retire();
+        }
     }
 }
 
@@ -43,7 +90,9 @@ pub(crate) struct Pool {
     /// Where they go.
     pub(crate) base: Base,
     dial: Dial,
+    dialling: Dialling,
     idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Rc<Shared>>>,
     idle_limit: Duration,
     life: Duration,
     clock: SharedClock,
@@ -55,7 +104,8 @@ impl Pool {
         let dial = Dial::new(&base, &upstream.settings, &upstream.tls)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
-        Ok(Self { base, dial, idle: RefCell::default(), idle_limit, life, clock })
+        let (idle, shared) = (RefCell::default(), RefCell::default());
+        Ok(Self { base, dial, dialling: Dialling::default(), idle, shared, idle_limit, life, clock })
     }
 
     /// A connection that was used before, if one is fit to be used again.
@@ -63,19 +113,19 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.pop() {
             if !last.is_stale(now, self.life) && last.connection.sender.is_ready() {
-                return Some(last.connection);
+                return Some(Connection::Own(last.connection));
             }
         }
-        None
+        let shared = self.shared.borrow();
+        let fit = |shared: &&Rc<Shared>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
+        shared.iter().find(fit).map(|shared| Connection::Shared(shared.share()))
     }
 
-    /// A fresh connection.
-    pub(crate) async fn open(&self) -> Result<Connection, Fault> {
-        let sender = self.dial.connect().await?;
-        Ok(Connection { sender, born: self.clock.now(), idle: self.idle_limit })
+    fn own(&self, sender: SendRequest<Outgoing>) -> Own {
+        Own { sender, born: self.clock.now(), idle: self.idle_limit }
     }
 
-    fn put(&self, connection: Connection) {
+    fn put(&self, connection: Own) {
         let idle = Idle { connection, since: self.clock.now() };
         if !idle.is_stale(idle.since, self.life) {
             self.idle.borrow_mut().push(idle);
@@ -85,10 +135,11 @@ impl Pool {
     /// Closes what is too old.
     pub(crate) fn sweep(&self, now: Moment) {
         self.idle.borrow_mut().retain(|idle| !idle.is_stale(now, self.life));
+        self.shared.borrow_mut().retain(|shared| !shared.is_stale(now, self.idle_limit, self.life));
     }
 }
 
-/// A connection whose answer is being read: it goes back when the answer ends, and is closed when it is dropped before.
+/// A connection whose answer is being read: when the answer ends it goes back; dropped before, its request is cancelled.
 pub(crate) struct Lease {
     connection: Connection,
     pool: Rc<Pool>,
@@ -98,16 +149,16 @@ pub(crate) struct Lease {
 impl Lease {
     /// The connection that answered with these headers.
     pub(crate) fn new(mut connection: Connection, pool: Rc<Pool>, upload: Upload, headers: &HeaderMap) -> Self {
-        if let Some(said) = keep_alive(headers) {
-            connection.idle = connection.idle.min(said.saturating_sub(CLOSING_MARGIN));
+        if let (Connection::Own(own), Some(said)) = (&mut connection, keep_alive(headers)) {
+            own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
         }
         Self { connection, pool, upload }
     }
 
     /// The answer has been read. A connection that still sends the request's body is no use to the next one.
     pub(crate) fn release(self) {
-        if self.upload.has_ended() {
-            self.pool.put(self.connection);
+        if let (Connection::Own(own), true) = (self.connection, self.upload.has_ended()) {
+            self.pool.put(own);
         }
     }
 }

@@ -1,13 +1,16 @@
 //! One request, from its head to its answer: routed, judged, stripped, forwarded, and the answer made local.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::body::{Body, Incoming};
+use http::{Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
-use super::answer::{Answer, Arrived, Turn};
+use super::answer::{Answer, Arrived};
 use super::backend::Backend;
 use super::body::{Intake, Patience, Upload};
 use super::entry::Entry;
@@ -16,7 +19,9 @@ use super::forward::Call;
 use super::headers::answer::{View, localise, names_an_address, strip};
 use super::here::{Door, Here};
 use super::sweep::Slot;
-use super::{expect, route, target};
+use super::turn::{Turn, Turns};
+use super::upgrade::Tunnel;
+use super::{expect, grpc, route, target, upgrade, version};
 use crate::guard::{self, Admission};
 
 /// One caller's connection.
@@ -29,6 +34,9 @@ pub(crate) struct Caller {
     pub(crate) peer: Option<IpAddr>,
     /// What it waits for.
     pub(crate) slot: Rc<Slot>,
+    /// What the connection becomes when HTTP has ended.
+    pub(crate) tunnel: RefCell<Option<Tunnel>>,
+    turns: Rc<Turns>,
 }
 
 /// A request on its way in.
@@ -40,10 +48,22 @@ struct Inbound {
 }
 
 impl Caller {
+    /// A caller that has just connected.
+    pub(crate) fn new(here: Rc<Here>, door: Rc<Door>, peer: Option<IpAddr>) -> Self {
+        let slot = here.sweeper.slot();
+        let turns = Turns::new(slot.clone(), here.limits.caller_idle);
+        Self { here, door, peer, slot, tunnel: RefCell::default(), turns }
+    }
+
+    /// One request among others on a connection of HTTP/2: what it waits for is its own.
+    pub(crate) fn stream(&self) -> Self {
+        let (here, door, turns) = (self.here.clone(), self.door.clone(), self.turns.clone());
+        Self { slot: here.sweeper.slot(), here, door, peer: self.peer, tunnel: RefCell::default(), turns }
+    }
+
     /// Answers a request.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Answer> {
-        self.slot.rest();
-        let turn = Turn::new(self.slot.clone(), self.here.limits.caller_idle);
+        let turn = self.turns.take();
         let (head, body) = request.into_parts();
         let inbound = match self.route(head, body) {
             Ok(inbound) => inbound,
@@ -57,7 +77,10 @@ impl Caller {
                 response
             }
             Admission::Preflight(headers) => preflight(inbound, headers, turn),
-            Admission::Refused(why) => refuse(inbound.entry, &inbound.backend, &ProxyError::Guard(why), turn),
+            Admission::Refused(why) => {
+                let grpc = grpc::is(&inbound.head.headers);
+                refuse(inbound.entry, &inbound.backend, &ProxyError::Guard(why), grpc, turn)
+            }
         }
     }
 
@@ -72,17 +95,21 @@ impl Caller {
 
     async fn pass(&self, inbound: Inbound, own_origin: bool, turn: Turn) -> Response<Answer> {
         let backend = inbound.backend.clone();
-        let mut call = match self.prepare(inbound, own_origin) {
+        let grpc = grpc::is(&inbound.head.headers);
+        let mut call = match self.prepare(inbound, own_origin, grpc) {
             Ok(call) => call,
-            Err((entry, error)) => return refuse(entry, &backend, &error, turn),
+            Err((entry, error)) => return refuse(entry, &backend, &error, grpc, turn),
         };
         match call.forward().await {
-            Err(error) => refuse(call.entry, &backend, &error, turn),
+            Err(error) => refuse(call.entry, &backend, &error, grpc, turn),
+            Ok(answer) if call.upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                self.switch(call, answer, turn)
+            }
             Ok(answer) => self.local(call, answer, turn),
         }
     }
 
-    fn prepare(&self, inbound: Inbound, own_origin: bool) -> Result<Call, (Box<Entry>, ProxyError)> {
+    fn prepare(&self, inbound: Inbound, own_origin: bool, grpc: bool) -> Result<Call, (Box<Entry>, ProxyError)> {
         let Inbound { mut head, body, backend, entry } = inbound;
         let settings = &backend.upstream.settings;
         let seat = match check(&head, settings.access.dot_segments)
@@ -91,25 +118,44 @@ impl Caller {
             Ok(seat) => seat,
             Err(error) => return Err((entry, error)),
         };
-        backend.rules.strip(&mut head.headers, own_origin);
-        head.version = Version::HTTP_11;
-        if !body.is_end_stream() && body.size_hint().exact().is_none() {
-            // Said aloud, because a body of a GET is not expected.
-            head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        let upgrade = upgrade::is_asked_for(&head);
+        if head.version == Version::HTTP_2 {
+            version::join_crumbs(&mut head.headers);
         }
+        backend.rules.strip(&mut head.headers, own_origin);
+        if upgrade {
+            upgrade::mark(&mut head.headers);
+        }
+        head.version = Version::HTTP_11;
         let (gate, asked) = expect::gate(&head.headers).unzip();
         let limits = &self.here.limits;
+        let caller = if grpc { Duration::MAX } else { limits.body_idle };
+        let upstream = if grpc { Duration::MAX } else { settings.timeouts.response };
         let intake = Intake {
             keep: settings.retry.body,
             budget: self.here.budget.clone(),
             gate,
             slot: self.slot.clone(),
-            patience: Patience { caller: limits.body_idle, upstream: settings.timeouts.response },
+            patience: Patience { caller, upstream },
             rules: backend.rules.clone(),
         };
         let upload = Upload::new(body, intake);
         let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
-        Ok(Call { backend, seat, head, upload, asked, slot, clock, entry })
+        Ok(Call { backend, seat, head, upload, asked, upgrade, patience: upstream, slot, clock, entry })
+    }
+
+    /// The upstream has left HTTP: so does the caller.
+    fn switch(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
+        let Arrived { mut head, .. } = answer;
+        let mut entry = call.entry;
+        entry.answered(head.status);
+        strip(&mut head.headers);
+        upgrade::mark(&mut head.headers);
+        head.version = Version::HTTP_11;
+        if let Some(upstream) = head.extensions.remove::<OnUpgrade>() {
+            *self.tunnel.borrow_mut() = Some(Tunnel { upstream, entry });
+        }
+        Response::from_parts(head, Answer::own(Bytes::new(), None, turn))
     }
 
     /// The upstream's answer as the caller may see it.
@@ -123,7 +169,6 @@ impl Caller {
             localise(&mut head.headers, &View { base: body.base(), authority, mount });
         }
         let mut entry = call.entry;
-        entry.seat = Some(call.seat);
         head.version = Version::HTTP_11;
         entry.answered(head.status);
         Response::from_parts(head, Answer::upstream(body, entry, turn))
@@ -156,9 +201,13 @@ fn check(head: &http::request::Parts, dot_segments: bool) -> Result<(), ProxyErr
     Ok(())
 }
 
-fn refuse(mut entry: Box<Entry>, backend: &Backend, error: &ProxyError, turn: Turn) -> Response<Answer> {
+fn refuse(mut entry: Box<Entry>, backend: &Backend, error: &ProxyError, grpc: bool, turn: Turn) -> Response<Answer> {
     entry.failed(error);
-    error.response(Some(&backend.upstream.settings.name)).map(|text| Answer::own(text, Some(entry), turn))
+    let mut answer = error.response(Some(&backend.upstream.settings.name));
+    if grpc {
+        grpc::mark(&mut answer, error.row().detail);
+    }
+    answer.map(|text| Answer::own(text, Some(entry), turn))
 }
 
 fn preflight(mut inbound: Inbound, headers: http::HeaderMap, turn: Turn) -> Response<Answer> {

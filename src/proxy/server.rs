@@ -192,8 +192,7 @@ impl Porter {
             }
             return;
         };
-        let slot = self.here.sweeper.slot();
-        let caller = Caller { here: self.here.clone(), door: self.door.clone(), peer, slot };
+        let caller = Caller::new(self.here.clone(), self.door.clone(), peer);
         spawn_local(async move {
             connection::serve(socket, caller).await;
             drop(admitted);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use crate::guard::Access;
 
@@ -143,6 +144,29 @@ impl Default for Retry {
     }
 }
 
+/// An outbound HTTP proxy, and the hosts that are called without it.
+#[derive(Clone)]
+pub struct OutboundProxy(Arc<Matcher>);
+
+impl OutboundProxy {
+    /// What decides, host by host.
+    pub fn new(matcher: Matcher) -> Self {
+        Self(Arc::new(matcher))
+    }
+
+    /// The proxy on the way to this target; `None` if it is called directly.
+    pub(crate) fn way_to(&self, target: &Uri) -> Option<Intercept> {
+        self.0.intercept(target)
+    }
+}
+
+/// Its URL may hold credentials.
+impl fmt::Debug for OutboundProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OutboundProxy(…)")
+    }
+}
+
 /// One upstream as the data path needs it, besides its token.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
@@ -170,6 +194,8 @@ pub struct UpstreamSettings {
     pub access: Access,
     /// `tls.server_name`: the name to verify instead of the base's host.
     pub server_name: Option<String>,
+    /// The way out, if it is not direct.
+    pub outbound_proxy: Option<OutboundProxy>,
 }
 
 /// The `[limits]` table.

@@ -8,7 +8,6 @@
 mod attempt;
 mod backoff;
 mod board;
-mod complaints;
 mod forced;
 pub mod grant;
 pub mod handle;

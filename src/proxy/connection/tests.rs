@@ -29,8 +29,8 @@ impl Stage {
         let (stream, far) = UnixStream::pair().unwrap();
         room.into_iter().for_each(|room| socket2::SockRef::from(&far).set_send_buffer_size(room).unwrap());
         let door = Rc::new(Door { listen: Listen::Localhost(0), authority: String::new() });
-        let slot = self.0.sweeper.slot();
-        let caller = Caller { here: self.0.clone(), door, peer: None, slot: slot.clone() };
+        let caller = Caller::new(self.0.clone(), door, None);
+        let slot = caller.slot.clone();
         Call { stream, slot, task: spawn_local(serve(Socket::Unix(far), caller)) }
     }
 

@@ -18,5 +18,6 @@ pub(crate) fn settings(name: &str) -> UpstreamSettings {
         retry: Retry::default(),
         access: Access::default(),
         server_name: None,
+        outbound_proxy: None,
     }
 }

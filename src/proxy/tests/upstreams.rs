@@ -12,9 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::streams::{Asked, talk};
 use super::support::Setting;
 use super::wire::*;
-use crate::proxy::settings::Base;
+use crate::proxy::settings::{Base, Protocol};
 use crate::token::key::{SubjectPattern, SubjectRule};
 
 fn file(name: &str) -> PathBuf {
@@ -22,21 +23,31 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// An upstream that answers each request with the number of its connection. Returns its port.
-async fn tls_api() -> u16 {
+pub(super) async fn tls_api() -> u16 {
+    tls_api_offering(&[]).await
+}
+
+/// The same; it offers these protocols, and speaks HTTP/2 where that is agreed on.
+async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
     let chain = CertificateDer::pem_file_iter(file("certificate.pem")).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        for connection in 1.. {
+        for connection in 1_usize.. {
             let (stream, _) = listener.accept().await.unwrap();
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    let say = move |mut asked: Asked| async move { asked.answer(200, format!("h2 {connection}")) };
+                    return talk(stream, connection, say).await;
+                }
                 let mut request = [0; 4096];
                 while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
                     stream.write_all(answer(200, &connection.to_string()).as_bytes()).await.unwrap();
@@ -47,7 +58,7 @@ async fn tls_api() -> u16 {
     port
 }
 
-fn over_tls(host: &str, port: u16, trusted: bool) -> Setting {
+pub(super) fn over_tls(host: &str, port: u16, trusted: bool) -> Setting {
     let mut setting = Setting::to(([127, 0, 0, 1], port).into());
     setting.upstream.base = Some(Base::parse(&format!("https://{host}:{port}")).unwrap());
     setting.tls.ca = trusted.then(|| file("certificate.pem"));
@@ -65,6 +76,27 @@ async fn an_api_over_tls_is_verified_and_its_connection_used_again() {
     let mut setting = over_tls("127.0.0.1", port, true);
     setting.upstream.server_name = Some("api.test".into());
     assert_eq!(setting.start().get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn what_is_spoken_over_tls_is_what_the_server_picks() {
+    for (offered, protocol, spoken) in [
+        (&[&b"h2"[..], b"http/1.1"][..], Protocol::Auto, "h2 1"),
+        (&[b"http/1.1"], Protocol::Auto, "1"),
+        (&[], Protocol::Auto, "1"),
+        (&[b"h2", b"http/1.1"], Protocol::Http1, "1"),
+        (&[b"h2"], Protocol::Http2, "h2 1"),
+    ] {
+        let mut setting = over_tls("localhost", tls_api_offering(offered).await, true);
+        setting.upstream.protocol = protocol;
+        let scene = setting.start();
+        for _ in 0..2 {
+            assert_eq!(scene.get("/").await.text(), spoken, "{offered:?} {protocol:?}");
+        }
+    }
+    let mut setting = over_tls("localhost", tls_api_offering(&[b"http/1.1"]).await, true);
+    setting.upstream.protocol = Protocol::Http2;
+    assert_eq!(setting.start().get("/").await.code(), "upstream-tls");
 }
 
 #[tokio::test]

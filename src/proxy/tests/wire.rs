@@ -65,7 +65,7 @@ impl Caller {
     }
 
     async fn more(&mut self) -> bool {
-        let mut bytes = [0; 65536];
+        let mut bytes = vec![0; 65536];
         let read = tokio::time::timeout(LONG, self.stream.read(&mut bytes)).await.expect("nothing comes");
         let length = read.unwrap_or(0);
         self.read.extend_from_slice(&bytes[..length]);

@@ -5,7 +5,6 @@ mod forcing;
 mod lifetime;
 mod refreshing;
 mod renewing;
-mod size;
 mod storing;
 mod waiting;
 

@@ -1,0 +1,69 @@
+//! A caller's connection in HTTP/2 without TLS, known by its preface (RFC 9113 §3.3).
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use crate::proxy::serve::Caller;
+use crate::proxy::settings::Limits;
+use crate::proxy::socket::{Rewound, Socket};
+use crate::proxy::spawn::Local;
+use crate::proxy::sweep::Waiting;
+
+/// Requests at a time on one connection: as many as servers of gRPC take.
+const STREAMS: u32 = 100;
+
+/// How long a caller that was told to go may take to do so.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Serves the connection to its end.
+pub(super) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
+    let (here, slot) = (caller.here.clone(), caller.slot.clone());
+    let _awake = here.wake();
+    // The head of each request is bounded by hyper; what is waited for is the next request.
+    slot.wait(Waiting::NextRequest, here.limits.caller_idle);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let stream = caller.stream();
+        async move { Ok::<_, Infallible>(stream.serve(request).await) }
+    });
+    let mut connection = pin!(builder(&here.limits).serve_connection(TokioIo::new(Rewound { ahead, socket }), service));
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        slot.remember(cx.waker());
+        let over = slot.over().is_some();
+        if over && told {
+            return Poll::Ready(());
+        }
+        if over || (here.draining.get() && !told) {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if over {
+            slot.wait(Waiting::NextRequest, FAREWELL);
+        }
+        connection.as_mut().poll(cx).map(|end| {
+            if let Err(error) = end {
+                tracing::debug!(%error, "a caller's connection ended");
+            }
+        })
+    })
+    .await;
+}
+
+fn builder(limits: &Limits) -> http2::Builder<Local> {
+    let mut builder = http2::Builder::new(Local);
+    builder
+        .auto_date_header(false)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+    builder
+}

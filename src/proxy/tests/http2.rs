@@ -1,0 +1,198 @@
+//! HTTP/2 on either side, or both.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+
+use super::streams::{self, Asked, answered, ask, get};
+use super::support::{Scene, Setting};
+use super::wire::*;
+use crate::proxy::settings::Protocol;
+use crate::shutdown::Phase;
+
+fn to_http2(address: std::net::SocketAddr) -> Scene {
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = Protocol::Http2;
+    setting.start()
+}
+
+#[tokio::test]
+async fn a_caller_of_http_2_reaches_an_api_of_http_1() {
+    let api = Api::start(|said| answer(200, said.target())).await;
+    let scene = Setting::to(api.address).start();
+    let caller = streams::caller(scene.address).await;
+    let request = Request::get("http://localhost/a%2Fb?q=%20&&").header("te", "trailers").header("cookie", "a=1");
+    let said = ask(&caller, request.header("cookie", "b=2").body(()).unwrap()).await.unwrap();
+    assert_eq!((said.head.status.as_u16(), said.body.as_str()), (200, "/a%2Fb?q=%20&&"));
+    let seen = api.last();
+    assert_eq!(seen.header("host"), Some(api.address.to_string().as_str()));
+    assert_eq!((seen.header("authorization"), seen.header("cookie")), (Some("Bearer g1"), Some("a=1; b=2")));
+    assert_eq!((seen.header("te"), seen.header("transfer-encoding")), (Some("trailers"), None));
+    let far = ask(&caller, Request::get("http://evil.example/").body(()).unwrap()).await.unwrap();
+    assert_eq!(far.head.status, 403);
+    assert_eq!(scene.proxy_record.connections(), 1);
+}
+
+#[tokio::test]
+async fn many_requests_share_one_connection_to_an_api_of_http_2() {
+    let (address, connections) = streams::api(|mut asked: Asked| async move {
+        let path = asked.request.uri().path().to_owned();
+        let host = asked.request.headers().contains_key("host");
+        asked.answer(200, format!("{path} {host} {}", asked.request.uri().authority().is_some()));
+    })
+    .await;
+    let scene = to_http2(address);
+    let caller = streams::caller(scene.address).await;
+    let asking = (0..60).map(|number| {
+        let caller = caller.clone();
+        tokio::spawn(async move { ask(&caller, get(&format!("/{number}"))).await.unwrap().body })
+    });
+    for (number, said) in asking.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(said.await.unwrap(), format!("/{number} false true"));
+    }
+    assert_eq!(scene.get("/by-http1").await.text(), "/by-http1 false true");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn trailers_pass_in_both_directions() {
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let (body, trailers) = streams::read(asked.request.body_mut()).await.unwrap();
+        assert_eq!(trailers.unwrap()["x-sum"], "7");
+        let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+        stream.send_data(body.into(), false).unwrap();
+        stream.send_trailers(HeaderMap::from_iter([("grpc-status".parse().unwrap(), 0.into())])).unwrap();
+    })
+    .await;
+    let scene = to_http2(address);
+    let mut caller = streams::caller(scene.address).await.ready().await.unwrap();
+    let (answer, mut body) = caller.send_request(Request::post("http://localhost/").body(()).unwrap(), false).unwrap();
+    body.send_data(Bytes::from_static(b"hello"), false).unwrap();
+    let trailers = [("x-sum", "7"), ("authorization", "Bearer evil")];
+    let trailers = trailers.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+    body.send_trailers(HeaderMap::from_iter(trailers)).unwrap();
+    let said = answered(answer).await.unwrap();
+    assert_eq!((said.body.as_str(), said.trailers.unwrap()["grpc-status"].as_bytes()), ("hello", &b"0"[..]));
+}
+
+#[tokio::test]
+async fn both_directions_flow_at_the_same_time_and_may_be_silent_in_grpc() {
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+        while let Some(Ok(data)) = asked.request.body_mut().data().await {
+            stream.send_data(data, false).unwrap();
+        }
+        stream.send_data(Bytes::new(), true).unwrap();
+    })
+    .await;
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = Protocol::Http2;
+    setting.upstream.timeouts.response = Duration::from_millis(1);
+    setting.limits.body_idle = Duration::from_millis(1);
+    let scene = setting.start();
+    let mut caller = streams::caller(scene.address).await.ready().await.unwrap();
+    let request = Request::post("http://localhost/x.Y/Z").header("content-type", "application/grpc").body(()).unwrap();
+    let (answer, mut up) = caller.send_request(request, false).unwrap();
+    let mut down = answer.await.unwrap().into_body();
+    for word in ["one", "two", "three"] {
+        up.send_data(word.into(), false).unwrap();
+        let echo = tokio::time::timeout(LONG, down.data()).await.unwrap().unwrap().unwrap();
+        assert_eq!(echo, word);
+    }
+    up.send_data(Bytes::new(), true).unwrap();
+    assert_eq!(streams::read(&mut down).await.unwrap().0, b"");
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_ends_the_work_and_so_does_the_api() {
+    let gone = Arc::new(AtomicBool::new(false));
+    let seen = gone.clone();
+    let (address, _) = streams::api(move |mut asked: Asked| {
+        let seen = seen.clone();
+        async move {
+            if asked.request.uri().path() == "/reset" {
+                return asked.respond.send_reset(h2::Reason::ENHANCE_YOUR_CALM);
+            }
+            let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+            stream.send_data(Bytes::from_static(b"first"), false).unwrap();
+            let _ = std::future::poll_fn(|cx| stream.poll_reset(cx)).await;
+            seen.store(true, Ordering::SeqCst);
+        }
+    })
+    .await;
+    let scene = to_http2(address);
+    let caller = streams::caller(scene.address).await;
+    let (answer, mut stream) = caller.clone().ready().await.unwrap().send_request(get("/"), true).unwrap();
+    let mut body = answer.await.unwrap().into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), "first");
+    assert!(!gone.load(Ordering::SeqCst));
+    stream.send_reset(h2::Reason::CANCEL);
+    eventually("the api hears of it", || gone.load(Ordering::SeqCst)).await;
+    let said = ask(&caller, get("/reset")).await.unwrap();
+    assert_eq!(said.head.status, 502);
+    assert!(said.body.contains("upstream-reset"), "{}", said.body);
+}
+
+#[tokio::test]
+async fn a_connection_that_goes_away_is_replaced_and_a_refused_stream_sent_again() {
+    let refused = Arc::new(AtomicBool::new(false));
+    let (address, connections) = streams::api(move |mut asked: Asked| {
+        let refuse = asked.request.uri().path() == "/refuse" && !refused.swap(true, Ordering::SeqCst);
+        async move {
+            if refuse {
+                return asked.respond.send_reset(h2::Reason::REFUSED_STREAM);
+            }
+            asked.answer(200, asked.connection.to_string());
+        }
+    })
+    .await;
+    let scene = to_http2(address);
+    assert_eq!(scene.get("/").await.text(), "1");
+    let post = "POST /refuse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(scene.ask(post).await.text(), "1");
+    assert_eq!(scene.get("/goaway").await.text(), "1");
+    assert_eq!(scene.get("/").await.text(), "2");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_answer_of_bearerds_own_is_in_grpcs_words_too() {
+    let (api, address) = ByHand::start().await;
+    drop(api);
+    let scene = to_http2(address);
+    let caller = streams::caller(scene.address).await;
+    let request = Request::post("http://localhost/x.Y/Z").header("content-type", "application/grpc").body(()).unwrap();
+    let said = ask(&caller, request).await.unwrap();
+    assert_eq!((said.head.status.as_u16(), said.head.headers["grpc-status"].as_bytes()), (502, &b"14"[..]));
+    assert!(said.body.contains("upstream-unreachable"));
+    assert!(!ask(&caller, get("/")).await.unwrap().head.headers.contains_key("grpc-status"));
+}
+
+#[tokio::test]
+async fn callers_of_http_2_are_drained_and_let_go_when_idle() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let caller = streams::caller(scene.address).await;
+    let asking = tokio::spawn({
+        let caller = caller.clone();
+        async move { ask(&caller, get("/")).await.unwrap().body }
+    });
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    scene.trigger.advance(Phase::Draining);
+    eventually("no new stream is taken", || std::net::TcpStream::connect(scene.address).is_err()).await;
+    there.send(answer(200, "done")).await;
+    assert_eq!(asking.await.unwrap(), "done");
+    tokio::time::timeout(LONG, scene.thread.ended()).await.unwrap();
+
+    let api = Api::start(|_| answer(200, "")).await;
+    let mut setting = Setting::to(api.address);
+    setting.limits.caller_idle = Duration::from_millis(100);
+    let scene = setting.start();
+    let caller = streams::caller(scene.address).await;
+    ask(&caller, get("/")).await.unwrap();
+    eventually("it is let go", || scene.proxy_record.connections() == 0).await;
+}

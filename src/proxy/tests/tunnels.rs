@@ -1,0 +1,151 @@
+//! WebSocket, offers of other protocols, and the way out through a proxy.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpStream;
+
+use super::support::{Scene, Setting};
+use super::upstreams::{over_tls, tls_api};
+use super::wire::*;
+use crate::proxy::settings::OutboundProxy;
+use crate::secret::Secret;
+use crate::shutdown::Phase;
+
+const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+async fn switched(scene: &Scene, api: &ByHand) -> (Caller, Caller) {
+    let mut caller = scene.caller().await;
+    caller.send(HANDSHAKE).await;
+    let mut there = api.accept().await;
+    let asked = there.head().await.unwrap();
+    assert_eq!((asked.header("upgrade"), asked.header("connection")), (Some("websocket"), Some("Upgrade")));
+    assert_eq!(asked.header("authorization"), Some("Bearer g1"));
+    assert_eq!(asked.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
+    there.send(format!("{SWITCHED}first")).await;
+    let said = caller.head().await.unwrap();
+    assert_eq!((said.status(), said.header("upgrade")), (101, Some("websocket")));
+    assert_eq!(said.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(caller.exactly(5).await.unwrap(), b"first");
+    (caller, there)
+}
+
+#[tokio::test]
+async fn after_a_handshake_with_a_token_bytes_pass_both_ways() {
+    let (api, address) = ByHand::start().await;
+    let mut setting = Setting::to(address);
+    setting.limits.caller_idle = std::time::Duration::from_millis(1);
+    let scene = setting.start();
+    let (mut caller, mut there) = switched(&scene, &api).await;
+    for _ in 0..3 {
+        caller.send("ping").await;
+        assert_eq!(there.exactly(4).await.unwrap(), b"ping");
+        there.send("pong").await;
+        assert_eq!(caller.exactly(4).await.unwrap(), b"pong");
+    }
+    drop(caller);
+    assert!(there.is_closed().await);
+    drop(there);
+    eventually("the tunnel is over", || scene.proxy_record.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_tunnels_and_the_end_of_the_grace_cuts_them() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let (mut caller, mut there) = switched(&scene, &api).await;
+    scene.trigger.advance(Phase::Draining);
+    eventually("the listener is closed", || std::net::TcpStream::connect(scene.address).is_err()).await;
+    caller.send("still").await;
+    assert_eq!(there.exactly(5).await.unwrap(), b"still");
+    assert!(!scene.thread.has_ended());
+    scene.trigger.advance(Phase::Cut);
+    assert!(caller.is_closed().await && there.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_handshake_with_a_dead_token_is_repeated_and_a_refused_one_passed_on() {
+    let api = Api::start(|said| match said.header("authorization") {
+        Some("Bearer g1") => answer(401, ""),
+        _ => answer(403, "no chat"),
+    })
+    .await;
+    let scene = Setting::to(api.address).start();
+    let mut caller = scene.caller().await;
+    caller.send(HANDSHAKE).await;
+    let said = caller.answer().await;
+    assert_eq!((said.status(), said.text().as_str()), (403, "no chat"));
+    assert_eq!(api.seen().iter().filter(|said| said.header("upgrade").is_some()).count(), 2);
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(caller.answer().await.status(), 403);
+}
+
+#[tokio::test]
+async fn an_offer_of_another_protocol_is_dropped_and_the_request_served() {
+    let api = Api::start(|_| answer(200, "served")).await;
+    let scene = Setting::to(api.address).start();
+    let offer = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+         HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: 2\r\n\r\nhi";
+    let said = scene.ask(offer).await;
+    assert_eq!((said.status(), said.text().as_str()), (200, "served"));
+    let seen = api.last();
+    assert_eq!((seen.header("upgrade"), seen.header("http2-settings"), seen.header("connection")), (None, None, None));
+    assert_eq!(seen.text(), "hi");
+}
+
+fn through(mut setting: Setting, proxy: SocketAddr, no: &str) -> Scene {
+    let url = Secret::new(format!("http://us%40er:pa%3Ass@{proxy}"));
+    let proxy = crate::flow::client::OutboundProxy { url, no_proxy: no.split(' ').map(str::to_owned).collect() };
+    setting.upstream.outbound_proxy = Some(OutboundProxy::new(proxy.matcher()));
+    setting.start()
+}
+
+const CREDENTIALS: &str = "Basic dXNAZXI6cGE6c3M=";
+
+#[tokio::test]
+async fn an_outbound_proxy_gets_plain_requests_in_absolute_form() {
+    let proxy = Api::start(|said| answer(200, said.target())).await;
+    let scene = through(Setting::to(([127, 0, 0, 1], 9).into()), proxy.address, "");
+    for _ in 0..2 {
+        assert_eq!(scene.get("/a?b").await.text(), "http://127.0.0.1:9/a?b");
+        let seen = proxy.last();
+        assert_eq!((seen.header("host"), seen.header("proxy-authorization")), (Some("127.0.0.1:9"), Some(CREDENTIALS)));
+    }
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[tokio::test]
+async fn hosts_that_are_excepted_are_called_directly() {
+    let api = Api::start(|said| answer(200, said.header("proxy-authorization").unwrap_or("direct"))).await;
+    for no in ["127.0.0.1", "10.0.0.0/8 127.0.0.0/8", "*"] {
+        let scene = through(Setting::to(api.address), ([127, 0, 0, 1], 9).into(), no);
+        assert_eq!(scene.get("/").await.text(), "direct", "{no}");
+    }
+}
+
+#[tokio::test]
+async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_has_a_name() {
+    let port = tls_api().await;
+    let (proxy, address) = ByHand::start().await;
+    let scene = through(over_tls("localhost", port, true), address, "");
+    let asking = async {
+        let said = scene.get("/").await;
+        assert_eq!((said.status(), said.text().as_str()), (200, "1"));
+    };
+    let carrying = async {
+        let mut there = proxy.accept().await;
+        let asked = there.head().await.unwrap();
+        assert_eq!(asked.line, format!("CONNECT localhost:{port} HTTP/1.1"));
+        assert_eq!(asked.header("proxy-authorization"), Some(CREDENTIALS));
+        there.send("HTTP/1.1 200 Connected\r\n\r\n").await;
+        let mut api = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut there.stream, &mut api).await;
+    };
+    tokio::select! { () = asking => {}, () = carrying => {} }
+
+    let refusing = Api::start(|_| "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
+    let said = through(over_tls("localhost", port, true), refusing.address, "").get("/").await;
+    assert_eq!((said.status(), said.code().as_str()), (502, "upstream-unreachable"));
+}

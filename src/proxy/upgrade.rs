@@ -1,0 +1,52 @@
+//! WebSocket: a handshake with a token like any request, then bytes in both directions until both sides have ended.
+//! Every other offer to switch protocols is dropped, and the request is served as if it were not there (RFC 9110 §7.8).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Version, header, request};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::entry::Entry;
+use super::socket::{Rewound, Socket};
+
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
+/// Whether the caller asks for a WebSocket (RFC 6455 §4.1).
+pub(crate) fn is_asked_for(head: &request::Parts) -> bool {
+    let lists = |name, wanted: &str| {
+        let lines = head.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(wanted))
+    };
+    head.version == Version::HTTP_11
+        && head.headers.contains_key(header::UPGRADE)
+        && head.method == http::Method::GET
+        && lists(header::UPGRADE, "websocket")
+        && lists(header::CONNECTION, "upgrade")
+}
+
+/// Asks for a WebSocket, or grants it.
+pub(crate) fn mark(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, WEBSOCKET);
+}
+
+/// The upstream's end of a WebSocket, and the request that is in flight until it ends.
+pub(crate) struct Tunnel {
+    /// The upstream's end, once its connection lets go of it.
+    pub(crate) upstream: OnUpgrade,
+    /// Ends with the tunnel.
+    pub(crate) entry: Box<Entry>,
+}
+
+impl Tunnel {
+    /// Carries bytes, first what was read ahead of the caller's, until both sides have ended, or one is gone.
+    pub(crate) async fn carry(self, ahead: Bytes, socket: Socket) {
+        let mut caller = Rewound { ahead, socket };
+        let Ok(upstream) = self.upstream.await else { return };
+        let mut upstream = TokioIo::new(upstream);
+        if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut upstream).await {
+            tracing::debug!(%error, "a tunnel broke off");
+        }
+        drop(self.entry);
+    }
+}

@@ -1,0 +1,94 @@
+//! What differs on the wire between HTTP/1.1 and HTTP/2. Inside, a request is HTTP/1.1: its target a path, its host in
+//! `Host`.
+
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Uri, Version, header};
+use hyper::body::Body;
+
+use super::settings::Base;
+
+/// Makes one `Cookie` line of the crumbs that HTTP/2 may split it into (RFC 9113 §8.2.3).
+pub(crate) fn join_crumbs(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    if crumbs.next().is_none() || crumbs.next().is_none() {
+        return;
+    }
+    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(mut line) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        line.set_sensitive(true);
+        headers.insert(header::COOKIE, line);
+    }
+}
+
+/// Makes a request one of HTTP/1.1. It may have been made one of HTTP/2 for a connection that then did not take it.
+pub(crate) fn for_http1<B: Body>(request: &mut Request<B>, base: &Base) {
+    if request.version() == Version::HTTP_2 {
+        *request.version_mut() = Version::HTTP_11;
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+        request.headers_mut().insert(header::HOST, base.authority.clone());
+    }
+    if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+        // Said aloud, because a body of a GET is not expected.
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Makes a request one of HTTP/2: no `Host` beside `:authority`, and nothing of the connection (RFC 9113 §8.2.2, §8.3.1).
+pub(crate) fn for_http2<B: Body>(request: &mut Request<B>, base: &Base) {
+    *request.version_mut() = Version::HTTP_2;
+    absolute(request.uri_mut(), base);
+    for name in [header::HOST, header::TRANSFER_ENCODING] {
+        request.headers_mut().remove(name);
+    }
+}
+
+/// Names scheme and host in the target, as HTTP/2 and an outbound proxy want it.
+pub(crate) fn absolute(target: &mut Uri, base: &Base) {
+    let mut parts = std::mem::take(target).into_parts();
+    parts.scheme = Some(if base.tls { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.authority = base.authority.to_str().ok().and_then(|authority| authority.parse().ok());
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    *target = Uri::from_parts(parts).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+
+    use super::*;
+
+    fn base() -> Base {
+        Base::parse("https://api.example.com:8443/v1").unwrap()
+    }
+
+    #[test]
+    fn a_request_goes_from_one_version_to_the_other_and_back() {
+        for target in ["/a%2Fb?q=%20&&", "*", "/"] {
+            let mut request = Request::builder().uri(target).header("host", "api.example.com:8443");
+            request.headers_mut().unwrap().insert("te", HeaderValue::from_static("trailers"));
+            let mut request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+            for_http2(&mut request, &base());
+            assert_eq!(request.uri().authority().unwrap(), "api.example.com:8443");
+            assert_eq!(request.uri().scheme_str(), Some("https"));
+            assert!(!request.headers().contains_key("host"));
+            assert_eq!(request.headers()["te"], "trailers");
+            for_http1(&mut request, &base());
+            assert_eq!((request.uri().to_string().as_str(), request.version()), (target, Version::HTTP_11));
+            assert_eq!(request.headers()["host"], "api.example.com:8443");
+        }
+    }
+
+    #[test]
+    fn crumbs_become_one_line_and_one_line_stays() {
+        for (crumbs, line) in [(&["a=1"][..], "a=1"), (&["a=1", "b=2; c=3", "d=\"4\""], "a=1; b=2; c=3; d=\"4\"")] {
+            let mut headers = HeaderMap::new();
+            for crumb in crumbs {
+                headers.append(header::COOKIE, HeaderValue::from_static(crumb));
+            }
+            join_crumbs(&mut headers);
+            let lines: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+            assert_eq!(lines, [line]);
+        }
+    }
+}
