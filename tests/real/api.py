@@ -54,6 +54,13 @@ def _echo(environ, start_response):
     return [body]
 
 
+def _events(start_response):
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    for number in range(4):
+        yield b"data: %d\n\n" % number
+        time.sleep(0.25)
+
+
 def application(environ, start_response):
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme != "Bearer" or not _is_active(token):
@@ -62,4 +69,6 @@ def application(environ, start_response):
         return [b""]
     if environ["PATH_INFO"].startswith("/echo"):
         return _echo(environ, start_response)
+    if environ["PATH_INFO"] == "/events":
+        return _events(start_response)
     return httpbin(environ, start_response)
