@@ -1,5 +1,7 @@
 //! Bodies stream both ways, whole and unchanged.
 
+use std::time::Duration;
+
 use tokio::io::AsyncWriteExt;
 
 use super::support::Setting;
@@ -64,6 +66,51 @@ async fn each_piece_of_a_request_arrives_as_it_is_sent() {
     assert_eq!(there.chunk().await.unwrap().unwrap(), b"b");
 }
 
+/// How long a small chunk takes behind a head, up and down: the median of some exchanges on kept-alive connections. Only
+/// an end that talks itself is slow to acknowledge.
+async fn pace(caller: &mut Caller, there: &mut Caller) -> [Duration; 2] {
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..21 {
+        caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        took[0].push(piece(caller, there).await);
+        there.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        took[1].push(piece(there, caller).await);
+    }
+    took.map(|mut took| *took.select_nth_unstable(10).1)
+}
+
+async fn piece(from: &mut Caller, to: &mut Caller) -> Duration {
+    to.head().await.unwrap();
+    let sent = tokio::time::Instant::now();
+    from.send("1\r\na\r\n").await;
+    assert_eq!(to.chunk().await.unwrap().unwrap(), b"a");
+    let took = sent.elapsed();
+    from.send("0\r\n\r\n").await;
+    to.until(b"0\r\n\r\n").await.unwrap();
+    took
+}
+
+/// Without TCP_NODELAY a small segment waits until the one before it is acknowledged, which takes the other end 40 ms.
+#[tokio::test]
+async fn no_piece_waits_for_an_acknowledgement() {
+    let (api, address) = ByHand::start().await;
+    let (mut near, mut far) = (Caller::of(tokio::net::TcpStream::connect(address).await.unwrap()), api.accept().await);
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(200, "")).await;
+    assert_eq!(caller.answer().await.status(), 200);
+    for end in [&near, &far, &caller, &there] {
+        end.stream.set_nodelay(true).unwrap();
+    }
+    let direct = pace(&mut near, &mut far).await;
+    let through = pace(&mut caller, &mut there).await;
+    let stalls = through.iter().zip(direct).any(|(through, direct)| *through > direct + Duration::from_millis(30));
+    assert!(!stalls, "up and down: directly {direct:?}, through bearerd {through:?}");
+}
+
 #[tokio::test]
 async fn a_reader_that_stops_stops_the_writer() {
     let (api, address) = ByHand::start().await;
@@ -76,9 +123,7 @@ async fn a_reader_that_stops_stops_the_writer() {
     caller.head().await.unwrap();
     let (chunk, mut sent) = (noise(1 << 16), 0);
     // Far more than two sockets and hyper's buffers hold: an upstream that could write all of it was not held back.
-    while let Ok(written) =
-        tokio::time::timeout(std::time::Duration::from_millis(500), there.stream.write(&chunk)).await
-    {
+    while let Ok(written) = tokio::time::timeout(Duration::from_millis(500), there.stream.write(&chunk)).await {
         sent += written.unwrap();
         assert!(sent < 256 << 20, "nothing holds the upstream back");
     }
