@@ -112,8 +112,12 @@ impl Attempt {
 
     /// Whether what the store has is not the grant that we know, and came after it.
     fn is_newer(&self, stored: &Stored) -> bool {
+        !self.is_ours(stored) && stored.number >= self.number
+    }
+
+    fn is_ours(&self, stored: &Stored) -> bool {
         let same = |ours: &Grant| ours.access == stored.grant.access && ours.refresh == stored.grant.refresh;
-        !self.previous.as_ref().is_some_and(same) && stored.number >= self.number
+        self.previous.as_ref().is_some_and(same)
     }
 
     /// Makes a newer grant of the store the previous one, if its token saves the request; gives it back then.
@@ -148,8 +152,9 @@ impl Attempt {
             self.previous = Some(stored.grant.clone());
         }
         self.number = self.number.max(stored.number);
-        // Whoever set the mark did not live to save the reply: the refresh token may be gone already.
-        self.spent |= stored.refresh_sent && !self.marked;
+        // Whoever set the mark did not live to save the reply: the refresh token may be gone already. A mark on an
+        // older one than ours, which could not be saved yet, says nothing of ours.
+        self.spent |= stored.refresh_sent && !self.marked && self.is_ours(stored);
         None
     }
 
@@ -164,10 +169,12 @@ impl Attempt {
         self.previous.as_ref().is_some_and(usable)
     }
 
-    /// The keeper minds the interval since its own requests; this is for the one before a restart.
+    /// The keeper minds the interval since its own requests; this is for the one before a restart, or of another
+    /// process. A grant from the far future comes from a clock that was wrong, and says nothing.
     fn is_too_early(&self) -> bool {
         let now = self.clock.now();
-        self.previous.as_ref().is_some_and(|grant| now < grant.issued.min(now) + self.spec.policy.min_interval)
+        let away = |grant: &Grant| now.since(grant.issued).max(grant.issued.since(now));
+        self.previous.as_ref().is_some_and(|grant| away(grant) < self.spec.policy.min_interval)
     }
 
     fn step(&self) -> Step {
@@ -260,11 +267,16 @@ impl Attempt {
         End::Minted(grant)
     }
 
-    /// Saves a grant that could not be saved when it came, or gives back the newer one that the store has by now.
+    /// Saves a grant that could not be saved when it came, or gives back the newer one that the store has by now. One
+    /// that is there after all may be marked as sent, and stays so.
     pub(super) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
         let Some(grant) = self.previous.clone() else { return Ok(None) };
         let mut leased = self.store.lease(&self.spec.store_key).await?;
-        let newer = leased.kept.take().filter(|stored| self.is_newer(stored));
+        let kept = leased.kept.take();
+        if kept.as_ref().is_some_and(|stored| self.is_ours(stored)) {
+            return Ok(None);
+        }
+        let newer = kept.filter(|stored| self.is_newer(stored));
         if newer.is_none() {
             let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
             leased.lease.save(&stored).await?;

@@ -160,7 +160,8 @@ impl Keeper {
 
     fn situation(&self, board: &Board) -> Situation {
         Situation {
-            held: self.held,
+            // A changed secret is tried whatever the token of the old one has left.
+            held: self.held.filter(|_| !self.spec.prove),
             last_request: self.last_request,
             retry_at: self.retry_at,
             forced: self.view.forcing,

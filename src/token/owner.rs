@@ -82,6 +82,8 @@ impl Owner {
         loop {
             let nap = self.nap();
             tokio::select! {
+                // In this order, so that a simulation can be played again.
+                biased;
                 command = self.commands.recv() => match command {
                     Some(Command::Open { id, spec, board }) => self.open(id, spec, board),
                     Some(Command::Word(id, word)) => self.word(id, word),

@@ -3,6 +3,7 @@
 pub(crate) mod fake;
 mod forcing;
 mod lifetime;
+mod marks;
 mod refreshing;
 mod renewing;
 mod storing;

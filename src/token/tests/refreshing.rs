@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::token::fake::{error, rotating};
-use crate::token::grant::Grant;
+use crate::token::grant::{Grant, Life};
 use crate::token::source::{MintError, Outcome, Step};
 
 fn dead() -> MintError {
@@ -128,4 +128,17 @@ async fn a_changed_secret_that_is_refused_leaves_the_old_token_alone() {
     spec.prove = true;
     assert!(world.pool.open(spec).usable(PATIENCE).await.is_err());
     assert_eq!(world.current(&old), Some("t1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_that_came_too_early_is_tried_when_the_least_interval_is_over() {
+    let world =
+        World::new(|number, call| answer(Ok(Grant { life: Life::UntilRejected, ..rotating(number, call.at, HOUR) })));
+    let world = world.with(Policy { min_interval: seconds(15), ..Policy::default() });
+    let _old = world.opened().await;
+    let mut spec = world.spec("another secret");
+    spec.prove = true;
+    let new = world.pool.open(spec);
+    pass(seconds(16)).await;
+    assert_eq!((world.source.count(), world.current(&new)), (2, Some("t2".to_owned())));
 }

@@ -259,3 +259,12 @@ async fn the_least_interval_holds_across_a_restart() {
     pass(seconds(21)).await;
     assert_eq!(world.source.count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_token_from_the_future_does_not_hold_requests_back() {
+    let world = rotates().with(Policy { min_interval: seconds(15), ..Policy::default() });
+    let grant = rotating(7, world.now() + HOUR * 24, HOUR);
+    world.store.put(&Stored { number: 1, grant, refresh_sent: false, forced: false }).await;
+    let handle = world.opened().await;
+    assert!(handle.renewed_after(generation(1), PATIENCE).await.is_some());
+}
