@@ -1,0 +1,119 @@
+//! The token core in thousands of worlds that nobody would think of: everything around it is simulated, time is
+//! virtual, and each world is made from a seed. `BEARERD_SEED=7 cargo test --test simulation` plays one again,
+//! `BEARERD_HISTORIES=100000` plays as many from seed 0 on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
+#![allow(unreachable_pub)]
+
+#[path = "simulation/caller.rs"]
+mod caller;
+#[path = "simulation/generate.rs"]
+mod generate;
+#[path = "simulation/history.rs"]
+mod history;
+#[path = "simulation/invariants/mod.rs"]
+mod invariants;
+#[path = "simulation/log.rs"]
+mod log;
+#[path = "simulation/mutation.rs"]
+mod mutation;
+#[path = "simulation/play.rs"]
+mod play;
+#[path = "simulation/process.rs"]
+mod process;
+#[path = "simulation/server.rs"]
+mod server;
+#[path = "simulation/shrink.rs"]
+mod shrink;
+#[path = "simulation/source.rs"]
+mod source;
+#[path = "simulation/store.rs"]
+mod store;
+#[path = "simulation/time.rs"]
+mod time;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+
+use invariants::{Violation, check};
+use mutation::Mutation;
+use play::play;
+
+/// Enough to find what is easily broken, in a few seconds.
+const HISTORIES: u64 = 2_000;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
+}
+
+/// What a seed breaks.
+fn broken(seed: u64) -> Option<&'static str> {
+    check(&play(&generate::history(seed), None)).map(|violation| violation.name)
+}
+
+/// The least of a seed's history that breaks a rule; with all that happens in it where one seed is asked for.
+fn explain(seed: u64, tell: bool) -> String {
+    let history = generate::history(seed);
+    let Some(violation) = check(&play(&history, None)) else { return String::new() };
+    let (least, violation) = shrink::shrink(&history, &violation, None);
+    let log = if tell { play(&least, None).log } else { Vec::new() };
+    let log: String = log.iter().map(|entry| format!("{:>10.3} {:?}\n", entry.at.as_secs_f64(), entry.event)).collect();
+    let Violation { name, sentence, found } = violation;
+    format!("\n{log}{name}: {sentence}\n  {found}\n\n{least}\n\nBEARERD_SEED={seed} cargo test --test simulation\n")
+}
+
+#[test]
+fn every_rule_holds_in_every_history() {
+    let one = number("BEARERD_SEED");
+    let seeds = one.map_or(0..number("BEARERD_HISTORIES").unwrap_or(HISTORIES), |seed| seed..seed + 1);
+    let mut rules: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for seed in seeds {
+        if let Some(rule) = broken(seed) {
+            rules.entry(rule).or_default().push(seed);
+        }
+    }
+    let explained: String = rules.values().map(|seeds| explain(seeds[0], one.is_some())).collect();
+    assert!(rules.is_empty(), "\n{explained}\nthe seeds by the rule that they break: {rules:?}");
+}
+
+#[test]
+fn a_seed_is_played_the_same_way_twice() {
+    for seed in 0..50 {
+        let history = generate::history(seed);
+        let (once, again) = (play(&history, None).log, play(&history, None).log);
+        let differs = std::iter::zip(&once, &again).find(|(once, again)| once != again);
+        assert!(differs.is_none() && once.len() == again.len(), "{seed}: {differs:#?}");
+    }
+}
+
+/// An actor that breaks a rule, and the rule that must notice.
+const MUTATIONS: &[(Mutation, &str)] = &[
+    (Mutation::AsksTwice, "one_request_at_a_time"),
+    (Mutation::GivesLeaseBack, "requests_are_made_under_the_lease"),
+    (Mutation::HidesMarks, "marked_before_sent"),
+    (Mutation::StoreForgetsMarks, "refresh_tokens_are_sent_once"),
+    (Mutation::LogsInAlways, "logins_only_where_allowed"),
+    (Mutation::Insists, "refusals_are_held"),
+    (Mutation::Insists, "the_least_interval_holds"),
+    (Mutation::Insists, "forced_renewals_are_bounded"),
+    (Mutation::Insists, "failures_back_off"),
+    (Mutation::MixesSubjects, "no_dead_or_foreign_token_is_sent"),
+    (Mutation::LosesToken, "a_valid_token_is_kept"),
+    (Mutation::HidesSaves, "saved_before_used"),
+    (Mutation::RevokesInUse, "no_revoked_token_is_sent"),
+    (Mutation::AnswersLate, "every_caller_is_answered"),
+    (Mutation::RepeatsTheSame, "a_repeat_has_a_different_token"),
+    (Mutation::StaysBroken, "every_owner_recovers"),
+    (Mutation::StaysBroken, "mere_failures_are_over_soon"),
+];
+
+#[test]
+fn every_rule_is_broken_by_an_actor_that_breaks_it() {
+    for rule in invariants::ALL {
+        let mutations = MUTATIONS.iter().filter(|(_, name)| *name == rule.name);
+        let noticed = mutations.clone().all(|(mutation, _)| {
+            (0..500).any(|seed| (rule.check)(&play(&generate::history(seed), Some(*mutation))).is_err())
+        });
+        assert!(noticed && mutations.count() > 0, "nothing breaks {}", rule.name);
+    }
+}

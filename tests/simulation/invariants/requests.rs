@@ -1,0 +1,133 @@
+//! Which token requests are made at all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Invariant, Request, fail, requests};
+use crate::log::{End, Event, Found, Run};
+use crate::server::first_refresh_token;
+use bearerd::token::source::Outcome;
+
+/// What one attempt may take, and a pause in it.
+const ATTEMPT: Duration = Duration::from_secs(120);
+
+pub const ONE_AT_A_TIME: Invariant = Invariant {
+    name: "one_request_at_a_time",
+    sentence: "an owner has at most one token request under way",
+    check: one_at_a_time,
+};
+
+pub const UNDER_LEASE: Invariant = Invariant {
+    name: "requests_are_made_under_the_lease",
+    sentence: "among all who share a store, only the holder of a name's lease asks for its token, unless the store is away",
+    check: under_lease,
+};
+
+pub const MARKED_FIRST: Invariant = Invariant {
+    name: "marked_before_sent",
+    sentence: "before a refresh token is sent, the store has it recorded as sent",
+    check: marked_first,
+};
+
+pub const SENT_ONCE: Invariant = Invariant {
+    name: "refresh_tokens_are_sent_once",
+    sentence: "a refresh token that was replaced, or that another run may have used up, is not sent again",
+    check: sent_once,
+};
+
+fn one_at_a_time(run: &Run) -> Result<(), String> {
+    let mut open = BTreeMap::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Sent { id, owner, .. } => {
+                if let Some(other) = open.insert(*owner, *id) {
+                    return fail(format!("request {id} of {owner:?} was sent at {:?} during {other}", entry.at));
+                }
+            }
+            Event::Answered { owner, .. } => drop(open.remove(owner)),
+            Event::Ended { run } => open.retain(|owner, _| owner.run != *run),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn under_lease(run: &Run) -> Result<(), String> {
+    let mut leased: BTreeMap<(u32, u32), bool> = BTreeMap::new();
+    let mut refused: BTreeMap<(u32, u32), Duration> = BTreeMap::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Leased { run, subject } => drop(leased.insert((*run, *subject), true)),
+            Event::GaveBack { run, subject } => drop(leased.insert((*run, *subject), false)),
+            Event::Loaded { run, subject, found: Found::Error } => {
+                refused.insert((*run, *subject), entry.awake);
+            }
+            Event::Sent { owner, .. } => {
+                let name = (owner.run, owner.subject);
+                // A store that is away gives no lease; what then may be sent, other rules say.
+                let away = refused.get(&name).is_some_and(|at| entry.awake < *at + ATTEMPT);
+                if leased.get(&name) != Some(&true) && !away {
+                    return fail(format!("{owner:?} asked at {:?} without the lease", entry.at));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn marked_first(run: &Run) -> Result<(), String> {
+    let mut marked = BTreeMap::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Leased { run, subject } => drop(marked.insert((*run, *subject), false)),
+            Event::Saved { run, subject, mark, ok, .. } => drop(marked.insert((*run, *subject), *mark && *ok)),
+            Event::Sent { owner, refresh: Some(token), .. } => {
+                // What a flow without a login starts from is in no store yet.
+                let given = *token == first_refresh_token(owner.subject);
+                if !given && marked.get(&(owner.run, owner.subject)) != Some(&true) {
+                    return fail(format!("{owner:?} sent {token} at {:?} with no mark", entry.at));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn sent_once(run: &Run) -> Result<(), String> {
+    let mut before: BTreeMap<String, Vec<Request>> = BTreeMap::new();
+    for request in requests(run) {
+        let Some(token) = request.refresh.clone() else { continue };
+        let known = before.entry(token.clone()).or_default();
+        if known.last().is_some_and(|last| !may_resend(run, last, &request, &token)) {
+            let first = known.last();
+            return fail(format!(
+                "{token} was sent again at {:?} by {:?} after {first:?}",
+                request.sent, request.owner
+            ));
+        }
+        known.push(request);
+    }
+    Ok(())
+}
+
+/// Whether `request` may send the token that `last` sent before.
+fn may_resend(run: &Run, last: &Request, request: &Request, token: &str) -> bool {
+    let ours = last.owner.run == request.owner.run;
+    match last.end.as_ref().map(|end| &end.how) {
+        Some(End::Granted { refresh, access, .. }) => {
+            refresh.as_deref() == Some(token) || (!ours && !run.setup.login && !is_saved(run, access, request.place))
+        }
+        Some(End::Failed { outcome: Outcome::Connect, .. }) => true,
+        Some(End::Failed { dead: true, .. }) => !run.setup.login,
+        Some(End::Failed { .. } | End::Cut) => ours || !run.setup.login,
+        None => !run.setup.login,
+    }
+}
+
+fn is_saved(run: &Run, grant: &str, before: usize) -> bool {
+    run.log[..before]
+        .iter()
+        .any(|entry| matches!(&entry.event, Event::Saved { access, mark: false, ok: true, .. } if access == grant))
+}

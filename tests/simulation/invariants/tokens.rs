@@ -1,0 +1,116 @@
+//! Which token a request may carry, and what readers see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Invariant, fail};
+use crate::history::Action;
+use crate::log::{End, Event, Found, Owner, Run, Seen};
+
+pub const ALIVE: Invariant = Invariant {
+    name: "no_dead_or_foreign_token_is_sent",
+    sentence: "no request is sent with a token that is known to be expired or was granted to another subject",
+    check: alive,
+};
+
+pub const KEPT: Invariant = Invariant {
+    name: "a_valid_token_is_kept",
+    sentence: "a token that readers saw is there until its end, unless another one came: no failure takes it away",
+    check: kept,
+};
+
+pub const SAVED_FIRST: Invariant = Invariant {
+    name: "saved_before_used",
+    sentence: "no request is sent with a token that was not offered to the store before, unless that gave no lease",
+    check: saved_first,
+};
+
+pub const NOT_REVOKED: Invariant = Invariant {
+    name: "no_revoked_token_is_sent",
+    sentence: "a token that was revoked is not used, and none that a lasting store keeps is revoked",
+    check: not_revoked,
+};
+
+fn alive(run: &Run) -> Result<(), String> {
+    let stepped = run.log.iter().any(|entry| matches!(entry.event, Event::Did(Action::StepWall { .. })));
+    let mut grants: BTreeMap<&str, (Owner, Option<Duration>)> = BTreeMap::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Answered { owner, end: End::Granted { access, until, .. }, .. } => {
+                grants.insert(access, (*owner, *until));
+            }
+            Event::Forwarded { owner, token, asked_for, .. } => {
+                let Some((granted_to, until)) = grants.get(token.access.as_str()) else {
+                    return fail(format!("{token:?} was never granted"));
+                };
+                let known = !stepped || granted_to == owner;
+                let over = until.filter(|_| known).is_some_and(|end| end <= entry.at);
+                if over || token.expires.is_some_and(|end| end <= entry.at) {
+                    return fail(format!("{token:?} was sent at {:?}, after its end", entry.at));
+                }
+                if granted_to.subject != *asked_for {
+                    return fail(format!("{token:?} of {} was sent for {asked_for}", granted_to.subject));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn kept(run: &Run) -> Result<(), String> {
+    let mut seen: BTreeMap<Owner, Seen> = BTreeMap::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Looked { owner, token: Some(token) } => drop(seen.insert(*owner, token.clone())),
+            Event::Looked { owner, token: None } => {
+                let missing = seen.get(owner).filter(|token| token.expires.is_none_or(|end| entry.at < end));
+                if let Some(token) = missing {
+                    return fail(format!("{token:?} of {owner:?} was not there at {:?}", entry.at));
+                }
+            }
+            Event::Answered { owner, end: End::Granted { .. }, .. } => drop(seen.remove(owner)),
+            Event::Loaded { run, subject, found: Found::Grant { access, .. } } => {
+                seen.retain(|owner, token| (owner.run, owner.subject) != (*run, *subject) || token.access == *access);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn saved_first(run: &Run) -> Result<(), String> {
+    // A token that the server repeats was new, and saved, once.
+    let mut new: BTreeMap<(u32, &str), bool> = BTreeMap::new();
+    let mut away: BTreeSet<(u32, u32)> = BTreeSet::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Answered { owner, end: End::Granted { access, .. }, .. } => {
+                new.entry((owner.run, access)).or_insert(!away.contains(&(owner.run, owner.subject)));
+            }
+            Event::Loaded { run, subject, found: Found::Error } => drop(away.insert((*run, *subject))),
+            Event::Leased { run, subject } => drop(away.remove(&(*run, *subject))),
+            Event::Saved { run, access, mark: false, .. } => drop(new.insert((*run, access), false)),
+            Event::Forwarded { owner, token, .. } if new.get(&(owner.run, &token.access)) == Some(&true) => {
+                return fail(format!("{token:?} was sent at {:?} and had not been saved", entry.at));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn not_revoked(run: &Run) -> Result<(), String> {
+    let mut revoked = BTreeSet::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Revoked { access, .. } if run.setup.lasting => return fail(format!("{access} was revoked")),
+            Event::Revoked { access, .. } => drop(revoked.insert(access)),
+            Event::Forwarded { token, .. } if revoked.contains(&token.access) => {
+                return fail(format!("{token:?} was sent at {:?} after it was revoked", entry.at));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

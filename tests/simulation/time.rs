@@ -1,0 +1,69 @@
+//! Time in a simulated world: tokio's paused clock, and what suspends add to it without any timer noticing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bearerd::clock::{Clock, Moment};
+
+/// The time that the whole world agrees on.
+pub struct Time {
+    start: tokio::time::Instant,
+    ahead: AtomicU64,
+}
+
+impl Time {
+    pub fn start() -> Self {
+        Self { start: tokio::time::Instant::now(), ahead: AtomicU64::new(0) }
+    }
+
+    /// Time on the timers: it stands still while the machine is suspended.
+    pub fn awake(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub fn now(&self) -> Duration {
+        self.awake() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// The world goes on while no timer fires.
+    pub fn suspend(&self, seconds: u64) {
+        self.ahead.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+/// The clocks of one process's machine.
+pub struct MachineClock {
+    time: Arc<Time>,
+    /// How long it had been up when the world began.
+    up: Duration,
+    skew: AtomicI64,
+}
+
+impl MachineClock {
+    pub fn new(time: Arc<Time>, up: Duration) -> Self {
+        Self { time, up, skew: AtomicI64::new(0) }
+    }
+
+    pub fn step_wall(&self, seconds: i64) {
+        self.skew.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// A moment of this machine as time of the world.
+    pub fn in_world(&self, moment: Moment) -> Duration {
+        moment.since_start().saturating_sub(self.up)
+    }
+}
+
+impl Clock for MachineClock {
+    fn now(&self) -> Moment {
+        Moment::from_start(self.up + self.time.now())
+    }
+
+    fn wall(&self) -> SystemTime {
+        let skew = self.skew.load(Ordering::Relaxed);
+        let since = Duration::from_secs(1_800_000_000) + self.time.now();
+        let stepped = Duration::from_secs(skew.unsigned_abs());
+        SystemTime::UNIX_EPOCH + if skew < 0 { since - stepped } else { since + stepped }
+    }
+}
