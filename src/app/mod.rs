@@ -96,10 +96,7 @@ struct App {
 impl App {
     fn start(start: Start, telemetry: Telemetry) -> Result<Self, Failure> {
         let Start { loader, mut loaded, watch, .. } = start;
-        if loaded.settings.upstreams.iter().any(wants_system_roots) {
-            // Beside the rest of the start. If it cannot be done here, the first connection does it.
-            let _ = thread::Builder::new().name("roots".to_owned()).spawn(tls::read_system_roots);
-        }
+        read_roots_beside(&loaded.settings);
         let clock: SharedClock = Arc::new(SystemClock);
         let signals = Signals::new(Arc::clone(&clock)).map_err(cannot_start)?;
         let (trigger, shutdown) = shutdown::channel();
@@ -109,17 +106,7 @@ impl App {
         doors.announce();
         let pool = pool(&loaded.settings, &clock)?;
         let proxy = Arc::new(ProxyRecord::default());
-        let admin = Arc::new(Admin {
-            upstreams: ArcSwap::default(),
-            access: Access::default(),
-            quit: loaded.settings.admin.quit,
-            startup_hold: loaded.settings.runtime.startup_hold,
-            proxy: Arc::clone(&proxy),
-            clock: Arc::clone(&clock),
-            shutdown: shutdown.clone(),
-            commands: send,
-            born: Born::now(&clock),
-        });
+        let admin = Arc::new(admin_of(&loaded.settings, &clock, &proxy, &shutdown, send));
         let (runtime, limits) = (loaded.settings.runtime.clone(), loaded.settings.limits.clone());
         let builder = Builder::new(Arc::clone(&clock), pool.clone(), &loaded.settings);
         let services = Services::start(loader, loaded, mem::take(&mut doors.given), watch, Arc::clone(&admin), builder);
@@ -210,6 +197,34 @@ async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Re
 /// Whether calls to this API go out with the system's roots.
 fn wants_system_roots(upstream: &UpstreamConfig) -> bool {
     upstream.tls.ca.is_none() && upstream.proxy.base.as_ref().is_none_or(|base| base.tls)
+}
+
+/// Beside the rest of the start, and only where they are asked for. If it cannot be done here, the first connection does
+/// it.
+fn read_roots_beside(settings: &Settings) {
+    if settings.upstreams.iter().any(wants_system_roots) {
+        let _ = thread::Builder::new().name("roots".to_owned()).spawn(tls::read_system_roots);
+    }
+}
+
+fn admin_of(
+    settings: &Settings,
+    clock: &SharedClock,
+    proxy: &Arc<ProxyRecord>,
+    shutdown: &Shutdown,
+    commands: mpsc::Sender<Command>,
+) -> Admin {
+    Admin {
+        upstreams: ArcSwap::default(),
+        access: Access::default(),
+        quit: settings.admin.quit,
+        startup_hold: settings.runtime.startup_hold,
+        proxy: Arc::clone(proxy),
+        clock: Arc::clone(clock),
+        shutdown: shutdown.clone(),
+        commands,
+        born: Born::now(clock),
+    }
 }
 
 fn serve_admin(doors: &mut Doors, admin: &Arc<Admin>, shutdown: &Shutdown) -> std::io::Result<JoinSet<()>> {

@@ -172,7 +172,7 @@ async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
     caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
     let mut there = api.accept().await;
     assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
-    let early = tokio::time::timeout(std::time::Duration::from_millis(200), caller.head()).await;
+    let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
     assert!(early.is_err(), "asked before the upstream asked: {early:?}");
     there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
     assert_eq!(caller.head().await.unwrap().status(), 100);
