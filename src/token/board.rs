@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::grant::{Generation, Token};
 use super::handle::{Forced, NoToken};
-use super::view::View;
+use super::view::{Draft, View};
 use crate::clock::{Moment, SharedClock};
 
 /// Which keeper a word is for.
@@ -129,14 +129,11 @@ impl Board {
 /// The keeper's side.
 impl Board {
     /// Shows readers what is new.
-    pub(super) fn publish(&self, view: View) {
-        if **self.view.load() == view {
-            return;
+    pub(super) fn publish(&self, view: &mut Draft) {
+        if view.publish(&self.view) {
+            self.generation.store(view.generation().0, Ordering::Release);
+            self.announce();
         }
-        let generation = view.generation();
-        self.view.store(Arc::new(view));
-        self.generation.store(generation.0, Ordering::Release);
-        self.announce();
     }
 
     /// Wakes those who watch: the view, or what it means at this time, has changed.

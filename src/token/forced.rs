@@ -11,9 +11,12 @@ const MOST_IN_WINDOW: usize = 10;
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// When the next forced renewal may be.
+/// When the next forced renewal may be. Most tokens never need one, so what was is apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ForcedBounds {
+pub(super) struct ForcedBounds(Option<Box<Past>>);
+
+#[derive(Clone, Debug, Default)]
+struct Past {
     /// The starts within the last minute.
     starts: VecDeque<Moment>,
     /// Tokens of forced renewals that were rejected in a row, none of them accepted once.
@@ -26,9 +29,10 @@ pub(super) struct ForcedBounds {
 impl ForcedBounds {
     /// The moment from which one is allowed; `None`: always.
     pub(super) fn free_from(&self) -> Option<Moment> {
-        let full = self.starts.len() >= MOST_IN_WINDOW;
-        let by_count = self.starts.front().filter(|_| full).map(|oldest| *oldest + WINDOW);
-        by_count.max(self.not_before)
+        let past = self.0.as_ref()?;
+        let full = past.starts.len() >= MOST_IN_WINDOW;
+        let by_count = past.starts.front().filter(|_| full).map(|oldest| *oldest + WINDOW);
+        by_count.max(past.not_before)
     }
 
     /// Whether one is allowed now.
@@ -38,27 +42,31 @@ impl ForcedBounds {
 
     /// One starts.
     pub(super) fn started(&mut self, now: Moment) {
-        while self.starts.len() >= MOST_IN_WINDOW {
-            self.starts.pop_front();
+        let starts = &mut self.0.get_or_insert_default().starts;
+        while starts.len() >= MOST_IN_WINDOW {
+            starts.pop_front();
         }
-        self.starts.push_back(now);
+        starts.push_back(now);
     }
 
     /// It gave a token, which no answer has accepted yet.
     pub(super) fn renewed(&mut self) {
-        self.unproven = true;
+        self.0.get_or_insert_default().unproven = true;
     }
 
     /// An answer accepted the present token.
     pub(super) fn accepted(&mut self) {
-        (self.in_vain, self.not_before, self.unproven) = (0, None, false);
+        if let Some(past) = &mut self.0 {
+            (past.in_vain, past.not_before, past.unproven) = (0, None, false);
+        }
     }
 
     /// The present token was rejected before any answer accepted it. Counts once for each forced renewal.
     pub(super) fn rejected(&mut self, now: Moment) {
-        if std::mem::take(&mut self.unproven) {
-            self.not_before = Some(now + doubled(FIRST_WAIT, self.in_vain, LONGEST_WAIT));
-            self.in_vain += 1;
+        if let Some(past) = self.0.as_mut().filter(|past| past.unproven) {
+            past.unproven = false;
+            past.not_before = Some(now + doubled(FIRST_WAIT, past.in_vain, LONGEST_WAIT));
+            past.in_vain += 1;
         }
     }
 }

@@ -97,6 +97,17 @@ pub struct LastError {
     pub at: SystemTime,
 }
 
+/// What a token has come to so far, for whoever must choose between tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Promise {
+    /// There never was a token, and nothing says that there will be none.
+    Open,
+    /// There was one, at least.
+    Kept,
+    /// There never was one, and the last attempt failed.
+    Broken,
+}
+
 /// The end of a forced renewal, for `POST /refresh`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Forced {
@@ -109,6 +120,11 @@ pub enum Forced {
 }
 
 impl TokenHandle {
+    #[cfg(test)]
+    pub(super) fn board(&self) -> &Board {
+        &self.board
+    }
+
     pub(super) fn new(board: Arc<Board>) -> Self {
         Self { board, seen: AtomicU64::new(0) }
     }
@@ -124,6 +140,20 @@ impl TokenHandle {
     pub fn generation(&self) -> Generation {
         self.board.note_use();
         self.board.generation()
+    }
+
+    /// What it has come to; no use of the token.
+    pub(super) fn promise(&self) -> Promise {
+        match self.board.generation() {
+            Generation(0) if self.board.view().trouble.is_some() => Promise::Broken,
+            Generation(0) => Promise::Open,
+            Generation(_) => Promise::Kept,
+        }
+    }
+
+    /// When it may be asked for again.
+    pub(super) fn held_until(&self) -> Option<Moment> {
+        self.board.view().next
     }
 
     /// A usable token, waiting at most `patience` while an attempt is running or due within it.

@@ -10,14 +10,16 @@ use tokio::sync::oneshot;
 use super::attempt::Attempt;
 use super::backoff::Backoff;
 use super::board::{Board, Waiter, Word};
+use super::complaints::{Complaint, Complaints};
 use super::forced::ForcedBounds;
 use super::grant::{Generation, Grant};
 use super::handle::{Forced, State};
 use super::owner::Context;
 use super::plan::{Decision, Held, Situation, decide};
 use super::pool::TokenSpec;
-use super::view::View;
+use super::view::{Draft, Trouble};
 use crate::clock::Moment;
+use crate::secret::Secret;
 
 /// Work that a keeper wants done.
 pub(super) enum Job {
@@ -36,7 +38,7 @@ pub(super) struct Keeper {
     number: u64,
     held: Option<Held>,
     /// What a reader sees; published whenever it changes.
-    view: View,
+    view: Draft,
     backoff: Backoff,
     bounds: ForcedBounds,
     last_request: Option<Moment>,
@@ -50,6 +52,8 @@ pub(super) struct Keeper {
     /// Who ordered the renewal that runs.
     orders: Vec<oneshot::Sender<Forced>>,
     state: State,
+    /// What it was last counted with.
+    complaint: Option<Complaint>,
     /// When it wants to be looked at again.
     pub(super) wake: Option<Moment>,
 }
@@ -62,7 +66,7 @@ impl Keeper {
             grant: None,
             number: 0,
             held: None,
-            view: View::default(),
+            view: Draft::default(),
             backoff: Backoff::default(),
             bounds: ForcedBounds::default(),
             last_request: None,
@@ -74,6 +78,7 @@ impl Keeper {
             waiters: Vec::new(),
             orders: Vec::new(),
             state: State::Starting,
+            complaint: None,
             wake: None,
         }
     }
@@ -99,6 +104,11 @@ impl Keeper {
 
     pub(super) fn grant(&self) -> Option<&Grant> {
         self.grant.as_ref()
+    }
+
+    /// Whether this is its access token.
+    pub(super) fn holds(&self, access: &Secret) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.access == *access)
     }
 
     /// Whether its grant is worth revoking.
@@ -165,7 +175,7 @@ impl Keeper {
             last_request: self.last_request,
             retry_at: self.retry_at,
             forced: self.view.forcing,
-            in_use: !self.waiters.is_empty() || board.in_use(),
+            in_use: self.spec.prove || !self.waiters.is_empty() || board.in_use(),
         }
     }
 }
@@ -179,9 +189,9 @@ impl Keeper {
         let board = self.board.upgrade()?;
         let job = self.next_job(now, &board, context);
         self.view.forced_from = self.bounds.free_from();
-        board.publish(self.view.clone());
+        board.publish(&mut self.view);
         self.answer(now, &board, all);
-        self.tell(now, &board);
+        self.tell(now, &board, &mut context.complaints);
         let end = self.view.usable(now).and_then(|token| token.expires()).filter(|_| self.view.trouble.is_some());
         // An attempt under way will save too; a timer that nothing answers would ring for ever.
         let save = self.save_at.filter(|_| !self.view.running);
@@ -193,7 +203,7 @@ impl Keeper {
     pub(super) fn settle_last(&mut self, context: &Context) {
         let now = context.clock.now();
         let Some(board) = self.board.upgrade() else { return };
-        board.publish(self.view.clone());
+        board.publish(&mut self.view);
         self.answer(now, &board, true);
     }
 
@@ -250,10 +260,23 @@ impl Keeper {
         for waiter in self.waiters.split_off(first) {
             self.waiters.extend(self.view.answer(waiter, now, board));
         }
+        if self.waiters.is_empty() {
+            // There are many tokens, and few that somebody waits for: no room is kept.
+            self.waiters = Vec::new();
+        }
+    }
+
+    /// Whether it is one of many, of which none matters to the whole.
+    fn is_one_of_many(&self) -> bool {
+        self.spec.key.subject.is_some() && self.spec.policy.while_used && !self.spec.prove
     }
 
     /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
-    fn tell(&mut self, now: Moment, board: &Board) {
+    fn tell(&mut self, now: Moment, board: &Board, complaints: &mut Complaints) {
+        if self.is_one_of_many() {
+            let trouble = self.view.trouble.clone();
+            self.complain(trouble.as_ref(), complaints, now);
+        }
         let state = self.view.state(now);
         if state == std::mem::replace(&mut self.state, state) {
             return;
@@ -261,8 +284,18 @@ impl Keeper {
         board.announce();
         let (upstream, state) = (&*self.spec.record.upstream, state.as_str());
         match &self.view.trouble {
-            Some(trouble) => tracing::warn!(upstream, state, "the token is {state}: {}", trouble.message),
+            _ if self.is_one_of_many() => tracing::debug!(upstream, state, "a subject's token is {state}"),
+            Some(Trouble { message, .. }) if self.spec.prove => {
+                tracing::warn!(upstream, "the changed secret gives no token, what was there stays in use: {message}");
+            }
+            Some(Trouble { message, .. }) => tracing::warn!(upstream, state, "the token is {state}: {message}"),
             None => tracing::info!(upstream, state, "the token is {state}"),
         }
+    }
+
+    /// Counts its trouble among those of its upstream.
+    pub(super) fn complain(&mut self, trouble: Option<&Trouble>, complaints: &mut Complaints, now: Moment) {
+        let before = std::mem::replace(&mut self.complaint, trouble.map(Complaint::of));
+        complaints.change(&self.spec.record.upstream, before, trouble, now);
     }
 }

@@ -8,6 +8,7 @@
 mod attempt;
 mod backoff;
 mod board;
+mod complaints;
 mod forced;
 pub mod grant;
 pub mod handle;

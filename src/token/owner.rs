@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, End};
 use super::board::{Board, KeeperId, Word};
+use super::complaints::Complaints;
 use super::grant::Grant;
 use super::keeper::{Job, Keeper};
 use super::key::StoreKey;
@@ -30,6 +31,7 @@ pub(super) struct Context {
     pub(super) clock: SharedClock,
     pub(super) store: Arc<dyn Store>,
     pub(super) random: fastrand::Rng,
+    pub(super) complaints: Complaints,
 }
 
 /// What the task is told.
@@ -40,6 +42,8 @@ pub(super) enum Command {
     Word(KeeperId, Word),
     /// Others changed what the store keeps.
     Changed(Change),
+    /// The end is near.
+    Stopping,
     /// Come to an end, and say when.
     Shutdown(oneshot::Sender<()>),
 }
@@ -57,11 +61,13 @@ pub(super) struct Owner {
     context: Context,
     registry: Arc<Registry>,
     commands: UnboundedReceiver<Command>,
-    keepers: HashMap<KeeperId, Keeper>,
-    /// How many keepers a name in the store has: more than one after a secret has changed.
-    names: HashMap<StoreKey, usize>,
+    /// Boxed, because a growing table has room for twice as many.
+    keepers: HashMap<KeeperId, Box<Keeper>>,
+    /// The keepers of each name in the store: more than one after a secret has changed.
+    names: BTreeSet<(StoreKey, KeeperId)>,
     timers: BTreeSet<(Moment, KeeperId)>,
     jobs: JoinSet<(KeeperId, Done)>,
+    stopping: bool,
 }
 
 impl Owner {
@@ -71,9 +77,10 @@ impl Owner {
             registry,
             commands,
             keepers: HashMap::new(),
-            names: HashMap::new(),
+            names: BTreeSet::new(),
             timers: BTreeSet::new(),
             jobs: JoinSet::new(),
+            stopping: false,
         }
     }
 
@@ -88,6 +95,7 @@ impl Owner {
                     Some(Command::Open { id, spec, board }) => self.open(id, spec, board),
                     Some(Command::Word(id, word)) => self.word(id, word),
                     Some(Command::Changed(change)) => self.changed(&change),
+                    Some(Command::Stopping) => self.stopping = true,
                     Some(Command::Shutdown(done)) => {
                         let _ = tokio::time::timeout(LAST_WORK, self.finish()).await;
                         let _ = done.send(());
@@ -110,8 +118,8 @@ impl Owner {
         if let Some(keeper) = self.keepers.get_mut(&id) {
             keeper.reopen(spec);
         } else {
-            *self.names.entry(spec.store_key.clone()).or_default() += 1;
-            self.keepers.insert(id, Keeper::new(spec, board));
+            self.names.insert((spec.store_key.clone(), id));
+            self.keepers.insert(id, Box::new(Keeper::new(spec, board)));
         }
         self.settle(id, true);
     }
@@ -191,31 +199,34 @@ impl Owner {
 impl Owner {
     /// Nobody reads the token any more. Who opens it from now on gets a keeper of its own.
     fn retire(&mut self, id: KeeperId) {
-        let Some(keeper) = self.keepers.remove(&id) else { return };
+        let Some(mut keeper) = self.keepers.remove(&id) else { return };
+        keeper.complain(None, &mut self.context.complaints, self.context.clock.now());
         self.registry.forget(&keeper.spec().key, id);
         let key = &keeper.spec().store_key;
-        let last = self.names.get_mut(key).is_none_or(|keepers| {
-            *keepers -= 1;
-            *keepers == 0
-        });
-        if last {
-            self.names.remove(key);
+        self.names.remove(&(key.clone(), id));
+        let mut others = self.of_name(key).peekable();
+        if others.peek().is_none() {
             self.context.store.retire(key);
         }
-        let shared = |grant: &Grant| {
-            let others = self.keepers.values().filter(|other| other.spec().store_key == *key);
-            others.filter_map(Keeper::grant).any(|other| other.access == grant.access)
-        };
-        if last || !keeper.grant().is_some_and(shared) {
+        let in_use = keeper.grant().is_some_and(|ours| others.any(|other| other.holds(&ours.access)));
+        drop(others);
+        if !in_use {
             self.revoke(id, &keeper, REVOCATION);
         }
+    }
+
+    /// The keepers of a name in the store.
+    fn of_name<'a>(&'a self, key: &'a StoreKey) -> impl Iterator<Item = &'a Keeper> {
+        let first = (key.clone(), KeeperId(0));
+        let ids = self.names.range(first..).take_while(move |(name, _)| name == key).map(|(_, id)| id);
+        ids.filter_map(|id| self.keepers.get(id)).map(|keeper| &**keeper)
     }
 
     /// Ends the keeper's grant at its server, best effort. A store that lasts keeps it for the next start instead.
     fn revoke(&mut self, id: KeeperId, keeper: &Keeper, patience: Duration) {
         let spec = keeper.spec().clone();
-        let useful =
-            !self.context.store.lasts() && spec.source.can_revoke() && keeper.is_live(self.context.clock.now());
+        let wanted = spec.source.can_revoke() && (!self.stopping || spec.source.revokes_at_shutdown());
+        let useful = wanted && !self.context.store.lasts() && keeper.is_live(self.context.clock.now());
         let Some(grant) = keeper.grant().filter(|_| useful).cloned() else { return };
         let clock = Arc::clone(&self.context.clock);
         self.jobs.spawn(async move {
@@ -227,22 +238,17 @@ impl Owner {
     /// Ends what is under way: a request that may rotate a refresh token is heard out and saved.
     async fn finish(&mut self) {
         self.commands.close();
+        self.stopping = true;
         let keepers = std::mem::take(&mut self.keepers);
         let (busy, idle): (HashMap<_, _>, HashMap<_, _>) = keepers.into_iter().partition(|(_, k)| k.is_busy());
-        idle.iter().for_each(|(id, keeper)| self.revoke_at_shutdown(*id, keeper));
+        idle.iter().for_each(|(id, keeper)| self.revoke(*id, keeper, LAST_WORK));
         let mut busy = busy;
         while let Some(ended) = self.jobs.join_next().await {
             let Ok((id, Done::Minted(ended))) = ended else { continue };
             let Some(mut keeper) = busy.remove(&id) else { continue };
             keeper.ended(ended.0, ended.1, &mut self.context);
             keeper.settle_last(&self.context);
-            self.revoke_at_shutdown(id, &keeper);
-        }
-    }
-
-    fn revoke_at_shutdown(&mut self, id: KeeperId, keeper: &Keeper) {
-        if keeper.spec().source.revokes_at_shutdown() {
-            self.revoke(id, keeper, LAST_WORK);
+            self.revoke(id, &keeper, LAST_WORK);
         }
     }
 }

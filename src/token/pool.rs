@@ -7,8 +7,9 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::oneshot;
 
 use super::board::{Board, KeeperId};
+use super::complaints::Complaints;
 use super::handle::TokenHandle;
-use super::key::{StoreKey, TokenKey};
+use super::key::{Recipe, StoreKey, Subject, TokenKey};
 use super::owner::{Command, Context, Owner};
 use super::plan::Policy;
 use super::source::Source;
@@ -52,7 +53,7 @@ impl TokenPool {
             }
         }));
         let registry = Arc::new(Registry::default());
-        let context = Context { clock: Arc::clone(&clock), store, random };
+        let context = Context { clock: Arc::clone(&clock), store, random, complaints: Complaints::default() };
         tokio::spawn(Owner::new(context, Arc::clone(&registry), heard).run());
         Self { registry, commands, clock }
     }
@@ -72,8 +73,21 @@ impl TokenPool {
         TokenHandle::new(board)
     }
 
-    /// Ends all token requests, saves what is under way, revokes where asked; at most two seconds. To be called while
-    /// the readers are still there: a token whose last reader goes is revoked whatever the shutdown would do.
+    /// Some subjects, `most` at most, whose tokens of this recipe are in use and well.
+    pub fn subjects_of(&self, recipe: Recipe, most: usize) -> Vec<Subject> {
+        let boards = self.registry.boards();
+        let now = self.clock.now();
+        let is_well = |board: &Weak<Board>| board.upgrade().is_some_and(|board| board.view().is_well(now));
+        let ours = boards.by_key.iter().filter(|(key, (_, board))| key.recipe == recipe && is_well(board));
+        ours.filter_map(|(key, _)| key.subject.clone()).take(most).collect()
+    }
+
+    /// The process is about to end: a token whose last reader goes is revoked only where its flow asks for that then.
+    pub fn announce_shutdown(&self) {
+        let _ = self.commands.send(Command::Stopping);
+    }
+
+    /// Ends all token requests, saves what is under way, revokes where asked; at most two seconds.
     pub async fn shutdown(&self) {
         let (done, finished) = oneshot::channel();
         let _ = self.commands.send(Command::Shutdown(done));

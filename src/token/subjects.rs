@@ -1,14 +1,18 @@
-//! The subjects of one upstream: bounded, the least recently used out first, the idle out in time.
+//! The subjects of one upstream: bounded, the least useful out first, the idle out in time.
+
+mod order;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::handle::TokenHandle;
+use order::{Link, Order};
+
+use super::handle::{Promise, TokenHandle};
 use super::key::Subject;
 use crate::clock::Moment;
 
-/// The place before the first and after the last.
-const END: usize = usize::MAX;
+/// What is kept with a token can be made again, and goes when the subject was unused for this long.
+const COLD: Duration = Duration::from_secs(60);
 
 /// One subject's token, and what its user keeps with it.
 pub struct Held<T> {
@@ -18,29 +22,48 @@ pub struct Held<T> {
     pub kept: T,
 }
 
+/// What is known of a subject decides how soon it makes room for another. The numbers are those of the orders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Rank {
+    /// Its first attempt runs, or nobody has looked since.
+    New = 0,
+    /// It had a token.
+    Proven = 1,
+    /// It never had one, and its last attempt failed: remembered only so that it is not asked for all the time.
+    Barren = 2,
+}
+
 /// The subjects that are in use. For one thread: no lock, and a warm subject is found without an allocation.
 pub struct Subjects<T> {
     max: usize,
     idle: Duration,
     places: HashMap<Subject, usize>,
     entries: Vec<Entry<T>>,
-    newest: usize,
-    oldest: usize,
+    /// The entries of each rank, by use.
+    orders: [Order; 3],
+    /// Up to where the last sweep looked for what is cold.
+    looked: usize,
 }
 
-/// An entry of the list by use, which goes from the newest to the oldest.
 struct Entry<T> {
     subject: Subject,
     used: Moment,
-    newer: usize,
-    older: usize,
+    rank: Rank,
+    link: Link,
     held: Held<T>,
+}
+
+impl<T> AsMut<Link> for Entry<T> {
+    fn as_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
 }
 
 impl<T: Default> Subjects<T> {
     /// Holds at most `max`, and none that was unused for `idle`.
     pub fn new(max: usize, idle: Duration) -> Self {
-        Self { max: max.max(1), idle, places: HashMap::new(), entries: Vec::new(), newest: END, oldest: END }
+        let orders = [Order::EMPTY; 3];
+        Self { max: max.max(1), idle, places: HashMap::new(), entries: Vec::new(), orders, looked: 0 }
     }
 
     /// A subject that is held, by its name: what is held has matched its pattern, so this needs no second look.
@@ -50,7 +73,7 @@ impl<T: Default> Subjects<T> {
         self.entries.get_mut(place).map(|entry| &mut entry.held)
     }
 
-    /// The subject, opened if it is not held; the least recently used one makes room.
+    /// The subject, opened if it is not held; another one makes room.
     pub fn get_or_insert_with(
         &mut self,
         subject: &Subject,
@@ -65,11 +88,27 @@ impl<T: Default> Subjects<T> {
         &mut self.entries[place].held
     }
 
-    /// Drops whatever was unused for too long; costs nothing else.
+    /// Lets a subject go.
+    pub fn remove(&mut self, subject: &Subject) {
+        if let Some(place) = self.places.get(subject) {
+            self.take(*place);
+        }
+    }
+
+    /// Drops whoever was unused for too long; of the others looks at one in sixty, so that a second costs next to
+    /// nothing and a minute lets go of all that is cold. A refused subject is remembered as long as its hold lasts:
+    /// without it, the next request would ask for it again.
     pub fn sweep(&mut self, now: Moment) {
-        while let Some(entry) = self.entries.get(self.oldest).filter(|entry| now.since(entry.used) >= self.idle) {
-            debug_assert!(self.places.contains_key(&entry.subject));
-            self.remove(self.oldest);
+        for rank in [Rank::New, Rank::Proven, Rank::Barren] {
+            while let Some(place) = self.oldest(rank).filter(|place| self.is_over(*place, now)) {
+                self.take(place);
+            }
+        }
+        for _ in 0..self.entries.len().div_ceil(60) {
+            self.looked = if self.looked + 1 < self.entries.len() { self.looked + 1 } else { 0 };
+            if let Some(entry) = self.entries.get_mut(self.looked).filter(|entry| now.since(entry.used) >= COLD) {
+                entry.held.kept = T::default();
+            }
         }
     }
 
@@ -85,66 +124,94 @@ impl<T: Default> Subjects<T> {
 
     fn insert(&mut self, subject: &Subject, now: Moment, token: TokenHandle) -> usize {
         if self.entries.len() >= self.max {
-            self.remove(self.oldest);
+            self.make_room(now);
         }
         let place = self.entries.len();
         let held = Held { token, kept: T::default() };
-        self.entries.push(Entry { subject: subject.clone(), used: now, newer: END, older: END, held });
+        let entry = Entry { subject: subject.clone(), used: now, rank: Rank::New, link: Link::default(), held };
+        self.entries.push(entry);
         self.places.insert(subject.clone(), place);
-        self.link(place);
+        self.orders[Rank::New as usize].link(&mut self.entries, place);
         place
     }
 
     fn touch(&mut self, place: usize, now: Moment) {
-        if place != self.newest {
-            self.unlink(place);
-            self.link(place);
-        }
-        self.entries[place].used = now;
+        let Some(entry) = self.entries.get_mut(place) else { return };
+        let rank = entry.held.token.rank_after(entry.rank);
+        entry.used = now;
+        self.rank(place, rank);
     }
 
-    /// Puts an entry before the newest.
-    fn link(&mut self, place: usize) {
-        let second = std::mem::replace(&mut self.newest, place);
-        (self.entries[place].newer, self.entries[place].older) = (END, second);
-        match self.entries.get_mut(second) {
-            Some(entry) => entry.newer = place,
-            None => self.oldest = place,
+    /// Makes an entry the newest of its rank.
+    fn rank(&mut self, place: usize, rank: Rank) {
+        let before = std::mem::replace(&mut self.entries[place].rank, rank);
+        if before != rank || self.orders[rank as usize].newest() != Some(place) {
+            self.orders[before as usize].unlink(&mut self.entries, place);
+            self.orders[rank as usize].link(&mut self.entries, place);
         }
     }
 
-    fn unlink(&mut self, place: usize) {
-        let (newer, older) = (self.entries[place].newer, self.entries[place].older);
-        self.join(newer, older);
+    fn oldest(&self, rank: Rank) -> Option<usize> {
+        self.orders[rank as usize].oldest()
     }
 
-    /// Makes two places neighbours.
-    fn join(&mut self, newer: usize, older: usize) {
-        match self.entries.get_mut(newer) {
-            Some(entry) => entry.older = older,
-            None => self.newest = older,
+    fn is_over(&self, place: usize, now: Moment) -> bool {
+        let entry = &self.entries[place];
+        let held = entry.rank == Rank::Barren && entry.held.token.held_until().is_some_and(|until| now < until);
+        now.since(entry.used) >= self.idle && !held
+    }
+
+    /// The barren go first, or else whoever was not used for the longest time.
+    fn make_room(&mut self, now: Moment) {
+        self.look_again(now);
+        let older = |place: &usize| self.entries[*place].used;
+        let used = [Rank::New, Rank::Proven].into_iter().filter_map(|rank| self.oldest(rank)).min_by_key(older);
+        if let Some(place) = self.oldest(Rank::Barren).or(used) {
+            self.take(place);
         }
-        match self.entries.get_mut(older) {
-            Some(entry) => entry.newer = newer,
-            None => self.oldest = newer,
+    }
+
+    /// Ranks anew those whose attempt has ended since they were used. A token that came meanwhile counts as use.
+    fn look_again(&mut self, now: Moment) {
+        for rank in [Rank::Barren, Rank::New] {
+            while let Some(place) = self.oldest(rank) {
+                let entry = &mut self.entries[place];
+                let found = entry.held.token.rank_after(rank);
+                if found == rank {
+                    break;
+                }
+                if found == Rank::Proven {
+                    entry.used = now;
+                }
+                self.rank(place, found);
+            }
         }
     }
 
     /// Takes an entry out; the last one moves into its place, so that the entries stay dense.
-    fn remove(&mut self, place: usize) {
-        self.unlink(place);
+    fn take(&mut self, place: usize) {
+        let rank = self.entries[place].rank as usize;
+        self.orders[rank].unlink(&mut self.entries, place);
         let gone = self.entries.swap_remove(place);
         self.places.remove(&gone.subject);
         if let Some(moved) = self.entries.get(place) {
-            let (newer, older) = (moved.newer, moved.older);
-            self.places.insert(moved.subject.clone(), place);
-            self.link_between(place, newer, older);
+            let (rank, subject) = (moved.rank as usize, moved.subject.clone());
+            self.places.insert(subject, place);
+            self.orders[rank].relink(&mut self.entries, place);
         }
     }
+}
 
-    fn link_between(&mut self, place: usize, newer: usize, older: usize) {
-        self.join(newer, place);
-        self.join(place, older);
+impl TokenHandle {
+    fn rank_after(&self, before: Rank) -> Rank {
+        if before == Rank::Proven {
+            return before;
+        }
+        match self.promise() {
+            Promise::Open => before,
+            Promise::Kept => Rank::Proven,
+            Promise::Broken => Rank::Barren,
+        }
     }
 }
 

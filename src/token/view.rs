@@ -1,7 +1,10 @@
 //! What a keeper shows its readers, and the rules by which a request waits or does not.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
 
 use super::board::{Board, Waiter};
 use super::grant::{Generation, Token};
@@ -37,6 +40,38 @@ pub(super) struct View {
     pub(super) forced_from: Option<Moment>,
 }
 
+/// The keeper's view. What was published is shared with the readers; the first change after that makes a copy.
+#[derive(Default)]
+pub(super) struct Draft(Arc<View>);
+
+impl Draft {
+    /// What readers are to see, unless they see its like already.
+    pub(super) fn publish(&mut self, readers: &ArcSwap<View>) -> bool {
+        let present = readers.load_full();
+        let changed = *present != *self.0;
+        if changed {
+            readers.store(Arc::clone(&self.0));
+        } else {
+            self.0 = present;
+        }
+        changed
+    }
+}
+
+impl Deref for Draft {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.0
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut View {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 /// What a view says to somebody who wants a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Prospect<T> {
@@ -52,6 +87,11 @@ impl View {
     /// The token, if it may be used.
     pub(super) fn usable(&self, now: Moment) -> Option<&Arc<Token>> {
         self.token.as_ref().filter(|token| token.is_usable(now))
+    }
+
+    /// Whether there is a token to use, and the last attempt was no failure.
+    pub(super) fn is_well(&self, now: Moment) -> bool {
+        self.usable(now).is_some() && self.trouble.is_none()
     }
 
     pub(super) fn generation(&self) -> Generation {

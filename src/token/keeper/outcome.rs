@@ -139,7 +139,7 @@ impl Keeper {
     /// Tells those who ordered the renewal.
     fn report(&mut self, before: Generation) {
         let present = self.view.generation();
-        for order in self.orders.drain(..) {
+        for order in std::mem::take(&mut self.orders) {
             let _ = order.send(match &self.view.trouble {
                 _ if present > before => Forced::Renewed(present),
                 Some(trouble) => Forced::Failed(trouble.message.to_string()),

@@ -10,51 +10,48 @@ use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 
 /// Grants that live as long as the process: a keeper with a changed secret finds the refresh token of the one before.
-#[derive(Default)]
-pub struct MemoryStore {
-    slots: Mutex<HashMap<StoreKey, Slot>>,
-}
-
-/// One name.
 #[derive(Clone, Default)]
-struct Slot {
-    turn: Arc<tokio::sync::Mutex<()>>,
-    stored: Arc<Mutex<Option<Stored>>>,
+pub struct MemoryStore(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    /// Boxed, because a growing table has room for twice as many.
+    kept: HashMap<StoreKey, Box<Stored>>,
+    /// Of the names that are leased or waited for; few at a time.
+    turns: HashMap<StoreKey, Arc<tokio::sync::Mutex<()>>>,
 }
 
 struct MemoryLease {
-    slot: Slot,
-    _ours: OwnedMutexGuard<()>,
-}
-
-impl Slot {
-    fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    store: MemoryStore,
+    key: StoreKey,
+    ours: Option<OwnedMutexGuard<()>>,
 }
 
 impl MemoryStore {
-    fn slots(&self) -> MutexGuard<'_, HashMap<StoreKey, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self, key: &StoreKey) -> Option<Stored> {
+        self.inner().kept.get(key).map(|stored| Stored::clone(stored))
     }
 }
 
 impl Store for MemoryStore {
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        Box::pin(async move { Ok(self.slots().get(key).and_then(|slot| slot.stored().clone())) })
+        Box::pin(async move { Ok(self.kept(key)) })
     }
 
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
         Box::pin(async move {
-            let slot = self.slots().entry(key.clone()).or_default().clone();
-            let ours = Arc::clone(&slot.turn).lock_owned().await;
-            let kept = slot.stored().clone();
-            Ok(Leased { kept, lease: Box::new(MemoryLease { slot, _ours: ours }) })
+            let turn = Arc::clone(self.inner().turns.entry(key.clone()).or_default());
+            let lease = MemoryLease { store: self.clone(), key: key.clone(), ours: Some(turn.lock_owned().await) };
+            Ok(Leased { kept: self.kept(key), lease: Box::new(lease) })
         })
     }
 
     fn retire(&self, key: &StoreKey) {
-        self.slots().remove(key);
+        self.inner().kept.remove(key);
     }
 
     fn lasts(&self) -> bool {
@@ -64,7 +61,18 @@ impl Store for MemoryStore {
 
 impl Lease for MemoryLease {
     fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
-        *self.slot.stored() = Some(stored.clone());
+        self.store.inner().kept.insert(self.key.clone(), Box::new(stored.clone()));
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        let mut inner = self.store.inner();
+        self.ours = None;
+        // Whoever waits for its turn holds it too.
+        if inner.turns.get(&self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            inner.turns.remove(&self.key);
+        }
     }
 }

@@ -6,6 +6,7 @@ mod lifetime;
 mod marks;
 mod refreshing;
 mod renewing;
+mod size;
 mod storing;
 mod waiting;
 

@@ -1,0 +1,125 @@
+//! Subjects come in thousands, and each may fail. People read one line per upstream when that begins, one when it has
+//! doubled, one when it ends; never whose token it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::view::Trouble;
+use crate::clock::Moment;
+
+/// The least time between two lines about one kind of trouble.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// What is wrong with a subject's token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Complaint {
+    /// Its request was refused.
+    Refused,
+    /// It had no proper answer.
+    Failing,
+}
+
+impl Complaint {
+    pub(super) fn of(trouble: &Trouble) -> Self {
+        if trouble.refused { Self::Refused } else { Self::Failing }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// How many subjects have each complaint, by upstream.
+#[derive(Default)]
+pub(super) struct Complaints(HashMap<(Arc<str>, Complaint), Count>);
+
+#[derive(Default)]
+struct Count {
+    subjects: usize,
+    /// How many there were in the last line; zero if none was written.
+    told: usize,
+    at: Option<Moment>,
+}
+
+impl Count {
+    /// Whether there is something to tell now; who asks tells it.
+    fn is_due(&mut self, now: Moment) -> bool {
+        let grown = self.subjects > self.told * 2 || self.told == 0;
+        let due = grown && self.at.is_none_or(|at| now.since(at) >= PAUSE);
+        if due {
+            (self.told, self.at) = (self.subjects, Some(now));
+        }
+        due
+    }
+}
+
+impl Complaints {
+    /// A subject had one and has another now. `trouble` is the one it has.
+    pub(super) fn change(
+        &mut self,
+        upstream: &Arc<str>,
+        before: Option<Complaint>,
+        trouble: Option<&Trouble>,
+        now: Moment,
+    ) {
+        let after = trouble.map(Complaint::of);
+        if let Some(before) = before.filter(|before| Some(*before) != after) {
+            self.less(upstream, before);
+        }
+        let (Some(after), Some(trouble)) = (after, trouble) else { return };
+        let count = self.0.entry((Arc::clone(upstream), after)).or_default();
+        count.subjects += usize::from(before != Some(after));
+        if count.is_due(now) {
+            let (upstream, subjects, what) = (&**upstream, count.subjects, after.as_str());
+            tracing::warn!(upstream, subjects, "the tokens of some subjects are {what}: {}", trouble.message);
+        }
+    }
+
+    fn less(&mut self, upstream: &Arc<str>, complaint: Complaint) {
+        let Some(count) = self.0.get_mut(&(Arc::clone(upstream), complaint)) else { return };
+        count.subjects = count.subjects.saturating_sub(1);
+        if count.subjects == 0 && std::mem::take(&mut count.told) > 0 {
+            let (upstream, what) = (&**upstream, complaint.as_str());
+            tracing::info!(upstream, "no subject's token is {what} any more");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_line_when_trouble_begins_and_when_it_has_doubled_but_not_two_in_a_minute() {
+        let mut count = Count::default();
+        let mut lines = Vec::new();
+        for second in 0..1000 {
+            count.subjects += 1;
+            if count.is_due(Moment::from_start(Duration::from_secs(second))) {
+                lines.push(count.subjects);
+            }
+        }
+        assert_eq!(lines, [1, 61, 123, 247, 495, 991]);
+    }
+
+    #[test]
+    fn a_subject_counts_with_its_last_complaint_until_it_has_none() {
+        let (upstream, now) = ("api".into(), Moment::from_start(PAUSE));
+        let trouble = |refused| Trouble { refused, message: "no".into(), at: std::time::SystemTime::UNIX_EPOCH };
+        let mut complaints = Complaints::default();
+        let count = |complaints: &Complaints, what| {
+            complaints.0.get(&(Arc::clone(&upstream), what)).map_or((0, 0), |count| (count.subjects, count.told))
+        };
+        complaints.change(&upstream, None, Some(&trouble(false)), now);
+        complaints.change(&upstream, Some(Complaint::Failing), Some(&trouble(false)), now);
+        assert_eq!(count(&complaints, Complaint::Failing), (1, 1));
+        complaints.change(&upstream, Some(Complaint::Failing), Some(&trouble(true)), now);
+        assert_eq!([Complaint::Failing, Complaint::Refused].map(|what| count(&complaints, what)), [(0, 0), (1, 1)]);
+        complaints.change(&upstream, Some(Complaint::Refused), None, now);
+        assert_eq!(count(&complaints, Complaint::Refused), (0, 0));
+    }
+}

@@ -1,0 +1,23 @@
+//! What one of very many subjects may take.
+
+use std::mem::size_of;
+
+use super::*;
+use crate::token::board::Board;
+use crate::token::keeper::Keeper;
+use crate::token::view::View;
+
+#[test]
+fn a_subject_stays_small() {
+    let parts = [size_of::<Keeper>(), size_of::<Board>(), size_of::<View>(), size_of::<Token>(), size_of::<Stored>()];
+    let whole: usize = parts.iter().sum();
+    assert!(whole <= 1_100, "{whole} bytes, of these {parts:?}: see benches/subjects for what a subject takes in all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_readers_see_is_not_kept_twice_and_nobody_waits_in_vain_for_room() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    let seen = Arc::clone(&handle.board().view());
+    assert_eq!(Arc::strong_count(&seen), 3, "the board's, the keeper's, this one");
+}
