@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -18,8 +19,11 @@ mod failure;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Token calls at a time; a burst of new subjects waits in line for the rest.
+/// Token calls at a time; whoever comes when there are so many waits in line.
 const AT_A_TIME: usize = 16;
+/// So many of them for whoever has no token yet, or leaves. A burst of new subjects is served in the order it came, and
+/// renewals, which others' requests depend on, go past it.
+const COMING_AND_GOING: usize = 12;
 /// The largest reply.
 const REPLY: usize = 1 << 20;
 
@@ -28,6 +32,7 @@ const REPLY: usize = 1 << 20;
 #[derive(Clone)]
 pub struct TokenClient {
     service: BoxCloneSyncService<Request<Bytes>, Reply, tower::BoxError>,
+    coming_and_going: Arc<Semaphore>,
     clock: SharedClock,
 }
 
@@ -67,7 +72,8 @@ impl TokenClient {
         let own = clock.clone();
         let exchange = tower::service_fn(move |request| exchange(client.clone(), own.clone(), request));
         let service = ServiceBuilder::new().concurrency_limit(AT_A_TIME).timeout(timeout).service(exchange);
-        Ok(Self { service: BoxCloneSyncService::new(service), clock })
+        let coming_and_going = Arc::new(Semaphore::new(COMING_AND_GOING));
+        Ok(Self { service: BoxCloneSyncService::new(service), coming_and_going, clock })
     }
 
     /// The time that lives count on.
@@ -78,6 +84,11 @@ impl TokenClient {
     /// The wall's time, for requests that state it.
     pub(super) fn wall(&self) -> SystemTime {
         self.clock.wall()
+    }
+
+    /// Waits in line with those who have no token yet, or leave.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.coming_and_going.acquire().await.ok()
     }
 
     /// Sends a request and reads its whole reply.

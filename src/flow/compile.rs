@@ -54,7 +54,6 @@ pub(super) fn compile(
         uses_refresh_tokens: calls.refresh.as_ref().is_some_and(|call| call.request.uses("refresh_token")),
         needs_lasting_store: spec.starts_from_refresh_token(),
         makes_requests: spec.token.is_some() || spec.refresh.is_some(),
-        revoke_at_shutdown: spec.revoke.as_ref().is_some_and(|revoke| revoke.at_shutdown),
         usage: flow_usage(spec, inject, base, &calls),
         upstream: fixed,
         calls: Arc::new(calls),
@@ -184,6 +183,7 @@ fn calls(
     Calls {
         refresh: spec.refresh.as_ref().map(|call| bind_call(call, binder)),
         revoke: spec.revoke.as_ref().map(|revoke| revoke.request.bind(binder)),
+        revoke_at_shutdown: spec.revoke.as_ref().is_some_and(|revoke| revoke.at_shutdown),
         hosts: hosts(spec, binder, upstream),
         captures: spec.captures.clone(),
         secrets: secrets.map(|own| own.value.clone()).collect(),

@@ -29,6 +29,8 @@ pub(super) struct Calls {
     pub(super) token: Option<Call>,
     pub(super) refresh: Option<Call>,
     pub(super) revoke: Option<TokenRequest>,
+    /// Whether that is done at shutdown too, not only when nobody holds the token any more.
+    pub(super) revoke_at_shutdown: bool,
     /// The refresh token that was given, in flows that start from one.
     pub(super) seed: Option<Secret>,
     pub(super) hosts: Hosts,
@@ -99,6 +101,8 @@ impl FlowSource {
     async fn call(&self, call: &Call, ask: Ask<'_>) -> Result<Grant, MintError> {
         let scope = self.scope(ask.subject, ask.previous.filter(|_| ask.step == Step::Refresh));
         let mask = self.calls.mask(&self.scope(ask.subject, ask.previous));
+        let first = ask.previous.is_none();
+        let _turn = if first { Some(self.client.turn().await) } else { None };
         let (what, reply) = self.send(&call.request, &scope, &mask).await?;
         if !reply.status.is_success() {
             return Err(refusal::refused(&what, &reply, &mask));
@@ -128,6 +132,7 @@ impl FlowSource {
 
     async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
         let mask = self.calls.mask(&scope);
+        let _turn = self.client.turn().await;
         let (what, reply) = self.send(request, &scope, &mask).await?;
         if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
     }
@@ -253,6 +258,10 @@ impl Source for FlowSource {
 
     fn can_revoke(&self) -> bool {
         self.calls.revoke.is_some()
+    }
+
+    fn revokes_at_shutdown(&self) -> bool {
+        self.calls.revoke_at_shutdown
     }
 }
 

@@ -59,8 +59,6 @@ pub struct Flow {
     pub needs_lasting_store: bool,
     /// Whether it makes token requests at all; `bearer`, `api-key` and `basic` make none.
     pub makes_requests: bool,
-    /// Whether its tokens are revoked at shutdown too, not only when nobody holds them any more.
-    pub revoke_at_shutdown: bool,
     calls: Arc<mint::Calls>,
 }
 
