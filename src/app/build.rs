@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use rustls::ClientConfig;
 
 use crate::clock::SharedClock;
 use crate::config::{Fingerprint, Settings, StoreSettings, UpstreamConfig};
@@ -10,18 +12,25 @@ use crate::flow::client::TokenClient;
 use crate::proxy::{Tokens, Upstream};
 use crate::record::{Journal, TokenRecord, UpstreamRecord};
 use crate::tls::{self, TlsSettings};
-use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, TokenKey};
+use crate::token::handle::TokenHandle;
+use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, SubjectRule, TokenKey};
 use crate::token::pool::{TokenPool, TokenSpec};
+
+/// So many subjects prove a changed secret.
+const PROVERS: usize = 3;
 
 /// What outlives a single upstream: the tokens, the records of each name, the TLS configurations.
 pub(super) struct Builder {
     clock: SharedClock,
     pool: TokenPool,
     journal: Arc<Journal>,
-    /// Every recipe so far, where the store does not outlive the process: a grant in memory is its recipe's alone. A
-    /// store that lasts is asked by names without secrets, so that a changed secret finds its token there.
-    recipes: Option<Vec<Recipe>>,
+    /// Every recipe so far and its account, where the store does not outlive the process: a grant in memory is its
+    /// account's alone, and a changed secret stays with the account. A store that lasts is asked by names without
+    /// secrets, so that a changed secret finds its token there.
+    recipes: Option<Vec<(Recipe, usize)>>,
     records: HashMap<Arc<str>, (Arc<UpstreamRecord>, Arc<TokenRecord>)>,
+    /// By what is in the files: equal ones are one, and connections made with it stay good.
+    tls: HashMap<Recipe, Weak<ClientConfig>>,
 }
 
 /// An upstream in service, and what it was made of.
@@ -30,6 +39,8 @@ pub(super) struct Built {
     pub(super) inputs: Fingerprint,
     pub(super) recipe: Recipe,
     pub(super) upstream: Arc<Upstream>,
+    /// Tokens that are asked for with a changed secret, to prove it.
+    pub(super) provers: Vec<TokenHandle>,
 }
 
 /// Why an upstream cannot be built: a file that was there when it was checked.
@@ -45,60 +56,89 @@ impl Builder {
         let journal = Arc::new(Journal::default());
         journal.log(settings.log.access);
         let recipes = (settings.store == StoreSettings::Memory).then(Vec::new);
-        Self { clock, pool, journal, recipes, records: HashMap::new() }
+        Self { clock, pool, journal, recipes, records: HashMap::new(), tls: HashMap::new() }
     }
 
-    /// Builds one. `prove`: a secret has changed, so its token must come from a login with the new one.
-    pub(super) fn build(&mut self, config: UpstreamConfig, prove: bool) -> Result<Built, BuildError> {
+    /// Builds one. `before` is the recipe of the one that it is to replace, if a secret has changed: its token must then
+    /// come from a login with the new secret.
+    pub(super) fn build(&mut self, config: UpstreamConfig, before: Option<Recipe>) -> Result<Built, BuildError> {
         let name = Arc::clone(&config.proxy.name);
         let failed = |message: String| BuildError { upstream: Arc::clone(&name), message };
         // Taken before the files are read: a change in between is then seen as one, never missed.
         let inputs = config.inputs.fingerprint();
-        let tls = tls::client_config(&config.tls).map_err(|error| failed(error.to_string()))?;
+        let tls = self.tls(&config.tls).map_err(failed)?;
         let client = TokenClient::new(Arc::clone(&tls), config.outbound_proxy.as_ref(), Arc::clone(&self.clock));
         let client = client.map_err(|error| failed(error.to_string()))?;
         let recipe = recipe(&config).map_err(|error| failed(error.to_string()))?;
         let (record, token_record) = self.records(&name);
         let spec = TokenSpec {
             key: TokenKey { recipe, subject: None },
-            store_key: self.store_key(&config, recipe),
+            store_key: self.store_key(&config, recipe, before),
             source: config.flow.source(client),
             policy: config.flow.policy.clone(),
             record: Arc::clone(&token_record),
-            prove,
+            prove: before.is_some(),
         };
+        let subjects = self.provers(&config, before);
         let upstream = Arc::new(Upstream {
             settings: config.proxy.clone(),
             owned: config.flow.owned.clone(),
             usage: Arc::clone(&config.flow.usage),
-            tokens: self.tokens(&config, spec),
+            tokens: self.tokens(&config, spec.clone()),
             tls,
             record,
             token_record,
         });
-        Ok(Built { config, inputs, recipe, upstream })
+        let default = config.flow.subject.as_ref().and_then(|rule| rule.default.as_ref());
+        let prover = |subject| self.pool.open(spec_of(default, &spec, subject));
+        let mut provers: Vec<TokenHandle> = subjects.iter().map(prover).collect();
+        if let (Tokens::One(handle), Some(_)) = (&upstream.tokens, before) {
+            provers.push(handle.clone());
+        }
+        Ok(Built { config, inputs, recipe, upstream, provers })
     }
 
-    fn store_key(&mut self, config: &UpstreamConfig, recipe: Recipe) -> StoreKey {
+    /// Who can prove a changed secret: the default subject, else some of those whose token is well now. More than one,
+    /// because each may have been deleted at the vendor's.
+    fn provers(&self, config: &UpstreamConfig, before: Option<Recipe>) -> Vec<Subject> {
+        match (&config.flow.subject, before) {
+            (Some(SubjectRule { default: Some(default), .. }), Some(_)) => vec![default.clone()],
+            (Some(_), Some(before)) => self.pool.subjects_of(before, PROVERS),
+            (None, _) | (_, None) => Vec::new(),
+        }
+    }
+
+    fn tls(&mut self, settings: &TlsSettings) -> Result<Arc<ClientConfig>, String> {
+        let mut recipe = RecipeWriter::default();
+        write_tls(&mut recipe, settings).map_err(|error| error.to_string())?;
+        let digest = recipe.finish();
+        if let Some(known) = self.tls.get(&digest).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let made = tls::client_config(settings).map_err(|error| error.to_string())?;
+        self.tls.retain(|_, known| known.strong_count() > 0);
+        self.tls.insert(digest, Arc::downgrade(&made));
+        Ok(made)
+    }
+
+    fn store_key(&mut self, config: &UpstreamConfig, recipe: Recipe, before: Option<Recipe>) -> StoreKey {
         let name = &config.flow.store_key;
         let Some(recipes) = &mut self.recipes else { return name.clone() };
-        let number = recipes.iter().position(|known| *known == recipe).unwrap_or_else(|| {
-            recipes.push(recipe);
-            recipes.len() - 1
-        });
+        let account = |of| recipes.iter().find(|(known, _)| *known == of).map(|(_, account)| *account);
+        let known = account(recipe);
+        let number = known.or_else(|| before.and_then(account)).unwrap_or(recipes.len());
+        if known.is_none() {
+            recipes.push((recipe, number));
+        }
         name.numbered(number)
     }
 
     fn tokens(&self, config: &UpstreamConfig, spec: TokenSpec) -> Tokens {
         let Some(rule) = config.flow.subject.clone() else { return Tokens::One(self.pool.open(spec)) };
         let (pool, default) = (self.pool.clone(), rule.default.clone());
-        let open = move |subject: &Subject| {
-            let key = TokenKey { recipe: spec.key.recipe, subject: Some(subject.clone()) };
-            let mut spec = TokenSpec { key, store_key: spec.store_key.with_subject(subject), ..spec.clone() };
-            // The default subject's token counts for readiness, so it is kept fresh whether it is used or not.
-            spec.policy.while_used &= default.as_ref() != Some(subject);
-            pool.open(spec)
-        };
+        // By then a changed secret has proved itself: a subject begins with the token that it has, if that is stored.
+        let spec = TokenSpec { prove: false, ..spec };
+        let open = move |subject: &Subject| pool.open(spec_of(default.as_ref(), &spec, subject));
         Tokens::PerSubject { rule, open: Arc::new(open) }
     }
 
@@ -112,11 +152,29 @@ impl Builder {
     }
 }
 
+/// What it takes to own a subject's token.
+fn spec_of(default: Option<&Subject>, spec: &TokenSpec, subject: &Subject) -> TokenSpec {
+    let key = TokenKey { recipe: spec.key.recipe, subject: Some(subject.clone()) };
+    let mut spec = TokenSpec { key, store_key: spec.store_key.with_subject(subject), ..spec.clone() };
+    // The default subject's token counts for readiness, so it is kept fresh whether it is used or not.
+    spec.policy.while_used &= default != Some(subject);
+    spec
+}
+
 /// Everything that makes the token: flow and variables, client certificate, roots, the way out. Files count by content.
 fn recipe(config: &UpstreamConfig) -> std::io::Result<Recipe> {
-    let TlsSettings { ca, identity, server_name } = &config.tls;
     let mut recipe = RecipeWriter::default();
     config.flow.write_recipe(&mut recipe);
+    write_tls(&mut recipe, &config.tls)?;
+    config.outbound_proxy.iter().for_each(|proxy| {
+        recipe.secret("proxy", &proxy.url);
+    });
+    Ok(recipe.finish())
+}
+
+/// What TLS is made of; files count by content.
+fn write_tls(recipe: &mut RecipeWriter, settings: &TlsSettings) -> std::io::Result<()> {
+    let TlsSettings { ca, identity, server_name } = settings;
     let mut file = |name: &str, path: &Path| std::fs::read(path).map(|bytes| recipe.part(name, &bytes)).map(|_| ());
     ca.iter().try_for_each(|path| file("ca", path))?;
     if let Some((cert, key)) = identity {
@@ -126,8 +184,5 @@ fn recipe(config: &UpstreamConfig) -> std::io::Result<Recipe> {
     server_name.iter().for_each(|name| {
         recipe.part("server_name", name.as_bytes());
     });
-    config.outbound_proxy.iter().for_each(|proxy| {
-        recipe.secret("proxy", &proxy.url);
-    });
-    Ok(recipe.finish())
+    Ok(())
 }

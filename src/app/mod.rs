@@ -161,6 +161,8 @@ impl App {
         self.trigger.advance(Phase::Announced);
         let delay = tokio::time::sleep(self.runtime.shutdown_delay);
         or_abort(&mut self.signals, delay).await?;
+        // Most tokens want to outlive the process: from here on, letting go of one is no reason to revoke it.
+        self.pool.announce_shutdown();
         self.trigger.advance(Phase::Draining);
         let grace = self.runtime.shutdown_grace;
         let ended = async { tokio::time::timeout(grace, self.data.ended()).await };
@@ -168,7 +170,6 @@ impl App {
             self.trigger.advance(Phase::Cut);
             self.data.ended().await;
         }
-        // While the tokens are still held: one that is let go of is revoked, and most want to outlive the process.
         let _ = tokio::time::timeout(FAREWELL, self.pool.shutdown()).await;
         self.services.close();
         self.trigger.advance(Phase::Cut);

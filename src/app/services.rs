@@ -61,7 +61,7 @@ impl Services {
             numbers: 0,
         };
         for config in loaded.settings.upstreams {
-            let now = services.builder.build(config, false)?;
+            let now = services.builder.build(config, None)?;
             services.all.push(Service::of(now));
         }
         services.publish();
@@ -110,9 +110,10 @@ impl Services {
         for mut config in loaded.settings.upstreams {
             let same = |index: &&usize| self.all[**index].now.config.proxy.name == config.proxy.name;
             let Some(&index) = changed.iter().find(same) else { continue };
+            let now = &self.all[index].now;
             // Only its secrets are new: it stays where its callers are.
-            config.proxy.listen = self.all[index].now.config.proxy.listen.clone();
-            match self.builder.build(config, true) {
+            config.proxy.listen = now.config.proxy.listen.clone();
+            match self.builder.build(config, Some(now.recipe)) {
                 Ok(built) => self.try_built(index, built),
                 Err(error) => self.refuse(&[index], &error.to_string()),
             }
@@ -142,11 +143,14 @@ impl Services {
         let view = Arc::new(View::new(Arc::clone(&built.upstream)));
         self.numbers += 1;
         let number = self.numbers;
-        match view.standing().cloned() {
-            Some(handle) => drop(self.proving.spawn(proof(handle, number))),
+        if built.provers.is_empty() {
             // Nobody's token is there to prove it with: each subject's first request will.
-            None => drop(self.proving.spawn(std::future::ready(number))),
+            self.proving.spawn(std::future::ready(number));
         }
+        for handle in &built.provers {
+            self.proving.spawn(proof(handle.clone(), number));
+        }
+        service.view.set_trial(built.provers.clone());
         service.next = Some((number, built, view));
     }
 
@@ -195,7 +199,7 @@ impl Services {
     }
 
     fn rebuild(&mut self, configs: Vec<UpstreamConfig>) -> Result<Vec<Service>, BuildError> {
-        configs.into_iter().map(|config| self.builder.build(config, false).map(Service::of)).collect()
+        configs.into_iter().map(|config| self.builder.build(config, None).map(Service::of)).collect()
     }
 
     /// Lets go of every token: what is not held by a request in flight ends.
@@ -232,6 +236,7 @@ impl Service {
 
     fn set_looked_at(&mut self, seen: Fingerprint) {
         self.next = None;
+        self.view.set_trial(Vec::new());
         self.now.inputs = seen;
     }
 

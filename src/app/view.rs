@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::admin::{SubjectError, TokenView};
 use crate::proxy::{Tokens, Upstream};
-use crate::token::handle::{Forced, Status, TokenHandle};
+use crate::token::handle::{Forced, State, Status, TokenHandle};
 use crate::token::source::BoxFuture;
 
 /// An upstream's tokens. Holds the default subject's, so that it is there before anybody asks.
 pub(super) struct View {
     upstream: Arc<Upstream>,
     standing: Option<TokenHandle>,
+    /// Tokens that a changed secret is tried with.
+    trial: ArcSwap<Vec<TokenHandle>>,
 }
 
 impl View {
@@ -19,12 +23,12 @@ impl View {
             Tokens::One(handle) => Some(handle.clone()),
             Tokens::PerSubject { rule, open } => rule.default.as_ref().map(|subject| open(subject)),
         };
-        Self { upstream, standing }
+        Self { upstream, standing, trial: ArcSwap::default() }
     }
 
-    /// The token that is there without anybody asking: the only one, or the default subject's.
-    pub(super) fn standing(&self) -> Option<&TokenHandle> {
-        self.standing.as_ref()
+    /// A changed secret is tried with these tokens. While it fails, the upstream is degraded, whatever its own token.
+    pub(super) fn set_trial(&self, provers: Vec<TokenHandle>) {
+        self.trial.store(Arc::new(provers));
     }
 
     fn handle(&self, subject: Option<&str>) -> Result<TokenHandle, SubjectError> {
@@ -41,7 +45,13 @@ impl View {
 
 impl TokenView for View {
     fn status(&self) -> Option<Status> {
-        self.standing.as_ref().map(TokenHandle::status)
+        let status = self.standing.as_ref().map(TokenHandle::status);
+        let failed = self.trial.load().iter().map(TokenHandle::status).find(|trial| trial.last_error.is_some());
+        let Some(trial) = failed else { return status };
+        let status = status.unwrap_or(Status { state: State::Fresh, ..trial.clone() });
+        let state = if status.state == State::Fresh { State::Degraded } else { status.state };
+        let last_error = status.last_error.or(trial.last_error);
+        Some(Status { state, last_error, ..status })
     }
 
     fn subjects(&self) -> Option<u64> {

@@ -54,13 +54,17 @@ pub(crate) struct Backend {
     /// What happens to its requests' headers.
     pub(crate) rules: Rc<Rules>,
     seats: Seats,
+    /// The subjects of the upstreams that this one has replaced, until they have a token here. Those tokens stay alive
+    /// meanwhile: they are the ones that the new owners begin with.
+    inherited: RefCell<Vec<Subjects<Kept>>>,
     pools: RefCell<Vec<Rc<Pool>>>,
     clock: SharedClock,
 }
 
 impl Backend {
-    /// No connection, nothing rendered.
-    pub(crate) fn new(upstream: Arc<Upstream>, clock: SharedClock) -> Self {
+    /// Takes over what it can from the one that it replaces: connections, if they would be made the same way, and
+    /// subjects.
+    pub(crate) fn new(upstream: Arc<Upstream>, clock: SharedClock, before: Option<&Self>) -> Self {
         let (seats, subject) = match &upstream.tokens {
             Tokens::One(handle) => (Seats::One(handle.clone(), Kept::default()), None),
             Tokens::PerSubject { rule, .. } => {
@@ -68,7 +72,30 @@ impl Backend {
             }
         };
         let rules = Rc::new(Rules::new(&upstream.settings, &upstream.owned, subject));
-        Self { upstream, rules, seats, pools: RefCell::default(), clock }
+        let pools = before.filter(|before| before.dials_as(&upstream)).map(|before| before.pools.borrow().clone());
+        let heir = matches!(seats, Seats::PerSubject(_));
+        let inherited = before.filter(|_| heir).map(Self::bequeath).unwrap_or_default().into();
+        Self { upstream, rules, seats, inherited, pools: pools.unwrap_or_default().into(), clock }
+    }
+
+    /// Not with an outbound proxy, whose URL may hold a credential that has changed.
+    fn dials_as(&self, other: &Upstream) -> bool {
+        let (ours, theirs) = (&self.upstream.settings, &other.settings);
+        Arc::ptr_eq(&self.upstream.tls, &other.tls)
+            && ours.outbound_proxy.is_none()
+            && theirs.outbound_proxy.is_none()
+            && (&ours.timeouts, &ours.server_name, ours.protocol)
+                == (&theirs.timeouts, &theirs.server_name, theirs.protocol)
+    }
+
+    /// Hands its subjects on.
+    fn bequeath(&self) -> Vec<Subjects<Kept>> {
+        let mut subjects = self.inherited.take();
+        if let Seats::PerSubject(own) = &self.seats {
+            subjects.push(own.replace(Subjects::new(1, Duration::ZERO)));
+        }
+        subjects.retain(|subjects| !subjects.is_empty());
+        subjects
     }
 
     /// Where this request gets its token: by its subject, where the upstream has subjects.
@@ -114,11 +141,16 @@ impl Backend {
             ProxyError::NoToken(UNUSABLE)
         })?;
         *seat.kept.borrow_mut() = Some(rendered.clone());
+        if let Some(subject) = &rendered.token.subject {
+            self.inherited.borrow_mut().iter_mut().for_each(|subjects| subjects.remove(subject));
+        }
         Ok(rendered)
     }
 
     fn rendered(&self, token: Arc<Token>) -> Result<Rc<Rendered>, String> {
-        let patch = self.upstream.usage.patch(&token).map_err(|error| error.to_string())?;
+        let mut patch = self.upstream.usage.patch(&token).map_err(|error| error.to_string())?;
+        // There are as many as subjects.
+        patch.headers.shrink_to_fit();
         let base = match (&patch.base, &self.upstream.settings.base) {
             (Some(text), _) => Base::parse(text).map_err(|why| format!("the base URL that came with it {why}"))?,
             (None, Some(base)) => base.clone(),
@@ -147,9 +179,12 @@ impl Backend {
             pools.retain(|pool| Rc::strong_count(pool) > 1);
         }
         if let Seats::PerSubject(subjects) = &self.seats {
-            let mut subjects = subjects.borrow_mut();
+            let (mut subjects, mut inherited) = (subjects.borrow_mut(), self.inherited.borrow_mut());
             subjects.sweep(now);
-            self.upstream.token_record.set_subjects(subjects.len() as u64);
+            inherited.iter_mut().for_each(|subjects| subjects.sweep(now));
+            inherited.retain(|subjects| !subjects.is_empty());
+            let held = subjects.len() + inherited.iter().map(Subjects::len).sum::<usize>();
+            self.upstream.token_record.set_subjects(held as u64);
         }
     }
 }

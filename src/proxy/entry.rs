@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Uri};
 
-use super::backend::Backend;
+use super::backend::{Backend, Seat};
 use super::error::ProxyError;
 use crate::clock::{Moment, SharedClock};
 use crate::record::{Blame, Finished, Replay};
@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) upstream: Option<Duration>,
     /// What the repeat gave.
     pub(crate) replay: Option<Replay>,
+    /// Its token, once there is nothing more to send: the token must not be revoked before the answer has ended.
+    pub(crate) seat: Option<Seat>,
 }
 
 impl Entry {
@@ -49,6 +51,7 @@ impl Entry {
             generation: None,
             upstream: None,
             replay: None,
+            seat: None,
         }
     }
 

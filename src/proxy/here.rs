@@ -91,7 +91,7 @@ impl Here {
         behind.iter().find(|backend| backend.upstream.settings.matches.meets(host, path)).cloned()
     }
 
-    /// Takes over new routes. An upstream that is in the old ones too keeps its connections.
+    /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.
     fn follow_routes(&self) {
         let mut cache = self.routes.borrow_mut();
         let routes = cache.load();
@@ -102,7 +102,10 @@ impl Here {
         let old: Vec<_> = doors.doors.drain(..).flat_map(|(_, behind)| behind).collect();
         let backend = |upstream: &Arc<super::Upstream>| {
             let known = old.iter().find(|backend| Arc::ptr_eq(&backend.upstream, upstream)).cloned();
-            known.unwrap_or_else(|| Rc::new(Backend::new(upstream.clone(), self.clock.clone())))
+            known.unwrap_or_else(|| {
+                let before = old.iter().find(|backend| backend.upstream.settings.name == upstream.settings.name);
+                Rc::new(Backend::new(upstream.clone(), self.clock.clone(), before.map(|before| &**before)))
+            })
         };
         let new = routes.doors().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
         doors.doors = new.collect();

@@ -148,6 +148,7 @@ impl Caller {
     fn switch(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
         let Arrived { mut head, .. } = answer;
         let mut entry = call.entry;
+        entry.seat = Some(call.seat);
         entry.answered(head.status);
         strip(&mut head.headers);
         upgrade::mark(&mut head.headers);
@@ -169,6 +170,7 @@ impl Caller {
             localise(&mut head.headers, &View { base: body.base(), authority, mount });
         }
         let mut entry = call.entry;
+        entry.seat = Some(call.seat);
         head.version = Version::HTTP_11;
         entry.answered(head.status);
         Response::from_parts(head, Answer::upstream(body, entry, turn))
