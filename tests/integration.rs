@@ -33,6 +33,8 @@ mod simacan;
 mod stopping;
 #[path = "integration/streams.rs"]
 mod streams;
+#[path = "integration/users.rs"]
+mod users;
 #[path = "integration/wait.rs"]
 mod wait;
 #[path = "integration/yodlee.rs"]
