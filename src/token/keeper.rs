@@ -2,6 +2,7 @@
 //! task runs the [`Job`]s it asks for and tells it how they ended.
 
 mod outcome;
+mod telling;
 
 use std::sync::{Arc, Weak};
 
@@ -10,14 +11,14 @@ use tokio::sync::oneshot;
 use super::attempt::Attempt;
 use super::backoff::Backoff;
 use super::board::{Board, Waiter, Word};
-use super::complaints::{Complaint, Complaints};
+use super::complaints::Complaint;
 use super::forced::ForcedBounds;
 use super::grant::{Generation, Grant};
 use super::handle::{Forced, State};
 use super::owner::Context;
 use super::plan::{Decision, Held, Situation, decide};
 use super::pool::TokenSpec;
-use super::view::{Draft, Trouble};
+use super::view::Draft;
 use crate::clock::Moment;
 use crate::secret::Secret;
 
@@ -264,38 +265,5 @@ impl Keeper {
             // There are many tokens, and few that somebody waits for: no room is kept.
             self.waiters = Vec::new();
         }
-    }
-
-    /// Whether it is one of many, of which none matters to the whole.
-    fn is_one_of_many(&self) -> bool {
-        self.spec.key.subject.is_some() && self.spec.policy.while_used && !self.spec.prove
-    }
-
-    /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
-    fn tell(&mut self, now: Moment, board: &Board, complaints: &mut Complaints) {
-        if self.is_one_of_many() {
-            let trouble = self.view.trouble.clone();
-            self.complain(trouble.as_ref(), complaints, now);
-        }
-        let state = self.view.state(now);
-        if state == std::mem::replace(&mut self.state, state) {
-            return;
-        }
-        board.announce();
-        let (upstream, state) = (&*self.spec.record.upstream, state.as_str());
-        match &self.view.trouble {
-            _ if self.is_one_of_many() => tracing::debug!(upstream, state, "a subject's token is {state}"),
-            Some(Trouble { message, .. }) if self.spec.prove => {
-                tracing::warn!(upstream, "the changed secret gives no token, what was there stays in use: {message}");
-            }
-            Some(Trouble { message, .. }) => tracing::warn!(upstream, state, "the token is {state}: {message}"),
-            None => tracing::info!(upstream, state, "the token is {state}"),
-        }
-    }
-
-    /// Counts its trouble among those of its upstream.
-    pub(super) fn complain(&mut self, trouble: Option<&Trouble>, complaints: &mut Complaints, now: Moment) {
-        let before = std::mem::replace(&mut self.complaint, trouble.map(Complaint::of));
-        complaints.change(&self.spec.record.upstream, before, trouble, now);
     }
 }

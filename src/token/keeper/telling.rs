@@ -1,0 +1,42 @@
+//! Who hears that a token's state has changed: a line of its own, or a count where it is one of many.
+
+use super::Keeper;
+use crate::clock::Moment;
+use crate::token::board::Board;
+use crate::token::complaints::{Complaint, Complaints};
+use crate::token::view::Trouble;
+
+impl Keeper {
+    /// Whether it is one of many, of which none matters to the whole.
+    fn is_one_of_many(&self) -> bool {
+        self.spec.key.subject.is_some() && self.spec.policy.while_used && !self.spec.prove
+    }
+
+    /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
+    pub(super) fn tell(&mut self, now: Moment, board: &Board, complaints: &mut Complaints) {
+        if self.is_one_of_many() {
+            let trouble = self.view.trouble.clone();
+            self.complain(trouble.as_ref(), complaints, now);
+        }
+        let state = self.view.state(now);
+        if state == std::mem::replace(&mut self.state, state) {
+            return;
+        }
+        board.announce();
+        let (upstream, state) = (&*self.spec.record.upstream, state.as_str());
+        match &self.view.trouble {
+            _ if self.is_one_of_many() => tracing::debug!(upstream, state, "a subject's token is {state}"),
+            Some(Trouble { message, .. }) if self.spec.prove => {
+                tracing::warn!(upstream, "the changed secret gives no token, what was there stays in use: {message}");
+            }
+            Some(Trouble { message, .. }) => tracing::warn!(upstream, state, "the token is {state}: {message}"),
+            None => tracing::info!(upstream, state, "the token is {state}"),
+        }
+    }
+
+    /// Counts its trouble among those of its upstream.
+    pub(in crate::token) fn complain(&mut self, trouble: Option<&Trouble>, complaints: &mut Complaints, now: Moment) {
+        let before = std::mem::replace(&mut self.complaint, trouble.map(Complaint::of));
+        complaints.change(&self.spec.record.upstream, before, trouble, now);
+    }
+}
