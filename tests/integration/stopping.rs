@@ -94,7 +94,6 @@ async fn quitting_by_admin_drains_as_a_signal_does() {
 }
 
 #[tokio::test]
-#[ignore = "tunnels are not served yet"]
 async fn a_tunnel_is_cut_when_the_grace_is_over_and_not_before() {
     let mock = outside().await;
     let mut bearerd = started(&mock, "[runtime]\nshutdown_grace = \"1s\"\n").await;

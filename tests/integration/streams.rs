@@ -110,7 +110,6 @@ async fn a_repeat_sends_the_whole_body_again_and_one_too_long_is_not_repeated() 
 }
 
 #[tokio::test]
-#[ignore = "tunnels are not served yet"]
 async fn an_upgrade_carries_bytes_both_ways_and_has_the_token_at_its_handshake() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
