@@ -1,12 +1,14 @@
 //! `[expired]`: the answers that mean "this token is dead".
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::locate::{Located, Locator};
 use super::reader::Reader;
 use super::reply;
 use crate::document::{Node, Problems};
 use crate::token::usage::Verdict;
+
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// gRPC's UNAUTHENTICATED, which travels in a response of status 200.
 const GRPC_UNAUTHENTICATED: &str = "16";
@@ -48,8 +50,10 @@ impl Expired {
 
     /// What the head says. gRPC's status is in the head only when there is no body: trailers-only.
     pub(super) fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
-        let grpc = headers.get("grpc-status").is_some_and(|status| status == GRPC_UNAUTHENTICATED);
-        if self.statuses.contains(&status) || (grpc && self.statuses.contains(&StatusCode::UNAUTHORIZED)) {
+        // A scan is cheaper than a look-up of what is nearly never there.
+        let mut lines = headers.iter();
+        let mut grpc = || lines.any(|(name, status)| *name == GRPC_STATUS && status == GRPC_UNAUTHENTICATED);
+        if self.statuses.contains(&status) || (self.statuses.contains(&StatusCode::UNAUTHORIZED) && grpc()) {
             return Verdict::Expired;
         }
         let head = Located::new(headers, b"");

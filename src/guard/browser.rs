@@ -3,9 +3,9 @@
 use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::claims::Claims;
 use super::{Admission, Call, host};
 
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
@@ -15,26 +15,16 @@ static MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// Judges by what browsers say of the page that calls. WebSocket handshakes carry `Origin` and come the same way.
 pub(super) fn check(
     allowed: &[String],
-    headers: &HeaderMap,
+    claims: &Claims<'_>,
     authority: Option<&str>,
 ) -> Result<Admission, &'static str> {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let origin = origins.next();
-    if origins.next().is_some() {
-        return Err("there is more than one Origin header");
-    }
-    match origin {
-        None if is_same_site(headers) => Ok(Admission::Pass),
-        Some(origin) if is_own(origin, authority) && is_same_site(headers) => Ok(Admission::Pass),
+    match claims.origin.at_most_one("there is more than one Origin header")? {
+        None if !claims.foreign_site => Ok(Admission::Pass),
+        Some(origin) if !claims.foreign_site && is_own(origin, authority) => Ok(Admission::Pass),
         Some(origin) if is_listed(origin, allowed) => Ok(Admission::PassTo(origin.clone())),
         None => Err("a page of another site calls (Sec-Fetch-Site)"),
         Some(_) => Err("the Origin is not the listener's own and not in access.origins"),
     }
-}
-
-/// Whether no page calls, or one of this listener. A page of another port is same-site, and still foreign.
-fn is_same_site(headers: &HeaderMap) -> bool {
-    headers.get_all(&SEC_FETCH_SITE).iter().all(|site| site == "same-origin" || site == "none")
 }
 
 /// Whether an origin is the authority that the call names. Listeners speak plain HTTP, so its scheme is `http`.

@@ -17,8 +17,9 @@ impl Host<'_> {
         match self {
             Self::Address(address) => address.is_loopback(),
             Self::Name(name) => {
-                let (below, top) = name.rsplit_once('.').unwrap_or(("localhost", name));
-                top.eq_ignore_ascii_case("localhost") && !below.is_empty()
+                let start = name.len().saturating_sub("localhost".len());
+                let (below, top) = name.as_bytes().split_at(start);
+                top.eq_ignore_ascii_case(b"localhost") && matches!(below, [] | [_, .., b'.'])
             }
         }
     }
@@ -48,13 +49,14 @@ pub(super) fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
         let port = if port.is_empty() { None } else { self::port(port.strip_prefix(':')?)? };
         return Some((Host::Address(IpAddr::V6(address).to_canonical()), port));
     }
-    let (name, port) = match authority.split_once(':') {
-        Some((name, port)) => (name, self::port(port)?),
+    let (name, port) = match authority.bytes().position(|byte| byte == b':') {
+        Some(colon) => (&authority[..colon], port(&authority[colon + 1..])?),
         None => (authority, None),
     };
     let name = name.strip_suffix('.').unwrap_or(name);
-    let host = name.parse::<Ipv4Addr>().map_or(Host::Name(name), |address| Host::Address(address.into()));
-    (!name.is_empty() && !name.contains('@')).then_some((host, port))
+    let address = name.as_bytes().first().is_some_and(u8::is_ascii_digit).then(|| name.parse::<Ipv4Addr>());
+    let host = address.and_then(Result::ok).map_or(Host::Name(name), |address| Host::Address(address.into()));
+    (!name.is_empty() && !name.bytes().any(|byte| byte == b'@')).then_some((host, port))
 }
 
 /// A port, which an authority may leave empty.

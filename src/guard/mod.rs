@@ -5,6 +5,7 @@
 //! made by a foreign page.
 
 mod browser;
+mod claims;
 mod glob;
 mod host;
 #[cfg(test)]
@@ -12,10 +13,11 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::secret::Secret;
+use claims::{Claims, Line};
 
 pub use browser::share;
 
@@ -102,10 +104,11 @@ impl Access {
 
     fn judge(&self, call: &Call<'_>, own_host: Option<&str>) -> Result<Admission, &'static str> {
         let mut admission = Admission::Pass;
+        let claims = Claims::of(call.headers);
         if let Some(peer) = call.peer {
             self.check_peer(peer)?;
-            let authority = self.check_host(call, own_host)?;
-            admission = browser::check(&self.origins, call.headers, authority)?;
+            let authority = self.check_host(call, claims.host, own_host)?;
+            admission = browser::check(&self.origins, &claims, authority)?;
         }
         self.check_path(call.path)?;
         if let (Admission::PassTo(origin), Some(asked)) = (&admission, browser::preflight(call)) {
@@ -114,7 +117,7 @@ impl Access {
             return Ok(Admission::Preflight(browser::answer(origin, &asked, call.headers)));
         }
         self.check_method(call.method)?;
-        self.check_key(call.headers)?;
+        self.check_key(claims.key)?;
         Ok(admission)
     }
 
@@ -125,12 +128,14 @@ impl Access {
     }
 
     /// The authority that the call names. Where an absolute-form target and a `Host` differ, both must be allowed.
-    fn check_host<'a>(&self, call: &Call<'a>, own_host: Option<&str>) -> Result<Option<&'a str>, &'static str> {
-        let mut lines = call.headers.get_all(header::HOST).iter();
-        let named = lines.next().map(|host| host.to_str().map_err(|_| "the Host header is not text")).transpose()?;
-        if lines.next().is_some() {
-            return Err("there is more than one Host header");
-        }
+    fn check_host<'a>(
+        &self,
+        call: &Call<'a>,
+        host: Line<'a>,
+        own_host: Option<&str>,
+    ) -> Result<Option<&'a str>, &'static str> {
+        let host = host.at_most_one("there is more than one Host header")?;
+        let named = host.map(|host| host.to_str().map_err(|_| "the Host header is not text")).transpose()?;
         if named.is_none() && call.authority.is_none() && call.version != Version::HTTP_10 {
             return Err("there is no Host header");
         }
@@ -151,14 +156,10 @@ impl Access {
         allowed.then_some(()).ok_or("the method is not in access.methods")
     }
 
-    fn check_key(&self, headers: &HeaderMap) -> Result<(), &'static str> {
+    fn check_key(&self, given: Line<'_>) -> Result<(), &'static str> {
         let Some(key) = &self.key else { return Ok(()) };
-        let mut given = headers.get_all(&KEY).iter();
-        match (given.next(), given.next()) {
-            (Some(given), None) if key.matches(given.as_bytes()) => Ok(()),
-            (Some(_), None) => Err("X-Bearerd-Key is wrong"),
-            (None, _) => Err("X-Bearerd-Key is missing"),
-            (Some(_), Some(_)) => Err("there is more than one X-Bearerd-Key header"),
-        }
+        let given = given.at_most_one("there is more than one X-Bearerd-Key header")?;
+        let given = given.ok_or("X-Bearerd-Key is missing")?;
+        key.matches(given.as_bytes()).then_some(()).ok_or("X-Bearerd-Key is wrong")
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::entry::Entry;
+use super::headers::marks::Marks;
 use super::pool::{Lease, Pool};
 use super::settings::Base;
 use super::turn::Turn;
@@ -17,6 +18,8 @@ use super::turn::Turn;
 pub(crate) struct Arrived {
     /// Its head.
     pub(crate) head: http::response::Parts,
+    /// What stands in it.
+    pub(crate) marks: Marks,
     /// Its body.
     pub(crate) body: Arriving,
 }

@@ -1,10 +1,10 @@
 //! A request as it goes into the record: begun with its head, ended when the answer's last byte has been passed on or
-//! the caller has gone, whichever way that happens.
+//! the caller has gone, whichever way that happens. Its head stays for the repeat until there is an answer.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Method, StatusCode, Uri};
+use http::{Extensions, HeaderMap, StatusCode, request};
 
 use super::backend::{Backend, Seat};
 use super::error::ProxyError;
@@ -14,10 +14,11 @@ use crate::token::grant::Generation;
 
 /// One request's entry. Dropping it is what ends the request.
 pub(crate) struct Entry {
-    backend: Rc<Backend>,
+    /// Whose request it is.
+    pub(crate) backend: Rc<Backend>,
+    /// What the caller asked for; without what must not pass, as soon as that is stripped.
+    pub(crate) head: request::Parts,
     clock: SharedClock,
-    method: Method,
-    uri: Uri,
     began: Moment,
     status: u16,
     code: Option<&'static str>,
@@ -36,13 +37,12 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A request has begun.
-    pub(crate) fn begin(backend: Rc<Backend>, clock: SharedClock, now: Moment, method: &Method, uri: &Uri) -> Self {
+    pub(crate) fn begin(backend: Rc<Backend>, clock: SharedClock, now: Moment, head: request::Parts) -> Self {
         backend.upstream.record.started();
         Self {
             backend,
+            head,
             clock,
-            method: method.clone(),
-            uri: uri.clone(),
             began: now,
             status: 0,
             code: None,
@@ -55,9 +55,18 @@ impl Entry {
         }
     }
 
+    /// The head for one more attempt. What is sent has the room for what is set on it; the copy is what stays.
+    pub(crate) fn take_head(&mut self) -> request::Parts {
+        let kept = self.head.clone();
+        std::mem::replace(&mut self.head, kept)
+    }
+
     /// The upstream's answer is passed on.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = status.as_u16();
+        // Nothing is sent any more, and an answer may be read for hours.
+        self.head.headers = HeaderMap::new();
+        self.head.extensions = Extensions::new();
         let token_failed = self.replay.is_some_and(|replay| replay != Replay::Accepted);
         self.blame = match self.status {
             _ if token_failed => Blame::Token,
@@ -77,19 +86,14 @@ impl Entry {
     pub(crate) fn began(&self) -> Moment {
         self.began
     }
-
-    /// What the caller asked for.
-    pub(crate) fn uri(&self) -> &Uri {
-        &self.uri
-    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.backend.upstream.record.finished(&Finished {
             at: self.clock.wall(),
-            method: &self.method,
-            path: self.uri.path(),
+            method: &self.head.method,
+            path: self.head.uri.path(),
             status: self.status,
             code: self.code,
             blame: self.blame,

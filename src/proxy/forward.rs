@@ -11,6 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
+use super::Upstream;
 use super::answer::{Arrived, Arriving};
 use super::backend::{Backend, Rendered, Seat};
 use super::body::{Outgoing, Upload};
@@ -18,6 +19,7 @@ use super::entry::Entry;
 use super::error::{Fault, ProxyError};
 use super::expect::Signal;
 use super::expired::{ask_for_readable, is_expired};
+use super::headers::marks::Marks;
 use super::pool::{Connection, Lease};
 use super::sweep::{Slot, Waiting};
 use super::target::Join;
@@ -30,9 +32,7 @@ const REFUSALS: u8 = 3;
 
 /// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
 pub(crate) struct Call {
-    pub(crate) backend: Rc<Backend>,
     pub(crate) seat: Seat,
-    pub(crate) head: http::request::Parts,
     pub(crate) upload: Upload,
     pub(crate) asked: Option<Arc<Signal>>,
     /// Whether it asks to leave HTTP.
@@ -48,7 +48,7 @@ impl Call {
     /// Sends the request, and once more if the answer says that the token is dead, a different one can be had in time
     /// and the body was kept. In every other case the upstream's answer is the answer.
     pub(crate) async fn forward(&mut self) -> Result<Arrived, ProxyError> {
-        let first = self.backend.token(&self.seat, self.entry.began()).await?;
+        let first = self.backend().token(&self.seat, self.entry.began()).await?;
         let mut answer = self.send(&first).await?;
         if !self.is_expired(&first.token, &mut answer).await {
             return Ok(answer);
@@ -64,12 +64,12 @@ impl Call {
             self.seat.handle.rejected(rejected.generation);
             return (Replay::NotRepeatable, held);
         }
-        let patience = self.backend.upstream.settings.timeouts.token_wait;
+        let patience = self.backend().upstream.settings.timeouts.token_wait;
         let other = self.seat.handle.renewed_after(rejected.generation, patience).await;
         let Some(other) = other.filter(|other| other.generation != rejected.generation) else {
             return (Replay::NoToken, held);
         };
-        let Ok(second) = self.backend.render(&self.seat, other) else { return (Replay::NoToken, held) };
+        let Ok(second) = self.backend().render(&self.seat, other) else { return (Replay::NoToken, held) };
         if !self.upload.can_repeat() {
             return (Replay::NotRepeatable, held);
         }
@@ -81,14 +81,26 @@ impl Call {
         (Replay::Rejected, answer)
     }
 
+    /// It has been answered with this status: what is left is its entry.
+    pub(crate) fn ended(self, status: StatusCode) -> Box<Entry> {
+        let mut entry = self.entry;
+        entry.seat = Some(self.seat);
+        entry.answered(status);
+        entry
+    }
+
+    fn backend(&self) -> &Backend {
+        &self.entry.backend
+    }
+
     fn may_repeat(&self) -> bool {
-        let never = self.backend.upstream.settings.retry.idempotent_only;
-        let excluded = never && matches!(self.head.method, Method::POST | Method::PATCH);
+        let never = self.backend().upstream.settings.retry.idempotent_only;
+        let excluded = never && matches!(self.entry.head.method, Method::POST | Method::PATCH);
         !excluded && self.upload.can_repeat()
     }
 
     async fn is_expired(&self, token: &Token, answer: &mut Arrived) -> bool {
-        let expired = is_expired(&*self.backend.upstream.usage, answer).await;
+        let expired = is_expired(&*self.backend().upstream.usage, answer).await;
         if !expired {
             self.seat.handle.accepted(token.generation);
             self.upload.settle();
@@ -123,7 +135,7 @@ impl Call {
                     self.again(with)?
                 }
                 // The server closed a connection that was idle, just when it was used. What may be done twice is.
-                Exchanged::Broken if reused && is_idempotent(&self.head.method) && self.upload.can_repeat() => {
+                Exchanged::Broken if reused && is_idempotent(&self.entry.head.method) && self.upload.can_repeat() => {
                     pooled = false;
                     self.again(with)?
                 }
@@ -139,24 +151,16 @@ impl Call {
         opened.map_err(ProxyError::Upstream)
     }
 
-    fn again(&self, with: &Rendered) -> Result<Request<Outgoing>, ProxyError> {
+    fn again(&mut self, with: &Rendered) -> Result<Request<Outgoing>, ProxyError> {
         let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-        self.request(with, body)
-    }
-
-    fn request(&self, with: &Rendered, body: Outgoing) -> Result<Request<Outgoing>, ProxyError> {
-        let mut head = self.head.clone();
-        let settings = &self.backend.upstream.settings;
+        let mut head = self.entry.take_head();
+        let Upstream { settings, owned, usage, .. } = &*self.backend().upstream;
         let base = &with.pool.base;
-        let join = Join {
-            mount: settings.matches.mount(),
-            base: &base.path,
-            owned: &self.backend.upstream.owned.query,
-            query: &with.patch.query,
-        };
+        let mount = settings.matches.mount();
+        let join = Join { mount, base: &base.path, owned: &owned.query, query: &with.patch.query };
         head.uri = join.target(head.uri)?;
-        self.backend.rules.apply(&mut head.headers, &with.patch, &base.authority);
-        if self.backend.upstream.usage.reads_bodies() {
+        self.backend().rules.apply(&mut head.headers, &with.patch, &base.authority);
+        if usage.reads_bodies() {
             ask_for_readable(&mut head.headers);
         }
         let mut request = Request::from_parts(head, body);
@@ -186,10 +190,14 @@ impl Call {
             Ok(answer) => {
                 self.entry.upstream = Some(self.clock.now().since(sent));
                 let (head, body) = answer.into_parts();
+                let marks = Marks::of(&head.headers);
+                if marks.meet(Marks::KEEP_ALIVE) {
+                    connection.heed_keep_alive(&head.headers);
+                }
                 let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
-                let lease = Lease::new(connection, with.pool.clone(), self.upload.clone(), &head.headers);
+                let lease = Lease::new(connection, with.pool.clone(), self.upload.clone());
                 let body = Arriving::new(body, with.pool.clone(), (!leaves).then_some(lease));
-                Ok(Exchanged::Answer(Arrived { head, body }))
+                Ok(Exchanged::Answer(Arrived { head, marks, body }))
             }
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Ok(Exchanged::Unsent(unsent)),

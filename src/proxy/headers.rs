@@ -8,6 +8,9 @@ use crate::token::patch::{Owned, Patch};
 
 pub(crate) mod answer;
 mod cookies;
+pub(crate) mod marks;
+
+use marks::Marks;
 
 /// One upstream's rules, made once.
 #[derive(Debug)]
@@ -31,14 +34,18 @@ impl Rules {
     }
 
     /// Removes what must not reach the upstream. An `Origin` that is the listener's own means nothing there.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap, own_origin: bool) {
-        let trailers = headers.get_all(header::TE).iter().any(|value| names(value).any(|name| name == "trailers"));
-        self.strip_names(headers);
-        if trailers {
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, marks: Marks, own_origin: bool) {
+        if marks.meet(Marks::NOT_FROM_CALLERS) {
+            let lists_trailers = |value| names(value).any(|name| name == "trailers");
+            let trailers = headers.get_all(header::TE).iter().any(lists_trailers);
+            strip_each(headers, Marks::NOT_FROM_CALLERS);
+            if trailers {
+                headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            }
         }
+        remove_each(headers, |name| self.unwanted.contains(name));
         if own_origin {
-            headers.remove(header::ORIGIN);
+            remove_each(headers, |name| *name == header::ORIGIN);
         }
         if !self.cookies.is_empty() {
             cookies::replace(headers, &self.cookies, &[]);
@@ -47,21 +54,11 @@ impl Rules {
 
     /// Removes what must not reach the upstream in a body's trailers.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
-        self.strip_names(trailers);
+        strip_each(trailers, Marks::NOT_FROM_CALLERS);
+        remove_each(trailers, |name| self.unwanted.contains(name));
         for framing in [header::HOST, header::CONTENT_LENGTH, header::TRAILER] {
             trailers.remove(framing);
         }
-    }
-
-    fn strip_names(&self, headers: &mut HeaderMap) {
-        for name in named_by_connection(headers) {
-            headers.remove(name);
-        }
-        remove_each(headers, |name| self.is_unwanted(name));
-    }
-
-    fn is_unwanted(&self, name: &HeaderName) -> bool {
-        never_passes(name.as_str()) || self.unwanted.contains(name)
     }
 
     /// Sets the token, and what flow and upstream add.
@@ -90,14 +87,12 @@ fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> boo
     }
 }
 
-/// Headers of one connection, credentials of the caller's, and what the caller says about its own network. The match is
-/// by length first: a header that passes costs a few instructions.
-fn never_passes(name: &str) -> bool {
-    matches!(
-        name,
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade" | "forwarded"
-    ) || matches!(name, "proxy-authorization" | "x-bearerd-key")
-        || name.starts_with("x-forwarded-")
+/// Removes what `marks` mean, and every name in every `Connection` line.
+fn strip_each(headers: &mut HeaderMap, marks: Marks) {
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
+    remove_each(headers, |name| Marks::of_name(name.as_str()).meet(marks));
 }
 
 /// `Accept: */*` is what clients send that have no wish.

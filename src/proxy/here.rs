@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
+use http::request;
 use tokio::sync::Notify;
 
 use super::backend::Backend;
@@ -84,11 +85,11 @@ impl Here {
     }
 
     /// The upstream that a call on this listener is for.
-    pub(crate) fn find(&self, listen: &Listen, host: Option<&str>, path: &str) -> Option<Rc<Backend>> {
+    pub(crate) fn find(&self, listen: &Listen, head: &request::Parts, path: &str) -> Option<Rc<Backend>> {
         self.follow_routes();
         let doors = self.doors.borrow();
         let (_, behind) = doors.doors.iter().find(|(door, _)| door == listen)?;
-        behind.iter().find(|backend| backend.upstream.settings.matches.meets(host, path)).cloned()
+        behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
     }
 
     /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.

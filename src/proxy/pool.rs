@@ -77,6 +77,13 @@ impl Connection {
         matches!(self, Self::Shared(_))
     }
 
+    /// Its server has said in `Keep-Alive` how long it keeps it.
+    pub(crate) fn heed_keep_alive(&mut self, headers: &HeaderMap) {
+        if let (Self::Own(own), Some(said)) = (self, keep_alive(headers)) {
+            own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
+        }
+    }
+
     /// It gave no answer in time: the next request gets another one.
     pub(crate) fn retire(&self) {
         if let Self::Shared(share) = self {
@@ -147,11 +154,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// The connection that answered with these headers.
-    pub(crate) fn new(mut connection: Connection, pool: Rc<Pool>, upload: Upload, headers: &HeaderMap) -> Self {
-        if let (Connection::Own(own), Some(said)) = (&mut connection, keep_alive(headers)) {
-            own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
-        }
+    /// The connection that answered.
+    pub(crate) fn new(connection: Connection, pool: Rc<Pool>, upload: Upload) -> Self {
         Self { connection, pool, upload }
     }
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Uri, header, request};
 
 use super::Upstream;
 use super::settings::{Listen, Match};
@@ -42,10 +42,12 @@ fn closeness(matches: &Match) -> (bool, Reverse<usize>) {
 }
 
 impl Match {
-    /// Whether a call to this host and raw path is meant.
-    pub(crate) fn meets(&self, host: Option<&str>, path: &str) -> bool {
-        let host_meets = self.host.as_deref().is_none_or(|own| host.is_some_and(|host| host.eq_ignore_ascii_case(own)));
-        host_meets && path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    /// Whether a call with this head and raw path is meant.
+    pub(crate) fn meets(&self, head: &request::Parts, path: &str) -> bool {
+        let named = || authority(&head.uri, &head.headers).map(host);
+        let is_named = |own: &str| named().is_some_and(|host| host.eq_ignore_ascii_case(own));
+        self.host.as_deref().is_none_or(is_named)
+            && path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// What is removed from the path, and put back into the answer's `Location` and cookies.
@@ -80,6 +82,12 @@ mod tests {
         Match { host: host.map(str::to_owned), path: path.to_owned(), strip: true }
     }
 
+    fn head(host: Option<&str>) -> request::Parts {
+        let request = http::Request::builder();
+        let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+        request.body(()).unwrap().into_parts().0
+    }
+
     #[test]
     fn a_prefix_ends_at_a_slash() {
         for (prefix, path, meets) in [
@@ -94,16 +102,16 @@ mod tests {
             ("/a", "/A", false),
             ("/a", "/", false),
         ] {
-            assert_eq!(matches(None, prefix).meets(Some("localhost"), path), meets, "{prefix} {path}");
+            assert_eq!(matches(None, prefix).meets(&head(Some("localhost")), path), meets, "{prefix} {path}");
         }
     }
 
     #[test]
     fn a_host_is_compared_without_case() {
         let own = matches(Some("younium.localhost"), "");
-        assert!(own.meets(Some("Younium.LOCALHOST"), "/"));
-        assert!(!own.meets(Some("localhost"), "/"));
-        assert!(!own.meets(None, "/"));
+        assert!(own.meets(&head(Some("Younium.LOCALHOST:8080")), "/"));
+        assert!(!own.meets(&head(Some("localhost")), "/"));
+        assert!(!own.meets(&head(None), "/"));
     }
 
     #[test]

@@ -6,17 +6,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::answer::{Answer, Arrived};
-use super::backend::Backend;
+use super::backend::Seat;
 use super::body::{Intake, Patience, Upload};
 use super::entry::Entry;
 use super::error::ProxyError;
 use super::forward::Call;
-use super::headers::answer::{View, localise, names_an_address, strip};
+use super::headers::answer::{View, localise, strip};
+use super::headers::marks::Marks;
 use super::here::{Door, Here};
 use super::sweep::Slot;
 use super::turn::{Turn, Turns};
@@ -39,14 +40,6 @@ pub(crate) struct Caller {
     turns: Rc<Turns>,
 }
 
-/// A request on its way in.
-struct Inbound {
-    head: http::request::Parts,
-    body: Incoming,
-    backend: Rc<Backend>,
-    entry: Box<Entry>,
-}
-
 impl Caller {
     /// A caller that has just connected.
     pub(crate) fn new(here: Rc<Here>, door: Rc<Door>, peer: Option<IpAddr>) -> Self {
@@ -65,69 +58,55 @@ impl Caller {
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Answer> {
         let turn = self.turns.take();
         let (head, body) = request.into_parts();
-        let inbound = match self.route(head, body) {
-            Ok(inbound) => inbound,
+        let entry = match self.route(head) {
+            Ok(entry) => entry,
             Err(error) => return error.response(None).map(|text| Answer::own(text, None, turn)),
         };
-        match inbound.admit(self.peer) {
-            Admission::Pass => self.pass(inbound, self.peer.is_some(), turn).await,
+        match admit(&entry, self.peer) {
+            Admission::Pass => self.pass(entry, body, self.peer.is_some(), turn).await,
             Admission::PassTo(origin) => {
-                let mut response = self.pass(inbound, false, turn).await;
+                let mut response = self.pass(entry, body, false, turn).await;
                 guard::share(response.headers_mut(), origin);
                 response
             }
-            Admission::Preflight(headers) => preflight(inbound, headers, turn),
+            Admission::Preflight(headers) => preflight(entry, headers, turn),
             Admission::Refused(why) => {
-                let grpc = grpc::is(&inbound.head.headers);
-                refuse(inbound.entry, &inbound.backend, &ProxyError::Guard(why), grpc, turn)
+                let grpc = grpc::is(&entry.head.headers);
+                refuse(entry, &ProxyError::Guard(why), grpc, turn)
             }
         }
     }
 
-    fn route(&self, head: http::request::Parts, body: Incoming) -> Result<Inbound, ProxyError> {
+    fn route(&self, head: http::request::Parts) -> Result<Box<Entry>, ProxyError> {
         let path = target::path(&head.method, &head.uri)?;
-        let host = route::authority(&head.uri, &head.headers).map(route::host);
-        let backend = self.here.find(&self.door.listen, host, path).ok_or(ProxyError::NoRoute)?;
+        let backend = self.here.find(&self.door.listen, &head, path).ok_or(ProxyError::NoRoute)?;
         let clock = self.here.clock.clone();
-        let entry = Entry::begin(backend.clone(), clock, self.here.clock.now(), &head.method, &head.uri);
-        Ok(Inbound { head, body, backend, entry: Box::new(entry) })
+        Ok(Box::new(Entry::begin(backend, clock, self.here.clock.now(), head)))
     }
 
-    async fn pass(&self, inbound: Inbound, own_origin: bool, turn: Turn) -> Response<Answer> {
-        let backend = inbound.backend.clone();
-        let grpc = grpc::is(&inbound.head.headers);
-        let mut call = match self.prepare(inbound, own_origin, grpc) {
-            Ok(call) => call,
-            Err((entry, error)) => return refuse(entry, &backend, &error, grpc, turn),
+    async fn pass(&self, mut entry: Box<Entry>, body: Incoming, own_origin: bool, turn: Turn) -> Response<Answer> {
+        let marks = Marks::of(&entry.head.headers);
+        let grpc = marks.meet(Marks::CONTENT_TYPE) && grpc::is(&entry.head.headers);
+        let seat = match seat(&entry, marks) {
+            Ok(seat) => seat,
+            Err(error) => return refuse(entry, &error, grpc, turn),
         };
+        let upgrade = marks.meet(Marks::UPGRADE) && upgrade::is_asked_for(&entry.head);
+        strip_request(&mut entry, marks, own_origin, upgrade);
+        let mut call = self.call(entry, seat, body, Kind { grpc, upgrade, expects: marks.meet(Marks::EXPECT) });
         match call.forward().await {
-            Err(error) => refuse(call.entry, &backend, &error, grpc, turn),
-            Ok(answer) if call.upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+            Err(error) => refuse(call.entry, &error, grpc, turn),
+            Ok(answer) if upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 self.switch(call, answer, turn)
             }
             Ok(answer) => self.local(call, answer, turn),
         }
     }
 
-    fn prepare(&self, inbound: Inbound, own_origin: bool, grpc: bool) -> Result<Call, (Box<Entry>, ProxyError)> {
-        let Inbound { mut head, body, backend, entry } = inbound;
-        let settings = &backend.upstream.settings;
-        let seat = match check(&head, settings.access.dot_segments)
-            .and_then(|()| backend.seat(&head.headers, entry.began()))
-        {
-            Ok(seat) => seat,
-            Err(error) => return Err((entry, error)),
-        };
-        let upgrade = upgrade::is_asked_for(&head);
-        if head.version == Version::HTTP_2 {
-            version::join_crumbs(&mut head.headers);
-        }
-        backend.rules.strip(&mut head.headers, own_origin);
-        if upgrade {
-            upgrade::mark(&mut head.headers);
-        }
-        head.version = Version::HTTP_11;
-        let (gate, asked) = expect::gate(&head.headers).unzip();
+    fn call(&self, entry: Box<Entry>, seat: Seat, body: Incoming, kind: Kind) -> Call {
+        let Kind { grpc, upgrade, expects } = kind;
+        let settings = &entry.backend.upstream.settings;
+        let (gate, asked) = expects.then(|| expect::gate(&entry.head.headers)).flatten().unzip();
         let limits = &self.here.limits;
         let caller = if grpc { Duration::MAX } else { limits.body_idle };
         let upstream = if grpc { Duration::MAX } else { settings.timeouts.response };
@@ -137,20 +116,18 @@ impl Caller {
             gate,
             slot: self.slot.clone(),
             patience: Patience { caller, upstream },
-            rules: backend.rules.clone(),
+            rules: entry.backend.rules.clone(),
         };
         let upload = Upload::new(body, intake);
         let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
-        Ok(Call { backend, seat, head, upload, asked, upgrade, patience: upstream, slot, clock, entry })
+        Call { seat, upload, asked, upgrade, patience: upstream, slot, clock, entry }
     }
 
     /// The upstream has left HTTP: so does the caller.
     fn switch(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
-        let Arrived { mut head, .. } = answer;
-        let mut entry = call.entry;
-        entry.seat = Some(call.seat);
-        entry.answered(head.status);
-        strip(&mut head.headers);
+        let Arrived { mut head, marks, .. } = answer;
+        let entry = call.ended(head.status);
+        strip(&mut head.headers, marks);
         upgrade::mark(&mut head.headers);
         head.version = Version::HTTP_11;
         if let Some(upstream) = head.extensions.remove::<OnUpgrade>() {
@@ -161,60 +138,78 @@ impl Caller {
 
     /// The upstream's answer as the caller may see it.
     fn local(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
-        let Arrived { mut head, body } = answer;
-        strip(&mut head.headers);
-        if names_an_address(&head.headers) {
-            let named = route::authority(call.entry.uri(), &call.head.headers);
-            let authority = named.unwrap_or(&self.door.authority);
-            let mount = call.backend.upstream.settings.matches.mount();
+        let Arrived { mut head, marks, body } = answer;
+        strip(&mut head.headers, marks);
+        if marks.meet(Marks::ADDRESS) {
+            let asked = &call.entry.head;
+            let authority = route::authority(&asked.uri, &asked.headers).unwrap_or(&self.door.authority);
+            let mount = call.entry.backend.upstream.settings.matches.mount();
             localise(&mut head.headers, &View { base: body.base(), authority, mount });
         }
-        let mut entry = call.entry;
-        entry.seat = Some(call.seat);
         head.version = Version::HTTP_11;
-        entry.answered(head.status);
+        let entry = call.ended(head.status);
         Response::from_parts(head, Answer::upstream(body, entry, turn))
     }
 }
 
-impl Inbound {
-    fn admit(&self, peer: Option<IpAddr>) -> Admission {
-        let settings = &self.backend.upstream.settings;
-        let call = guard::Call {
-            peer,
-            version: self.head.version,
-            method: &self.head.method,
-            authority: self.head.uri.authority().map(|authority| authority.as_str()),
-            path: self.head.uri.path(),
-            headers: &self.head.headers,
-        };
-        settings.access.admit(&call, settings.matches.host.as_deref())
-    }
+/// What a request is, beyond a request.
+struct Kind {
+    grpc: bool,
+    upgrade: bool,
+    expects: bool,
 }
 
-fn check(head: &http::request::Parts, dot_segments: bool) -> Result<(), ProxyError> {
-    if !dot_segments && target::has_dot_segment(head.uri.path()) {
+fn admit(entry: &Entry, peer: Option<IpAddr>) -> Admission {
+    let (settings, head) = (&entry.backend.upstream.settings, &entry.head);
+    let call = guard::Call {
+        peer,
+        version: head.version,
+        method: &head.method,
+        authority: head.uri.authority().map(|authority| authority.as_str()),
+        path: head.uri.path(),
+        headers: &head.headers,
+    };
+    settings.access.admit(&call, settings.matches.host.as_deref())
+}
+
+/// Whose token a well-formed request gets.
+fn seat(entry: &Entry, marks: Marks) -> Result<Seat, ProxyError> {
+    let Entry { head, backend, .. } = entry;
+    if !backend.upstream.settings.access.dot_segments && target::has_dot_segment(head.uri.path()) {
         return Err(ProxyError::BadRequest("the path has a dot segment"));
     }
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if marks.meet(Marks::TRANSFER_ENCODING) && !codings.all(chunked) {
         return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
     }
-    Ok(())
+    backend.seat(&head.headers, entry.began())
 }
 
-fn refuse(mut entry: Box<Entry>, backend: &Backend, error: &ProxyError, grpc: bool, turn: Turn) -> Response<Answer> {
+fn strip_request(entry: &mut Entry, marks: Marks, own_origin: bool, upgrade: bool) {
+    let Entry { head, backend, .. } = entry;
+    if head.version == Version::HTTP_2 {
+        version::join_crumbs(&mut head.headers);
+    }
+    backend.rules.strip(&mut head.headers, marks, own_origin);
+    if upgrade {
+        upgrade::mark(&mut head.headers);
+    }
+    head.version = Version::HTTP_11;
+}
+
+fn refuse(mut entry: Box<Entry>, error: &ProxyError, grpc: bool, turn: Turn) -> Response<Answer> {
     entry.failed(error);
-    let mut answer = error.response(Some(&backend.upstream.settings.name));
+    let mut answer = error.response(Some(&entry.backend.upstream.settings.name));
     if grpc {
         grpc::mark(&mut answer, error.row().detail);
     }
     answer.map(|text| Answer::own(text, Some(entry), turn))
 }
 
-fn preflight(mut inbound: Inbound, headers: http::HeaderMap, turn: Turn) -> Response<Answer> {
-    inbound.entry.answered(StatusCode::NO_CONTENT);
-    let mut response = Response::new(Answer::own(Bytes::new(), Some(inbound.entry), turn));
+fn preflight(mut entry: Box<Entry>, headers: http::HeaderMap, turn: Turn) -> Response<Answer> {
+    entry.answered(StatusCode::NO_CONTENT);
+    let mut response = Response::new(Answer::own(Bytes::new(), Some(entry), turn));
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = headers;
     response

@@ -3,7 +3,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{named_by_connection, remove_each};
+use super::marks::Marks;
+use super::strip_each;
 use crate::proxy::error::PROXY_STATUS;
 use crate::proxy::settings::Base;
 
@@ -19,32 +20,13 @@ pub(crate) struct View<'a> {
 }
 
 /// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
-pub(crate) fn strip(headers: &mut HeaderMap) {
-    for name in named_by_connection(headers) {
-        headers.remove(name);
+pub(crate) fn strip(headers: &mut HeaderMap, marks: Marks) {
+    if marks.meet(Marks::NOT_FROM_UPSTREAMS) {
+        strip_each(headers, Marks::NOT_FROM_UPSTREAMS);
     }
-    remove_each(headers, |name| is_of_the_connection(name.as_str()));
-    if headers.keys().any(|name| name == PROXY_STATUS) {
+    if marks.meet(Marks::PROXY_STATUS) {
         keep_others_status(headers);
     }
-}
-
-fn is_of_the_connection(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "transfer-encoding"
-            | "te"
-            | "upgrade"
-    )
-}
-
-/// Whether [`localise`] has anything to do.
-pub(crate) fn names_an_address(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| matches!(name.as_str(), "location" | "content-location" | "set-cookie"))
 }
 
 /// Names the caller's address where the upstream's is named.

@@ -1,0 +1,62 @@
+//! What a head says of where the call comes from: found in one scan.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::KEY;
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The lines that the rules are about.
+#[derive(Default)]
+pub(super) struct Claims<'a> {
+    pub(super) host: Line<'a>,
+    pub(super) origin: Line<'a>,
+    pub(super) key: Line<'a>,
+    /// Whether a browser says that a page of another site calls. A page of another port is same-site, and still foreign.
+    pub(super) foreign_site: bool,
+}
+
+/// A header that may stand there once.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Line<'a> {
+    #[default]
+    None,
+    One(&'a HeaderValue),
+    Many,
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn of(headers: &'a HeaderMap) -> Self {
+        let mut claims = Self::default();
+        for (name, value) in headers {
+            if *name == header::HOST {
+                claims.host.add(value);
+            } else if *name == header::ORIGIN {
+                claims.origin.add(value);
+            } else if *name == SEC_FETCH_SITE {
+                claims.foreign_site |= value != "same-origin" && value != "none";
+            } else if *name == KEY {
+                claims.key.add(value);
+            }
+        }
+        claims
+    }
+}
+
+impl<'a> Line<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::None => Self::One(value),
+            Self::One(_) | Self::Many => Self::Many,
+        };
+    }
+
+    /// The value; a second one is refused with `why`.
+    pub(super) fn at_most_one(self, why: &'static str) -> Result<Option<&'a HeaderValue>, &'static str> {
+        match self {
+            Self::None => Ok(None),
+            Self::One(value) => Ok(Some(value)),
+            Self::Many => Err(why),
+        }
+    }
+}
