@@ -35,13 +35,11 @@ impl Rules {
 
     /// Removes what must not reach the upstream. An `Origin` that is the listener's own means nothing there.
     pub(crate) fn strip(&self, headers: &mut HeaderMap, marks: Marks, own_origin: bool) {
-        if marks.meet(Marks::NOT_FROM_CALLERS) {
-            let lists_trailers = |value| names(value).any(|name| name == "trailers");
-            let trailers = headers.get_all(header::TE).iter().any(lists_trailers);
-            strip_each(headers, Marks::NOT_FROM_CALLERS);
-            if trailers {
-                headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            }
+        let lists_trailers = |value| names(value).any(|name| name == "trailers");
+        let trailers = marks.meet(Marks::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
+        strip_each(headers, marks, Marks::NOT_FROM_CALLERS);
+        if trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
         remove_each(headers, |name| self.unwanted.contains(name));
         if own_origin {
@@ -54,7 +52,7 @@ impl Rules {
 
     /// Removes what must not reach the upstream in a body's trailers.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
-        strip_each(trailers, Marks::NOT_FROM_CALLERS);
+        strip_each(trailers, Marks::of(trailers), Marks::NOT_FROM_CALLERS);
         remove_each(trailers, |name| self.unwanted.contains(name));
         for framing in [header::HOST, header::CONTENT_LENGTH, header::TRAILER] {
             trailers.remove(framing);
@@ -87,12 +85,17 @@ fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> boo
     }
 }
 
-/// Removes what `marks` mean, and every name in every `Connection` line.
-fn strip_each(headers: &mut HeaderMap, marks: Marks) {
-    for name in named_by_connection(headers) {
-        headers.remove(name);
+/// Removes what `unwanted` means of what stands there, and every name in every `Connection` line.
+fn strip_each(headers: &mut HeaderMap, standing: Marks, unwanted: Marks) {
+    if standing.meet(Marks::CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
     }
-    remove_each(headers, |name| Marks::of_name(name.as_str()).meet(marks));
+    if standing.meet(unwanted.without(Marks::CONNECTION)) {
+        remove_each(headers, |name| Marks::of_name(name.as_str()).meet(unwanted));
+    }
 }
 
 /// `Accept: */*` is what clients send that have no wish.

@@ -21,9 +21,7 @@ pub(crate) struct View<'a> {
 
 /// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
 pub(crate) fn strip(headers: &mut HeaderMap, marks: Marks) {
-    if marks.meet(Marks::NOT_FROM_UPSTREAMS) {
-        strip_each(headers, Marks::NOT_FROM_UPSTREAMS);
-    }
+    strip_each(headers, marks, Marks::NOT_FROM_UPSTREAMS);
     if marks.meet(Marks::PROXY_STATUS) {
         keep_others_status(headers);
     }

@@ -74,6 +74,11 @@ impl Marks {
     pub(crate) fn meet(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }
+
+    /// All but `others`.
+    pub(crate) const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
 }
 
 impl BitOr for Marks {

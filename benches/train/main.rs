@@ -1,0 +1,83 @@
+//! What a release is trained with: `deploy/build` runs a bearerd that counts what it executes, and this puts on it the
+//! load that a sidecar sees most, over http and https. `cargo bench --profile dev --bench train -- PATH_OF_BEARERD`.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod api;
+mod caller;
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use api::Speaks;
+use caller::{Call, call};
+
+/// Requests of each kind on each connection: seconds in all, with the counting on.
+const ROUNDS: usize = 400;
+const CONNECTIONS: usize = 8;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let Some(binary) = std::env::args().skip(1).find(|argument| !argument.starts_with("--")) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let mut doors = Vec::new();
+    for what in [Speaks::Http, Speaks::Https, Speaks::Http2] {
+        doors.push(Door { port: free_port(), api: api::serve(what).await, secure: what != Speaks::Http });
+    }
+    let config = directory.path().join("bearerd.toml");
+    std::fs::write(&config, configuration(&doors)).unwrap();
+    let mut bearerd = start(&binary, &config);
+    let calls = [Call::get("/1k"), Call::get("/1k"), Call::get("/1k"), Call::post(16 << 10), Call::get("/64k")];
+    let mut callers = tokio::task::JoinSet::new();
+    for door in &doors {
+        for _ in 0..CONNECTIONS {
+            callers.spawn(call(door.port, calls, ROUNDS));
+        }
+    }
+    callers.join_all().await;
+    // Its counts are written when it ends by itself.
+    let stopped = Command::new("kill").args(["-s", "TERM", &bearerd.id().to_string()]).status().unwrap();
+    assert!(stopped.success() && bearerd.wait().unwrap().success(), "bearerd did not end well");
+}
+
+fn start(binary: &str, config: &Path) -> Child {
+    Command::new(binary).args(["run", "--config"]).arg(config).spawn().unwrap()
+}
+
+/// An upstream: where bearerd listens, and where its API does.
+struct Door {
+    port: u16,
+    api: u16,
+    secure: bool,
+}
+
+fn configuration(doors: &[Door]) -> String {
+    let mut text = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+    for (number, Door { port, api, secure }) in doors.iter().enumerate() {
+        let scheme = if *secure { "https" } else { "http" };
+        let tokens = doors[0].api;
+        text.push_str(&format!(
+            r#"
+            [upstream.api-{number}]
+            listen  = "127.0.0.1:{port}"
+            url     = "{scheme}://127.0.0.1:{api}"
+            flow    = "oauth2"
+            headers = {{ legal-entity = "Acme AB", api-version = "2.1" }}
+            tls     = {{ ca = {ca:?}, server_name = "localhost" }}
+            [upstream.api-{number}.with]
+            token_url     = "http://127.0.0.1:{tokens}/token"
+            client_id     = "training"
+            client_secret = "training"
+            "#,
+            ca = api::certificate(),
+        ));
+    }
+    text
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Until bearerd is there.
+const PATIENCE: Duration = Duration::from_secs(30);
