@@ -1,6 +1,6 @@
 //! What a release is trained with: `deploy/build` runs a bearerd that counts what it executes, and this puts on it the
 //! load that a sidecar sees most, over http and https. `cargo bench --profile dev --bench train -- PATH_OF_BEARERD`.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod api;
 mod caller;

@@ -1,0 +1,165 @@
+//! Nothing is lost on the way: each kind of caller, upstream, request and answer, made straight and made through the
+//! real binary, arrives the same but for the differences that `matrix/rules.rs` lists. One row for each combination.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
+#![allow(unreachable_pub)]
+
+#[path = "matrix/caller.rs"]
+mod caller;
+#[path = "matrix/http1.rs"]
+mod http1;
+#[path = "matrix/http2.rs"]
+mod http2;
+#[path = "matrix/message.rs"]
+mod message;
+#[path = "matrix/rules.rs"]
+mod rules;
+#[path = "matrix/shapes.rs"]
+mod shapes;
+mod support;
+#[path = "matrix/upstream.rs"]
+mod upstream;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use caller::{Calls, call};
+use message::{Draft, Message};
+use rules::{OF_ANSWERS, OF_REQUESTS, Way, differences};
+use shapes::{Asks, Says};
+use support::Bearerd;
+use upstream::{Speaks, Upstream};
+
+/// A combination.
+#[derive(Clone, Copy)]
+struct Row {
+    way: Way,
+    asks: Asks,
+    says: Says,
+}
+
+impl Row {
+    fn all(speaks: Speaks) -> impl Iterator<Item = Self> {
+        let ways = [Calls::Http1, Calls::Http2].map(|calls| Way { calls, speaks });
+        let asked = ways.into_iter().flat_map(|way| Asks::ALL.map(|asks| (way, asks)));
+        let rows = asked.flat_map(|(way, asks)| Says::ALL.map(|says| Self { way, asks, says }));
+        rows.filter(|row| row.is_possible())
+    }
+
+    /// Some things cannot be said in HTTP/2, and what is early needs something to be earlier than.
+    fn is_possible(&self) -> bool {
+        let http2 = self.way.calls == Calls::Http2 || self.way.speaks.is_http2();
+        let expecting = self.asks == Asks::PostExpecting;
+        let early = self.says == Says::Early;
+        let bodyless = matches!(self.asks, Asks::Get | Asks::Head | Asks::PostEmpty);
+        !(http2 && (expecting || self.says.ends()))
+            && !(early && (bodyless || expecting))
+            && !(self.asks == Asks::Head && self.says == Says::UntilClose)
+    }
+
+    fn name(&self) -> String {
+        format!("{:?} to {:?}: {:?}, {:?}", self.way.calls, self.way.speaks, self.asks, self.says)
+    }
+
+    fn draft(&self, made: &str) -> Draft {
+        let mut draft = self.asks.draft();
+        let row = format!("{made} {}", self.name());
+        draft.message = draft.message.with(&[("X-Row", &row), ("X-Says", &format!("{:?}", self.says))]);
+        draft
+    }
+
+    /// Its upstream of the configuration: each has a token of its own, since each may have it replaced.
+    fn door(&self) -> String {
+        format!("{:?}-{:?}-{:?}", self.way.calls, self.way.speaks, self.asks).to_ascii_lowercase()
+    }
+}
+
+/// What a call gave: the answer, and each delivery.
+struct Made {
+    answer: Message,
+    deliveries: Vec<Message>,
+}
+
+async fn make(row: &Row, made: &str, port: u16, upstream: &Upstream) -> Made {
+    let answer = call(row.way.calls, port, &row.draft(made)).await;
+    let name = format!("{made} {}", row.name());
+    if row.says == Says::Early {
+        support::eventually("all of the body arrives", || async { !upstream.seen(&name).is_empty() }).await;
+    }
+    let mut deliveries = upstream.seen(&name);
+    deliveries.iter_mut().for_each(|delivery| drop(delivery.take("x-row")));
+    Made { answer, deliveries }
+}
+
+/// The configuration: a door for each way and request.
+fn configuration(upstreams: &BTreeMap<Speaks, Upstream>) -> String {
+    let mut doors = BTreeMap::new();
+    for (speaks, upstream) in upstreams {
+        for row in Row::all(*speaks) {
+            let scheme = if speaks.is_secure() { "https" } else { "http" };
+            let protocol = if *speaks == Speaks::Http2 { "http2" } else { "auto" };
+            let (port, tokens) = (upstream.port, upstreams[&Speaks::Http1].port);
+            let ca = upstream::certificate();
+            doors.entry(row.door()).or_insert_with_key(|name| {
+                format!(
+                    "[upstream.{name}]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"{scheme}://127.0.0.1:{port}\"\n\
+                     protocol = \"{protocol}\"\ntls = {{ ca = {ca:?}, server_name = \"localhost\" }}\n\
+                     [upstream.{name}.with]\ntoken_url = \"http://127.0.0.1:{tokens}/token\"\nclient_id = \"matrix\"\n\
+                     client_secret = \"matrix\"\nscope = \"{name}\"\n"
+                )
+            });
+        }
+    }
+    doors.into_values().chain(["[log]\naccess = \"off\"\n".to_owned()]).collect()
+}
+
+/// What is wrong with a row.
+async fn judge(row: Row, bearerd: &Bearerd, through: &Upstream, straight: &Upstream) -> Vec<String> {
+    let port = bearerd.address(&row.door()).port();
+    let made = make(&row, "through", port, through).await;
+    let mut plain = make(&row, "straight", straight.port, straight).await;
+    let repeats = matches!(row.says, Says::ExpiredOnce | Says::ExpiredAlways) && row.asks.is_kept();
+    if row.says == Says::ExpiredOnce && repeats {
+        // Who calls straight must come again by itself.
+        plain = make(&row, "straight", straight.port, straight).await;
+    }
+    let expected = plain.deliveries.last().expect("a delivery");
+    let mut wrong = differences(OF_ANSWERS, row.way, &plain.answer, &made.answer);
+    for delivery in &made.deliveries {
+        wrong.extend(
+            differences(OF_REQUESTS, row.way, expected, delivery).into_iter().map(|it| format!("request: {it}")),
+        );
+    }
+    let tokens: Vec<_> = made.deliveries.iter().map(|delivery| delivery.clone().take("authorization")).collect();
+    let fresh = tokens.iter().all(|lines| matches!(&lines[..], [line] if line.starts_with("Bearer token-")));
+    if !fresh || tokens.len() != 1 + usize::from(repeats) || (repeats && tokens[0] == tokens[1]) {
+        wrong.push(format!("tokens of the deliveries: {tokens:?}"));
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_through_arrives_as_if_it_were_sent_straight() {
+    let mut upstreams = BTreeMap::new();
+    for speaks in Speaks::ALL {
+        upstreams.insert(speaks, Upstream::start(speaks).await);
+    }
+    let bearerd = Bearerd::start(configuration(&upstreams)).await;
+    bearerd.ready().await;
+    let (mut rows, mut wrong) = (0, Vec::new());
+    for speaks in Speaks::ALL {
+        for row in Row::all(speaks) {
+            let straight = if row.way.calls == Calls::Http2 { Speaks::Http2 } else { Speaks::Http1 };
+            let found = judge(row, &bearerd, &upstreams[&speaks], &upstreams[&straight]).await;
+            wrong.extend(found.into_iter().map(|it| format!("{}\n    {it}", row.name())));
+            rows += 1;
+        }
+    }
+    assert!(rows > 300, "{rows} rows");
+    assert!(wrong.is_empty(), "\n{} differences in {rows} rows\n{}", wrong.len(), told(&wrong));
+}
+
+/// The first differences, and the rules that did not allow them.
+fn told(wrong: &[String]) -> String {
+    let allowed = OF_REQUESTS.iter().chain(OF_ANSWERS).map(|rule| format!("    {} ({})", rule.why, rule.section));
+    let allowed = allowed.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n");
+    format!("{}\nallowed is only:\n{allowed}\n", wrong[..wrong.len().min(20)].join("\n"))
+}

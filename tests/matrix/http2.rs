@@ -1,0 +1,82 @@
+//! Both ends of HTTP/2, frame by frame.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+
+use crate::message::{Draft, Field, Message};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn map(fields: impl IntoIterator<Item = Field>) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in fields {
+        map.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
+    }
+    map
+}
+
+pub fn fields(map: &HeaderMap) -> Vec<Field> {
+    map.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
+
+/// Sends a body with what flow control lets through, and its trailers.
+pub async fn send(stream: &mut SendStream<Bytes>, message: &Message) {
+    let mut rest = Bytes::from(message.body.clone());
+    while !rest.is_empty() {
+        stream.reserve_capacity(rest.len());
+        let granted = tokio::time::timeout(PATIENCE, std::future::poll_fn(|cx| stream.poll_capacity(cx))).await;
+        let Some(Ok(granted)) = granted.expect("sending hangs") else { return };
+        let last = granted >= rest.len() && message.trailers.is_empty();
+        if stream.send_data(rest.split_to(granted.min(rest.len())), last).is_err() {
+            return;
+        }
+    }
+    if !message.trailers.is_empty() {
+        let _ = stream.send_trailers(map(message.trailers.clone()));
+    }
+}
+
+pub async fn read(body: &mut RecvStream, message: &mut Message) {
+    while let Some(data) = tokio::time::timeout(PATIENCE, body.data()).await.expect("no data comes") {
+        let Ok(data) = data else { return };
+        let _ = body.flow_control().release_capacity(data.len());
+        message.body.extend_from_slice(&data);
+    }
+    if let Ok(Some(trailers)) = body.trailers().await {
+        message.trailers = fields(&trailers);
+    }
+}
+
+pub fn request_head(draft: &Draft, authority: &str) -> Request<()> {
+    let uri = format!("http://{authority}{}", draft.message.more);
+    let mut request = Request::builder().method(draft.message.start.as_str()).uri(uri).body(()).unwrap();
+    *request.headers_mut() = map(draft.message.lower());
+    request
+}
+
+pub fn answer_head(message: &Message, length: bool) -> Response<()> {
+    let mut answer = Response::builder().status(message.start.as_str()).body(()).unwrap();
+    *answer.headers_mut() = map(message.lower());
+    if length {
+        answer.headers_mut().insert("content-length", message.body.len().into());
+    }
+    answer
+}
+
+pub fn asked(head: &http::request::Parts) -> Message {
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+    let mut message = Message::new(head.method.as_str(), target);
+    let authority = head.uri.authority().map(ToString::to_string).unwrap_or_default();
+    message.fields = fields(&head.headers);
+    message.fields.push(("host".into(), authority));
+    message
+}
+
+pub fn answered(head: &http::response::Parts) -> Message {
+    let mut message = Message::new(head.status.as_str(), "");
+    message.fields = fields(&head.headers);
+    message
+}

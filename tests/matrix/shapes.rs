@@ -1,0 +1,195 @@
+//! What is asked and what is answered.
+
+use crate::message::{Draft, Field, Framing, Message};
+
+/// One byte more than is kept for a repeat.
+pub const LARGE: usize = (1 << 20) + 1;
+
+/// A target that a URL library would tidy up.
+const TARGET: &str = "/a%2Fb;v=1//c/%7Ed?q=%20+x&&y=%E4/..&=";
+
+/// What a caller asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asks {
+    Get,
+    Head,
+    PostEmpty,
+    PutSmall,
+    Post64k,
+    PostLarge,
+    PostChunked,
+    PatchTrailers,
+    DeleteWithBody,
+    PostExpecting,
+}
+
+impl Asks {
+    pub const ALL: [Self; 10] = [
+        Self::Get,
+        Self::Head,
+        Self::PostEmpty,
+        Self::PutSmall,
+        Self::Post64k,
+        Self::PostLarge,
+        Self::PostChunked,
+        Self::PatchTrailers,
+        Self::DeleteWithBody,
+        Self::PostExpecting,
+    ];
+
+    /// The request, with lines that a proxy could be tempted to touch and lines that it must take away.
+    pub fn draft(self) -> Draft {
+        let (method, length, framing) = match self {
+            Self::Get => ("GET", 0, Framing::None),
+            Self::Head => ("HEAD", 0, Framing::None),
+            Self::PostEmpty => ("POST", 0, Framing::Length),
+            Self::PutSmall => ("PUT", 11, Framing::Length),
+            Self::Post64k => ("POST", 64 << 10, Framing::Length),
+            Self::PostLarge => ("POST", LARGE, Framing::Length),
+            Self::PostChunked => ("POST", 70_001, Framing::Chunked(4_093)),
+            Self::PatchTrailers => ("PATCH", 1_000, Framing::Chunked(50)),
+            Self::DeleteWithBody => ("DELETE", 3, Framing::Length),
+            Self::PostExpecting => ("POST", 5_000, Framing::Length),
+        };
+        let mut message = Message::new(method, TARGET).with(&[
+            ("X-MiXed", "one"),
+            ("User-Agent", "matrix/1.0 (like nothing)"),
+            ("accept", "text/*;q=0.5, */*"),
+            ("Accept-Encoding", "br, gzip"),
+            ("X-MIXED", "two,  and \"three\""),
+            ("Cookie", "a=1; b=\"2\""),
+            ("Range", "bytes=0-4"),
+            ("SOAPAction", "\"urn:x\""),
+            ("If-None-Match", "W/\"x\""),
+            ("authorization", "Basic c3RvbGVu"),
+            ("X-Forwarded-For", "192.0.2.1"),
+            ("X-Empty", ""),
+        ]);
+        message.body = bytes(length);
+        if self == Self::PatchTrailers {
+            message = message.with(&[("Trailer", "X-Sum, X-More")]);
+            message.trailers = own(&[("X-Sum", "7"), ("X-More", "8")]);
+        }
+        if self == Self::PostExpecting {
+            message = message.with(&[("Expect", "100-continue")]);
+        }
+        Draft { message, framing }
+    }
+
+    /// Whether its body can be sent once more.
+    pub fn is_kept(self) -> bool {
+        self != Self::PostLarge
+    }
+}
+
+/// What an upstream answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Says {
+    Empty,
+    Small,
+    Large,
+    Chunked,
+    Trailers,
+    UntilClose,
+    NoContent,
+    NotModified,
+    Partial,
+    Gzip,
+    RedirectElsewhere,
+    Teapot,
+    Failure,
+    Early,
+    ClosesAfter,
+    /// 401 once, then the small answer.
+    ExpiredOnce,
+    /// 401 each time.
+    ExpiredAlways,
+}
+
+impl Says {
+    pub const ALL: [Self; 17] = [
+        Self::Empty,
+        Self::Small,
+        Self::Large,
+        Self::Chunked,
+        Self::Trailers,
+        Self::UntilClose,
+        Self::NoContent,
+        Self::NotModified,
+        Self::Partial,
+        Self::Gzip,
+        Self::RedirectElsewhere,
+        Self::Teapot,
+        Self::Failure,
+        Self::Early,
+        Self::ClosesAfter,
+        Self::ExpiredOnce,
+        Self::ExpiredAlways,
+    ];
+
+    pub fn named(name: &str) -> Self {
+        *Self::ALL.iter().find(|says| format!("{says:?}") == name).expect("the name of an answer")
+    }
+
+    /// The answer to the delivery of this number, from zero.
+    pub fn draft(self, delivery: usize) -> Draft {
+        let (status, reason, length, framing) = match self {
+            Self::Empty => ("200", "OK", 0, Framing::Length),
+            Self::Small | Self::Early | Self::ClosesAfter => ("200", "Quite Fine", 12, Framing::Length),
+            Self::Large => ("200", "OK", LARGE, Framing::Length),
+            Self::Chunked => ("201", "Created", 70_001, Framing::Chunked(4_093)),
+            Self::Trailers => ("200", "OK", 1_000, Framing::Chunked(13)),
+            Self::UntilClose => ("200", "OK", 70_001, Framing::Close),
+            Self::NoContent => ("204", "No Content", 0, Framing::None),
+            Self::NotModified => ("304", "Not Modified", 0, Framing::None),
+            Self::Partial => ("206", "Partial Content", 5, Framing::Length),
+            Self::Gzip => ("200", "OK", 33, Framing::Length),
+            Self::RedirectElsewhere => ("302", "Found", 0, Framing::Length),
+            Self::Teapot => ("418", "I'm a teapot", 4, Framing::Length),
+            Self::Failure => ("503", "Service Unavailable", 20, Framing::Length),
+            Self::ExpiredOnce if delivery > 0 => ("200", "Quite Fine", 12, Framing::Length),
+            Self::ExpiredOnce | Self::ExpiredAlways => ("401", "Unauthorized", 9, Framing::Length),
+        };
+        let mut message = Message::new(status, reason).with(&[
+            ("Date", "Thu, 27 Sep 2025 10:00:00 GMT"),
+            ("ETag", "\"x\""),
+            ("x-odd-CASE", "one"),
+            ("Server", "matrix"),
+            ("X-Odd-Case", "two"),
+            ("Set-Cookie", "s=1; Path=/; HttpOnly"),
+            ("Set-Cookie", "t=2"),
+            ("WWW-Authenticate", "Bearer realm=\"x\""),
+            ("Vary", "Accept-Encoding"),
+        ]);
+        message.body = bytes(length);
+        if self == Self::Trailers {
+            message.trailers = own(&[("X-Sum", "13")]);
+        }
+        Draft { message: message.with(self.more()), framing }
+    }
+
+    /// What stands in this answer alone.
+    fn more(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Trailers => &[("Trailer", "X-Sum")],
+            Self::Partial => &[("Content-Range", "bytes 0-4/10")],
+            Self::Gzip => &[("Content-Encoding", "gzip")],
+            Self::RedirectElsewhere => &[("Location", "https://elsewhere.example/x?y#z")],
+            Self::Failure => &[("Retry-After", "7")],
+            _ => &[],
+        }
+    }
+
+    /// Whether the upstream hangs up after it.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::UntilClose | Self::ClosesAfter)
+    }
+}
+
+fn own(fields: &[(&str, &str)]) -> Vec<Field> {
+    fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
+}
