@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::backoff::doubled;
+use super::grant::Generation;
 use crate::clock::Moment;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -22,8 +23,8 @@ struct Past {
     /// Tokens of forced renewals that were rejected in a row, none of them accepted once.
     in_vain: u32,
     not_before: Option<Moment>,
-    /// A forced renewal gave the present token, and no rejection of it was counted yet.
-    unproven: bool,
+    /// What the last forced renewal gave, as long as neither an acceptance nor a rejection was counted since.
+    unproven: Option<Generation>,
 }
 
 impl ForcedBounds {
@@ -49,22 +50,27 @@ impl ForcedBounds {
         starts.push_back(now);
     }
 
-    /// It gave a token, which no answer has accepted yet.
-    pub(super) fn renewed(&mut self) {
-        self.0.get_or_insert_default().unproven = true;
+    /// It gave this token, which no answer has accepted yet.
+    pub(super) fn renewed(&mut self, generation: Generation) {
+        self.0.get_or_insert_default().unproven = Some(generation);
     }
 
-    /// An answer accepted the present token.
+    /// The token whose acceptance makes forced renewals free again: a later one, which nothing forced, proves as much.
+    pub(super) fn unproven(&self) -> Option<Generation> {
+        self.0.as_ref()?.unproven
+    }
+
+    /// An answer accepted it.
     pub(super) fn accepted(&mut self) {
         if let Some(past) = &mut self.0 {
-            (past.in_vain, past.not_before, past.unproven) = (0, None, false);
+            (past.in_vain, past.not_before, past.unproven) = (0, None, None);
         }
     }
 
     /// The present token was rejected before any answer accepted it. Counts once for each forced renewal.
     pub(super) fn rejected(&mut self, now: Moment) {
-        if let Some(past) = self.0.as_mut().filter(|past| past.unproven) {
-            past.unproven = false;
+        if let Some(past) = self.0.as_mut().filter(|past| past.unproven.is_some()) {
+            past.unproven = None;
             past.not_before = Some(now + doubled(FIRST_WAIT, past.in_vain, LONGEST_WAIT));
             past.in_vain += 1;
         }
@@ -86,7 +92,7 @@ mod tests {
         for wait in [30, 60, 120, 240, 480, 900, 900] {
             assert!(bounds.allow(now));
             bounds.started(now);
-            bounds.renewed();
+            bounds.renewed(Generation(1));
             bounds.rejected(now);
             bounds.rejected(now + Duration::from_secs(1));
             assert_eq!(bounds.free_from(), Some(now + Duration::from_secs(wait)));
@@ -97,12 +103,12 @@ mod tests {
     #[test]
     fn an_accepted_answer_makes_them_free_again() {
         let mut bounds = ForcedBounds::default();
-        bounds.renewed();
+        bounds.renewed(Generation(1));
         bounds.rejected(at(10));
         assert!(!bounds.allow(at(11)));
         bounds.accepted();
         assert!(bounds.allow(at(11)));
-        bounds.renewed();
+        bounds.renewed(Generation(1));
         bounds.rejected(at(12));
         assert_eq!(bounds.free_from(), Some(at(42)), "the doubling starts again");
     }

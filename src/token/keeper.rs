@@ -141,7 +141,7 @@ impl Keeper {
             return;
         }
         self.rejected = true;
-        if board.take_accepted(generation) {
+        if board.take_accepted(self.bounds.unproven().unwrap_or(generation)) {
             self.bounds.accepted();
         } else {
             self.bounds.rejected(now);
@@ -152,7 +152,7 @@ impl Keeper {
     /// Somebody wants a renewal that no rejection asks for.
     fn order(&mut self, answer: oneshot::Sender<Forced>, now: Moment) {
         let Some(board) = self.board.upgrade() else { return };
-        if board.was_accepted(self.view.generation()) {
+        if board.was_accepted(self.bounds.unproven().unwrap_or(self.view.generation())) {
             self.bounds.accepted();
         }
         let situation = Situation { forced: true, ..self.situation(&board) };

@@ -73,6 +73,8 @@ fn action(rng: &mut Rng, setup: &Setup) -> Action {
         },
         12..=13 => Action::Force { process, subject },
         14..=22 => Action::Replies { reply: reply(rng), times: pick(rng, &[1, 1, 1, 2, 3, 8]) },
+        // What does not last is in the process's own memory, which is never away.
+        23..=26 if !setup.lasting => Action::Die { sessions: false },
         23..=24 => Action::SlowStore { millis: rng.u64(100..8_000), seconds: rng.u64(1..60) },
         25..=26 => Action::BrokenStore { seconds: rng.u64(1..120), takes_effect: rng.bool() },
         27..=29 => Action::Crash { process, down: rng.u64(0..20) },

@@ -88,7 +88,7 @@ impl Keeper {
         self.retry_at = None;
         self.view.trouble = None;
         if std::mem::take(&mut self.view.forcing) {
-            self.bounds.renewed();
+            self.bounds.renewed(self.view.generation());
         }
     }
 

@@ -96,6 +96,18 @@ async fn an_accepted_answer_makes_forced_renewals_free_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_accepted_token_of_a_forced_renewal_speaks_for_those_that_follow_it() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    handle.accepted(generation(2));
+    pass(HOUR).await;
+    let present = handle.generation();
+    assert!(present > generation(2), "renewed in the background");
+    assert!(handle.renewed_after(present, PATIENCE).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_to_an_older_token_frees_nothing() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
