@@ -7,7 +7,7 @@ mod writer;
 use std::io::IsTerminal;
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, FilterFn, ParseError};
+use tracing_subscriber::filter::{FilterExt, FilterFn, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::{Registry, fmt, reload};
@@ -49,7 +49,7 @@ pub enum TelemetryError {
     Thread(#[from] std::io::Error),
 }
 
-type Levels = reload::Handle<EnvFilter, Registry>;
+type Levels = reload::Handle<Targets, Registry>;
 
 /// A running log. Dropping it writes what is still under way.
 pub struct Telemetry {
@@ -78,12 +78,12 @@ pub fn check_level(level: &str) -> Result<(), TelemetryError> {
     parse(level).map(drop)
 }
 
-fn parse(level: &str) -> Result<EnvFilter, TelemetryError> {
+fn parse(level: &str) -> Result<Targets, TelemetryError> {
     let broken = |cause| TelemetryError::Level { level: level.to_owned(), cause };
-    EnvFilter::builder().parse(level).map_err(broken)
+    level.parse().map_err(broken)
 }
 
-fn subscriber<W>(format: Format, colour: bool, levels: EnvFilter, writer: W) -> (impl Subscriber + Send + Sync, Levels)
+fn subscriber<W>(format: Format, colour: bool, levels: Targets, writer: W) -> (impl Subscriber + Send + Sync, Levels)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {

@@ -42,7 +42,7 @@ fn level(node: &Node<'_>, problems: &Problems) -> Option<String> {
     let words = ["off", "error", "warn", "info", "debug", "trace"];
     let one_word = text.chars().all(char::is_alphabetic);
     let known = !one_word || words.contains(&text.to_lowercase().as_str());
-    let parsed = text.parse::<tracing_subscriber::filter::EnvFilter>();
+    let parsed = text.parse::<tracing_subscriber::filter::Targets>();
     if known && parsed.is_ok() && !text.is_empty() {
         return Some(text.to_owned());
     }
