@@ -38,6 +38,12 @@ const HTTP2: &[u8] = b"h2";
 /// more than every five minutes.
 const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
 
+/// A large answer must not wait for the round trips of a small window, nor all answers for a caller that does not read its
+/// own. What h2 takes for a flood of small frames, and ends the connection for, is measured by the connection's window:
+/// with the smallest one a hundred messages of gRPC at once are too many.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
 /// How to reach one base.
 pub(crate) struct Dial {
     target: Uri,
@@ -174,8 +180,7 @@ async fn speak_http1(link: Link, want: Want) -> Result<Sender, Fault> {
 
 async fn speak_http2(link: Link) -> Result<Sender, Fault> {
     let mut http = http2::Builder::new(Local);
-    // A large answer must not wait for the round trips of a small window.
-    http.adaptive_window(true);
+    http.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
     let (sender, mut connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
     let most = Rc::new(Cell::new(connection.current_max_send_streams()));
     let told = most.clone();

@@ -22,6 +22,11 @@ use crate::proxy::sweep::Waiting;
 /// Requests at a time on one connection: as many as servers of gRPC take.
 const STREAMS: u32 = 100;
 
+/// What may be on its way from a caller: of one request, and of all, so that one that the upstream is slow to take does not
+/// stop the others. It measures as well how many small frames h2 takes at once.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
 /// How long a caller that was told to go may take to do so.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -63,6 +68,8 @@ fn builder(limits: &Limits) -> http2::Builder<Local> {
     let mut builder = http2::Builder::new(Local);
     builder
         .auto_date_header(false)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
     builder
