@@ -22,11 +22,11 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use caller::{Calls, call};
-use message::{Draft, Message};
-use rules::{OF_ANSWERS, OF_REQUESTS, Way, differences};
+use message::{Draft, Framing, Message};
+use rules::{Case, OF_ANSWERS, OF_REQUESTS, Way, differences};
 use shapes::{Asks, Says};
 use support::Bearerd;
-use upstream::{Speaks, Upstream};
+use upstream::{BASE, Speaks, Upstream};
 
 /// A combination.
 #[derive(Clone, Copy)]
@@ -38,21 +38,27 @@ struct Row {
 
 impl Row {
     fn all(speaks: Speaks) -> impl Iterator<Item = Self> {
-        let ways = [Calls::Http1, Calls::Http2].map(|calls| Way { calls, speaks });
+        let ways = [Calls::Http10, Calls::Http1, Calls::Http2].map(|calls| Way { calls, speaks });
         let asked = ways.into_iter().flat_map(|way| Asks::ALL.map(|asks| (way, asks)));
+        let only = only();
         let rows = asked.flat_map(|(way, asks)| Says::ALL.map(|says| Self { way, asks, says }));
-        rows.filter(|row| row.is_possible())
+        rows.filter(move |row| row.is_possible() && row.name().contains(&only))
     }
 
-    /// Some things cannot be said in HTTP/2, and what is early needs something to be earlier than.
+    /// Some things cannot be said in every protocol, and what is early needs something to be earlier than.
     fn is_possible(&self) -> bool {
-        let http2 = self.way.calls == Calls::Http2 || self.way.speaks.is_http2();
+        let body = self.asks.draft();
         let expecting = self.asks == Asks::PostExpecting;
-        let early = self.says == Says::Early;
-        let bodyless = matches!(self.asks, Asks::Get | Asks::Head | Asks::PostEmpty);
-        !(http2 && (expecting || self.says.ends()))
-            && !(early && (bodyless || expecting))
-            && !(self.asks == Asks::Head && self.says == Says::UntilClose)
+        let early = self.says == Says::Early && (body.message.body.is_empty() || expecting);
+        // What takes a while meets only what matters to it.
+        let slow = self.asks == Asks::PropfindLittleByLittle
+            && !matches!(self.says, Says::Small | Says::LittleByLittle | Says::ExpiredOnce | Says::ExpiredAlways);
+        match self.way.calls {
+            _ if slow => false,
+            Calls::Http10 => !early && !expecting && !matches!(body.framing, Framing::Chunked(_)),
+            Calls::Http1 => !early,
+            Calls::Http2 => !early && !expecting,
+        }
     }
 
     fn name(&self) -> String {
@@ -70,6 +76,11 @@ impl Row {
     fn door(&self) -> String {
         format!("{:?}-{:?}-{:?}", self.way.calls, self.way.speaks, self.asks).to_ascii_lowercase()
     }
+}
+
+/// `BEARERD_ROWS="Http1 to Http2"` plays only the rows with that in their names.
+fn only() -> String {
+    std::env::var("BEARERD_ROWS").unwrap_or_default()
 }
 
 /// What a call gave: the answer, and each delivery.
@@ -100,7 +111,7 @@ fn configuration(upstreams: &BTreeMap<Speaks, Upstream>) -> String {
             let ca = upstream::certificate();
             doors.entry(row.door()).or_insert_with_key(|name| {
                 format!(
-                    "[upstream.{name}]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"{scheme}://127.0.0.1:{port}\"\n\
+                    "[upstream.{name}]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"{scheme}://127.0.0.1:{port}{BASE}\"\n\
                      protocol = \"{protocol}\"\ntls = {{ ca = {ca:?}, server_name = \"localhost\" }}\n\
                      [upstream.{name}.with]\ntoken_url = \"http://127.0.0.1:{tokens}/token\"\nclient_id = \"matrix\"\n\
                      client_secret = \"matrix\"\nscope = \"{name}\"\n"
@@ -114,7 +125,8 @@ fn configuration(upstreams: &BTreeMap<Speaks, Upstream>) -> String {
 /// What is wrong with a row.
 async fn judge(row: Row, bearerd: &Bearerd, through: &Upstream, straight: &Upstream) -> Vec<String> {
     let port = bearerd.address(&row.door()).port();
-    let made = make(&row, "through", port, through).await;
+    let case = Case { way: row.way, door: port, upstream: through.port, straight: straight.port };
+    let mut made = make(&row, "through", port, through).await;
     let mut plain = make(&row, "straight", straight.port, straight).await;
     let repeats = matches!(row.says, Says::ExpiredOnce | Says::ExpiredAlways) && row.asks.is_kept();
     if row.says == Says::ExpiredOnce && repeats {
@@ -122,13 +134,12 @@ async fn judge(row: Row, bearerd: &Bearerd, through: &Upstream, straight: &Upstr
         plain = make(&row, "straight", straight.port, straight).await;
     }
     let expected = plain.deliveries.last().expect("a delivery");
-    let mut wrong = differences(OF_ANSWERS, row.way, &plain.answer, &made.answer);
+    let mut wrong = differences(OF_ANSWERS, &case, &plain.answer, &made.answer);
+    let tokens: Vec<_> = made.deliveries.iter_mut().map(|delivery| delivery.take("authorization")).collect();
     for delivery in &made.deliveries {
-        wrong.extend(
-            differences(OF_REQUESTS, row.way, expected, delivery).into_iter().map(|it| format!("request: {it}")),
-        );
+        wrong
+            .extend(differences(OF_REQUESTS, &case, expected, delivery).into_iter().map(|it| format!("request: {it}")));
     }
-    let tokens: Vec<_> = made.deliveries.iter().map(|delivery| delivery.clone().take("authorization")).collect();
     let fresh = tokens.iter().all(|lines| matches!(&lines[..], [line] if line.starts_with("Bearer token-")));
     if !fresh || tokens.len() != 1 + usize::from(repeats) || (repeats && tokens[0] == tokens[1]) {
         wrong.push(format!("tokens of the deliveries: {tokens:?}"));
@@ -153,7 +164,8 @@ async fn what_is_sent_through_arrives_as_if_it_were_sent_straight() {
             rows += 1;
         }
     }
-    assert!(rows > 300, "{rows} rows");
+    drop(bearerd);
+    assert!(rows > 300 || !only().is_empty(), "{rows} rows");
     assert!(wrong.is_empty(), "\n{} differences in {rows} rows\n{}", wrong.len(), told(&wrong));
 }
 

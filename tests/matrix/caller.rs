@@ -9,6 +9,7 @@ use crate::message::{Draft, Framing, Message};
 /// What a caller speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Calls {
+    Http10,
     Http1,
     Http2,
 }
@@ -18,22 +19,40 @@ pub async fn call(calls: Calls, port: u16, draft: &Draft) -> Message {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     match calls {
-        Calls::Http1 => call_http1(stream, port, draft).await,
+        Calls::Http10 => call_http1(stream, with_host(draft, port, "HTTP/1.0")).await,
+        Calls::Http1 => call_http1(stream, of_one_connection(with_host(draft, port, "HTTP/1.1"))).await,
         Calls::Http2 => call_http2(stream, port, draft).await,
     }
 }
 
-async fn call_http1(stream: TcpStream, port: u16, draft: &Draft) -> Message {
-    let mut wire = Wire::new(stream);
+fn with_host(draft: &Draft, port: u16, version: &str) -> Draft {
     let mut draft = draft.clone();
+    draft.message = draft.message.of(version);
     draft.message.fields.insert(0, ("Host".into(), format!("127.0.0.1:{port}")));
-    // Trailers come only to who says that it takes them.
-    draft.message.fields.extend([("Connection".into(), "TE".into()), ("TE".into(), "trailers".into())]);
+    draft
+}
+
+/// What must not go further than the next hop; but trailers come only to who says that it takes them.
+fn of_one_connection(mut draft: Draft) -> Draft {
+    draft.message = draft.message.with(&[
+        ("Connection", "TE, X-Hop"),
+        ("TE", "trailers"),
+        ("X-Hop", "1"),
+        ("connection", "keep-alive,x-HOP-too"),
+        ("X-Hop-Too", "2"),
+        ("Keep-Alive", "timeout=5"),
+        ("Proxy-Connection", "keep-alive"),
+    ]);
+    draft
+}
+
+async fn call_http1(stream: TcpStream, draft: Draft) -> Message {
+    let mut wire = Wire::new(stream);
     wire.send(&draft, true).await;
     let mut interim = Vec::new();
     let mut waits = draft.message.field("expect").is_some();
     loop {
-        let mut answer = wire.head(false).await.expect("an answer");
+        let Some(mut answer) = wire.head(false).await else { return Message::new("none", "the connection ended") };
         let status: u16 = answer.start.parse().unwrap();
         if status < 200 {
             interim.push(status);
@@ -50,7 +69,8 @@ async fn call_http1(stream: TcpStream, port: u16, draft: &Draft) -> Message {
 }
 
 async fn call_http2(stream: TcpStream, port: u16, draft: &Draft) -> Message {
-    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let (sender, connection) =
+        h2::client::Builder::new().data_frame_budget(http2::FRAMES).handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let mut request = http2::request_head(draft, &format!("127.0.0.1:{port}"));
     if draft.framing == Framing::Length {
@@ -60,9 +80,12 @@ async fn call_http2(stream: TcpStream, port: u16, draft: &Draft) -> Message {
     let bodyless = draft.message.body.is_empty();
     let (answer, mut stream) = sender.ready().await.unwrap().send_request(request, bodyless).unwrap();
     if !bodyless {
-        http2::send(&mut stream, &draft.message).await;
+        http2::send(&mut stream, draft).await;
     }
-    let (head, mut body) = answer.await.unwrap().into_parts();
+    let (head, mut body) = match answer.await {
+        Ok(answer) => answer.into_parts(),
+        Err(error) => return Message::new("none", &error.to_string()),
+    };
     let mut message = http2::answered(&head);
     http2::read(&mut body, &mut message).await;
     message

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::message::{Draft, Field, Framing, Message};
@@ -11,12 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One end of a connection.
 pub struct Wire<S> {
     stream: S,
-    read: Vec<u8>,
+    read: BytesMut,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, read: Vec::new() }
+        Self { stream, read: BytesMut::with_capacity(1 << 16) }
     }
 
     /// Sends a message; a request that expects to be asked for its body sends only its head.
@@ -46,18 +47,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     async fn more(&mut self) -> bool {
-        let mut bytes = vec![0; 1 << 16];
-        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut bytes)).await.expect("nothing comes");
-        let length = read.unwrap_or(0);
-        self.read.extend_from_slice(&bytes[..length]);
-        length > 0
+        self.read.reserve(1 << 16);
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
+        matches!(read, Ok(Ok(length)) if length > 0)
     }
 
     async fn until(&mut self, end: &[u8]) -> Option<String> {
         loop {
             if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
-                let bytes: Vec<u8> = self.read.drain(..at + end.len()).collect();
-                return Some(String::from_utf8_lossy(&bytes).into_owned());
+                return Some(String::from_utf8_lossy(&self.read.split_to(at + end.len())).into_owned());
             }
             if !self.more().await {
                 return None;
@@ -65,13 +63,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    async fn exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+    async fn exactly(&mut self, length: usize) -> Option<BytesMut> {
         while self.read.len() < length {
             if !self.more().await {
                 return None;
             }
         }
-        Some(self.read.drain(..length).collect())
+        Some(self.read.split_to(length))
     }
 
     /// The next head; `None` where the connection ends before one.
@@ -81,7 +79,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let line = lines.next().unwrap_or_default();
         let mut words = line.splitn(3, ' ');
         let (first, second, third) = (words.next()?, words.next()?, words.next().unwrap_or_default());
-        let mut message = if request { Message::new(first, second) } else { Message::new(second, third) };
+        let message = if request { Message::new(first, second) } else { Message::new(second, third) };
+        let mut message = message.of(if request { third } else { first });
         message.fields = fields(lines);
         Some(message)
     }
@@ -95,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             while let Some(size) = self.until(b"\r\n").await {
                 match usize::from_str_radix(size.trim(), 16).expect("a chunk's size") {
                     0 => break,
-                    size => message.body.extend(self.exactly(size).await.unwrap_or_default()),
+                    size => message.body.extend_from_slice(&self.exactly(size).await.unwrap_or_default()),
                 }
                 self.exactly(2).await;
             }
@@ -106,10 +105,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             message.trailers = fields(lines.iter().map(|line| line.trim_end()));
         } else if let Some(length) = message.field("content-length") {
             let length = length.parse().expect("a length");
-            message.body = self.exactly(length).await.unwrap_or_default();
+            message.body = self.exactly(length).await.unwrap_or_default().to_vec();
         } else if !request {
             while self.more().await {}
-            message.body = std::mem::take(&mut self.read);
+            message.body = self.read.split().to_vec();
         }
     }
 }
@@ -123,8 +122,8 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Field> {
 }
 
 fn head(draft: &Draft, request: bool) -> String {
-    let Message { start, more, fields, body, .. } = &draft.message;
-    let first = if request { format!("{start} {more} HTTP/1.1\r\n") } else { format!("HTTP/1.1 {start} {more}\r\n") };
+    let Message { version, start, more, fields, body, .. } = &draft.message;
+    let first = if request { format!("{start} {more} {version}\r\n") } else { format!("{version} {start} {more}\r\n") };
     let framing = match draft.framing {
         Framing::Length => format!("Content-Length: {}\r\n", body.len()),
         Framing::Chunked(_) => "Transfer-Encoding: chunked\r\n".to_owned(),

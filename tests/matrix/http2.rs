@@ -6,7 +6,10 @@ use bytes::Bytes;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
-use crate::message::{Draft, Field, Message};
+use crate::message::{Draft, Field, Framing, Message};
+
+/// Far more small frames than are sent at once: how many an end bears is its own affair.
+pub const FRAMES: usize = 1 << 30;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,21 +25,31 @@ pub fn fields(map: &HeaderMap) -> Vec<Field> {
     map.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
-/// Sends a body with what flow control lets through, and its trailers.
-pub async fn send(stream: &mut SendStream<Bytes>, message: &Message) {
-    let mut rest = Bytes::from(message.body.clone());
-    while !rest.is_empty() {
-        stream.reserve_capacity(rest.len());
-        let granted = tokio::time::timeout(PATIENCE, std::future::poll_fn(|cx| stream.poll_capacity(cx))).await;
-        let Some(Ok(granted)) = granted.expect("sending hangs") else { return };
-        let last = granted >= rest.len() && message.trailers.is_empty();
-        if stream.send_data(rest.split_to(granted.min(rest.len())), last).is_err() {
+/// Sends a body with what flow control lets through, chunk by chunk where it has chunks, and its trailers.
+pub async fn send(stream: &mut SendStream<Bytes>, draft: &Draft) {
+    let Message { body, trailers, .. } = &draft.message;
+    let size = if let Framing::Chunked(size) = draft.framing { size } else { body.len() };
+    let mut chunks = body.chunks(size.max(1)).peekable();
+    while let Some(chunk) = chunks.next() {
+        let last = chunks.peek().is_none() && trailers.is_empty();
+        if send_data(stream, Bytes::copy_from_slice(chunk), last).await.is_none() {
             return;
         }
     }
-    if !message.trailers.is_empty() {
-        let _ = stream.send_trailers(map(message.trailers.clone()));
+    if !trailers.is_empty() {
+        let _ = stream.send_trailers(map(trailers.clone()));
     }
+}
+
+async fn send_data(stream: &mut SendStream<Bytes>, mut rest: Bytes, last: bool) -> Option<()> {
+    while !rest.is_empty() {
+        stream.reserve_capacity(rest.len());
+        let granted = tokio::time::timeout(PATIENCE, std::future::poll_fn(|cx| stream.poll_capacity(cx))).await;
+        let granted = granted.expect("sending hangs")?.ok()?;
+        let part = rest.split_to(granted.min(rest.len()));
+        stream.send_data(part, last && rest.is_empty()).ok()?;
+    }
+    Some(())
 }
 
 pub async fn read(body: &mut RecvStream, message: &mut Message) {
@@ -68,7 +81,7 @@ pub fn answer_head(message: &Message, length: bool) -> Response<()> {
 
 pub fn asked(head: &http::request::Parts) -> Message {
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
-    let mut message = Message::new(head.method.as_str(), target);
+    let mut message = Message::new(head.method.as_str(), target).of("HTTP/2.0");
     let authority = head.uri.authority().map(ToString::to_string).unwrap_or_default();
     message.fields = fields(&head.headers);
     message.fields.push(("host".into(), authority));
@@ -76,7 +89,7 @@ pub fn asked(head: &http::request::Parts) -> Message {
 }
 
 pub fn answered(head: &http::response::Parts) -> Message {
-    let mut message = Message::new(head.status.as_str(), "");
+    let mut message = Message::new(head.status.as_str(), "").of("HTTP/2.0");
     message.fields = fields(&head.headers);
     message
 }

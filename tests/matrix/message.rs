@@ -6,6 +6,8 @@ pub type Field = (String, String);
 /// What stands before and around a body.
 #[derive(Clone, Default, Debug)]
 pub struct Message {
+    /// As `HTTP/1.1`.
+    pub version: String,
     /// Method or status.
     pub start: String,
     /// Target of a request, reason of an answer.
@@ -38,7 +40,12 @@ pub struct Draft {
 
 impl Message {
     pub fn new(start: &str, more: &str) -> Self {
-        Self { start: start.to_owned(), more: more.to_owned(), ..Self::default() }
+        Self { version: "HTTP/1.1".into(), start: start.to_owned(), more: more.to_owned(), ..Self::default() }
+    }
+
+    pub fn of(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.version);
+        self
     }
 
     pub fn with(mut self, fields: &[(&str, &str)]) -> Self {

@@ -17,6 +17,9 @@ use crate::http2;
 use crate::message::{Draft, Framing, Message};
 use crate::shapes::Says;
 
+/// The path that the API is below, where bearerd calls it.
+pub const BASE: &str = "/base";
+
 /// What an upstream speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Speaks {
@@ -42,9 +45,19 @@ impl Speaks {
 #[derive(Clone)]
 pub struct Upstream {
     pub port: u16,
+    here: String,
     seen: Arc<Mutex<HashMap<String, Vec<Message>>>>,
     tokens: Arc<AtomicUsize>,
 }
+
+/// What must not come further than the next hop.
+const OF_ONE_CONNECTION: &[(&str, &str)] = &[
+    ("Connection", "X-Hop"),
+    ("X-Hop", "1"),
+    ("Keep-Alive", "timeout=50"),
+    ("Proxy-Connection", "keep-alive"),
+    ("Proxy-Authenticate", "Basic realm=\"x\""),
+];
 
 fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "src/proxy/tests/tls", name].iter().collect()
@@ -59,7 +72,8 @@ impl Upstream {
     pub async fn start(speaks: Speaks) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let upstream = Self { port, seen: Arc::default(), tokens: Arc::default() };
+        let here = format!("http{}://127.0.0.1:{port}", if speaks.is_secure() { "s" } else { "" });
+        let upstream = Self { port, here, seen: Arc::default(), tokens: Arc::default() };
         let (serving, acceptor) = (upstream.clone(), acceptor(speaks));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -93,6 +107,12 @@ impl Upstream {
     }
 
     fn answer(&self, asked: &Message) -> (Says, Draft) {
+        let (says, mut draft) = self.wanted(asked);
+        draft.message.fields.iter_mut().for_each(|(_, value)| *value = value.replace("HERE", &self.here));
+        (says, draft)
+    }
+
+    fn wanted(&self, asked: &Message) -> (Says, Draft) {
         if asked.more == "/token" {
             let number = self.tokens.fetch_add(1, Ordering::SeqCst);
             let mut token = Says::Empty.draft(0);
@@ -106,7 +126,17 @@ impl Upstream {
     async fn talk_http1(&self, mut wire: Wire<impl AsyncRead + AsyncWrite + Unpin>) {
         while let Some(mut asked) = wire.head(true).await {
             let (says, mut draft) = self.answer(&asked);
+            draft.message = draft.message.with(OF_ONE_CONNECTION);
             let to_head = asked.start == "HEAD";
+            let old = asked.version == "HTTP/1.0";
+            if old && matches!(draft.framing, Framing::Chunked(_)) {
+                // Neither chunks nor what stands behind them are known there.
+                (draft.framing, draft.message.trailers) = (Framing::Close, Vec::new());
+                draft.message.take("trailer");
+            }
+            if says == Says::Hints && !old {
+                wire.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n").await;
+            }
             if to_head {
                 draft.message.fields.push(("Content-Length".into(), draft.message.body.len().to_string()));
                 (draft.framing, draft.message.trailers) = (Framing::None, Vec::new());
@@ -124,16 +154,20 @@ impl Upstream {
                 wire.send(&draft, false).await;
             }
             wire.flush().await;
-            if says.ends() {
+            if says.ends() || old {
                 return wire.close().await;
             }
         }
     }
 
     async fn talk_http2(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let Ok(mut streams) = h2::server::handshake(stream).await else { return };
+        let mut builder = h2::server::Builder::new();
+        let Ok(mut streams) = builder.data_frame_budget(http2::FRAMES).handshake(stream).await else { return };
         while let Some(Ok((request, mut respond))) = streams.accept().await {
             let this = self.clone();
+            if request.headers().get("x-says").is_some_and(|says| says == "ClosesAfter") {
+                streams.graceful_shutdown();
+            }
             tokio::spawn(async move {
                 let (head, mut body) = request.into_parts();
                 let mut asked = http2::asked(&head);
@@ -157,7 +191,7 @@ async fn reply(respond: &mut h2::server::SendResponse<Bytes>, draft: &Draft, to_
     let bodyless = to_head || (draft.message.body.is_empty() && draft.message.trailers.is_empty());
     let Ok(mut stream) = respond.send_response(head, bodyless) else { return };
     if !bodyless {
-        http2::send(&mut stream, &draft.message).await;
+        http2::send(&mut stream, draft).await;
     }
 }
 
