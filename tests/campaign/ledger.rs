@@ -1,0 +1,119 @@
+//! What the upstream did with each request, and what its caller saw of it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+
+use crate::plan::Plan;
+
+/// What the upstream did with one request.
+#[derive(Default, Debug)]
+pub struct Page {
+    /// How often its token was refused, and nothing done.
+    pub refused: AtomicU8,
+    /// How often it was carried out.
+    pub delivered: AtomicU8,
+    /// How often the connection broke before or under the answer.
+    pub broken: AtomicU8,
+    /// How often the body was another one.
+    pub corrupt: AtomicU8,
+}
+
+/// What a caller saw.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Seen {
+    /// The right answer, whole.
+    Served,
+    /// 401.
+    Refused,
+    /// An answer of bearerd's own.
+    Own(u16, String),
+    /// An answer that broke off.
+    Cut,
+    /// Something that nobody sent.
+    Wrong(String),
+}
+
+pub struct Ledger {
+    pages: Vec<Page>,
+    seen: Mutex<BTreeMap<String, usize>>,
+    faults: Mutex<Vec<String>>,
+}
+
+impl Ledger {
+    pub fn of(requests: usize) -> Self {
+        let pages = std::iter::repeat_with(Page::default).take(requests).collect();
+        Self { pages, seen: Mutex::default(), faults: Mutex::default() }
+    }
+
+    pub fn page(&self, id: usize) -> &Page {
+        &self.pages[id]
+    }
+
+    /// Notes what a caller saw, and what of it must not be.
+    pub fn note(&self, plan: &Plan, seen: &Seen) {
+        let page = self.page(plan.id);
+        let kind = if plan.is_idempotent() { "idempotent" } else { "POST or PATCH" };
+        let broken = if page.broken.load(SeqCst) > 0 { "its connection broke" } else { "met a dead connection" };
+        let text = match seen {
+            Seen::Served => "served".to_owned(),
+            Seen::Refused => "401".to_owned(),
+            Seen::Own(502, code) => format!("502 {code}: {kind}, {broken}"),
+            other => format!("{other:?}"),
+        };
+        *self.seen.lock().unwrap().entry(text).or_default() += 1;
+        if !self.may_be(plan, seen) {
+            self.faults.lock().unwrap().push(format!("{plan:?} saw {seen:?}: {page:?}"));
+        }
+    }
+
+    fn may_be(&self, plan: &Plan, seen: &Seen) -> bool {
+        let page = self.page(plan.id);
+        let broken = page.broken.load(SeqCst) > 0;
+        match seen {
+            Seen::Served => page.delivered.load(SeqCst) > 0,
+            Seen::Refused => !plan.is_kept() && page.refused.load(SeqCst) == 1,
+            // What may be done twice is, once; the rest was perhaps done when its connection broke.
+            Seen::Own(502, code) => code == "upstream-reset" && (broken || !plan.is_idempotent() || !plan.is_kept()),
+            Seen::Cut => broken,
+            Seen::Own(..) | Seen::Wrong(_) => false,
+        }
+    }
+
+    /// All that must not have been.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = self.faults.lock().unwrap().clone();
+        for (id, page) in self.pages.iter().enumerate() {
+            let plan = Plan::of(id);
+            let again = if plan.is_idempotent() { page.broken.load(SeqCst) } else { 0 };
+            if page.delivered.load(SeqCst) > 1 + again {
+                faults.push(format!("{plan:?} was done more than once: {page:?}"));
+            }
+            if page.corrupt.load(SeqCst) > 0 {
+                faults.push(format!("{plan:?} did not arrive intact: {page:?}"));
+            }
+            if page.refused.load(SeqCst) > 2 {
+                faults.push(format!("{plan:?} was repeated more than once: {page:?}"));
+            }
+        }
+        faults
+    }
+
+    /// What happened, for people.
+    pub fn told(&self) -> String {
+        let sum = |count: fn(&Page) -> &AtomicU8| {
+            self.pages.iter().map(|page| u64::from(count(page).load(SeqCst))).sum::<u64>()
+        };
+        let twice = self.pages.iter().filter(|page| page.delivered.load(SeqCst) > 1).count();
+        let mut text = format!(
+            "upstream: {} done ({twice} of them twice, idempotent after a break), {} refused, {} connections broken\n",
+            sum(|page| &page.delivered),
+            sum(|page| &page.refused),
+            sum(|page| &page.broken),
+        );
+        for (what, count) in self.seen.lock().unwrap().iter() {
+            text.push_str(&format!("callers: {count} {what}\n"));
+        }
+        text
+    }
+}
