@@ -53,6 +53,14 @@ fn a_token_of_unknown_life_is_kept_until_something_happens() {
 }
 
 #[test]
+fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
+    for (wish, due) in [(0, 60.0), (59, 60.0), (1800, 1800.0)] {
+        let unknown = Held { life: Life::UntilRejected, ..held(1, Some(wish), 0.5) };
+        assert_eq!(after(unknown, &Policy::default()), Some(due), "{wish}");
+    }
+}
+
+#[test]
 fn a_repeated_token_is_not_asked_for_before_its_end() {
     let repeated = Held { repeated: true, ..held(600, Some(10), 0.0) };
     assert_eq!(after(repeated, &Policy::default()), Some(600.0));

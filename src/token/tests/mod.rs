@@ -1,5 +1,6 @@
 //! The core as a whole on a paused clock: a scripted endpoint on one side, readers on the other, no sockets.
 
+mod adopting;
 pub(crate) mod fake;
 mod forcing;
 mod lifetime;
