@@ -19,6 +19,8 @@ mod guarding;
 mod herd;
 #[path = "integration/lasting.rs"]
 mod lasting;
+#[path = "integration/mutual.rs"]
+mod mutual;
 #[path = "integration/outage.rs"]
 mod outage;
 #[path = "integration/plain.rs"]

@@ -1,11 +1,15 @@
-//! A secret changes under a running proxy.
+//! A secret or a certificate changes under a running proxy.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bearerd::demo::mock::{Api, Kind, Mock, YOUNIUM};
+use tokio::task::JoinSet;
 
-use crate::support::{Bearerd, Door, eventually, get, outside};
+use super::mutual::Mutual;
+use crate::support::{Authority, Bearerd, Door, call, client, eventually, get, outside};
 
 async fn started(mock: &Mock, secret: &Path) -> Bearerd {
     let bearerd = Bearerd::start(Door::to(mock, Api::Younium).file("client_secret", secret).toml()).await;
@@ -61,22 +65,45 @@ async fn a_wrong_new_secret_is_tried_once_and_the_old_token_stays() {
     eventually("the second token is used", || async { token(&bearerd).await == 2 }).await;
 }
 
-#[tokio::test]
-async fn a_mounted_secret_is_seen_to_change_when_kubernetes_swaps_its_link() {
-    let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
-    let mount = |version: &str, value: &str| {
-        std::fs::create_dir(directory.path().join(version)).unwrap();
-        std::fs::write(directory.path().join(version).join("secret"), value).unwrap();
-        symlink(version, directory.path().join("..next")).unwrap();
-        std::fs::rename(directory.path().join("..next"), directory.path().join("..data")).unwrap();
-    };
-    mount("..1", YOUNIUM.secret);
-    symlink("..data/secret", directory.path().join("secret")).unwrap();
-    let bearerd = started(&mock, &directory.path().join("secret")).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mounted_secret_is_seen_to_change_under_load_when_kubernetes_swaps_its_link() {
+    let (mock, mount) = (outside().await, Mount::new(&["secret"]));
+    mount.swap("1", &[YOUNIUM.secret]);
+    let bearerd = started(&mock, &mount.file("secret")).await;
+    let load = Load::start(&bearerd.url("younium", "/echo"));
     mock.younium().accept_secret("canary-of-the-same-length-as-before");
-    mount("..2", "canary-of-the-same-length-as-before");
+    mount.swap("2", &["canary-of-the-same-length-as-before"]);
     eventually("the second token is used", || async { token(&bearerd).await == 2 }).await;
+    load.end().await;
     assert_eq!(mock.count(Api::Younium, Kind::Login), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_certificate_that_is_swapped_under_load_serves_logins_and_calls_with_none_lost() {
+    if !Authority::is_possible("a client certificate is swapped") {
+        return;
+    }
+    let (authority, mount) = (Authority::new(), Mount::new(&["cert", "key"]));
+    let swap = |name: &str| {
+        authority.issue(name);
+        let [cert, key] = ["pem", "key"].map(|it| std::fs::read_to_string(authority.path(&format!("{name}.{it}"))));
+        mount.swap(name, &[&cert.unwrap(), &key.unwrap()]);
+    };
+    swap("first");
+    let api = Mutual::start(&authority).await;
+    let [ca, cert, key] = [authority.path("ca.pem").into(), mount.file("cert"), mount.file("key")];
+    let door = Door::new("crm", "oauth2").text("url", &api.url).with("token_url", &format!("{}/token", api.url));
+    let door = door.with("client_id", "id").with("client_secret", "secret");
+    let door = door.key("tls", &format!("{{ ca = {ca:?}, cert = {cert:?}, key = {key:?} }}"));
+    let bearerd = Bearerd::start(door.toml()).await;
+    bearerd.ready().await;
+    let url = bearerd.url("crm", "/");
+    assert_eq!(get(&url).await.text(), "first");
+    let load = Load::start(&url);
+    swap("second");
+    eventually("the second certificate is shown", || async { get(&url).await.text() == "second" }).await;
+    load.end().await;
+    assert_eq!(api.logins(), ["first", "second"]);
 }
 
 #[tokio::test]
@@ -90,4 +117,59 @@ async fn refused_credentials_are_tried_at_once_when_the_secret_changes() {
     // The hold would have been a minute.
     bearerd.in_state("younium", "fresh").await;
     assert_eq!(token(&bearerd).await, 1);
+}
+
+/// Files as Kubernetes mounts them: links through a link that is replaced.
+struct Mount(tempfile::TempDir, Vec<&'static str>);
+
+impl Mount {
+    fn new(files: &[&'static str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for file in files {
+            symlink(format!("..data/{file}"), directory.path().join(file)).unwrap();
+        }
+        Self(directory, files.to_vec())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn swap(&self, version: &str, contents: &[&str]) {
+        let version = format!("..{version}");
+        std::fs::create_dir(self.file(&version)).unwrap();
+        for (file, content) in self.1.iter().zip(contents) {
+            std::fs::write(self.file(&version).join(file), content).unwrap();
+        }
+        symlink(version, self.file("..next")).unwrap();
+        std::fs::rename(self.file("..next"), self.file("..data")).unwrap();
+    }
+}
+
+/// Callers who call all the time, until they are told to stop; all calls must succeed.
+struct Load(Arc<AtomicBool>, JoinSet<usize>);
+
+impl Load {
+    fn start(url: &str) -> Self {
+        let (over, client) = (Arc::new(AtomicBool::new(false)), client());
+        let caller = |_| {
+            let (over, client, url) = (Arc::clone(&over), client.clone(), url.to_owned());
+            async move {
+                let mut calls = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let answer = call(client.get(&url)).await;
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                    calls += 1;
+                }
+                calls
+            }
+        };
+        let callers = (0..4).map(caller).collect();
+        Self(over, callers)
+    }
+
+    async fn end(self) {
+        self.0.store(true, Ordering::Relaxed);
+        assert!(self.1.join_all().await.into_iter().sum::<usize>() > 0);
+    }
 }

@@ -1,26 +1,10 @@
 //! A Redis that wants TLS and a user.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use bearerd::demo::mock::{Api, Kind};
 
-use crate::support::{Bearerd, Door, Redis, outside, table};
-
-fn openssl(directory: &Path, arguments: &str) {
-    let mut command = Command::new("openssl");
-    command.current_dir(directory).args(arguments.split_whitespace()).stderr(Stdio::null());
-    assert!(command.status().unwrap().success(), "openssl {arguments}");
-}
-
-fn certificates(directory: &Path) {
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(directory, &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=ca"));
-    openssl(directory, &format!("req {key} -keyout redis.key -out redis.csr -subj /CN=localhost"));
-    fs::write(directory.join("ext"), "subjectAltName=DNS:localhost\n").unwrap();
-    openssl(directory, "x509 -req -in redis.csr -CA ca.pem -CAkey ca.key -days 2 -extfile ext -out redis.pem");
-}
+use crate::support::{Authority, Bearerd, Door, Redis, outside, table};
 
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -28,12 +12,12 @@ fn free_port() -> u16 {
 
 #[tokio::test]
 async fn tls_and_a_user_with_no_more_rights_than_needed_will_do() {
-    if !Redis::is_here("Redis with TLS") || Command::new("openssl").arg("version").output().is_err() {
+    if !Redis::is_here("Redis with TLS") || !Authority::is_possible("Redis with TLS") {
         return;
     }
-    let (mock, files, port) = (outside().await, tempfile::tempdir().unwrap(), free_port());
-    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
-    certificates(files.path());
+    let (mock, authority, port) = (outside().await, Authority::new(), free_port());
+    let path = |name: &str| authority.path(name);
+    authority.issue("redis");
     let rights = "~bearerd:* &bearerd:* +hget +hset +set +get +del +pexpire +eval +publish +subscribe +ping";
     fs::write(path("users.acl"), format!("user default off\nuser proxy on >p@ss:word {rights}\n")).unwrap();
     let (port_text, users) = (port.to_string(), path("users.acl"));

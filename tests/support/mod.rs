@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses its part")]
 
 mod caller;
+mod certificates;
 mod door;
 mod process;
 mod redis;
@@ -18,6 +19,7 @@ use bearerd::demo::mock::Mock;
 use serde_json::Value;
 
 pub use caller::{Answer, Wire, call, client, get, post, problem};
+pub use certificates::Authority;
 pub use door::Door;
 pub use process::{Log, Process, command};
 pub use redis::{Redis, table};
