@@ -1,8 +1,9 @@
 //! What many users cost: memory for each, instructions to find one, CPU while none does anything.
 //!
-//! `cargo bench --bench subjects` prints the table for 100 to 100,000 subjects; each size runs in a process of its own,
-//! because an allocator gives little back. Under `valgrind --tool=callgrind --toggle-collect='*warm_lookup*'` the
-//! argument `lookup` gives the instructions of a thousand look-ups.
+//! `cargo bench --bench subjects` prints the table for 100 to 100,000 subjects; each figure comes from a process of its
+//! own, because an allocator gives little back. The instructions of a look-up are counted by valgrind's callgrind, if it
+//! is installed: the slope between two numbers of look-ups, so that what is there once does not count.
+//! `cargo bench --bench subjects -- lookups 1000` counts those alone.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 mod scene;
@@ -13,14 +14,18 @@ use std::time::{Duration, Instant};
 use scene::{Scene, TOKEN, warm_lookup};
 
 const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
-const IDLE: Duration = Duration::from_secs(5);
+/// As long as the pool's longest nap, so that one is in it.
+const IDLE: Duration = Duration::from_secs(60);
+/// Few and many look-ups, whose difference counts.
+const TIMES: [usize; 2] = [1_000, 11_000];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["lookup"] => lookup(),
+        ["lookups", size] => println!("{}", instructions(size)),
         [size, "cold"] => runtime().block_on(cold(size.parse().unwrap())),
-        [size] => runtime().block_on(row(size.parse().unwrap())),
+        [size, "warm"] => runtime().block_on(warm(size.parse().unwrap())),
+        [size, times] => runtime().block_on(lookups(size.parse().unwrap(), times.parse().unwrap())),
         _ => table(),
     }
 }
@@ -31,20 +36,39 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn table() {
     println!(
-        "Bytes for each subject, in all and beyond its token of {TOKEN}. A subject that was used within the last minute has"
+        "Bytes are for each subject beyond its token of {TOKEN}: warm, that was used within the last minute and has its"
     );
-    println!("its token rendered as a header too, which is a second copy.\n");
-    println!("| subjects | warm | beyond two | cold | beyond one | to open | CPU while idle | look-up |");
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
-    for size in SIZES {
-        let own = std::env::current_exe().unwrap();
-        for kind in [None, Some("cold")] {
-            assert!(Command::new(&own).arg(size.to_string()).args(kind).status().unwrap().success());
-        }
+    println!("token rendered as a header too (a second copy, not counted either), and cold.\n");
+    println!("| subjects | bytes, warm | bytes, cold | to open | CPU of all while idle | look-up | instructions |");
+    println!("|---:|---:|---:|---:|---:|---:|---:|");
+    for size in SIZES.map(|size| size.to_string()) {
+        let (warm, cold) = (of_own(&[&size, "warm"]), of_own(&[&size, "cold"]));
+        let (bytes, rest) = warm.split_once(' ').unwrap();
+        println!("| {size} | {bytes} | {cold} | {rest} | {} |", instructions(&size));
     }
 }
 
-async fn row(size: usize) {
+/// What this program prints with these arguments.
+fn of_own(arguments: &[&str]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The instructions of one look-up among so many subjects.
+fn instructions(size: &str) -> String {
+    let [few, many] = TIMES.map(|times| {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*warm_lookup*"]);
+        let output = valgrind.arg(std::env::current_exe().unwrap()).args([size, &times.to_string()]).output().ok()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.lines().find_map(|line| line.split_once("Collected : ")?.1.parse::<usize>().ok())
+    });
+    let slope = |few, many: usize| (many - few) / (TIMES[1] - TIMES[0]);
+    few.zip(many).map_or("no valgrind".to_owned(), |(few, many)| slope(few, many).to_string())
+}
+
+async fn warm(size: usize) {
     let mut scene = Scene::new(size);
     // The first ones pay for what is there once.
     scene.open(10, false).await;
@@ -53,13 +77,12 @@ async fn row(size: usize) {
     let (opening, grown) = (started.elapsed(), memory() - before);
     let working = cpu();
     tokio::time::sleep(IDLE).await;
-    let idle = (cpu() - working).as_secs_f64() / IDLE.as_secs_f64();
+    let idle = (cpu() - working).as_micros();
     let (rounds, started) = (100_000, Instant::now());
     warm_lookup(&mut scene, rounds);
     let lookup = started.elapsed().as_nanos() / rounds as u128;
-    let (each, micros) = (grown / size, opening.as_micros() / size as u128);
-    let (beyond, idle) = (each.saturating_sub(2 * TOKEN), idle * 100.0);
-    println!("| {size} | {each} | {beyond} | | | {micros} µs | {idle:.2} % | {lookup} ns |");
+    let (beyond, opening) = ((grown / size).saturating_sub(2 * TOKEN), opening.as_micros() / size as u128);
+    println!("{beyond} {opening} µs | {idle} µs in {} s | {lookup} ns", IDLE.as_secs());
 }
 
 async fn cold(size: usize) {
@@ -67,16 +90,13 @@ async fn cold(size: usize) {
     scene.open(10, true).await;
     let before = memory();
     scene.open(size, true).await;
-    let each = (memory() - before) / size;
-    println!("| {size} | | | {each} | {} | | | |", each.saturating_sub(TOKEN));
+    println!("{}", ((memory() - before) / size).saturating_sub(TOKEN));
 }
 
-fn lookup() {
-    runtime().block_on(async {
-        let mut scene = Scene::new(1_000);
-        scene.open(1_000, false).await;
-        warm_lookup(&mut scene, 1_000);
-    });
+async fn lookups(size: usize, times: usize) {
+    let mut scene = Scene::new(size);
+    scene.open(size, false).await;
+    warm_lookup(&mut scene, times);
 }
 
 /// Private bytes of this process.
@@ -86,10 +106,8 @@ fn memory() -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// CPU time of this process, user and system, in ticks of 10 ms.
+/// CPU time of this process, which has one thread.
 fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
+    let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    Duration::from_nanos(schedule.split_whitespace().next().unwrap().parse().unwrap())
 }

@@ -130,7 +130,8 @@ fn name(number: usize) -> String {
 #[inline(never)]
 pub(crate) fn warm_lookup(scene: &mut Scene, times: usize) {
     let now = scene.clock.now();
-    let names: Vec<String> = (0..1000.min(scene.subjects.len())).map(name).collect();
+    let held = scene.subjects.len();
+    let names: Vec<String> = (0..held).step_by(held.div_ceil(1_000)).map(name).collect();
     for name in names.iter().cycle().take(times) {
         let held = scene.subjects.get(name, now).unwrap();
         let (handle, kept) = (held.token.clone(), Rc::clone(&held.kept));
