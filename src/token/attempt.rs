@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::grant::{Generation, Grant, Token};
+use super::ledger::Ledger;
 use super::pool::TokenSpec;
 use super::source::{Ask, MintError, Outcome, Step};
 use super::store::{Lease, Store, StoreError, Stored};
@@ -15,7 +16,7 @@ const CALL: Duration = Duration::from_secs(10);
 /// An attempt, and what it learns on its way.
 pub(super) struct Attempt {
     pub(super) spec: TokenSpec,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<Ledger>,
     pub(super) clock: SharedClock,
     /// The newest grant that is known.
     pub(super) previous: Option<Grant>,
@@ -33,8 +34,6 @@ pub(super) struct Attempt {
     pub(super) requested: Option<Moment>,
     /// A rejection asks for it.
     pub(super) forced: bool,
-    /// The newest grant could not be saved.
-    pub(super) unsaved: bool,
 }
 
 /// How it ended.
@@ -129,7 +128,7 @@ impl Attempt {
         if !serves || !self.is_newer(stored) {
             return None;
         }
-        (self.rejected, self.spent, self.marked, self.unsaved) = (rejected, false, false, false);
+        (self.rejected, self.spent, self.marked) = (rejected, false, false);
         // Of the time before our own start nobody knows who accepted the token since.
         self.forced = stored.forced && self.previous.is_some();
         self.number = stored.number;
@@ -140,7 +139,7 @@ impl Attempt {
     /// The same under the lease, where a newer grant is taken over even if its token does not serve.
     fn take_over(&mut self, kept: Option<&Stored>) -> Option<Grant> {
         // The store lost what it had, and maybe what came after it: our refresh token may not be the newest.
-        self.spent |= kept.map_or(0, |stored| stored.number) < self.number && !self.unsaved;
+        self.spent |= kept.map_or(0, |stored| stored.number) < self.number;
         let stored = kept?;
         if let Some(grant) = self.adopt(stored) {
             return Some(grant);
@@ -152,8 +151,8 @@ impl Attempt {
             self.previous = Some(stored.grant.clone());
         }
         self.number = self.number.max(stored.number);
-        // Whoever set the mark did not live to save the reply: the refresh token may be gone already. A mark on an
-        // older one than ours, which could not be saved yet, says nothing of ours.
+        // Whoever set the mark did not live to save the reply: the refresh token may be gone already. A mark on another
+        // one says nothing of ours.
         self.spent |= stored.refresh_sent && !self.marked && self.is_ours(stored);
         None
     }
@@ -185,7 +184,7 @@ impl Attempt {
 
     /// A refresh; a refresh token that turns out dead is followed by one login.
     async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, End> {
-        let can_login = self.spec.source.can_login();
+        let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
         if let Err(error) = self.mark(turn).await {
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
@@ -207,7 +206,7 @@ impl Attempt {
             self.spent = true;
             return self.ask(Step::Login).await.map_err(End::Failed);
         }
-        if error.outcome == Outcome::Connect {
+        if error.outcome == Outcome::Connect && !sent_before {
             self.unmark(turn).await;
         }
         Err(End::Failed(error))
@@ -250,14 +249,21 @@ impl Attempt {
 
     /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
     async fn save(&mut self, grant: Grant, turn: Turn) -> End {
-        self.number = self.number.max(self.generation.0) + 1;
+        // Without a lease nobody told us of a sibling's grant that is not saved either.
+        let unsaved = self.store.unsaved(&self.spec.store_key).map_or(0, |unsaved| unsaved.number);
+        self.number = self.number.max(self.generation.0).max(unsaved) + 1;
         let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false, forced: self.forced };
         let saved = match turn {
             Ok(mut lease) => lease.save(&stored).await,
             Err(error) => Err(error),
         };
-        let said = std::mem::replace(&mut self.unsaved, saved.is_err());
-        let Err(error) = saved else { return End::Minted(grant) };
+        let key = &self.spec.store_key.clone();
+        let said = self.store.lacks(key);
+        let Err(error) = saved else {
+            self.store.forget(key, self.number);
+            return End::Minted(grant);
+        };
+        self.store.remember(key, stored);
         if let Some(others) = self.look().await {
             return End::Adopted(others);
         }
@@ -267,21 +273,14 @@ impl Attempt {
         End::Minted(grant)
     }
 
-    /// Saves a grant that could not be saved when it came, or gives back the newer one that the store has by now. One
-    /// that is there after all may be marked as sent, and stays so.
+    /// Saves a grant that could not be saved when it came, or gives back what the store has instead by now.
     pub(super) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
-        let Some(grant) = self.previous.clone() else { return Ok(None) };
-        let mut leased = self.store.lease(&self.spec.store_key).await?;
-        let kept = leased.kept.take();
-        if kept.as_ref().is_some_and(|stored| self.is_ours(stored)) {
-            return Ok(None);
-        }
-        let newer = kept.filter(|stored| self.is_newer(stored));
-        if newer.is_none() {
-            let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
-            leased.lease.save(&stored).await?;
-        }
-        Ok(newer)
+        let key = &self.spec.store_key;
+        let mut leased = self.store.lease(key).await?;
+        let Some(unsaved) = self.store.unsaved(key) else { return Ok(leased.kept) };
+        leased.lease.save(&unsaved).await?;
+        self.store.forget(key, unsaved.number);
+        Ok(None)
     }
 }
 

@@ -112,6 +112,16 @@ impl Keeper {
         self.grant.as_ref().is_some_and(|grant| grant.access == *access)
     }
 
+    /// Which grant of its name in the store it has.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether it would take this grant over, if the store had it. A changed secret looks for one of its own.
+    pub(super) fn may_adopt(&self, number: u64) -> bool {
+        !self.spec.prove && self.number < number
+    }
+
     /// Whether its grant is worth revoking.
     pub(super) fn is_live(&self, now: Moment) -> bool {
         let renewable = self.grant.as_ref().is_some_and(|grant| grant.refresh.is_some());
@@ -239,7 +249,7 @@ impl Keeper {
         self.attempt(context)
     }
 
-    fn attempt(&self, context: &Context) -> Attempt {
+    pub(super) fn attempt(&self, context: &Context) -> Attempt {
         Attempt {
             spec: self.spec.clone(),
             store: Arc::clone(&context.store),
@@ -252,7 +262,6 @@ impl Keeper {
             marked: self.marked,
             requested: None,
             forced: self.view.forcing,
-            unsaved: self.save_at.is_some(),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod handle;
 mod keeper;
 pub mod key;
+mod ledger;
 mod owner;
 pub mod patch;
 pub mod plan;

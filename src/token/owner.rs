@@ -14,10 +14,12 @@ use super::complaints::Complaints;
 use super::grant::Grant;
 use super::keeper::{Job, Keeper};
 use super::key::StoreKey;
+use super::ledger::Ledger;
 use super::pool::{Registry, TokenSpec};
 use super::source::Outcome;
 use super::store::{Change, Store, Stored};
 use crate::clock::{Moment, SharedClock};
+use crate::secret::Secret;
 
 /// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
@@ -29,7 +31,7 @@ const REVOCATION: Duration = Duration::from_secs(10);
 /// What keepers plan with.
 pub(super) struct Context {
     pub(super) clock: SharedClock,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<Ledger>,
     pub(super) random: fastrand::Rng,
     pub(super) complaints: Complaints,
 }
@@ -208,11 +210,32 @@ impl Owner {
         if others.peek().is_none() {
             self.context.store.retire(key);
         }
-        let in_use = keeper.grant().is_some_and(|ours| others.any(|other| other.holds(&ours.access)));
+        let number = keeper.number();
+        let uses = |other: &Keeper, access: &Secret| other.holds(access) || other.may_adopt(number);
+        let in_use = keeper.grant().is_some_and(|ours| others.any(|other| uses(other, &ours.access)));
         drop(others);
+        self.save_last(id, &keeper);
         if !in_use {
             self.revoke(id, &keeper, REVOCATION);
         }
+    }
+
+    /// What the store lacks is offered to it once more; siblings know of it and will offer it again.
+    fn save_last(&mut self, id: KeeperId, keeper: &Keeper) {
+        let key = keeper.spec().store_key.clone();
+        let alone = self.of_name(&key).next().is_none();
+        if !self.context.store.lacks(&key) {
+            return;
+        }
+        let (store, attempt, number) =
+            (Arc::clone(&self.context.store), keeper.attempt(&self.context), keeper.number());
+        self.jobs.spawn(async move {
+            let saved = attempt.save_again().await.is_ok();
+            if alone {
+                store.forget(&key, number);
+            }
+            (id, Done::Saved(saved))
+        });
     }
 
     /// The keepers of a name in the store.

@@ -10,6 +10,7 @@ use super::board::{Board, KeeperId};
 use super::complaints::Complaints;
 use super::handle::TokenHandle;
 use super::key::{Recipe, StoreKey, Subject, TokenKey};
+use super::ledger::Ledger;
 use super::owner::{Command, Context, Owner};
 use super::plan::Policy;
 use super::source::Source;
@@ -53,6 +54,7 @@ impl TokenPool {
             }
         }));
         let registry = Arc::new(Registry::default());
+        let store = Arc::new(Ledger::new(store));
         let context = Context { clock: Arc::clone(&clock), store, random, complaints: Complaints::default() };
         tokio::spawn(Owner::new(context, Arc::clone(&registry), heard).run());
         Self { registry, commands, clock }

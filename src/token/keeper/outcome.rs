@@ -25,9 +25,7 @@ impl Keeper {
         self.view.running = false;
         self.last_request = self.last_request.max(attempt.requested);
         (self.spent, self.marked, self.number) = (attempt.spent, attempt.marked, attempt.number);
-        if attempt.unsaved || matches!(end, End::Minted(_) | End::Adopted(_)) {
-            self.save_at = attempt.unsaved.then_some(now + SAVE_AGAIN);
-        }
+        self.save_at = context.store.lacks(&self.spec.store_key).then_some(now + SAVE_AGAIN);
         if let Some(board) = self.board.upgrade().filter(|_| self.spec.policy.while_used) {
             board.forget_use();
         }
@@ -89,6 +87,10 @@ impl Keeper {
         self.view.trouble = None;
         if std::mem::take(&mut self.view.forcing) {
             self.bounds.renewed(self.view.generation());
+            if self.rejected {
+                // The server repeated the token that was rejected: nobody need send it to know that it was in vain.
+                self.bounds.rejected(context.clock.now());
+            }
         }
     }
 

@@ -108,6 +108,15 @@ async fn an_accepted_token_of_a_forced_renewal_speaks_for_those_that_follow_it()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_forced_renewal_that_repeats_the_rejected_token_was_in_vain() {
+    let world = World::new(|_, call| answer(Ok(grant(1, call.at, HOUR))));
+    let handle = world.opened().await;
+    assert_eq!(handle.renewed_after(generation(1), PATIENCE).await, None);
+    let Forced::TooSoon(wait) = handle.force().await else { panic!("it was asked for again at once") };
+    assert_eq!((wait, world.source.count()), (seconds(30), 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_to_an_older_token_frees_nothing() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;

@@ -7,6 +7,7 @@ mod lifetime;
 mod marks;
 mod refreshing;
 mod renewing;
+mod siblings;
 mod size;
 mod storing;
 mod waiting;

@@ -97,6 +97,19 @@ async fn without_a_connection_the_mark_is_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_mark_of_an_earlier_refresh_stays_when_the_next_finds_no_connection() {
+    let world = World::new(|number, call| match number {
+        1 => answer(Ok(rotating(1, call.at, HOUR))),
+        2 => answer(Err(error(Outcome::Status))),
+        _ => answer(Err(error(Outcome::Connect))),
+    });
+    let handle = world.opened().await;
+    handle.rejected(generation(1));
+    pass(seconds(15)).await;
+    assert!(world.source.count() > 2 && world.store.log()[1..].iter().all(|what| *what == "mark"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_newer_token_in_the_store_is_adopted_instead_of_asking() {
     let world = rotates();
     let handle = world.opened().await;

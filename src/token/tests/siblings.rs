@@ -1,0 +1,68 @@
+//! Two keepers of one name, with an old and a new secret: what one of them knows, the other must act on.
+
+use super::*;
+use crate::token::fake::rotating;
+
+fn proving(world: &World, secret: &str) -> TokenSpec {
+    TokenSpec { prove: true, ..world.spec(secret) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_could_not_be_saved_is_the_one_that_a_sibling_sends() {
+    let script = |number: usize, call: &Call| answer(Ok(rotating(number, call.at, HOUR)));
+    let world = World::shaped(|source| source.login = false, script);
+    let old = world.opened().await;
+    world.store.moods.slow.store(1, Ordering::Relaxed);
+    old.rejected(generation(1));
+    pass(Duration::from_millis(3_050)).await;
+    assert_eq!(world.source.count(), 2, "the refresh is under way, and its mark saved");
+    world.store.set_away(true);
+    pass(seconds(3)).await;
+    assert_eq!(world.current(&old), Some("t2".to_owned()));
+    world.store.set_away(false);
+    let new = world.pool.open(proving(&world, "changed"));
+    pass(seconds(8)).await;
+    assert_eq!(world.source.calls()[2].refresh.as_deref(), Some("r2"), "not r1, which the store has marked as sent");
+    drop(new);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_whose_saving_is_under_way_still_counts_as_unsaved() {
+    let world = World::new(|number, call| answer(Ok(rotating(number, call.at, seconds(60)))));
+    let handle = world.opened().await;
+    world.store.set_away(true);
+    pass(seconds(62)).await;
+    assert_eq!((world.source.count(), handle.generation()), (2, generation(2)), "a login at the end of the first");
+    world.store.moods.slow.store(25, Ordering::Relaxed);
+    world.store.set_away(false);
+    pass(seconds(120)).await;
+    assert_eq!(world.source.calls()[2].refresh.as_deref(), Some("r2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_retiring_keeper_could_not_save_is_offered_to_the_store_once_more() {
+    let world = World::new(|number, call| answer(Ok(rotating(number, call.at, HOUR))));
+    world.store.lasts.store(true, Ordering::Relaxed);
+    world.store.set_away(true);
+    let handle = world.opened().await;
+    world.store.set_away(false);
+    drop(handle);
+    pass(seconds(1)).await;
+    assert_eq!(world.store.log(), ["retire", "save"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_a_sibling_will_find_in_the_store_is_not_revoked() {
+    let script = |number: usize, call: &Call| answer(Ok(rotating(number, call.at, HOUR)));
+    let world = World::shaped(|source| source.revokes = true, script);
+    let old = world.opened().await;
+    let new = world.pool.open(proving(&world, "changed"));
+    assert_eq!(name(&new.usable(PATIENCE).await.unwrap()), "t2");
+    drop(new);
+    pass(seconds(1)).await;
+    assert_eq!(world.source.revoked().len(), 0, "the old keeper's next look finds it");
+    pass(HOUR).await;
+    drop(old);
+    pass(seconds(1)).await;
+    assert_eq!(world.source.revoked().len(), 1);
+}
