@@ -63,10 +63,12 @@ pub enum Event {
     Leased {
         run: u32,
         subject: u32,
+        lease: u64,
     },
     GaveBack {
         run: u32,
         subject: u32,
+        lease: u64,
     },
     /// A grant was saved, or the store said that it could not be.
     Saved {

@@ -197,6 +197,7 @@ impl Stage {
             self.come_due(due);
         }
         (0..self.processes.len()).for_each(|process| self.start(process));
+        self.processes.iter().flatten().for_each(|process| process.life.clock.set_wall_right());
         let mut state = self.world.state();
         state.replies.clear();
         state.healed = true;

@@ -152,9 +152,9 @@ impl Store for SimStore {
             self.tell(key, &kept);
             let (kept, fence) = (kept?, leased?);
             let (run, subject) = (self.0.run, subject(key));
-            self.0.log(Event::Leased { run, subject });
+            self.0.log(Event::Leased { run, subject, lease: fence });
             if self.0.world.breaks(Mutation::GivesLeaseBack) {
-                self.0.log(Event::GaveBack { run, subject });
+                self.0.log(Event::GaveBack { run, subject, lease: fence });
             }
             let lease = Box::new(SimLease { store: self.clone(), key: key.clone(), fence });
             self.way().await;
@@ -217,10 +217,10 @@ impl Lease for SimLease {
 impl Drop for SimLease {
     fn drop(&mut self) {
         let life = &self.store.0;
+        life.log(Event::GaveBack { run: life.run, subject: subject(&self.key), lease: self.fence });
         if life.is_over() || self.is_lost() {
             return;
         }
-        life.log(Event::GaveBack { run: life.run, subject: subject(&self.key) });
         let place = self.store.place(&self.key);
         if let Some(holder) = life.world.state().holders.get_mut(&place) {
             holder.held = None;

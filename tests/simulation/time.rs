@@ -49,6 +49,10 @@ impl MachineClock {
         self.skew.fetch_add(seconds, Ordering::Relaxed);
     }
 
+    pub fn set_wall_right(&self) {
+        self.skew.store(0, Ordering::Relaxed);
+    }
+
     /// A moment of this machine as time of the world.
     pub fn in_world(&self, moment: Moment) -> Duration {
         moment.since_start().saturating_sub(self.up)

@@ -26,7 +26,8 @@ struct Knowledge {
     /// Names whose refresh token another may have used up.
     marked: BTreeSet<(u32, u32)>,
     dead: BTreeSet<Owner>,
-    owners: BTreeSet<Owner>,
+    /// Who sent a refresh token last.
+    sent_by: BTreeMap<String, Owner>,
     proved: BTreeSet<Owner>,
     /// The secret that a run began with.
     first: BTreeMap<u32, u32>,
@@ -59,13 +60,23 @@ impl Knowledge {
         // A store that lost what it had cannot say which refresh token is the newest.
         let emptied = self.found.get(&name) == Some(&Found::Nothing);
         let none = emptied || self.refresh.get(&owner).map_or(!stored, Option::is_none);
-        unproved || none || self.failed.contains(&name) || self.marked.contains(&name) || self.dead.contains(&owner)
+        // The owners of a process with an old and a new secret do not tell each other what they sent.
+        let siblings = match self.found.get(&name) {
+            Some(Found::Grant { refresh: Some(token), mark: true, .. }) => self.sent_by.get(token) != Some(&owner),
+            _ => false,
+        };
+        unproved
+            || none
+            || siblings
+            || self.failed.contains(&name)
+            || self.marked.contains(&name)
+            || self.dead.contains(&owner)
     }
 
     fn learn(&mut self, event: &Event) {
         match event {
             Event::Started { run, secret, .. } => drop(self.first.insert(*run, *secret)),
-            Event::Sent { owner, .. } => drop(self.owners.insert(*owner)),
+            Event::Sent { owner, refresh: Some(refresh), .. } => drop(self.sent_by.insert(refresh.clone(), *owner)),
             Event::Loaded { run, subject, found } => self.load(*run, *subject, found),
             Event::Saved { run, subject, mark, ok, .. } => {
                 if *mark && *ok {
@@ -93,9 +104,7 @@ impl Knowledge {
                     let ours = self.refresh.iter_mut().filter(|(owner, _)| (owner.run, owner.subject) == name);
                     ours.for_each(|(_, known)| *known = None);
                 }
-                // The owners of a process with an old and a new secret do not tell each other.
-                let alone = self.owners.iter().filter(|owner| (owner.run, owner.subject) == name).count() < 2;
-                if *mark && !(alone && self.marked_by.get(&subject) == Some(&run)) {
+                if *mark && self.marked_by.get(&subject) != Some(&run) {
                     self.marked.insert(name);
                 }
             }

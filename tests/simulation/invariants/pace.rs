@@ -71,7 +71,11 @@ fn held(run: &Run) -> Result<(), String> {
             if request.is_useful() {
                 refused = 0;
             }
-            let End::Failed { outcome, retry_after, .. } = &end.how else { continue };
+            let disturbed = is_disturbed(run, request.owner, end.place, next.place);
+            let End::Failed { outcome, retry_after, .. } = &end.how else {
+                refused = if disturbed { 0 } else { refused };
+                continue;
+            };
             if request.is_dead_refresh(run) {
                 continue;
             }
@@ -80,7 +84,7 @@ fn held(run: &Run) -> Result<(), String> {
                 wait = wait.max((HOLD * 2_u32.pow(refused)).min(LONGEST_HOLD));
                 refused = (refused + 1).min(8);
             }
-            if is_disturbed(run, request.owner, end.place, next.place) {
+            if disturbed {
                 refused = 0;
             } else if next.sent < end.at + wait {
                 return fail(format!("{request:?} was followed at {:?} instead of after {wait:?}", next.sent));

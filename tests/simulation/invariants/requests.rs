@@ -1,6 +1,6 @@
 //! Which token requests are made at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Invariant, Request, fail, requests};
@@ -53,12 +53,13 @@ fn one_at_a_time(run: &Run) -> Result<(), String> {
 }
 
 fn under_lease(run: &Run) -> Result<(), String> {
-    let mut leased: BTreeMap<(u32, u32), bool> = BTreeMap::new();
+    // A process may hold two, if it slept past the end of the first: what that may cost, other rules say.
+    let mut leased: BTreeSet<(u32, u32, u64)> = BTreeSet::new();
     let mut refused: BTreeMap<(u32, u32), Duration> = BTreeMap::new();
     for entry in &run.log {
         match &entry.event {
-            Event::Leased { run, subject } => drop(leased.insert((*run, *subject), true)),
-            Event::GaveBack { run, subject } => drop(leased.insert((*run, *subject), false)),
+            Event::Leased { run, subject, lease } => drop(leased.insert((*run, *subject, *lease))),
+            Event::GaveBack { run, subject, lease } => drop(leased.remove(&(*run, *subject, *lease))),
             Event::Loaded { run, subject, found: Found::Error } => {
                 refused.insert((*run, *subject), entry.awake);
             }
@@ -66,7 +67,8 @@ fn under_lease(run: &Run) -> Result<(), String> {
                 let name = (owner.run, owner.subject);
                 // A store that is away gives no lease; what then may be sent, other rules say.
                 let away = refused.get(&name).is_some_and(|at| entry.awake < *at + ATTEMPT);
-                if leased.get(&name) != Some(&true) && !away {
+                let holds = leased.range((name.0, name.1, 0)..=(name.0, name.1, u64::MAX)).next().is_some();
+                if !holds && !away {
                     return fail(format!("{owner:?} asked at {:?} without the lease", entry.at));
                 }
             }
@@ -77,15 +79,24 @@ fn under_lease(run: &Run) -> Result<(), String> {
 }
 
 fn marked_first(run: &Run) -> Result<(), String> {
-    let mut marked = BTreeMap::new();
+    // Which grants a run has recorded as sent, and whose refresh token that is. A lease that ended by itself takes
+    // nothing back: the store still has the mark.
+    let mut marked: BTreeSet<(u32, &str)> = BTreeSet::new();
+    let mut grants: BTreeSet<(&str, &str)> = BTreeSet::new();
     for entry in &run.log {
         match &entry.event {
-            Event::Leased { run, subject } => drop(marked.insert((*run, *subject), false)),
-            Event::Saved { run, subject, mark, ok, .. } => drop(marked.insert((*run, *subject), *mark && *ok)),
+            Event::Answered { end: End::Granted { access, refresh: Some(refresh), .. }, .. }
+            | Event::Loaded { found: Found::Grant { access, refresh: Some(refresh), .. }, .. } => {
+                grants.insert((access, refresh));
+            }
+            Event::Saved { run, access, mark: true, ok: true, .. } => drop(marked.insert((*run, access))),
+            Event::Saved { run, access, .. } => drop(marked.remove(&(*run, access))),
             Event::Sent { owner, refresh: Some(token), .. } => {
                 // What a flow without a login starts from is in no store yet.
                 let given = *token == first_refresh_token(owner.subject);
-                if !given && marked.get(&(owner.run, owner.subject)) != Some(&true) {
+                let is_marked =
+                    marked.iter().any(|(run, grant)| *run == owner.run && grants.contains(&(*grant, token)));
+                if !given && !is_marked {
                     return fail(format!("{owner:?} sent {token} at {:?} with no mark", entry.at));
                 }
             }

@@ -60,16 +60,25 @@ fn alive(run: &Run) -> Result<(), String> {
 
 fn kept(run: &Run) -> Result<(), String> {
     let mut seen: BTreeMap<Owner, Seen> = BTreeMap::new();
+    // Granted and not shown yet: until it is, readers see the one that it replaces.
+    let mut coming: BTreeMap<Owner, &str> = BTreeMap::new();
     for entry in &run.log {
         match &entry.event {
-            Event::Looked { owner, token: Some(token) } => drop(seen.insert(*owner, token.clone())),
+            Event::Looked { owner, token: Some(token) } if coming.get(owner).is_none_or(|new| *new == token.access) => {
+                coming.remove(owner);
+                seen.insert(*owner, token.clone());
+            }
+            Event::Sent { owner, .. } => drop(coming.remove(owner)),
             Event::Looked { owner, token: None } => {
                 let missing = seen.get(owner).filter(|token| token.expires.is_none_or(|end| entry.at < end));
                 if let Some(token) = missing {
                     return fail(format!("{token:?} of {owner:?} was not there at {:?}", entry.at));
                 }
             }
-            Event::Answered { owner, end: End::Granted { .. }, .. } => drop(seen.remove(owner)),
+            Event::Answered { owner, end: End::Granted { access, .. }, .. } => {
+                coming.insert(*owner, access);
+                seen.remove(owner);
+            }
             Event::Loaded { run, subject, found: Found::Grant { access, .. } } => {
                 seen.retain(|owner, token| (owner.run, owner.subject) != (*run, *subject) || token.access == *access);
             }
@@ -83,13 +92,17 @@ fn saved_first(run: &Run) -> Result<(), String> {
     // A token that the server repeats was new, and saved, once.
     let mut new: BTreeMap<(u32, &str), bool> = BTreeMap::new();
     let mut away: BTreeSet<(u32, u32)> = BTreeSet::new();
+    let mut unleased: BTreeSet<u32> = BTreeSet::new();
     for entry in &run.log {
         match &entry.event {
-            Event::Answered { owner, end: End::Granted { access, .. }, .. } => {
-                new.entry((owner.run, access)).or_insert(!away.contains(&(owner.run, owner.subject)));
+            // The lease of a sibling that came since is not the request's.
+            Event::Sent { id, owner, .. } if away.contains(&(owner.run, owner.subject)) => drop(unleased.insert(*id)),
+            Event::Answered { id, owner, end: End::Granted { access, .. } } => {
+                new.entry((owner.run, access)).or_insert(!unleased.contains(id));
             }
             Event::Loaded { run, subject, found: Found::Error } => drop(away.insert((*run, *subject))),
-            Event::Leased { run, subject } => drop(away.remove(&(*run, *subject))),
+            Event::Loaded { run, found: Found::Grant { access, .. }, .. } => drop(new.insert((*run, access), false)),
+            Event::Leased { run, subject, .. } => drop(away.remove(&(*run, *subject))),
             Event::Saved { run, access, mark: false, .. } => drop(new.insert((*run, access), false)),
             Event::Forwarded { owner, token, .. } if new.get(&(owner.run, &token.access)) == Some(&true) => {
                 return fail(format!("{token:?} was sent at {:?} and had not been saved", entry.at));
