@@ -31,7 +31,7 @@ pub const FORCED_BOUNDED: Invariant = Invariant {
 
 pub const BACKED_OFF: Invariant = Invariant {
     name: "failures_back_off",
-    sentence: "twenty failures in a row take longer than twenty seconds",
+    sentence: "eight failures in a row take longer than three seconds",
     check: backed_off,
 };
 
@@ -175,10 +175,11 @@ fn verdicts(run: &Run, of: Owner, name: &str, before: usize) -> Vec<(Duration, b
 fn backed_off(run: &Run) -> Result<(), String> {
     for requests in by_owner(run) {
         let attempts: Vec<_> = requests.iter().filter(|request| !request.is_dead_refresh(run)).collect();
-        for many in attempts.windows(20) {
-            let (first, last) = (many[0], many[19]);
-            if many.iter().all(|request| !request.is_useful()) && last.sent < first.sent + Duration::from_secs(20) {
-                return fail(format!("twenty failures from {:?} to {:?}", first.sent, last.sent));
+        // Jitter takes anything off a pause, so only many together have a least.
+        for eight in attempts.windows(8) {
+            let (first, last) = (eight[0], eight[7]);
+            if eight.iter().all(|request| !request.is_useful()) && last.sent < first.sent + Duration::from_secs(3) {
+                return fail(format!("eight failures from {:?} to {:?}", first.sent, last.sent));
             }
         }
     }
