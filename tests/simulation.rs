@@ -42,8 +42,8 @@ use invariants::{Violation, check};
 use mutation::Mutation;
 use play::play;
 
-/// Enough to find what is easily broken, in a few seconds.
-const HISTORIES: u64 = 2_000;
+/// Enough to find what is easily broken, in a minute.
+const HISTORIES: u64 = 10_000;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
