@@ -35,6 +35,21 @@ fn assert_never_reused(mock: &Mock) {
     assert!(sent.iter().all(|request| request.status.is_none_or(|status| status == 200)), "a refresh token was dead");
 }
 
+/// The number of a connection that comes after all of a process that is dead: what is read of those later has less.
+async fn last_connection(mock: &Mock) -> u64 {
+    assert_eq!(get(&format!("{}/trips", mock.simacan().url())).await.status, 401);
+    mock.received_by(Api::Simacan, Kind::Call).iter().map(|call| call.connection).max().unwrap()
+}
+
+/// `ends` are the last connections of each start but the one that still runs.
+fn assert_one_login_each(mock: &Mock, ends: &[u64]) {
+    let mut of_start = vec![0; ends.len() + 1];
+    for login in mock.received_by(Api::Simacan, Kind::Login) {
+        of_start[ends.partition_point(|end| *end < login.connection)] += 1;
+    }
+    assert!(of_start.iter().all(|count| *count <= 1), "logins of each start: {of_start:?}");
+}
+
 #[tokio::test]
 async fn a_restart_finds_its_token_and_logs_in_no_more() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
@@ -74,8 +89,7 @@ async fn whenever_it_is_killed_at_most_one_login_follows_and_no_refresh_token_co
     let crashes = std::env::var("BEARERD_CRASHES").map_or(20, |count| count.parse().unwrap());
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     mock.simacan().lives(LIFE);
-    // A login that was sent just before its process died may be counted after the next one has started.
-    let (mut within, mut before) = (0, 0);
+    let mut ends = Vec::new();
     for crash in 0..crashes {
         let (logged_in, refreshed) = (logins(&mock), refreshes(&mock));
         let bearerd = started(&mock, directory.path()).await;
@@ -90,18 +104,15 @@ async fn whenever_it_is_killed_at_most_one_login_follows_and_no_refresh_token_co
             tokio::time::sleep(Duration::from_micros(fastrand::u64(..6_000))).await;
         }
         drop(bearerd);
-        let more = logins(&mock) - logged_in;
-        assert!(before + more <= 2, "{before} and {more} logins of two starts, the second one after crash {crash}");
-        within += more;
-        assert!(within <= crash + 1, "{within} logins of {} starts", crash + 1);
-        before = more;
+        ends.push(last_connection(&mock).await);
         assert_never_reused(&mock);
     }
     let bearerd = started(&mock, directory.path()).await;
     bearerd.ready().await;
     assert_eq!(get(&bearerd.url("simacan", "/trips")).await.status, 200);
     assert_never_reused(&mock);
-    eprintln!("{crashes} crashes, {} refreshes, {within} logins", refreshes(&mock));
+    assert_one_login_each(&mock, &ends);
+    eprintln!("{crashes} crashes, {} refreshes, {} logins", refreshes(&mock), logins(&mock));
 }
 
 #[tokio::test]
