@@ -66,3 +66,20 @@ async fn a_token_that_a_sibling_will_find_in_the_store_is_not_revoked() {
     pass(seconds(1)).await;
     assert_eq!(world.source.revoked().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_tokens_that_could_not_be_saved_the_store_gets_the_later_one() {
+    let world = World::new(|number, call| answer(Ok(rotating(number, call.at, HOUR))));
+    world.store.set_away(true);
+    let old = world.opened().await;
+    for present in 1..3 {
+        old.accepted(generation(present));
+        old.renewed_after(generation(present), PATIENCE).await.unwrap();
+    }
+    let new = world.pool.open(proving(&world, "changed"));
+    assert_eq!(name(&new.usable(PATIENCE).await.unwrap()), "t4");
+    world.store.set_away(false);
+    pass(seconds(30)).await;
+    let kept = world.store.load(&store_key()).await.unwrap().unwrap();
+    assert_eq!(kept.grant.access.expose(), "t4", "the first keeper has counted to three, the second one begins");
+}
