@@ -1,5 +1,7 @@
 //! One attempt at a token: look what the store has, choose the step, ask, save.
 
+mod known;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,60 +105,6 @@ impl Attempt {
         }
     }
 
-    /// What the store has now, if it is newer and serves.
-    async fn look(&mut self) -> Option<Grant> {
-        let stored = self.store.load(&self.spec.store_key).await.ok().flatten()?;
-        self.adopt(&stored)
-    }
-
-    /// Whether what the store has is not the grant that we know, and came after it.
-    fn is_newer(&self, stored: &Stored) -> bool {
-        !self.is_ours(stored) && stored.number >= self.number
-    }
-
-    fn is_ours(&self, stored: &Stored) -> bool {
-        let same = |ours: &Grant| ours.access == stored.grant.access && ours.refresh == stored.grant.refresh;
-        self.previous.as_ref().is_some_and(same)
-    }
-
-    /// Makes a newer grant of the store the previous one, if its token saves the request; gives it back then.
-    pub(super) fn adopt(&mut self, stored: &Stored) -> Option<Grant> {
-        let same_token = self.previous.as_ref().is_some_and(|ours| ours.access == stored.grant.access);
-        let rejected = self.rejected && same_token;
-        let token = token_of(&stored.grant, Generation::default(), &self.spec);
-        let serves = !self.spec.prove && !stored.refresh_sent && !rejected && token.is_usable(self.clock.now());
-        if !serves || !self.is_newer(stored) {
-            return None;
-        }
-        (self.rejected, self.spent, self.marked) = (rejected, false, false);
-        // Of the time before our own start nobody knows who accepted the token since.
-        self.forced = stored.forced && self.previous.is_some();
-        self.number = stored.number;
-        self.previous = Some(stored.grant.clone());
-        self.previous.clone()
-    }
-
-    /// The same under the lease, where a newer grant is taken over even if its token does not serve.
-    fn take_over(&mut self, kept: Option<&Stored>) -> Option<Grant> {
-        // The store lost what it had, and maybe what came after it: our refresh token may not be the newest.
-        self.spent |= kept.map_or(0, |stored| stored.number) < self.number;
-        let stored = kept?;
-        if let Some(grant) = self.adopt(stored) {
-            return Some(grant);
-        }
-        let newer = self.is_newer(stored);
-        if newer {
-            self.rejected &= self.previous.as_ref().is_some_and(|ours| ours.access == stored.grant.access);
-            (self.spent, self.marked) = (false, false);
-            self.previous = Some(stored.grant.clone());
-        }
-        self.number = self.number.max(stored.number);
-        // Whoever set the mark did not live to save the reply: the refresh token may be gone already. A mark on another
-        // one says nothing of ours.
-        self.spent |= stored.refresh_sent && !self.marked && self.is_ours(stored);
-        None
-    }
-
     /// Whether requests would fail without a new token.
     fn is_needed(&self) -> bool {
         self.rejected || self.spec.prove || !self.is_usable()
@@ -185,11 +133,17 @@ impl Attempt {
     /// A refresh; a refresh token that turns out dead is followed by one login.
     async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, End> {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
-        if let Err(error) = self.mark(turn).await {
+        match self.mark(turn).await {
+            Ok(None) => {}
+            Ok(Some(grant)) => return Err(End::Adopted(grant)),
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
-            let asked = if can_login && self.is_needed() { self.ask(Step::Login).await } else { Err(no_store(&error)) };
-            return asked.map_err(End::Failed);
+            Err(_) if can_login && self.is_needed() => return self.ask(Step::Login).await.map_err(End::Failed),
+            Err(error) => return Err(End::Failed(no_store(&error))),
+        }
+        if turn.as_ref().is_ok_and(|lease| lease.is_over()) {
+            let late = StoreError("the lease ran out while the process stood still".to_owned());
+            return Err(End::Failed(no_store(&late)));
         }
         let error = match self.ask(Step::Refresh).await {
             Ok(grant) => return Ok(grant),
@@ -212,17 +166,21 @@ impl Attempt {
         Err(End::Failed(error))
     }
 
-    /// Records that the refresh token is about to be sent.
-    async fn mark(&mut self, turn: &mut Turn) -> Result<(), StoreError> {
-        if self.previous.as_ref().is_some_and(|grant| grant.refresh.is_none()) {
-            return Ok(());
-        }
-        let lease = turn.as_mut().map_err(|error| error.clone())?;
-        if let Some(grant) = self.previous.clone() {
+    /// Records that the refresh token is about to be sent, unless a grant that serves turns up meanwhile.
+    async fn mark(&mut self, turn: &mut Turn) -> Result<Option<Grant>, StoreError> {
+        while self.previous.as_ref().is_none_or(|grant| grant.refresh.is_some()) {
+            let lease = turn.as_mut().map_err(|error| error.clone())?;
+            let Some(grant) = self.previous.clone() else { break };
             lease.save(&Stored { number: self.number, grant, refresh_sent: true, forced: false }).await?;
             self.marked = true;
+            // A sibling that slept past its lease could not save what it got: that is newer than what we found.
+            let unsaved = self.store.unsaved(&self.spec.store_key).filter(|unsaved| unsaved.number > self.number);
+            let Some(unsaved) = unsaved else { break };
+            if let Some(grant) = self.take_over(Some(&unsaved)) {
+                return Ok(Some(grant));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Without a connection nothing was sent.
@@ -290,6 +248,6 @@ fn no_reply() -> MintError {
 }
 
 fn no_store(error: &StoreError) -> MintError {
-    let message = format!("the refresh token is not sent while the store is away: {error}");
+    let message = format!("the refresh token is not sent, since another might send it too: {error}");
     MintError { outcome: Outcome::Connect, grant_is_dead: false, retry_after: None, message }
 }

@@ -97,7 +97,7 @@ impl SimStore {
     }
 
     /// The lease, if nobody has it.
-    fn try_lease(&self, key: &StoreKey) -> Option<u64> {
+    fn try_lease(&self, key: &StoreKey) -> Option<(u64, Duration)> {
         let (place, now) = (self.place(key), self.0.world.time.now());
         let expires = self.0.world.setup.leases_expire;
         let mut state = self.0.world.state();
@@ -109,18 +109,18 @@ impl SimStore {
         free.then(|| {
             holder.fence += 1;
             holder.held = Some((Arc::clone(&self.0), now + LONGEST_LEASE));
-            holder.fence
+            (holder.fence, now + LONGEST_LEASE)
         })
     }
 
-    async fn wait_for_lease(&self, key: &StoreKey) -> Result<u64, StoreError> {
+    async fn wait_for_lease(&self, key: &StoreKey) -> Result<(u64, Duration), StoreError> {
         let until = self.0.world.time.awake() + LONGEST_LEASE;
         loop {
             if self.0.world.state().store_fails.is_some() {
                 return Err(away());
             }
             match self.try_lease(key) {
-                Some(fence) => return Ok(fence),
+                Some(leased) => return Ok(leased),
                 None if self.0.world.time.awake() >= until => return Err(away()),
                 None => tokio::time::sleep(LOOK_AGAIN).await,
             }
@@ -150,13 +150,13 @@ impl Store for SimStore {
             let leased = self.wait_for_lease(key).await;
             let kept = leased.clone().map(|_| self.find(key));
             self.tell(key, &kept);
-            let (kept, fence) = (kept?, leased?);
+            let (kept, (fence, until)) = (kept?, leased?);
             let (run, subject) = (self.0.run, subject(key));
             self.0.log(Event::Leased { run, subject, lease: fence });
             if self.0.world.breaks(Mutation::GivesLeaseBack) {
                 self.0.log(Event::GaveBack { run, subject, lease: fence });
             }
-            let lease = Box::new(SimLease { store: self.clone(), key: key.clone(), fence });
+            let lease = Box::new(SimLease { store: self.clone(), key: key.clone(), fence, until });
             self.way().await;
             Ok(Leased { kept, lease })
         })
@@ -178,6 +178,7 @@ struct SimLease {
     store: SimStore,
     key: StoreKey,
     fence: u64,
+    until: Duration,
 }
 
 impl SimLease {
@@ -210,6 +211,10 @@ impl Lease for SimLease {
             self.store.way().await;
             if ok { Ok(()) } else { Err(away()) }
         })
+    }
+
+    fn is_over(&self) -> bool {
+        self.store.0.world.setup.leases_expire && self.until <= self.store.0.world.time.now()
     }
 }
 

@@ -83,4 +83,10 @@ pub struct Leased {
 pub trait Lease: Send {
     /// Keeps this from now on; durable when it returns. Fails, and changes nothing, if the lease was lost.
     fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Whether it has run out by the clock of this machine: a process that stood still finds out before it acts on what
+    /// the store said before.
+    fn is_over(&self) -> bool {
+        false
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::secret::Secret;
-use crate::token::fake::rotating;
+use crate::token::fake::{error, rotating};
 use crate::token::grant::Grant;
+use crate::token::source::{Outcome, Step};
 
 fn rotates() -> World {
     World::new(|number, call| answer(Ok(rotating(number, call.at, HOUR))))
@@ -49,4 +50,47 @@ async fn a_forced_renewal_from_before_our_start_bounds_nothing() {
     others_save(&world, rotating(9, world.now(), HOUR), true).await;
     let handle = world.opened().await;
     assert!(handle.renewed_after(generation(9), PATIENCE).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_token_that_is_known_is_not_put_off_by_what_the_store_says() {
+    let world = World::new(|number, call| {
+        answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(error(Outcome::Status)) })
+    });
+    let handle = world.opened().await;
+    // The same token, with a refresh token, by a clock that is a day ahead.
+    others_save(&world, rotating(1, world.now() + seconds(86_400), HOUR), false).await;
+    pass(HOUR).await;
+    assert_eq!(world.current(&handle), None);
+    assert_eq!(world.source.calls()[1].refresh.as_deref(), Some("r1"), "the refresh token is news");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_others_brought_back_may_be_sent_again() {
+    let world = World::new(|number, call| match number {
+        2 => answer(Err(error(Outcome::Status))),
+        _ => answer(Ok(rotating(number, call.at, HOUR))),
+    });
+    let handle = world.opened().await;
+    let kept =
+        |number, refresh_sent| Stored { number, grant: rotating(1, world.now(), HOUR), refresh_sent, forced: false };
+    world.store.put(&kept(1, true)).await;
+    handle.rejected(generation(1));
+    pass(Duration::from_millis(150)).await;
+    world.store.put(&kept(9, false)).await;
+    pass(seconds(10)).await;
+    assert_eq!(world.source.steps(), [Step::Login, Step::Login, Step::Refresh]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_end_of_the_lease_no_refresh_token_is_sent() {
+    let world = rotates();
+    let handle = world.opened().await;
+    world.store.moods.late.store(true, Ordering::Relaxed);
+    handle.rejected(generation(1));
+    pass(seconds(5)).await;
+    assert_eq!(world.source.count(), 1, "another may have sent it");
+    world.store.moods.late.store(false, Ordering::Relaxed);
+    pass(seconds(20)).await;
+    assert_eq!(world.source.steps(), [Step::Login, Step::Refresh]);
 }

@@ -71,6 +71,8 @@ struct Moods {
     away: AtomicBool,
     /// Another process took the lease from us and saved this.
     usurped: Mutex<Option<Stored>>,
+    /// We slept past the end of the lease.
+    late: AtomicBool,
     slow: AtomicU64,
 }
 
@@ -155,6 +157,10 @@ impl Lease for TestLease {
             self.moods.note(if stored.refresh_sent { "mark" } else { "save" });
             self.inner.save(stored).await
         })
+    }
+
+    fn is_over(&self) -> bool {
+        self.moods.late.load(Ordering::Relaxed)
     }
 }
 

@@ -90,7 +90,8 @@ fn marked_first(run: &Run) -> Result<(), String> {
                 grants.insert((access, refresh));
             }
             Event::Saved { run, access, mark: true, ok: true, .. } => drop(marked.insert((*run, access))),
-            Event::Saved { run, access, .. } => drop(marked.remove(&(*run, access))),
+            // A second mark that fails takes nothing from the first.
+            Event::Saved { run, access, mark: false, .. } => drop(marked.remove(&(*run, access))),
             Event::Sent { owner, refresh: Some(token), .. } => {
                 // What a flow without a login starts from is in no store yet.
                 let given = *token == first_refresh_token(owner.subject);
@@ -125,7 +126,8 @@ fn sent_once(run: &Run) -> Result<(), String> {
 
 /// Whether `request` may send the token that `last` sent before.
 fn may_resend(run: &Run, last: &Request, request: &Request, token: &str) -> bool {
-    let ours = last.owner.run == request.owner.run;
+    // Of a keeper that sleeps past the end of its lease, before it has heard what became of its reply, nobody knows.
+    let ours = last.owner.run == request.owner.run && !is_under_way(run, last, request.place);
     match last.end.as_ref().map(|end| &end.how) {
         Some(End::Granted { refresh, access, .. }) => {
             refresh.as_deref() == Some(token) || (!ours && !run.setup.login && !is_saved(run, access, request.place))
@@ -135,6 +137,20 @@ fn may_resend(run: &Run, last: &Request, request: &Request, token: &str) -> bool
         Some(End::Failed { .. } | End::Cut) => ours || !run.setup.login,
         None => !run.setup.login,
     }
+}
+
+/// Whether the lease that a request was made under has not been given back before this place.
+fn is_under_way(run: &Run, request: &Request, before: usize) -> bool {
+    let mut leases = run.log[..request.place].iter().rev().filter_map(|entry| match entry.event {
+        Event::Leased { run, subject, lease } if (run, subject) == (request.owner.run, request.owner.subject) => {
+            Some(lease)
+        }
+        _ => None,
+    });
+    let under = leases.next();
+    !run.log[request.place..before]
+        .iter()
+        .any(|entry| matches!(entry.event, Event::GaveBack { lease, .. } if Some(lease) == under))
 }
 
 fn is_saved(run: &Run, grant: &str, before: usize) -> bool {

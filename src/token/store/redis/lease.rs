@@ -1,12 +1,13 @@
 //! The lease of one name: taken, renewed while its holder works, given back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Cmd;
 use tokio::task::JoinSet;
 
 use super::link::Link;
+use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Life;
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
@@ -66,6 +67,29 @@ impl Keys {
     }
 }
 
+/// When Redis was last asked for a lease and said that it is ours.
+struct Term {
+    clock: SharedClock,
+    asked: Mutex<Moment>,
+}
+
+impl Term {
+    /// Asks, and counts a lease that was given or kept from before the question.
+    async fn ask(&self, link: &Link, question: &Cmd) -> Result<bool, StoreError> {
+        let asked = self.clock.now();
+        let ours = link.call::<bool>(question).await?;
+        if ours {
+            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        }
+        Ok(ours)
+    }
+
+    fn is_over(&self) -> bool {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clock.now().since(asked) >= LEASE
+    }
+}
+
 /// A lease that we hold, as far as we know.
 pub(super) struct RedisLease {
     link: Arc<Link>,
@@ -74,6 +98,7 @@ pub(super) struct RedisLease {
     format: Arc<Format>,
     /// Says that it is ours; no two leases have the same.
     holder: String,
+    term: Arc<Term>,
     _beat: JoinSet<()>,
 }
 
@@ -84,16 +109,18 @@ impl RedisLease {
         keys: Keys,
         name: StoreKey,
         format: Arc<Format>,
+        clock: SharedClock,
     ) -> Result<Option<(Self, Option<Vec<u8>>)>, StoreError> {
         let holder = format!("{:032x}", fastrand::u128(..));
+        let term = Arc::new(Term { asked: Mutex::new(clock.now()), clock });
         let mut take = script(TAKE, &[&keys.lease, &keys.kept], &holder);
         let (free, content) = link.call::<(bool, Option<Vec<u8>>)>(take.arg(milliseconds(LEASE))).await?;
         if !free {
             return Ok(None);
         }
         let mut beat = JoinSet::new();
-        beat.spawn(hold(Arc::clone(link), keys.lease.clone(), holder.clone()));
-        Ok(Some((Self { link: Arc::clone(link), keys, name, format, holder, _beat: beat }, content)))
+        beat.spawn(hold(Arc::clone(link), Arc::clone(&term), keys.lease.clone(), holder.clone()));
+        Ok(Some((Self { link: Arc::clone(link), keys, name, format, holder, term, _beat: beat }, content)))
     }
 
     async fn keep(&self, stored: &Stored) -> Result<(), StoreError> {
@@ -110,6 +137,10 @@ impl Lease for RedisLease {
     fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.keep(stored))
     }
+
+    fn is_over(&self) -> bool {
+        self.term.is_over()
+    }
 }
 
 impl Drop for RedisLease {
@@ -123,12 +154,12 @@ impl Drop for RedisLease {
 }
 
 /// Renews the lease until it is lost; an answer that does not come says nothing.
-async fn hold(link: Arc<Link>, lease: String, holder: String) {
+async fn hold(link: Arc<Link>, term: Arc<Term>, lease: String, holder: String) {
     let mut hold = script(HOLD, &[&lease], &holder);
     hold.arg(milliseconds(LEASE));
     loop {
         tokio::time::sleep(BEAT).await;
-        if let Ok(false) = link.call::<bool>(&hold).await {
+        if let Ok(false) = term.ask(&link, &hold).await {
             return;
         }
     }

@@ -88,10 +88,8 @@ impl RedisStore {
     async fn take(&self, key: &StoreKey) -> Result<Leased, StoreError> {
         let until = self.clock.now() + LONGEST_LEASE;
         loop {
-            let keys = self.keys(key);
-            if let Some((lease, content)) =
-                RedisLease::try_take(&self.link, keys, key.clone(), Arc::clone(&self.format)).await?
-            {
+            let (keys, format, clock) = (self.keys(key), Arc::clone(&self.format), Arc::clone(&self.clock));
+            if let Some((lease, content)) = RedisLease::try_take(&self.link, keys, key.clone(), format, clock).await? {
                 return Ok(Leased { kept: self.read(key, content)?, lease: Box::new(lease) });
             }
             if self.clock.now() >= until {
