@@ -82,6 +82,29 @@ impl Clock for SystemClock {
     }
 }
 
+/// The moments at which a timer costs an idle process one wake-up: tokio's wheel turns by 1, 64 and 4,096 ms from the
+/// start of its runtime, and a timer between its turns wakes the thread at each of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Beats {
+    start: tokio::time::Instant,
+}
+
+impl Beats {
+    /// Time between two.
+    pub const APART: Duration = Duration::from_millis(4096);
+
+    /// Those of the runtime that is made next.
+    pub fn start() -> Self {
+        Self { start: tokio::time::Instant::now() }
+    }
+
+    /// The next one.
+    pub fn next(&self) -> tokio::time::Instant {
+        let passed = self.start.elapsed().as_millis() / Self::APART.as_millis();
+        self.start + Self::APART * u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
 /// Time that follows tokio's paused clock: one `tokio::time::advance` moves timers, lives and the wall together.
 #[derive(Clone, Copy, Debug)]
 pub struct PausedClock {
@@ -123,6 +146,16 @@ mod tests {
         assert!(SystemClock.now() >= earlier);
         let years = Duration::from_hours(24 * 365 * 10);
         assert_eq!(earlier.since(earlier - years), years, "before the machine's start, too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beats_are_whole_turns_of_the_wheel_away_from_the_start() {
+        let beats = Beats::start();
+        let start = tokio::time::Instant::now();
+        for (after, next) in [(0, 4096), (4095, 4096), (1, 8192), (10_000, 16_384)] {
+            tokio::time::advance(Duration::from_millis(after)).await;
+            assert_eq!(beats.next(), start + Duration::from_millis(next));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,10 +19,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep_until;
 
 use crate::admin::{self, Admin, Born, Command};
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::{Beats, SharedClock, SystemClock};
 use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, UpstreamConfig};
 use crate::guard::Access;
 use crate::proxy::server::DataThread;
@@ -35,9 +35,6 @@ use build::Builder;
 use doors::Doors;
 use services::Services;
 use signals::{Asked, Signals};
-
-/// How often secrets and certificates are looked at. Polled: inotify sees nothing on many of the mounts they come by.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// How long the end waits for what is best effort: saving, revoking.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -74,9 +71,10 @@ fn cannot_start(error: impl std::error::Error) -> Failure {
 pub fn run(start: Start) -> Result<(), Failure> {
     let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
     descriptors::raise();
+    let beats = Beats::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(cannot_start)?;
-    runtime.block_on(async { App::start(start, telemetry)?.serve().await })
+    runtime.block_on(async { App::start(start, telemetry)?.serve(beats).await })
 }
 
 /// A running process, seen from its control thread.
@@ -129,9 +127,7 @@ impl App {
     }
 
     /// Follows what changes until something asks for the end, then goes down in order.
-    async fn serve(mut self) -> Result<(), Failure> {
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn serve(mut self, beats: Beats) -> Result<(), Failure> {
         loop {
             tokio::select! {
                 asked = self.signals.next() => match asked {
@@ -143,7 +139,8 @@ impl App {
                     Command::Reload(answer) => drop(answer.send(self.reload())),
                     Command::Quit => break,
                 },
-                _ = look.tick() => self.services.look(&self.data).await,
+                // Secrets and certificates. Polled: inotify sees nothing on many of the mounts they come by.
+                () = sleep_until(beats.next()) => self.services.look(&self.data).await,
                 () = self.services.proven() => {}
                 () = self.data.ended() => return Err(Failure::Running("the data thread has ended".into())),
             }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
 use http::request;
@@ -14,14 +13,11 @@ use super::budget::Budget;
 use super::route::Routes;
 use super::settings::{Limits, Listen};
 use super::sweep::{Sweeper, TICK};
-use crate::clock::SharedClock;
+use crate::clock::{Beats, SharedClock};
 use crate::record::ProxyRecord;
 
 /// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
 const AWAKE: usize = 256;
-
-/// Time between two sweeps while nobody is connected: only the heart must beat.
-const REST: Duration = Duration::from_secs(4);
 
 /// A listener, as its callers' connections know it.
 #[derive(Debug)]
@@ -122,10 +118,10 @@ impl Here {
         self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| backend.sweep(now));
     }
 
-    /// Waits a tick; longer while nobody is connected.
-    pub(crate) async fn until_next_sweep(&self) {
+    /// Waits a tick; longer while nobody is connected, since only the heart must beat.
+    pub(crate) async fn until_next_sweep(&self, beats: &Beats) {
         if self.connections.get() == 0 {
-            let _ = tokio::time::timeout(REST, self.came.notified()).await;
+            let _ = tokio::time::timeout_at(beats.next(), self.came.notified()).await;
         }
         if self.connections.get() > 0 {
             tokio::time::sleep(TICK).await;

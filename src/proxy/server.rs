@@ -20,7 +20,7 @@ use super::route::Routes;
 use super::serve::Caller;
 use super::settings::{Limits, Listen};
 use super::socket::Socket;
-use crate::clock::SharedClock;
+use crate::clock::{Beats, SharedClock};
 use crate::record::ProxyRecord;
 use crate::shutdown::{Phase, Shutdown};
 
@@ -55,13 +55,14 @@ impl DataThread {
     ) -> io::Result<Self> {
         let (commands, heard) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
+        let beats = Beats::start();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         for bound in bound {
             let _ = commands.send(Command::Open(bound));
         }
         thread::Builder::new().name("data".to_owned()).spawn(move || {
             let here = Rc::new(Here::new(routes, limits, clock, record));
-            LocalSet::new().block_on(&runtime, run(&here, heard, shutdown));
+            LocalSet::new().block_on(&runtime, run(&here, heard, shutdown, beats));
             end.send_replace(true);
         })?;
         Ok(Self { commands, ended })
@@ -92,9 +93,9 @@ impl DataThread {
 /// The accepting tasks of each listener.
 type Doors = RefCell<Vec<(Listen, Vec<JoinHandle<()>>)>>;
 
-async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown: Shutdown) {
+async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown: Shutdown, beats: Beats) {
     let doors = Doors::default();
-    let sweeping = spawn_local(sweep(here.clone()));
+    let sweeping = spawn_local(sweep(here.clone(), beats));
     tokio::select! {
         () = obey(here, heard, &doors) => {}
         () = shutdown.reached(Phase::Draining) => {}
@@ -113,10 +114,10 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
     sweeping.abort();
 }
 
-async fn sweep(here: Rc<Here>) {
+async fn sweep(here: Rc<Here>, beats: Beats) {
     loop {
         here.sweep();
-        here.until_next_sweep().await;
+        here.until_next_sweep(&beats).await;
     }
 }
 
