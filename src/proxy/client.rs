@@ -51,6 +51,7 @@ pub(crate) struct Dial {
     connector: HttpConnector<Resolver>,
     tls: Option<Tls>,
     protocol: Protocol,
+    preserve_header_case: bool,
     limit: Duration,
 }
 
@@ -98,7 +99,8 @@ impl Dial {
         connector.set_connect_timeout(Some(settings.timeouts.connect));
         let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
         let way = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
-        Ok(Self { target, way, connector, tls, protocol: settings.protocol, limit: settings.timeouts.connect })
+        let &UpstreamSettings { protocol, preserve_header_case, ref timeouts, .. } = settings;
+        Ok(Self { target, way, connector, tls, protocol, preserve_header_case, limit: timeouts.connect })
     }
 
     /// Whether a connection may turn out to be one of HTTP/2.
@@ -128,7 +130,7 @@ impl Dial {
                 Protocol::Http1 => false,
                 Protocol::Http2 => true,
             };
-        if http2 { speak_http2(link).await } else { speak_http1(link, want).await }
+        if http2 { speak_http2(link).await } else { self.speak_http1(link, want).await }
     }
 
     async fn link(&self, want: Want) -> Result<Link, Fault> {
@@ -161,21 +163,21 @@ impl Dial {
         Ok(stream.into_inner())
     }
 
+    async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
+        let mut http = http1::Builder::new();
+        http.preserve_header_case(self.preserve_header_case).title_case_headers(true);
+        let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
+        match want {
+            Want::Any => tokio::task::spawn_local(ended(connection)),
+            Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
+        };
+        Ok(Sender::Http1(sender))
+    }
+
     /// Whether an outbound proxy is asked for a tunnel: for all that is not a plain request of HTTP/1.1.
     fn tunnels(&self, want: Want) -> bool {
         self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
     }
-}
-
-async fn speak_http1(link: Link, want: Want) -> Result<Sender, Fault> {
-    let mut http = http1::Builder::new();
-    http.preserve_header_case(true);
-    let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
-    match want {
-        Want::Any => tokio::task::spawn_local(ended(connection)),
-        Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
-    };
-    Ok(Sender::Http1(sender))
 }
 
 async fn speak_http2(link: Link) -> Result<Sender, Fault> {

@@ -36,7 +36,6 @@ use self::preface::Begins;
 use super::answer::Answer;
 use super::error::ProxyError;
 use super::serve::Caller;
-use super::settings::Limits;
 use super::socket::Socket;
 use super::sweep::{Slot, Waiting};
 
@@ -88,7 +87,7 @@ async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Sock
             let caller = serving.clone();
             async move { Ok::<_, Infallible>(caller.serve(request).await) }
         });
-        let mut connection = builder(&caller.here.limits).serve_connection(TokioIo::new(link), service);
+        let mut connection = builder(&caller).serve_connection(TokioIo::new(link), service);
         let idle = until_idle(&mut connection, &caller, &unsent).await;
         let tunnel = caller.tunnel.take();
         if !idle && tunnel.is_none() {
@@ -152,10 +151,12 @@ impl Caller {
     }
 }
 
-fn builder(limits: &Limits) -> http1::Builder {
+fn builder(caller: &Caller) -> http1::Builder {
+    let limits = &caller.here.limits;
     let mut builder = http1::Builder::new();
     builder
-        .preserve_header_case(true)
+        .preserve_header_case(caller.here.preserves_header_case(&caller.door.listen))
+        .title_case_headers(true)
         .auto_date_header(false)
         .header_read_timeout(None)
         .max_header_size(limits.header_bytes)

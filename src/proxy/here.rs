@@ -88,6 +88,14 @@ impl Here {
         behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
     }
 
+    /// Whether an upstream behind this listener wants names of headers as they were written.
+    pub(crate) fn preserves_header_case(&self, listen: &Listen) -> bool {
+        self.follow_routes();
+        let doors = self.doors.borrow();
+        let behind = doors.doors.iter().filter(|(door, _)| door == listen).flat_map(|(_, behind)| behind);
+        behind.into_iter().any(|backend| backend.upstream.settings.preserve_header_case)
+    }
+
     /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.
     fn follow_routes(&self) {
         let mut cache = self.routes.borrow_mut();

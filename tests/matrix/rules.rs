@@ -9,6 +9,8 @@ use crate::upstream::{BASE, Speaks};
 pub struct Way {
     pub calls: Calls,
     pub speaks: Speaks,
+    /// With `preserve_header_case`.
+    pub exact: bool,
 }
 
 /// One row, with the ports of those who meet in it.
@@ -68,13 +70,14 @@ pub const OF_REQUESTS: &[Rule] = &[
             if http2 {
                 take(message, &["transfer-encoding"]);
             } else if chunked && !empty {
-                message.fields.push(("transfer-encoding".into(), "chunked".into()));
+                message.fields.push(("Transfer-Encoding".into(), "chunked".into()));
             }
             message.version = if http2 { "HTTP/2.0" } else { "HTTP/1.1" }.into();
         },
     ),
-    SPELLING,
-    TRAILERS,
+    rule(SPELLING, SPELLING_SECTION, |message, case| {
+        spell(message, case.way.speaks.is_http2(), case.way.exact && case.way.calls != Calls::Http2);
+    }),
     ORDER,
 ];
 
@@ -119,7 +122,7 @@ pub const OF_ANSWERS: &[Rule] = &[
         |message, case| {
             let framed = ["content-length", "transfer-encoding"].iter().any(|name| message.field(name).is_some());
             if case.way.calls == Calls::Http1 && !framed && !message.body.is_empty() {
-                message.fields.push(("transfer-encoding".into(), "chunked".into()));
+                message.fields.push(("Transfer-Encoding".into(), "chunked".into()));
             }
         },
     ),
@@ -128,8 +131,9 @@ pub const OF_ANSWERS: &[Rule] = &[
             message.version = "HTTP/1.0".into();
         }
     }),
-    SPELLING,
-    TRAILERS,
+    rule(SPELLING, SPELLING_SECTION, |message, case| {
+        spell(message, case.way.calls == Calls::Http2, case.way.exact && !case.way.speaks.is_http2());
+    }),
     ORDER,
 ];
 
@@ -141,15 +145,20 @@ const CONNECTION: Rule =
         take(message, &["keep-alive", "proxy-connection", "proxy-authenticate", "upgrade"]);
     });
 
-const SPELLING: Rule = rule("names have no case in HTTP/2", "RFC 9113 §8.2.1", |message, case| {
-    if case.way.calls == Calls::Http2 || case.way.speaks.is_http2() {
-        message.fields.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
-    }
-});
+const SPELLING: &str = "names have no case: in HTTP/1.1 they go out `Like-This`, unless those of heads are to be left as \
+                        they were";
+const SPELLING_SECTION: &str = "RFC 9110 §5.1, RFC 9113 §8.2.1";
 
-const TRAILERS: Rule = rule("hyper writes names of trailers in lower case", "RFC 9110 §5.1", |message, _| {
-    message.trailers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
-});
+fn spell(message: &mut Message, http2: bool, exact: bool) {
+    let fields = message.fields.iter_mut().filter(|_| http2 || !exact);
+    for (name, _) in fields.chain(&mut message.trailers) {
+        let parts = name.split('-').map(|part| match part.split_at_checked(1) {
+            Some((first, rest)) if !http2 => first.to_ascii_uppercase() + &rest.to_ascii_lowercase(),
+            _ => part.to_ascii_lowercase(),
+        });
+        *name = parts.collect::<Vec<_>>().join("-");
+    }
+}
 
 /// The one rule of how both are read. The sort is stable: lines of the same name stay as they stand.
 const ORDER: Rule = rule("lines of different names have no order", "RFC 9110 §5.3", |message, _| {

@@ -188,6 +188,7 @@ fn check_exposure(
 struct Rest {
     headers: Headers,
     protocol: Protocol,
+    preserve_header_case: bool,
     timeouts: crate::proxy::settings::Timeouts,
     retry: crate::proxy::settings::Retry,
     tls: crate::tls::TlsSettings,
@@ -201,6 +202,7 @@ fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Res
     let headers = headers::read(table, flow.map(|flow| flow.owned.headers.as_slice()), scope);
     let words = [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)];
     let protocol = or(table.get("protocol"), Protocol::Auto, |node| node.one_of(problems, &words));
+    let preserve_header_case = or(table.get("preserve_header_case"), false, |node| node.boolean(problems));
     let timeouts = outbound::timeouts(table.get("timeouts"), problems);
     let retry = outbound::retry(table.get("retry"), problems);
     let tls = outbound::tls(table.get("tls"), scope);
@@ -210,6 +212,7 @@ fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Res
     Some(Rest {
         headers: headers?,
         protocol: protocol?,
+        preserve_header_case: preserve_header_case?,
         timeouts: timeouts?,
         retry: retry?,
         tls: tls?,
@@ -247,6 +250,7 @@ fn whole(
         caller_may_set: rest.headers.caller_may_set,
         remove_headers: rest.headers.remove,
         protocol: rest.protocol,
+        preserve_header_case: rest.preserve_header_case,
         timeouts: rest.timeouts,
         retry: rest.retry,
         access: access?,

@@ -6,6 +6,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use super::*;
 use crate::clock::SystemClock;
 use crate::proxy::here::{Door, Here};
+use crate::proxy::settings::Limits;
 use crate::proxy::settings::Listen;
 
 /// Nothing is routed, so that every answer is the same: 404.
@@ -54,7 +55,7 @@ impl Call {
         while read.len() < end {
             assert!(self.stream.read_buf(&mut read).await.unwrap() > 0, "the connection has ended");
             let text = String::from_utf8_lossy(&read);
-            let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
+            let length = text.split("Content-Length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
             end = text.find("\r\n\r\n").map_or(usize::MAX, |head| head + 4 + length.unwrap_or(0));
         }
         String::from_utf8(read).unwrap()
@@ -62,7 +63,7 @@ impl Call {
 
     async fn is_answered(&mut self) {
         let answer = self.answer().await;
-        assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("connection: close"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("Connection: close"), "{answer}");
     }
 }
 

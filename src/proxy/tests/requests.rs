@@ -17,9 +17,26 @@ async fn a_call_without_credentials_reaches_the_api_with_a_token() {
     assert_eq!(seen.line, "GET /a%2Fb?q=%20+x HTTP/1.1");
     assert_eq!(seen.header("authorization"), Some("Bearer g1"));
     assert_eq!(seen.header("host"), Some(api.address.to_string().as_str()));
-    assert!(seen.raw.contains("X-CamelCase: 1"), "{}", seen.raw);
     assert!(!seen.headers.contains_key("x-hop") && !seen.headers.contains_key("connection"));
     eventually("the request is in the record", || scene.record.counts().iter().any(|count| count.count == 1)).await;
+}
+
+#[tokio::test]
+async fn names_of_headers_go_out_alike_or_as_they_were_written() {
+    for (exactly, seen, said) in [(false, "X-Camelcase: 1", "Etag: 2"), (true, "X-CamelCase: 1", "ETag: 2")] {
+        let (api, address) = ByHand::start().await;
+        let mut setting = Setting::to(address);
+        setting.upstream.preserve_header_case = exactly;
+        let scene = setting.start();
+        let mut caller = scene.caller().await;
+        caller.send("GET / HTTP/1.1\r\nhost: localhost\r\nX-CamelCase: 1\r\n\r\n").await;
+        let mut there = api.accept().await;
+        let request = there.message(true).await.unwrap();
+        assert!(request.raw.contains(seen) && request.raw.contains("Authorization: Bearer"), "{}", request.raw);
+        there.send("HTTP/1.1 204 No Content\r\nETag: 2\r\n\r\n").await;
+        let answer = caller.answer().await;
+        assert!(answer.raw.contains(said), "{}", answer.raw);
+    }
 }
 
 #[tokio::test]
