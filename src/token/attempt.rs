@@ -133,17 +133,18 @@ impl Attempt {
     /// A refresh; a refresh token that turns out dead is followed by one login.
     async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, End> {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
-        match self.mark(turn).await {
+        let marked = self.mark(turn).await;
+        if turn.as_ref().is_ok_and(|lease| lease.is_over()) {
+            let late = StoreError("the lease ran out while the process stood still".to_owned());
+            return Err(End::Failed(no_store(&late)));
+        }
+        match marked {
             Ok(None) => {}
             Ok(Some(grant)) => return Err(End::Adopted(grant)),
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
             Err(_) if can_login && self.is_needed() => return self.ask(Step::Login).await.map_err(End::Failed),
             Err(error) => return Err(End::Failed(no_store(&error))),
-        }
-        if turn.as_ref().is_ok_and(|lease| lease.is_over()) {
-            let late = StoreError("the lease ran out while the process stood still".to_owned());
-            return Err(End::Failed(no_store(&late)));
         }
         let error = match self.ask(Step::Refresh).await {
             Ok(grant) => return Ok(grant),

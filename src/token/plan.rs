@@ -12,6 +12,9 @@ const LEAST_PACE: Duration = Duration::from_secs(1);
 const LEAST_PACE_WITHOUT_LIFE: Duration = Duration::from_secs(60);
 /// The ends of two replies about one token differ by the rounding of `expires_in` and the time on the way.
 const SAME_END: Duration = Duration::from_secs(2);
+/// Many servers repeat a token until shortly before its end, and then give the next one: so long before, and at the end,
+/// they are asked again.
+const SHORTLY: Duration = Duration::from_secs(8);
 
 /// The pace of one flow's token requests.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,18 +52,21 @@ pub struct Held {
     pub life: Life,
     /// When the server would like to be asked again, counted from `issued`.
     pub refresh_in: Option<Duration>,
-    /// The server gave the token that we had, with no more time on it: asking before its end is in vain.
+    /// The server gave the token that we had, with no more time on it: asking long before its end is in vain.
     pub repeated: bool,
     /// Where in the span of renewal this grant's falls: 0 to 1, drawn once, so that a fleet does not renew in step.
     pub jitter: f64,
 }
 
 impl Held {
-    /// The times of `grant`, after `before` where the server repeated that one's token.
-    pub fn new(grant: &Grant, before: Option<Life>, jitter: f64) -> Self {
+    /// The times of `grant`; `before` are those of the token that we had, if the server repeated it. A server that puts
+    /// the end off puts it off by the time that has passed.
+    pub fn new(grant: &Grant, before: Option<(Moment, Life)>, jitter: f64) -> Self {
         let repeated = match (before, grant.life) {
-            (Some(Life::Until(before)), Life::Until(end)) => end <= before + SAME_END,
-            (Some(Life::UntilRejected) | None, _) | (Some(Life::Until(_)), Life::UntilRejected) => false,
+            (Some((issued, Life::Until(before))), Life::Until(end)) => {
+                end <= before + SAME_END.min(grant.issued.since(issued) / 2)
+            }
+            (Some((_, Life::UntilRejected)) | None, _) | (Some((_, Life::Until(_))), Life::UntilRejected) => false,
         };
         Self { issued: grant.issued, life: grant.life, refresh_in: grant.refresh_in, repeated, jitter }
     }
@@ -72,6 +78,7 @@ impl Held {
         };
         let life = end.since(self.issued);
         let after = match self.refresh_in {
+            _ if self.repeated && life > SHORTLY => life - SHORTLY,
             _ if self.repeated => life,
             Some(wish) => wish.clamp(life / 10, life / 10 * 9),
             None if policy.exclusive => life - policy.margin.min(life / 4),

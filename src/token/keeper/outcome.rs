@@ -121,7 +121,7 @@ impl Keeper {
         let now = context.clock.now();
         let present = self.view.token.as_deref();
         let same = present.filter(|token| token.access == grant.access && token.captures == grant.captures);
-        self.held = Some(Held::new(&grant, same.map(|token| token.life), context.random.f64()));
+        self.held = Some(Held::new(&grant, same.map(|token| (token.issued, token.life)), context.random.f64()));
         let next = Generation(self.number.max(self.view.generation().0 + 1));
         let generation = same.map_or(next, |token| token.generation);
         let is_new = same.is_none();

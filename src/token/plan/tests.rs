@@ -61,18 +61,21 @@ fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
 }
 
 #[test]
-fn a_repeated_token_is_not_asked_for_before_its_end() {
-    let repeated = Held { repeated: true, ..held(600, Some(10), 0.0) };
-    assert_eq!(after(repeated, &Policy::default()), Some(600.0));
+fn a_repeated_token_is_asked_for_again_shortly_before_its_end_and_at_it() {
+    for (life, due) in [(600, 592.0), (9, 1.0), (8, 8.0), (1, 1.0)] {
+        let repeated = Held { repeated: true, ..held(life, Some(1), 0.0) };
+        assert_eq!(after(repeated, &Policy::default()), Some(due));
+    }
 }
 
 #[test]
 fn a_repeated_token_with_a_later_end_is_renewed_as_any_other() {
     let grant = crate::token::fake::grant(1, at(1_000_000), Duration::from_secs(600));
-    let end = |seconds: u64| Some(Life::Until(at(1_000_000 + seconds * 1000)));
-    assert!(Held::new(&grant, end(600), 0.5).repeated);
-    assert!(Held::new(&grant, end(599), 0.5).repeated, "the rounding of expires_in");
-    assert!(!Held::new(&grant, end(200), 0.5).repeated, "its life was extended");
+    let before = |ago: u64, end: u64| Some((at(1_000_000 - ago * 1000), Life::Until(at(1_000_000 + end * 1000))));
+    assert!(Held::new(&grant, before(60, 600), 0.5).repeated);
+    assert!(Held::new(&grant, before(60, 599), 0.5).repeated, "the rounding of expires_in");
+    assert!(!Held::new(&grant, before(60, 540), 0.5).repeated, "its end was put off");
+    assert!(!Held::new(&grant, before(1, 599), 0.5).repeated, "by no more than has passed");
     assert!(!Held::new(&grant, None, 0.5).repeated);
 }
 

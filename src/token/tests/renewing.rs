@@ -154,16 +154,35 @@ async fn a_token_of_unknown_life_is_never_renewed_but_replaced_when_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_repeats_its_token_is_asked_again_at_the_tokens_end() {
-    let world = World::new(move |_, call| {
-        let hour = call.at.since_start().as_secs() / 3600;
-        let end = Moment::from_start(seconds((hour + 1) * 3600));
-        answer(Ok(Grant { life: Life::Until(end), ..grant(hour as usize, call.at, HOUR) }))
-    });
+async fn a_server_that_repeats_its_token_is_asked_again_shortly_before_the_tokens_end_and_at_it() {
+    for (early, most, missing) in [(0, 32, 10), (10, 22, 0)] {
+        // One token for each hour, given out a little before the hour begins.
+        let world = World::new(move |_, call| {
+            let hour = (call.at.since_start().as_secs() + early) / 3600;
+            let end = Moment::from_start(seconds((hour + 1) * 3600));
+            answer(Ok(Grant { life: Life::Until(end), ..grant(hour as usize, call.at, HOUR) }))
+        });
+        let handle = world.opened().await;
+        let mut without = 0;
+        for _ in 0..100_000 {
+            pass(Duration::from_millis(360)).await;
+            without += u32::from(world.current(&handle).is_none());
+        }
+        assert!(world.source.count() <= most, "{} requests", world.source.count());
+        assert!(without <= 2 * missing, "{without} looks without a token");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_puts_off_the_end_of_its_one_token_is_asked_at_the_usual_pace() {
+    let steady =
+        |_: usize, call: &Call| answer(Ok(Grant { refresh_in: Some(seconds(1)), ..grant(1, call.at, seconds(2)) }));
+    let world = World::new(steady);
     let handle = world.opened().await;
-    pass(HOUR * 10).await;
-    assert!(world.source.count() <= 24, "{}", world.source.count());
-    assert!(handle.usable(PATIENCE).await.is_ok());
+    for _ in 0..1000 {
+        pass(Duration::from_millis(10)).await;
+        assert!(world.current(&handle).is_some(), "{} requests", world.source.count());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,8 +101,7 @@ impl Knowledge {
             Found::Grant { mark, refresh, .. } => {
                 self.failed.remove(&name);
                 if refresh.is_none() {
-                    let ours = self.refresh.iter_mut().filter(|(owner, _)| (owner.run, owner.subject) == name);
-                    ours.for_each(|(_, known)| *known = None);
+                    self.have_none(name);
                 }
                 if *mark && self.marked_by.get(&subject) != Some(&run) {
                     self.marked.insert(name);
@@ -112,6 +111,12 @@ impl Knowledge {
         self.found.insert(name, found.clone());
     }
 
+    /// The newest grant of a name has no refresh token, for all its owners in a process.
+    fn have_none(&mut self, name: (u32, u32)) {
+        let ours = self.refresh.iter_mut().filter(|(owner, _)| (owner.run, owner.subject) == name);
+        ours.for_each(|(_, known)| *known = None);
+    }
+
     fn answer(&mut self, owner: Owner, end: &End) {
         match end {
             End::Granted { refresh, .. } => {
@@ -119,6 +124,9 @@ impl Knowledge {
                 self.marked.remove(&(owner.run, owner.subject));
                 self.proved.insert(owner);
                 self.refresh.insert(owner, refresh.clone());
+                if refresh.is_none() {
+                    self.have_none((owner.run, owner.subject));
+                }
             }
             End::Failed { dead: true, .. } => drop(self.dead.insert(owner)),
             End::Failed { .. } | End::Cut => {}

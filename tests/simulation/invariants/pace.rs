@@ -48,19 +48,21 @@ fn is_disturbed(run: &Run, owner: Owner, from: usize, to: usize) -> bool {
     })
 }
 
-/// Whether the owner had that token before. What a process with two owners of a name found, either may have found.
+/// Whether that is the token that the owner had last. What a process with two owners of a name found, either may have
+/// found.
 fn is_known(run: &Run, owner: Owner, name: &str, before: usize) -> bool {
     let alone = !run.log.iter().any(|entry| match &entry.event {
         Event::Sent { owner: other, .. } => *other != owner && (other.run, other.subject) == (owner.run, owner.subject),
         _ => false,
     });
-    run.log[..before].iter().rev().any(|entry| match &entry.event {
-        Event::Answered { owner: of, end: End::Granted { access, .. }, .. } => *of == owner && access == name,
+    let last = run.log[..before].iter().rev().find_map(|entry| match &entry.event {
+        Event::Answered { owner: of, end: End::Granted { access, .. }, .. } => (*of == owner).then_some(access),
         Event::Loaded { run: of, subject, found: Found::Grant { access, .. } } => {
-            alone && (*of, *subject) == (owner.run, owner.subject) && access == name
+            (alone && (*of, *subject) == (owner.run, owner.subject)).then_some(access)
         }
-        _ => false,
-    })
+        _ => None,
+    });
+    last.is_some_and(|access| access == name)
 }
 
 fn held(run: &Run) -> Result<(), String> {
@@ -116,7 +118,8 @@ fn planned_from(run: &Run, before: &Request) -> Option<Duration> {
         (None, Some(_)) => Duration::from_secs(60),
         (None, None) => return Some(Duration::MAX),
     };
-    Some(*issued + life.max(Duration::from_secs(1)))
+    let from = *issued + life.max(Duration::from_secs(1));
+    Some(until.map_or(from, |end| from.min(end)))
 }
 
 fn forced_bounded(run: &Run) -> Result<(), String> {

@@ -130,7 +130,9 @@ fn may_resend(run: &Run, last: &Request, request: &Request, token: &str) -> bool
     let ours = last.owner.run == request.owner.run && !is_under_way(run, last, request.place);
     match last.end.as_ref().map(|end| &end.how) {
         Some(End::Granted { refresh, access, .. }) => {
-            refresh.as_deref() == Some(token) || (!ours && !run.setup.login && !is_saved(run, access, request.place))
+            // A reply without a refresh token leaves the one that was sent as it is (RFC 6749 §6).
+            refresh.as_deref().is_none_or(|next| next == token)
+                || (!ours && !run.setup.login && !is_saved(run, access, request.place))
         }
         Some(End::Failed { outcome: Outcome::Connect, .. }) => true,
         Some(End::Failed { dead: true, .. }) => !run.setup.login,

@@ -34,16 +34,19 @@ pub const NOT_REVOKED: Invariant = Invariant {
 fn alive(run: &Run) -> Result<(), String> {
     let stepped = run.log.iter().any(|entry| matches!(entry.event, Event::Did(Action::StepWall { .. })));
     let mut grants: BTreeMap<&str, (Owner, Option<Duration>)> = BTreeMap::new();
+    let mut last: BTreeMap<Owner, &str> = BTreeMap::new();
     for entry in &run.log {
         match &entry.event {
             Event::Answered { owner, end: End::Granted { access, until, .. }, .. } => {
                 grants.insert(access, (*owner, *until));
+                last.insert(*owner, access);
             }
             Event::Forwarded { owner, token, asked_for, .. } => {
                 let Some((granted_to, until)) = grants.get(token.access.as_str()) else {
                     return fail(format!("{token:?} was never granted"));
                 };
-                let known = !stepped || granted_to == owner;
+                // After a step of the clock an owner knows the end of the token that it got last, and no other.
+                let known = !stepped || last.get(owner) == Some(&token.access.as_str());
                 let over = until.filter(|_| known).is_some_and(|end| end <= entry.at);
                 if over || token.expires.is_some_and(|end| end <= entry.at) {
                     return fail(format!("{token:?} was sent at {:?}, after its end", entry.at));
@@ -93,10 +96,18 @@ fn saved_first(run: &Run) -> Result<(), String> {
     let mut new: BTreeMap<(u32, &str), bool> = BTreeMap::new();
     let mut away: BTreeSet<(u32, u32)> = BTreeSet::new();
     let mut unleased: BTreeSet<u32> = BTreeSet::new();
+    // Whose refresh token was called dead under no lease.
+    let mut dead: BTreeSet<Owner> = BTreeSet::new();
     for entry in &run.log {
         match &entry.event {
-            // The lease of a sibling that came since is not the request's.
-            Event::Sent { id, owner, .. } if away.contains(&(owner.run, owner.subject)) => drop(unleased.insert(*id)),
+            // The lease of a sibling that came since is not the request's, nor that of the login after it.
+            Event::Sent { id, owner, .. } if away.contains(&(owner.run, owner.subject)) || dead.contains(owner) => {
+                unleased.insert(*id);
+                dead.remove(owner);
+            }
+            Event::Answered { id, owner, end: End::Failed { dead: true, .. } } if unleased.contains(id) => {
+                dead.insert(*owner);
+            }
             Event::Answered { id, owner, end: End::Granted { access, .. } } => {
                 new.entry((owner.run, access)).or_insert(!unleased.contains(id));
             }
