@@ -35,6 +35,8 @@ mod simacan;
 mod stopping;
 #[path = "integration/streams.rs"]
 mod streams;
+#[path = "integration/token.rs"]
+mod token;
 #[path = "integration/users.rs"]
 mod users;
 #[path = "integration/wait.rs"]

@@ -27,6 +27,7 @@ const EXPOSING_FILES: &[(&str, &str)] = &[
     ("src/token/key.rs", "hashes it, with everything else that makes a token, into the key of the token"),
     ("src/token/store/format.rs", "writes tokens to a lasting store"),
     ("src/token/store/redis/address.rs", "parses it as the URL of Redis, whose credentials are in it"),
+    ("src/cli/token.rs", "shows a token to whoever asks for it with `--reveal`, and its claims"),
     ("src/token/store/seal.rs", "derives the key that seals what is stored"),
 ];
 

@@ -6,6 +6,7 @@
 mod build;
 mod descriptors;
 mod doors;
+pub mod once;
 mod services;
 mod signals;
 pub mod store;

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Run(Run),
     /// Report every problem of the configuration at once
     Check(Check),
+    /// Get one token now, and show its claims and life
+    Token(Token),
     /// Show it all with mocked APIs: no account, no file
     Demo(Demo),
     /// List the flows that ship, or show what one needs
@@ -70,6 +72,32 @@ pub(super) struct Check {
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+}
+
+#[derive(ClapArgs, Debug)]
+#[command(
+    after_help = "The token comes by the configured store, under its lock, so that no running proxy loses its session.\n\
+Exit code 0 with a token, 2 for the configuration, 3 if the credentials are refused, 4 if no token can be had.\n\n\
+Example:\n  curl -H \"$(bearerd token younium --header --reveal)\" https://api.example.com/accounts"
+)]
+pub(super) struct Token {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// The upstream
+    #[arg(value_name = "UPSTREAM")]
+    pub(super) name: String,
+    /// Whose token, where each user has one
+    #[arg(long, value_name = "SUBJECT")]
+    pub(super) subject: Option<String>,
+    /// Show the token itself
+    #[arg(long)]
+    pub(super) reveal: bool,
+    /// Print the header lines that carry it, and nothing else
+    #[arg(long)]
+    pub(super) header: bool,
+    /// Log in even if that may end the session of a proxy that runs without a store that lasts
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,6 +6,7 @@ mod demo;
 mod flows;
 mod output;
 mod run;
+mod token;
 mod wait;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ pub(crate) struct Failure {
 const FAILED: u8 = 1;
 /// Usage or configuration.
 const CONFIGURATION: u8 = 2;
+/// The credentials are refused.
+const REFUSED: u8 = 3;
 /// Nobody answers.
 const UNREACHABLE: u8 = 4;
 
@@ -77,6 +80,7 @@ fn dispatch(command: Command, environment: Environment, output: &Output) -> Resu
         Command::Check(args) => check::check(&args, environment, output),
         Command::Demo(args) => demo::demo(&args, output),
         Command::Flows(args) => flows::flows(&args, output),
+        Command::Token(args) => token::token(&args, environment, output),
         Command::Wait(args) => wait::wait(&args, environment),
     }
 }

@@ -65,6 +65,15 @@ fn word(state: State) -> &'static str {
     }
 }
 
+/// Whether a proxy answers there now.
+pub(super) fn answers(admin: &str) -> bool {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return false };
+    let admin = reachable(admin);
+    let answer = runtime.block_on(async { timeout(ATTEMPT, ask(&admin, path(State::Live))).await });
+    runtime.shutdown_background();
+    matches!(answer, Ok(Ok(_)))
+}
+
 async fn until(admin: &str, path: &str, last: &mut String) {
     loop {
         match timeout(ATTEMPT, ask(admin, path)).await {

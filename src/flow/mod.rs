@@ -34,6 +34,7 @@ mod times;
 
 pub use binder::Fault;
 pub use spec::{Environment, FlowSpec, Variable};
+pub use times::claims;
 
 /// A flow with its variables filled in: everything is checked, nothing can be misspelt any more.
 pub struct Flow {

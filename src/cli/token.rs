@@ -1,0 +1,149 @@
+//! `bearerd token`.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::args;
+use super::output::Output;
+use super::run::loader;
+use super::wait::answers;
+use super::{CONFIGURATION, FAILED, Failure, REFUSED, UNREACHABLE};
+use crate::app::once::{self, NoToken, OneToken};
+use crate::config::{Environment, Settings, StoreSettings, UpstreamConfig};
+use crate::document::nearest;
+use crate::flow::claims;
+use crate::token::key::Subject;
+
+pub(super) fn token(args: &args::Token, environment: Environment, output: &Output) -> Result<(), Failure> {
+    let loaded = loader(&args.source, environment)?.load().map_err(|report| {
+        output.complaint(&report);
+        Failure::said(CONFIGURATION)
+    })?;
+    let mut settings = loaded.settings;
+    let upstream = find(&mut settings, &args.name)?;
+    let subject = subject(&upstream, args.subject.as_deref())?;
+    if !args.force {
+        spare(&settings, &upstream)?;
+    }
+    let got = once::token(&settings, upstream, subject).map_err(|error| match error {
+        NoToken::Start(message) => Failure::new(FAILED, message),
+        NoToken::Refused(message) => Failure::new(REFUSED, format!("the credentials are refused: {message}")),
+        NoToken::Failing(message) => Failure::new(UNREACHABLE, format!("no token: {message}")),
+    })?;
+    output.result(&if args.header { headers(&got, args.reveal) } else { described(&got, args.reveal) });
+    Ok(())
+}
+
+fn find(settings: &mut Settings, name: &str) -> Result<UpstreamConfig, Failure> {
+    let names = || settings.upstreams.iter().map(|upstream| &*upstream.proxy.name);
+    let Some(index) = names().position(|known| known == name) else {
+        let failure = Failure::new(CONFIGURATION, format!("there is no upstream `{name}`"));
+        return Err(match nearest(name, names()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("one of: {}", names().collect::<Vec<_>>().join(", "))),
+        });
+    };
+    Ok(settings.upstreams.swap_remove(index))
+}
+
+/// Whose token: it must look as the flow says.
+fn subject(upstream: &UpstreamConfig, given: Option<&str>) -> Result<Option<Subject>, Failure> {
+    let (name, wrong) = (&upstream.proxy.name, |message| Failure::new(CONFIGURATION, message));
+    match (&upstream.flow.subject, given) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(wrong(format!("`{name}` has one token for all: leave `--subject` out"))),
+        (Some(rule), None) if rule.default.is_some() => Ok(rule.default.clone()),
+        (Some(_), None) => Err(wrong(format!("`{name}` has a token for each user")).hint("say whose: `--subject S`")),
+        (Some(rule), Some(given)) => match rule.pattern.subject(given) {
+            Some(subject) => Ok(Some(subject)),
+            None => Err(wrong(format!("this is no subject of `{name}`: it does not match the flow's pattern"))),
+        },
+    }
+}
+
+/// With no store between them, a second login may end the session of a proxy that runs.
+fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), Failure> {
+    let alone = upstream.flow.uses_refresh_tokens || upstream.flow.policy.exclusive;
+    let admin = settings.admin.listen.to_string();
+    if !alone || settings.store != StoreSettings::Memory || !answers(&admin) {
+        return Ok(());
+    }
+    let name = &upstream.proxy.name;
+    let message = format!("the proxy at {admin} runs, and a login here may end its session with `{name}`");
+    Err(Failure::new(CONFIGURATION, message).hint("let both use a `[store]` that lasts; or `--force`"))
+}
+
+fn headers(got: &OneToken, reveal: bool) -> String {
+    got.headers.iter().map(|(name, value)| format!("{name}: {}\n", header(value, reveal))).collect()
+}
+
+fn header(value: &HeaderValue, reveal: bool) -> String {
+    let shown = value.to_str().ok().filter(|_| reveal || !value.is_sensitive());
+    shown.map_or_else(|| masked(value.len()), str::to_owned)
+}
+
+fn described(got: &OneToken, reveal: bool) -> String {
+    let token = got.token.access.expose();
+    let mut rows = match token.is_empty() {
+        false => vec![("token".to_owned(), if reveal { token.to_owned() } else { masked(token.len()) })],
+        // The flow makes its headers of other things that the login gave, or of its variables alone.
+        true => got.headers.iter().map(|(name, value)| (name.to_string(), header(value, reveal))).collect(),
+    };
+    rows.push(("ends".to_owned(), got.left.map_or_else(|| "nobody says when".to_owned(), ends)));
+    for (name, value) in claims(token).into_iter().flatten() {
+        let value = moment(&name, &value).unwrap_or_else(|| value.as_str().map_or_else(|| value.to_string(), shown));
+        rows.push((shown(&name), value));
+    }
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
+
+fn masked(length: usize) -> String {
+    format!("({length} characters; `--reveal` shows them)")
+}
+
+/// What a server wrote is not to move a terminal's cursor.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn ends((left, at): (Duration, SystemTime)) -> String {
+    let (seconds, at) = (left.as_secs(), rfc3339(at.into()).unwrap_or_default());
+    match (seconds / 86_400, seconds / 3600, seconds / 60) {
+        (days @ 2.., ..) => format!("{at}, in {days} days"),
+        (_, hours @ 2.., _) => format!("{at}, in {hours} h"),
+        (.., minutes @ 2..) => format!("{at}, in {minutes} min"),
+        _ => format!("{at}, in {seconds} s"),
+    }
+}
+
+/// The claims of RFC 7519 and OpenID Connect that are times.
+fn moment(name: &str, value: &serde_json::Value) -> Option<String> {
+    let is_time = matches!(name, "exp" | "nbf" | "iat" | "auth_time" | "updated_at");
+    let seconds = value.as_i64().filter(|_| is_time)?;
+    rfc3339(OffsetDateTime::from_unix_timestamp(seconds).ok()?)
+}
+
+fn rfc3339(at: OffsetDateTime) -> Option<String> {
+    at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_among_the_claims_are_shown_as_times() {
+        assert_eq!(moment("exp", &1_800_000_000.into()).as_deref(), Some("2027-01-15T08:00:00Z"));
+        assert_eq!(moment("sub", &1_800_000_000.into()), None);
+        assert_eq!(moment("iat", &"yesterday".into()), None);
+    }
+
+    #[test]
+    fn a_claim_cannot_write_to_the_terminal() {
+        assert_eq!(shown("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    }
+}
