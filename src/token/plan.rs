@@ -78,7 +78,7 @@ impl Held {
         };
         let life = end.since(self.issued);
         let after = match self.refresh_in {
-            _ if self.repeated && life > SHORTLY => life - SHORTLY,
+            _ if self.repeated && life > SHORTLY => life - SHORTLY.min(life / 5),
             _ if self.repeated => life,
             Some(wish) => wish.clamp(life / 10, life / 10 * 9),
             None if policy.exclusive => life - policy.margin.min(life / 4),

@@ -62,7 +62,7 @@ fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
 
 #[test]
 fn a_repeated_token_is_asked_for_again_shortly_before_its_end_and_at_it() {
-    for (life, due) in [(600, 592.0), (9, 1.0), (8, 8.0), (1, 1.0)] {
+    for (life, due) in [(600, 592.0), (40, 32.0), (10, 8.0), (8, 8.0), (1, 1.0)] {
         let repeated = Held { repeated: true, ..held(life, Some(1), 0.0) };
         assert_eq!(after(repeated, &Policy::default()), Some(due));
     }

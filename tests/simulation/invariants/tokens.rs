@@ -41,6 +41,10 @@ fn alive(run: &Run) -> Result<(), String> {
                 grants.insert(access, (*owner, *until));
                 last.insert(*owner, access);
             }
+            // Taken over, perhaps: from then on the earlier one is forgotten.
+            Event::Loaded { run, subject, found: Found::Grant { access, .. } } => {
+                last.retain(|owner, known| (owner.run, owner.subject) != (*run, *subject) || *known == access);
+            }
             Event::Forwarded { owner, token, asked_for, .. } => {
                 let Some((granted_to, until)) = grants.get(token.access.as_str()) else {
                     return fail(format!("{token:?} was never granted"));
