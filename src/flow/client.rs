@@ -102,6 +102,8 @@ fn http_client(tls: Arc<rustls::ClientConfig>, proxy: Option<&OutboundProxy>) ->
     // What the data path offers for the API may be HTTP/2; token calls speak HTTP/1.1.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut builder = reqwest::Client::builder()
+        // `Like-This`: there are proxies that look for `Content-Length` letter for letter, and add a second one.
+        .http1_title_case_headers()
         .tls_backend_preconfigured(tls)
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
