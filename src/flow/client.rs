@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
 use crate::clock::{Moment, SharedClock};
-use crate::token::source::Outcome;
+use crate::token::source::{Outcome, Turn};
 
 mod failure;
 
@@ -19,7 +19,7 @@ mod failure;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Token calls at a time; whoever comes when there are so many waits in line.
+/// Attempts at a token at a time; whoever comes when there are so many waits in line.
 const AT_A_TIME: usize = 16;
 /// So many of them for whoever has no token yet, or leaves. A burst of new subjects is served in the order it came, and
 /// renewals, which others' requests depend on, go past it.
@@ -32,6 +32,7 @@ const REPLY: usize = 1 << 20;
 #[derive(Clone)]
 pub struct TokenClient {
     service: BoxCloneSyncService<Request<Bytes>, Reply, tower::BoxError>,
+    at_a_time: Arc<Semaphore>,
     coming_and_going: Arc<Semaphore>,
     clock: SharedClock,
 }
@@ -71,9 +72,10 @@ impl TokenClient {
         let client = http_client(tls, proxy)?;
         let own = clock.clone();
         let exchange = tower::service_fn(move |request| exchange(client.clone(), own.clone(), request));
-        let service = ServiceBuilder::new().concurrency_limit(AT_A_TIME).timeout(timeout).service(exchange);
-        let coming_and_going = Arc::new(Semaphore::new(COMING_AND_GOING));
-        Ok(Self { service: BoxCloneSyncService::new(service), coming_and_going, clock })
+        let service = ServiceBuilder::new().timeout(timeout).service(exchange);
+        let (at_a_time, coming_and_going) = (Semaphore::new(AT_A_TIME), Semaphore::new(COMING_AND_GOING));
+        let (at_a_time, coming_and_going) = (Arc::new(at_a_time), Arc::new(coming_and_going));
+        Ok(Self { service: BoxCloneSyncService::new(service), at_a_time, coming_and_going, clock })
     }
 
     /// The time that lives count on.
@@ -86,9 +88,15 @@ impl TokenClient {
         self.clock.wall()
     }
 
-    /// Waits in line with those who have no token yet, or leave.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.coming_and_going.acquire().await.ok()
+    /// Waits in line, with those who have no token yet or leave, or past them. Semaphores are fair; tower's limit would
+    /// wait within the call, whose time it would use up.
+    pub(super) async fn turn(&self, coming_or_going: bool) -> Turn {
+        let lines = [coming_or_going.then_some(&self.coming_and_going), Some(&self.at_a_time)];
+        let mut permits = Vec::new();
+        for line in lines.into_iter().flatten() {
+            permits.extend(Arc::clone(line).acquire_owned().await);
+        }
+        Turn::holding(permits)
     }
 
     /// Sends a request and reads its whole reply.
@@ -170,3 +178,6 @@ impl OutboundProxy {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ClientError(pub String);
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use super::template::{Lookup, days_ahead};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::{RecipeWriter, Subject};
-use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step};
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step, Turn};
 
 /// A capture of our own, whose name no flow can write: which given refresh token a grant goes back to. When the user
 /// gives another one, the chain of the old one is over.
@@ -101,8 +101,6 @@ impl FlowSource {
     async fn call(&self, call: &Call, ask: Ask<'_>) -> Result<Grant, MintError> {
         let scope = self.scope(ask.subject, ask.previous.filter(|_| ask.step == Step::Refresh));
         let mask = self.calls.mask(&self.scope(ask.subject, ask.previous));
-        let first = ask.previous.is_none();
-        let _turn = if first { Some(self.client.turn().await) } else { None };
         let (what, reply) = self.send(&call.request, &scope, &mask).await?;
         if !reply.status.is_success() {
             return Err(refusal::refused(&what, &reply, &mask));
@@ -132,7 +130,7 @@ impl FlowSource {
 
     async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
         let mask = self.calls.mask(&scope);
-        let _turn = self.client.turn().await;
+        let _turn = self.client.turn(true).await;
         let (what, reply) = self.send(request, &scope, &mask).await?;
         if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
     }
@@ -230,6 +228,11 @@ impl Source for FlowSource {
             Life::UntilRejected => true,
         };
         !call.request.uses("token") || (alive && !rejected)
+    }
+
+    fn turn(&self, new: bool) -> BoxFuture<'_, Turn> {
+        let asks = self.calls.token.is_some() || self.calls.refresh.is_some();
+        Box::pin(async move { if asks { self.client.turn(new).await } else { Turn::default() } })
     }
 
     fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {

@@ -79,6 +79,8 @@ impl Attempt {
         if let Some(grant) = self.look().await {
             return End::Adopted(grant);
         }
+        let source = Arc::clone(&self.spec.source);
+        let _place = source.turn(self.previous.is_none()).await;
         let mut turn = match store.lease(key).await {
             Ok(leased) => match self.take_over(leased.kept.as_ref()) {
                 Some(grant) => return End::Adopted(grant),

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::grant::Grant;
 use super::key::Subject;
 
@@ -75,6 +77,17 @@ pub struct MintError {
     pub message: String,
 }
 
+/// A place among those that may ask; dropped, the next one's.
+#[derive(Default)]
+pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] Vec<OwnedSemaphorePermit>);
+
+impl Turn {
+    /// Until it is dropped.
+    pub fn holding(permits: Vec<OwnedSemaphorePermit>) -> Self {
+        Self(permits)
+    }
+}
+
 /// What a token endpoint is to the core.
 pub trait Source: Send + Sync + 'static {
     /// Whether the flow has a login. One without starts from a refresh token that was given.
@@ -83,6 +96,12 @@ pub trait Source: Send + Sync + 'static {
     /// Whether `previous` can be turned into a new grant without a login. After a rejection by the API, a refresh that
     /// needs the still valid access token cannot.
     fn can_refresh(&self, previous: Option<&Grant>, rejected: bool) -> bool;
+
+    /// Waits in line until this may ask, in the order of arrival; `new` is one that has no token yet. What comes of it is
+    /// held while the attempt lasts. No call runs meanwhile, and no lease is held.
+    fn turn(&self, _new: bool) -> BoxFuture<'_, Turn> {
+        Box::pin(std::future::ready(Turn::default()))
+    }
 
     /// One attempt: one HTTP exchange, never a second step on its own. A reply without a new refresh token keeps the
     /// old one in the grant.

@@ -221,7 +221,7 @@ async fn a_revocation_sends_the_subjects_own_token() {
     assert!(source.can_revoke());
     source.revoke(Some(&subject), &old).await.unwrap();
     let call = &endpoint.calls()[0];
-    assert!(call.starts_with("DELETE /auth/token") && call.contains("authorization: Bearer old\r\n"), "{call}");
+    assert!(call.starts_with("DELETE /auth/token") && call.contains("Authorization: Bearer old\r\n"), "{call}");
     assert_eq!(source.revoke(Some(&subject), &old).await.unwrap_err().outcome, Outcome::Rejected);
 }
 

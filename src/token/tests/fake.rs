@@ -7,7 +7,7 @@ use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::Subject;
-use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step};
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step, Turn};
 
 /// One request as the endpoint saw it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct FakeSource {
     pub(crate) login: bool,
     pub(crate) revokes: bool,
     pub(crate) at_shutdown: bool,
+    /// How long each attempt waits in line.
+    pub(crate) line: Duration,
 }
 
 impl FakeSource {
@@ -45,6 +47,7 @@ impl FakeSource {
             login: true,
             revokes: false,
             at_shutdown: false,
+            line: Duration::ZERO,
         }
     }
 
@@ -98,6 +101,13 @@ impl Source for FakeSource {
 
     fn can_refresh(&self, previous: Option<&Grant>, _rejected: bool) -> bool {
         !self.login || previous.is_some_and(|grant| grant.refresh.is_some())
+    }
+
+    fn turn(&self, _new: bool) -> BoxFuture<'_, Turn> {
+        Box::pin(async {
+            tokio::time::sleep(self.line).await;
+            Turn::default()
+        })
     }
 
     fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {

@@ -121,3 +121,15 @@ async fn after_shutdown_nobody_waits_in_vain() {
     world.pool.shutdown().await;
     assert_eq!(world.now(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn to_wait_in_line_is_no_failure_and_holds_no_lease() {
+    let script = |number: usize, call: &Call| answer(Ok(grant(number, call.at, HOUR)));
+    let world = World::shaped(|source| source.line = seconds(60), script);
+    let handle = world.open();
+    assert!(matches!(handle.usable(PATIENCE).await, Err(NoToken::Pending { .. })));
+    let lease = tokio::time::timeout(seconds(1), world.store.inner.lease(&store_key())).await;
+    assert!(lease.is_ok_and(|leased| leased.is_ok()), "others may ask meanwhile");
+    pass(seconds(55)).await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t1".to_owned()), 1));
+}
