@@ -112,7 +112,13 @@ impl Usage for FlowUsage {
                 base: self.base(&values)?,
             })
         };
-        patch().map_err(PatchError)
+        let mut patch: Patch = patch().map_err(PatchError)?;
+        // Each of very many subjects may have one: a list that was collected has room for four.
+        patch.headers.shrink_to_fit();
+        patch.defaults.shrink_to_fit();
+        patch.query.shrink_to_fit();
+        patch.cookies.shrink_to_fit();
+        Ok(patch)
     }
 
     fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
