@@ -203,3 +203,6 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

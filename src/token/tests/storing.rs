@@ -224,6 +224,15 @@ async fn while_a_shared_store_is_away_every_token_is_used_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_a_store_of_our_own_is_away_tokens_are_renewed_as_ever() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    world.store.set_away(true);
+    pass(seconds(2750)).await;
+    assert_eq!((world.source.count(), handle.status().state), (2, State::Fresh));
+}
+
+#[tokio::test(start_paused = true)]
 async fn saving_again_waits_for_the_request_that_is_under_way() {
     let world = World::new(|number, call| (seconds(4), Ok(rotating(number, call.at, HOUR))));
     world.store.set_away(true);

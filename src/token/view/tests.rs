@@ -1,0 +1,93 @@
+use super::*;
+use crate::secret::Secret;
+use crate::token::grant::Life;
+
+fn at(seconds: u64) -> Moment {
+    Moment::from_start(Duration::from_secs(seconds))
+}
+
+/// Usable from 1,000 to 1,098 s.
+fn token() -> Option<Arc<Token>> {
+    Some(Arc::new(Token {
+        generation: Generation(7),
+        subject: None,
+        access: Secret::new("t"),
+        captures: Default::default(),
+        issued: at(1000),
+        life: Life::Until(at(1100)),
+    }))
+}
+
+fn trouble(refused: bool) -> Option<Trouble> {
+    Some(Trouble { refused, message: "it".into(), at: SystemTime::UNIX_EPOCH })
+}
+
+fn view(token: Option<Arc<Token>>, trouble: Option<Trouble>) -> View {
+    View { token, trouble, ..View::default() }
+}
+
+#[test]
+fn the_state_is_made_of_token_and_trouble() {
+    use State::{Degraded, Expired, Fresh, Rejected, Starting};
+    let (before, after) = (at(1050), at(1099));
+    for (now, token, trouble, state, is_well) in [
+        (before, token(), None, Fresh, true),
+        (before, token(), trouble(true), Degraded, false),
+        (before, None, None, Starting, false),
+        (after, token(), None, Expired, false),
+        (after, token(), trouble(false), Expired, false),
+        (after, token(), trouble(true), Rejected, false),
+        (before, None, trouble(false), Expired, false),
+        (before, None, trouble(true), Rejected, false),
+    ] {
+        let view = view(token, trouble);
+        assert_eq!((view.state(now), view.is_well(now)), (state, is_well), "{view:?}");
+    }
+}
+
+#[test]
+fn without_a_token_the_reason_and_the_time_to_come_again_are_told() {
+    let at_once = Duration::from_secs(1);
+    let due = |trouble, next, running| View { next, running, ..view(None, trouble) }.no_token(at(1000));
+    assert_eq!(due(None, None, true), NoToken::Pending { retry_after: at_once });
+    assert_eq!(due(trouble(false), Some(at(1030)), false), NoToken::Failing { retry_after: Duration::from_secs(30) });
+    assert_eq!(due(trouble(true), Some(at(1060)), false), NoToken::Rejected { retry_after: Duration::from_secs(60) });
+    assert_eq!(due(trouble(true), Some(at(1060)), true), NoToken::Rejected { retry_after: at_once });
+    assert_eq!(due(trouble(false), Some(at(900)), false), NoToken::Failing { retry_after: at_once });
+}
+
+#[test]
+fn a_request_waits_for_an_attempt_that_runs_or_is_due_in_time() {
+    let prospect = |next, running| {
+        let view = View { next, running, ..view(None, trouble(false)) };
+        view.prospect(at(1000), at(1010))
+    };
+    assert_eq!(prospect(Some(at(2000)), true), Prospect::Wait);
+    assert_eq!(prospect(Some(at(1010)), false), Prospect::Wait);
+    assert_eq!(prospect(Some(at(1000)), false), Prospect::Ask);
+    assert_eq!(prospect(None, false), Prospect::Ask);
+    assert!(matches!(prospect(Some(at(1011)), false), Prospect::Answer(Err(NoToken::Failing { .. }))));
+    let usable = View { running: true, ..view(token(), None) };
+    assert_eq!(usable.prospect(at(1000), at(1010)), Prospect::Answer(Ok(token().unwrap())));
+}
+
+#[test]
+fn after_a_rejection_a_request_waits_for_another_token_within_the_bounds() {
+    let successor = |rejected, next, forcing, forced_from, running| {
+        let view = View { next, forcing, forced_from, running, ..view(token(), None) };
+        view.successor(Generation(rejected), at(1000), at(1010))
+    };
+    assert_eq!(successor(6, None, false, None, false), Prospect::Answer(token()), "a later one is there");
+    assert_eq!(successor(7, None, false, None, true), Prospect::Wait);
+    assert_eq!(successor(7, None, false, None, false), Prospect::Ask);
+    assert_eq!(successor(7, None, false, Some(at(1000)), false), Prospect::Ask, "free again");
+    assert_eq!(successor(7, None, false, Some(at(1001)), false), Prospect::Answer(None));
+    assert_eq!(successor(7, Some(at(1000)), true, None, false), Prospect::Ask, "ordered, and due");
+    assert_eq!(successor(7, Some(at(1010)), true, None, false), Prospect::Wait);
+    assert_eq!(successor(7, Some(at(1011)), true, None, false), Prospect::Answer(None));
+    assert_eq!(
+        successor(7, Some(at(1005)), false, None, false),
+        Prospect::Ask,
+        "the planned renewal is another matter"
+    );
+}
