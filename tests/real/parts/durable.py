@@ -1,0 +1,62 @@
+"""The file store under strace: what is saved is on the disk before it counts, whatever dies next."""
+
+import re
+import subprocess
+
+from harness import Bearerd, World, eventually
+
+SET = "debian"
+NEEDS = ["node", "strace"]
+APT = ["strace"]
+CALLS = "openat,write,fsync,fdatasync,rename,renameat,renameat2,close"
+
+
+def run(world: World, check) -> None:
+    if subprocess.run(["strace", "-qo", "/dev/null", "true"], capture_output=True).returncode:
+        check.missing("durable", "strace may not trace here")
+        return
+    directory, trace = world.directory / "store", world.directory / "store.trace"
+    _, table = world.upstream("durable", "oauth2", world.BASIC)
+    store = f'[store]\nkind = "file"\npath = "{directory}"\n'
+    proxy = Bearerd(world, store + table, within=["strace", "-D", "-f", "-q", "-y", "-e", f"trace={CALLS}", "-o", trace])
+    proxy.stop()
+
+    def calls() -> list[str]:
+        return [line for line in trace.read_text(errors="replace").splitlines() if str(directory) in line]
+
+    with check("file store: a token is written aside, synced, renamed, and its directory synced, in this order"):
+        # strace outlives what it traces by a moment.
+        eventually("so it was", lambda: in_order(directory, calls()), 5)
+        for step in ["sync(", "rename"]:
+            assert not in_order(directory, [call for call in calls() if step not in call]), f"passes without {step}"
+    with check("file store: only the user may read it"):
+        kept = list(directory.iterdir())
+        assert directory.stat().st_mode & 0o077 == 0 and kept, kept
+        assert all(file.stat().st_mode & 0o777 == 0o600 for file in kept), kept
+    with check("file store: the next start finds the token, and asks for none"):
+        asked = world.oauth.token_requests(client=world.BASIC["client_id"])
+        again = Bearerd(world, store + table)
+        eventually("the token is there", lambda: again.metric("bearerd_token_state", state="fresh") == 1)
+        assert again.metric("bearerd_token_requests_total") == 0, "it logged in again"
+        assert world.oauth.token_requests(client=world.BASIC["client_id"]) == asked
+        again.stop()
+
+
+def in_order(directory, calls: list[str]) -> bool:
+    """Whether some file was written, synced and renamed, and the directory synced after that."""
+    wanted = [
+        rf"write\(\d+<{directory}/(?P<aside>[^>]+)>",
+        r"f(data)?sync\(\d+<{directory}/{aside}>\)\s+= 0",
+        r"rename(at2?)?\(.*{aside}\".*\)\s+= 0",
+        r"f(data)?sync\(\d+<{directory}>\)\s+= 0",
+    ]
+    aside, at = None, 0
+    for call in calls:
+        pattern = wanted[at].replace("{directory}", re.escape(str(directory))).replace("{aside}", re.escape(aside or ""))
+        found = re.search(pattern, call)
+        if found:
+            aside = aside or found["aside"]
+            at += 1
+            if at == len(wanted):
+                return True
+    return False
