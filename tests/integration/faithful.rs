@@ -67,7 +67,7 @@ async fn a_head_request_has_the_headers_of_the_answer_and_no_body() {
     let request = "HEAD /bytes?n=5 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let answer = Wire::exchange(bearerd.address("open"), request).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
-    assert!(answer.contains("\r\ncontent-length: 5\r\n"), "{answer}");
+    assert!(answer.contains("\r\nContent-Length: 5\r\n"), "{answer}");
     assert_eq!(last(&mock).method, "HEAD");
     for status in [204, 304] {
         let request = format!("GET /status/{status} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
