@@ -54,11 +54,8 @@ impl Row {
         // What takes a while meets only what matters to it.
         let slow = self.asks == Asks::PropfindLittleByLittle
             && !matches!(self.says, Says::Small | Says::LittleByLittle | Says::ExpiredOnce | Says::ExpiredAlways);
-        // A loss, now and then: trailers that follow an answer which has ended already may not reach an upstream of HTTP/2
-        // (RFC 9110 §6.5 would let them).
-        let lost = self.says == Says::Early && self.asks == Asks::PatchTrailers && self.way.speaks.is_http2();
         match self.way.calls {
-            _ if slow || lost => false,
+            _ if slow => false,
             Calls::Http10 => !early && !expecting && !matches!(body.framing, Framing::Chunked(_)),
             Calls::Http1 => !early,
             Calls::Http2 => !early && !expecting,

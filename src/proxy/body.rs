@@ -1,16 +1,20 @@
 //! A request's body on its way to the upstream. Its frames are kept while they pass, so that it can be sent once more;
 //! nothing waits for a whole body. What is kept is bounded per request and for all requests together.
 
+mod late;
+mod outgoing;
+
 use std::cell::RefCell;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, Incoming};
 
+pub(crate) use self::outgoing::Outgoing;
+use self::outgoing::Stream;
 use super::budget::Budget;
 use super::expect::Gate;
 use super::headers::Rules;
@@ -97,7 +101,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Source<B> {
         if let Some(gate) = &mut self.intake.gate {
             ready!(gate.poll_open(cx));
         }
-        let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+        let Poll::Ready(next) = late::poll_frame(&mut self.incoming, cx) else {
             self.note(Waiting::RequestBody, self.intake.patience.caller);
             return Poll::Pending;
         };
@@ -151,10 +155,9 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         }
         intake.slot.body_begins();
         let too_long = incoming.size_hint().lower() > intake.keep;
-        let kept = (!too_long).then(Vec::new);
         Self(Some(Rc::new(RefCell::new(Source {
             incoming,
-            kept,
+            kept: (!too_long).then(Vec::new),
             held: 0,
             trailers: None,
             ended: false,
@@ -182,8 +185,12 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         held.watched = true;
         // Where the earlier attempt's connection goes on, as in HTTP/2, its sending of this body must end.
         held.reader.take().into_iter().for_each(Waker::wake);
-        let number = held.attempt;
-        Some(Outgoing::Stream(Stream { source: source.clone(), number, position: 0, trailers_passed: false }))
+        Some(Outgoing::Stream(Stream {
+            source: source.clone(),
+            number: held.attempt,
+            position: 0,
+            trailers_passed: false,
+        }))
     }
 
     /// There will be no other attempt: what is kept is let go.
@@ -209,90 +216,6 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
 impl<B> Clone for Upload<B> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
-    }
-}
-
-/// A body as one attempt sends it.
-pub(crate) enum Outgoing<B = Incoming> {
-    /// There is none.
-    Empty,
-    /// What was kept of it, then the rest.
-    Stream(Stream<B>),
-}
-
-/// One attempt's reading of a caller's body.
-pub(crate) struct Stream<B> {
-    source: Rc<RefCell<Source<B>>>,
-    number: u32,
-    position: usize,
-    trailers_passed: bool,
-}
-
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream<B> {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut source = self.source.borrow_mut();
-        if source.attempt != self.number {
-            return Poll::Ready(Some(Err(BodyError::TakenOver)));
-        }
-        if let Some(data) = source.kept.as_ref().and_then(|kept| kept.get(self.position)) {
-            self.position += 1;
-            return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
-        }
-        if self.trailers_passed {
-            return Poll::Ready(None);
-        }
-        let Poll::Ready(next) = source.poll_next(cx) else {
-            source.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        self.position += 1;
-        self.trailers_passed = next.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
-        Poll::Ready(next)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let source = self.source.borrow();
-        let passed = source.kept.as_ref().is_none_or(|kept| self.position >= kept.len());
-        let trailers = source.trailers.is_some() && !self.trailers_passed;
-        passed && !trailers && (source.ended || source.incoming.is_end_stream())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let source = self.source.borrow();
-        let ahead = source.kept.iter().flatten().skip(self.position).map(|data| data.len() as u64).sum::<u64>();
-        let rest = source.incoming.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(ahead + rest.lower());
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(ahead + upper);
-        }
-        hint
-    }
-}
-
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Outgoing<B> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Stream(stream) => stream.poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Stream(stream) => stream.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Stream(stream) => stream.size_hint(),
-        }
     }
 }
 

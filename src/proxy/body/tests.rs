@@ -1,6 +1,9 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::task::Waker;
+
+use hyper::body::SizeHint;
 
 use super::*;
 use crate::clock::Moment;
