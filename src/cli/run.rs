@@ -7,7 +7,7 @@ use super::args::{Run, Source};
 use super::output::Output;
 use super::{CONFIGURATION, FAILED, Failure};
 use crate::app;
-use crate::config::{Environment, Loader};
+use crate::config::{Environment, Loaded, Loader};
 
 pub(super) fn run(args: &Run, environment: Environment, output: &Output) -> Result<(), Failure> {
     let watch = args.watch || environment.get("BEARERD_WATCH").is_some_and(is_yes);
@@ -16,12 +16,17 @@ pub(super) fn run(args: &Run, environment: Environment, output: &Output) -> Resu
 
 /// Loads and runs until a signal.
 pub(super) fn serve(loader: Loader, watch: bool, output: &Output) -> Result<(), Failure> {
-    let loaded = loader.load().map_err(|report| {
-        output.complaint(&report);
-        Failure::said(CONFIGURATION)
-    })?;
+    let loaded = load(&loader, output)?;
     output.complaint(&loaded.warnings);
     Ok(app::run(app::Start { loader, loaded, watch, colour: output.colours_errors() })?)
+}
+
+/// What the configuration means, or all that is wrong with it.
+pub(super) fn load(loader: &Loader, output: &Output) -> Result<Loaded, Failure> {
+    loader.load().map_err(|report| {
+        output.complaint(&report);
+        Failure::said(CONFIGURATION)
+    })
 }
 
 impl From<app::Failure> for Failure {

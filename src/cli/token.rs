@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::args;
 use super::output::Output;
-use super::run::loader;
+use super::run::{load, loader};
 use super::wait::answers;
 use super::{CONFIGURATION, FAILED, Failure, REFUSED, UNREACHABLE};
 use crate::app::once::{self, NoToken, OneToken};
@@ -18,11 +18,7 @@ use crate::flow::claims;
 use crate::token::key::Subject;
 
 pub(super) fn token(args: &args::Token, environment: Environment, output: &Output) -> Result<(), Failure> {
-    let loaded = loader(&args.source, environment)?.load().map_err(|report| {
-        output.complaint(&report);
-        Failure::said(CONFIGURATION)
-    })?;
-    let mut settings = loaded.settings;
+    let mut settings = load(&loader(&args.source, environment)?, output)?.settings;
     let upstream = find(&mut settings, &args.name)?;
     let subject = subject(&upstream, args.subject.as_deref())?;
     if !args.force {

@@ -11,7 +11,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
 use crate::clock::{Moment, SharedClock};
-use crate::token::source::{Outcome, Turn};
+use crate::token::source::{Outcome, Place};
 
 mod failure;
 
@@ -90,13 +90,13 @@ impl TokenClient {
 
     /// Waits in line, with those who have no token yet or leave, or past them. Semaphores are fair; tower's limit would
     /// wait within the call, whose time it would use up.
-    pub(super) async fn turn(&self, coming_or_going: bool) -> Turn {
+    pub(super) async fn place(&self, coming_or_going: bool) -> Place {
         let lines = [coming_or_going.then_some(&self.coming_and_going), Some(&self.at_a_time)];
         let mut permits = Vec::new();
         for line in lines.into_iter().flatten() {
             permits.extend(Arc::clone(line).acquire_owned().await);
         }
-        Turn::holding(permits)
+        Box::new(permits)
     }
 
     /// Sends a request and reads its whole reply.

@@ -17,7 +17,7 @@ use super::template::{Lookup, days_ahead};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::{RecipeWriter, Subject};
-use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Source, Step, Turn};
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Place, Source, Step};
 
 /// A capture of our own, whose name no flow can write: which given refresh token a grant goes back to. When the user
 /// gives another one, the chain of the old one is over.
@@ -130,7 +130,7 @@ impl FlowSource {
 
     async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
         let mask = self.calls.mask(&scope);
-        let _turn = self.client.turn(true).await;
+        let _place = self.client.place(true).await;
         let (what, reply) = self.send(request, &scope, &mask).await?;
         if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
     }
@@ -230,9 +230,9 @@ impl Source for FlowSource {
         !call.request.uses("token") || (alive && !rejected)
     }
 
-    fn turn(&self, new: bool) -> BoxFuture<'_, Turn> {
+    fn place(&self, new: bool) -> BoxFuture<'_, Place> {
         let asks = self.calls.token.is_some() || self.calls.refresh.is_some();
-        Box::pin(async move { if asks { self.client.turn(new).await } else { Turn::default() } })
+        Box::pin(async move { if asks { self.client.place(new).await } else { Box::new(()) as Place } })
     }
 
     fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {

@@ -92,8 +92,8 @@ impl Here {
     pub(crate) fn preserves_header_case(&self, listen: &Listen) -> bool {
         self.follow_routes();
         let doors = self.doors.borrow();
-        let behind = doors.doors.iter().filter(|(door, _)| door == listen).flat_map(|(_, behind)| behind);
-        behind.into_iter().any(|backend| backend.upstream.settings.preserve_header_case)
+        let mut behind = doors.doors.iter().filter(|(door, _)| door == listen).flat_map(|(_, behind)| behind);
+        behind.any(|backend| backend.upstream.settings.preserve_header_case)
     }
 
     /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.

@@ -80,7 +80,7 @@ impl Attempt {
             return End::Adopted(grant);
         }
         let source = Arc::clone(&self.spec.source);
-        let _place = source.turn(self.previous.is_none()).await;
+        let _place = source.place(self.previous.is_none()).await;
         let mut turn = match store.lease(key).await {
             Ok(leased) => match self.take_over(leased.kept.as_ref()) {
                 Some(grant) => return End::Adopted(grant),

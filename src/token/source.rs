@@ -4,8 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::grant::Grant;
 use super::key::Subject;
 
@@ -77,16 +75,8 @@ pub struct MintError {
     pub message: String,
 }
 
-/// A place among those that may ask; dropped, the next one's.
-#[derive(Default)]
-pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] Vec<OwnedSemaphorePermit>);
-
-impl Turn {
-    /// Until it is dropped.
-    pub fn holding(permits: Vec<OwnedSemaphorePermit>) -> Self {
-        Self(permits)
-    }
-}
+/// A place among those that may ask: once it is dropped, the next one's.
+pub type Place = Box<dyn Send>;
 
 /// What a token endpoint is to the core.
 pub trait Source: Send + Sync + 'static {
@@ -99,8 +89,8 @@ pub trait Source: Send + Sync + 'static {
 
     /// Waits in line until this may ask, in the order of arrival; `new` is one that has no token yet. What comes of it is
     /// held while the attempt lasts. No call runs meanwhile, and no lease is held.
-    fn turn(&self, _new: bool) -> BoxFuture<'_, Turn> {
-        Box::pin(std::future::ready(Turn::default()))
+    fn place(&self, _new: bool) -> BoxFuture<'_, Place> {
+        Box::pin(async { Box::new(()) as Place })
     }
 
     /// One attempt: one HTTP exchange, never a second step on its own. A reply without a new refresh token keeps the

@@ -84,6 +84,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, logins: &Mutex<Vec<String>>) ->
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
     body.len() >= length.parse().unwrap()
 }

@@ -12,7 +12,7 @@ async fn a_burst_of_new_tokens_is_served_in_the_order_it_came_and_renewals_go_pa
     let comes = |name: String, new: bool| {
         let (client, order) = (client.clone(), Arc::clone(&order));
         tokio::spawn(async move {
-            let _turn = client.turn(new).await;
+            let _place = client.place(new).await;
             order.lock().unwrap().push(name);
             tokio::time::sleep(TIMEOUT).await;
         })

@@ -6,8 +6,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use super::*;
 use crate::clock::SystemClock;
 use crate::proxy::here::{Door, Here};
-use crate::proxy::settings::Limits;
-use crate::proxy::settings::Listen;
+use crate::proxy::settings::{Limits, Listen};
 
 /// Nothing is routed, so that every answer is the same: 404.
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
