@@ -140,13 +140,11 @@ impl Attempt {
             let late = StoreError("the lease ran out while the process stood still".to_owned());
             return Err(End::Failed(no_store(&late)));
         }
-        match marked {
-            Ok(None) => {}
-            Ok(Some(grant)) => return Err(End::Adopted(grant)),
+        if let Err(error) = marked {
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
-            Err(_) if can_login && self.is_needed() => return self.ask(Step::Login).await.map_err(End::Failed),
-            Err(error) => return Err(End::Failed(no_store(&error))),
+            let asked = if can_login && self.is_needed() { self.ask(Step::Login).await } else { Err(no_store(&error)) };
+            return asked.map_err(End::Failed);
         }
         let error = match self.ask(Step::Refresh).await {
             Ok(grant) => return Ok(grant),
@@ -169,21 +167,17 @@ impl Attempt {
         Err(End::Failed(error))
     }
 
-    /// Records that the refresh token is about to be sent, unless a grant that serves turns up meanwhile.
-    async fn mark(&mut self, turn: &mut Turn) -> Result<Option<Grant>, StoreError> {
-        while self.previous.as_ref().is_none_or(|grant| grant.refresh.is_some()) {
-            let lease = turn.as_mut().map_err(|error| error.clone())?;
-            let Some(grant) = self.previous.clone() else { break };
+    /// Records that the refresh token is about to be sent.
+    async fn mark(&mut self, turn: &mut Turn) -> Result<(), StoreError> {
+        if self.previous.as_ref().is_some_and(|grant| grant.refresh.is_none()) {
+            return Ok(());
+        }
+        let lease = turn.as_mut().map_err(|error| error.clone())?;
+        if let Some(grant) = self.previous.clone() {
             lease.save(&Stored { number: self.number, grant, refresh_sent: true, forced: false }).await?;
             self.marked = true;
-            // A sibling that slept past its lease could not save what it got: that is newer than what we found.
-            let unsaved = self.store.unsaved(&self.spec.store_key).filter(|unsaved| unsaved.number > self.number);
-            let Some(unsaved) = unsaved else { break };
-            if let Some(grant) = self.take_over(Some(&unsaved)) {
-                return Ok(Some(grant));
-            }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Without a connection nothing was sent.
