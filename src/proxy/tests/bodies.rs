@@ -133,6 +133,24 @@ async fn a_reader_that_stops_stops_the_writer() {
 }
 
 #[tokio::test]
+async fn trailers_that_follow_the_end_of_the_answer_arrive() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller
+        .send("POST / HTTP/1.1\r\nHost: localhost\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        .await;
+    let mut there = api.accept().await;
+    assert!(there.head().await.is_some() && there.chunk().await == Some(Some(b"a".to_vec())));
+    there.send(answer(200, "early")).await;
+    assert_eq!(caller.answer().await.text(), "early");
+    caller.send("0\r\nX-Sum: 7\r\n\r\n").await;
+    drop(caller);
+    assert_eq!(there.chunk().await, Some(None), "the body has ended");
+    assert_eq!(there.until(b"\r\n\r\n").await.as_deref(), Some(&b"X-Sum: 7\r\n\r\n"[..]));
+}
+
+#[tokio::test]
 async fn trailers_pass_in_both_directions_without_credentials() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
