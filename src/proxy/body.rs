@@ -31,7 +31,7 @@ pub(crate) struct Patience {
 
 /// What it takes to read a caller's body.
 pub(crate) struct Intake {
-    /// Largest body kept; zero for one that is never repeated.
+    /// Largest body kept.
     pub(crate) keep: u64,
     /// Shared by all requests.
     pub(crate) budget: Rc<Budget>,
@@ -148,16 +148,18 @@ impl<B> Drop for Source<B> {
 pub(crate) struct Upload<B = Incoming>(Option<Rc<RefCell<Source<B>>>>);
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
-    /// Takes a body in. One that is known to be too long to keep is not kept from the start.
-    pub(crate) fn new(incoming: B, intake: Intake) -> Self {
+    /// Takes a body in. Of one that is known to be too long nothing is kept; it can be repeated until it is read.
+    pub(crate) fn new(incoming: B, mut intake: Intake) -> Self {
         if incoming.is_end_stream() {
             return Self(None);
         }
         intake.slot.body_begins();
-        let too_long = incoming.size_hint().lower() > intake.keep;
+        if incoming.size_hint().lower() > intake.keep {
+            intake.keep = 0;
+        }
         Self(Some(Rc::new(RefCell::new(Source {
             incoming,
-            kept: (!too_long).then(Vec::new),
+            kept: Some(Vec::new()),
             held: 0,
             trailers: None,
             ended: false,

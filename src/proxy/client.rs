@@ -19,7 +19,6 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
 
@@ -28,6 +27,7 @@ use self::resolver::{NoAddress, Resolver};
 use super::body::Outgoing;
 use super::error::Fault;
 use super::settings::{Base, Protocol, UpstreamSettings};
+use super::socket::Socket;
 use super::spawn::Local;
 use super::version::absolute;
 
@@ -147,7 +147,7 @@ impl Dial {
         Ok(Link::Tls(Box::new(stream)))
     }
 
-    async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
+    async fn tcp(&self, want: Want) -> Result<Socket, Box<dyn Error + Send + Sync>> {
         let connector = self.connector.clone();
         let stream = match &self.way {
             None => connector.oneshot(self.target.clone()).await?,
@@ -160,7 +160,7 @@ impl Dial {
             }
             Some(way) => connector.oneshot(way.uri().clone()).await?,
         };
-        Ok(stream.into_inner())
+        Ok(Socket::Tcp(stream.into_inner()))
     }
 
     async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {

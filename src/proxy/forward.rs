@@ -110,7 +110,6 @@ impl Call {
 
     /// Sends the request with this token, up to the head of the answer.
     async fn send(&mut self, with: &Rendered) -> Result<Arrived, ProxyError> {
-        let mut request = self.again(with)?;
         self.entry.attempts += 1;
         self.entry.generation = Some(with.token.generation);
         let (mut pooled, mut refusals) = (true, 0);
@@ -127,22 +126,18 @@ impl Call {
                     opened
                 }
             };
-            request = match self.exchange(connection, request, with, now).await? {
+            match self.exchange(connection, with, now).await? {
                 Exchanged::Answer(answer) => return Ok(answer),
-                Exchanged::Unsent(unsent) if reused => unsent,
-                Exchanged::Refused if refusals < REFUSALS && self.upload.can_repeat() => {
-                    refusals += 1;
-                    self.again(with)?
-                }
+                Exchanged::Unsent if reused => {}
+                Exchanged::Refused if refusals < REFUSALS && self.upload.can_repeat() => refusals += 1,
                 // The server closed a connection that was idle, just when it was used. What may be done twice is.
                 Exchanged::Broken if reused && is_idempotent(&self.entry.head.method) && self.upload.can_repeat() => {
                     pooled = false;
-                    self.again(with)?
                 }
-                Exchanged::Unsent(_) | Exchanged::Refused | Exchanged::Broken | Exchanged::Reset => {
+                Exchanged::Unsent | Exchanged::Refused | Exchanged::Broken | Exchanged::Reset => {
                     return Err(ProxyError::Upstream(Fault::Reset));
                 }
-            };
+            }
         }
     }
 
@@ -173,7 +168,6 @@ impl Call {
     async fn exchange(
         &mut self,
         mut connection: Connection,
-        request: Request<Outgoing>,
         with: &Rendered,
         sent: Moment,
     ) -> Result<Exchanged, ProxyError> {
@@ -182,6 +176,7 @@ impl Call {
             // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
             asked.informed(StatusCode::CONTINUE);
         }
+        let request = self.again(with)?;
         let answer = within(&self.slot, connection.send(request, &with.pool)).await;
         self.slot.rest();
         self.upload.unwatch();
@@ -200,7 +195,7 @@ impl Call {
                 Ok(Exchanged::Answer(Arrived { head, marks, body }))
             }
             Err(mut error) => match error.take_message() {
-                Some(unsent) => Ok(Exchanged::Unsent(unsent)),
+                Some(_) => Ok(Exchanged::Unsent),
                 None if error.error().is_user() => Err(ProxyError::BadRequest("the request's body broke off")),
                 None => Ok(failed(error.error())),
             },
@@ -212,7 +207,7 @@ impl Call {
 enum Exchanged {
     Answer(Arrived),
     /// The connection was closed before anything was sent.
-    Unsent(Request<Outgoing>),
+    Unsent,
     /// The server says that it has done nothing with it.
     Refused,
     /// The connection broke after something was sent.

@@ -61,7 +61,7 @@ impl Connection {
     ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
         match self {
             Self::Own(own) => {
-                for_http1(&mut request, &pool.base);
+                for_http1(&mut request);
                 pool.dial.forwarded(&mut request, &pool.base);
                 own.sender.try_send_request(request).await
             }

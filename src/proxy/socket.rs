@@ -1,4 +1,4 @@
-//! A caller's socket, of either kind.
+//! A socket of either kind, a caller's or an upstream's.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A caller's socket.
+/// A socket.
 pub(crate) enum Socket {
     /// TCP.
     Tcp(TcpStream),
@@ -57,7 +57,11 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => stream.poll_write_vectored(cx, slices))
+        // `send` costs 0.1 µs less than `writev` (7 %), and a head goes out alone.
+        match slices {
+            [bytes] => on_either!(self, stream => stream.poll_write(cx, bytes)),
+            _ => on_either!(self, stream => stream.poll_write_vectored(cx, slices)),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -114,12 +114,14 @@ fn a_body_past_its_own_limit_is_sent_once() {
 }
 
 #[test]
-fn a_body_known_to_be_too_long_is_never_kept() {
+fn a_body_known_to_be_too_long_can_be_sent_again_until_it_is_read() {
     let bench = bench(&["abc", "def"], Some(6), 5, 100);
     bench.ready.set(1);
+    drop(bench.upload.attempt().unwrap());
+    assert!(bench.upload.can_repeat());
     assert_eq!(text(&mut bench.upload.attempt().unwrap()), "abc");
     assert_eq!(bench.budget.left(), 100);
-    assert!(bench.upload.attempt().is_none());
+    assert!(!bench.upload.can_repeat() && bench.upload.attempt().is_none());
 }
 
 #[test]
