@@ -126,17 +126,18 @@ impl Call {
                     opened
                 }
             };
-            match self.exchange(connection, with, now).await? {
-                Exchanged::Answer(answer) => return Ok(answer),
-                Exchanged::Unsent if reused => {}
-                Exchanged::Refused if refusals < REFUSALS && self.upload.can_repeat() => refusals += 1,
+            match self.exchange(connection, with, now).await {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered::Unsent) if reused => {}
+                Err(Unanswered::Refused) if refusals < REFUSALS && self.upload.can_repeat() => refusals += 1,
                 // The server closed a connection that was idle, just when it was used. What may be done twice is.
-                Exchanged::Broken if reused && is_idempotent(&self.entry.head.method) && self.upload.can_repeat() => {
+                Err(Unanswered::Broken)
+                    if reused && is_idempotent(&self.entry.head.method) && self.upload.can_repeat() =>
+                {
                     pooled = false;
                 }
-                Exchanged::Unsent | Exchanged::Refused | Exchanged::Broken | Exchanged::Reset => {
-                    return Err(ProxyError::Upstream(Fault::Reset));
-                }
+                Err(Unanswered::For(error)) => return Err(error),
+                Err(_) => return Err(ProxyError::Upstream(Fault::Reset)),
             }
         }
     }
@@ -170,7 +171,7 @@ impl Call {
         mut connection: Connection,
         with: &Rendered,
         sent: Moment,
-    ) -> Result<Exchanged, ProxyError> {
+    ) -> Result<Arrived, Unanswered> {
         self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
         if let Some(asked) = self.asked.as_ref().filter(|_| connection.is_shared()) {
             // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
@@ -181,7 +182,7 @@ impl Call {
         self.slot.rest();
         self.upload.unwatch();
         match answer.inspect_err(|_| connection.retire())? {
-            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade => Ok(Exchanged::Reset),
+            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade => Err(Unanswered::Reset),
             Ok(answer) => {
                 self.entry.upstream = Some(self.clock.now().since(sent));
                 let (head, body) = answer.into_parts();
@@ -192,20 +193,19 @@ impl Call {
                 let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
                 let lease = Lease::new(connection, with.pool.clone(), self.upload.clone());
                 let body = Arriving::new(body, with.pool.clone(), (!leaves).then_some(lease));
-                Ok(Exchanged::Answer(Arrived { head, marks, body }))
+                Ok(Arrived { head, marks, body })
             }
             Err(mut error) => match error.take_message() {
-                Some(_) => Ok(Exchanged::Unsent),
-                None if error.error().is_user() => Err(ProxyError::BadRequest("the request's body broke off")),
-                None => Ok(failed(error.error())),
+                Some(_) => Err(Unanswered::Unsent),
+                None if error.error().is_user() => Err(ProxyError::BadRequest("the request's body broke off").into()),
+                None => Err(why(error.error())),
             },
         }
     }
 }
 
-/// What came of sending a request on a connection.
-enum Exchanged {
-    Answer(Arrived),
+/// Why a request that was given to a connection has no answer.
+enum Unanswered {
     /// The connection was closed before anything was sent.
     Unsent,
     /// The server says that it has done nothing with it.
@@ -214,16 +214,23 @@ enum Exchanged {
     Broken,
     /// The server gave up this request.
     Reset,
+    /// What the caller is told.
+    For(ProxyError),
 }
 
-/// Why there is no answer. A stream above the last one of a GOAWAY, and a refused one, have not been processed
-/// (RFC 9113 §8.7).
-fn failed(error: &hyper::Error) -> Exchanged {
+impl From<ProxyError> for Unanswered {
+    fn from(error: ProxyError) -> Self {
+        Self::For(error)
+    }
+}
+
+/// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
+fn why(error: &hyper::Error) -> Unanswered {
     match error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) {
-        Some(cause) if cause.is_remote() && cause.is_go_away() => Exchanged::Refused,
-        Some(cause) if cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM) => Exchanged::Refused,
-        Some(cause) if cause.is_reset() => Exchanged::Reset,
-        Some(_) | None => Exchanged::Broken,
+        Some(cause) if cause.is_remote() && cause.is_go_away() => Unanswered::Refused,
+        Some(cause) if cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM) => Unanswered::Refused,
+        Some(cause) if cause.is_reset() => Unanswered::Reset,
+        Some(_) | None => Unanswered::Broken,
     }
 }
 

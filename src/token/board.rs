@@ -148,10 +148,6 @@ impl Board {
         self.accepted.fetch_min(before, Ordering::Relaxed) >= generation.0
     }
 
-    pub(super) fn in_use(&self) -> bool {
-        self.usage.load(Ordering::Relaxed) == USED
-    }
-
     /// An attempt has ended: use counts anew.
     pub(super) fn forget_use(&self) {
         self.usage.store(UNUSED, Ordering::Relaxed);

@@ -165,7 +165,7 @@ impl Keeper {
         if board.was_accepted(self.bounds.unproven().unwrap_or(self.view.generation())) {
             self.bounds.accepted();
         }
-        let situation = Situation { forced: true, ..self.situation(&board) };
+        let situation = Situation { forced: true, ..self.situation() };
         let planned = match decide(now, &situation, &self.spec.policy) {
             Decision::WaitUntil(moment) => Some(moment),
             Decision::Mint | Decision::WaitForNudge => None,
@@ -179,14 +179,14 @@ impl Keeper {
         self.orders.push(answer);
     }
 
-    fn situation(&self, board: &Board) -> Situation {
+    fn situation(&self) -> Situation {
         Situation {
             // A changed secret is tried whatever the token of the old one has left.
             held: self.held.filter(|_| !self.spec.prove),
             last_request: self.last_request,
             retry_at: self.retry_at,
             forced: self.view.forcing,
-            in_use: self.spec.prove || !self.waiters.is_empty() || board.in_use(),
+            in_use: self.spec.prove || !self.waiters.is_empty(),
         }
     }
 }
@@ -231,14 +231,12 @@ impl Keeper {
     }
 
     fn plan(&self, now: Moment, board: &Board) -> Decision {
-        let mut situation = self.situation(board);
+        let situation = self.situation();
         let decision = decide(now, &situation, &self.spec.policy);
-        let unused = self.spec.policy.while_used && !situation.in_use;
-        if decision != Decision::WaitForNudge || !unused || board.fall_asleep() {
+        if decision != Decision::WaitForNudge || !self.spec.policy.while_used || board.fall_asleep() {
             return decision;
         }
-        situation.in_use = true;
-        decide(now, &situation, &self.spec.policy)
+        decide(now, &Situation { in_use: true, ..situation }, &self.spec.policy)
     }
 
     fn start(&mut self, now: Moment, context: &Context) -> Attempt {

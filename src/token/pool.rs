@@ -84,6 +84,12 @@ impl TokenPool {
         ours.filter_map(|(key, _)| key.subject.clone()).take(most).collect()
     }
 
+    /// How many tokens have a reader, or had one until lately.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.registry.boards().by_key.len()
+    }
+
     /// The process is about to end: a token whose last reader goes is revoked only where its flow asks for that then.
     pub fn announce_shutdown(&self) {
         let _ = self.commands.send(Command::Stopping);

@@ -105,7 +105,7 @@ impl<T: Default> Subjects<T> {
             }
         }
         for _ in 0..self.entries.len().div_ceil(60) {
-            self.looked = if self.looked + 1 < self.entries.len() { self.looked + 1 } else { 0 };
+            self.looked = (self.looked + 1) % self.entries.len();
             if let Some(entry) = self.entries.get_mut(self.looked).filter(|entry| now.since(entry.used) >= COLD) {
                 entry.held.kept = T::default();
             }
@@ -145,10 +145,8 @@ impl<T: Default> Subjects<T> {
     /// Makes an entry the newest of its rank.
     fn rank(&mut self, place: usize, rank: Rank) {
         let before = std::mem::replace(&mut self.entries[place].rank, rank);
-        if before != rank || self.orders[rank as usize].newest() != Some(place) {
-            self.orders[before as usize].unlink(&mut self.entries, place);
-            self.orders[rank as usize].link(&mut self.entries, place);
-        }
+        self.orders[before as usize].unlink(&mut self.entries, place);
+        self.orders[rank as usize].link(&mut self.entries, place);
     }
 
     fn oldest(&self, rank: Rank) -> Option<usize> {

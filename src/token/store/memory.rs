@@ -76,3 +76,25 @@ impl Drop for MemoryLease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_takes_no_room_when_nobody_waits_for_it_any_more() {
+        let (store, key) = (MemoryStore::default(), StoreKey::new(["a"]));
+        let first = store.lease(&key).await.unwrap();
+        let mut second = store.lease(&key);
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(second.as_mut().poll(cx))).await.is_pending());
+        drop(first);
+        assert_eq!(store.inner().turns.len(), 1, "the second waits for it");
+        drop(second.await.unwrap());
+        assert_eq!(store.inner().turns.len(), 0);
+    }
+
+    #[test]
+    fn it_ends_with_the_process() {
+        assert!(!MemoryStore::default().lasts());
+    }
+}

@@ -26,10 +26,6 @@ impl Default for Link {
 impl Order {
     pub(super) const EMPTY: Self = Self { newest: END, oldest: END };
 
-    pub(super) fn newest(&self) -> Option<usize> {
-        (self.newest != END).then_some(self.newest)
-    }
-
     pub(super) fn oldest(&self) -> Option<usize> {
         (self.oldest != END).then_some(self.oldest)
     }

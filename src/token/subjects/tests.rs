@@ -182,3 +182,24 @@ async fn what_is_kept_with_a_cold_subject_goes_and_the_subject_stays() {
     let kept: Vec<_> = bench.subjects.entries.iter().filter(|entry| entry.held.kept > 0).collect();
     assert_eq!((kept.len(), kept[0].subject.as_str(), bench.subjects.len()), (1, "7", 150));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_came_unseen_counts_as_use() {
+    let mut bench = Bench::new(2);
+    bench.use_at(0, "came");
+    bench.use_at(5, "waits");
+    bench.gets_a_token("came");
+    bench.use_at(10, "new");
+    assert_eq!(bench.names(), ["new", "came"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subject_can_be_let_go() {
+    let mut bench = Bench::new(2);
+    bench.use_at(0, "a");
+    assert!(!bench.subjects.is_empty());
+    bench.subjects.remove(&subject("nobody"));
+    assert_eq!(bench.names(), ["a"]);
+    bench.subjects.remove(&subject("a"));
+    assert!(bench.subjects.is_empty());
+}

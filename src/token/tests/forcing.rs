@@ -1,9 +1,11 @@
 //! Rejections by the API, orders by an operator, and the bounds on both.
 
 use super::*;
+use crate::token::board::{Board, KeeperId};
 use crate::token::fake::error;
 use crate::token::handle::{Forced, State};
 use crate::token::source::Outcome;
+use crate::token::view::Draft;
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_rejections_at_once_make_one_token_request() {
@@ -231,4 +233,21 @@ async fn a_repeated_token_is_no_different_one() {
     assert_eq!(handle.generation(), generation(1));
     assert_eq!(handle.renewed_after(generation(1), PATIENCE).await, None);
     assert_eq!(world.source.count(), 2, "and the bounds count it as renewed in vain");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_that_the_bounds_refuse_is_no_word_to_the_keeper() {
+    let (words, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let clock = Arc::new(PausedClock::start());
+    let now = clock.now();
+    let board = Arc::new(Board::new(KeeperId(1), words, clock));
+    let mut draft = Draft::default();
+    draft.forced_from = Some(now + seconds(30));
+    board.publish(&mut draft);
+    let handle = TokenHandle::new(board);
+    handle.rejected(generation(1));
+    assert!(heard.try_recv().is_err());
+    handle.accepted(generation(1));
+    handle.rejected(generation(1));
+    assert!(heard.try_recv().is_ok(), "an answer that accepted it may have freed the next one");
 }

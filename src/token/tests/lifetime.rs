@@ -1,7 +1,8 @@
 //! From the first reader to the last, and the end of the process.
 
 use super::*;
-use crate::token::fake::rotating;
+use crate::token::fake::{error, rotating};
+use crate::token::source::Outcome;
 
 fn revoking() -> World {
     World::shaped(|source| source.revokes = true, |number, call| answer(Ok(rotating(number, call.at, HOUR))))
@@ -111,4 +112,60 @@ async fn shutting_down_takes_two_seconds_at_most() {
     let before = world.now();
     world.pool.shutdown().await;
     assert_eq!(world.now().since(before), seconds(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_announcement_of_the_end_nothing_is_revoked() {
+    let world = revoking();
+    let handle = world.opened().await;
+    world.pool.announce_shutdown();
+    drop(handle);
+    pass(seconds(1)).await;
+    assert!(world.source.revoked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_next_finds_the_keeper_that_came_after_the_one_that_went() {
+    let world = revoking();
+    drop(world.open());
+    // The pool has not yet heard that the first reader is gone.
+    let second = world.opened().await;
+    pass(seconds(1)).await;
+    let third = world.opened().await;
+    assert_eq!((second.generation(), third.generation()), (generation(1), generation(1)));
+    assert_eq!(world.source.count(), 1);
+    drop((second, third));
+    pass(seconds(1)).await;
+    assert_eq!(world.pool.known(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_opens_a_token_again_sets_its_pace() {
+    let world = World::steady(HOUR);
+    let first = world.opened().await;
+    let exclusive = Policy { exclusive: true, ..Policy::default() };
+    let second = world.pool.open(TokenSpec { policy: exclusive, ..world.spec("secret") });
+    pass(seconds(1)).await;
+    let next = second.status().next_renewal.unwrap();
+    assert_eq!(next.since(world.now()).as_secs().div_ceil(60), 59, "a minute before the end");
+    drop(first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_subjects_of_a_recipe_are_those_that_have_a_token_and_no_trouble() {
+    let world = World::new(|number, call| {
+        answer(if number == 2 { Err(error(Outcome::Rejected)) } else { Ok(grant(number, call.at, HOUR)) })
+    });
+    let mut handles = vec![world.opened().await];
+    for name in ["refused", "anna", "bert", "carl"] {
+        let spec = world.subject(name);
+        let recipe = if name == "bert" { world.spec("other").key.recipe } else { spec.key.recipe };
+        handles.push(world.pool.open(TokenSpec { key: TokenKey { recipe, ..spec.key.clone() }, ..spec }));
+        pass(seconds(1)).await;
+    }
+    let recipe = world.spec("secret").key.recipe;
+    let mut names: Vec<_> = world.pool.subjects_of(recipe, 9).iter().map(|name| name.as_str().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["anna", "carl"]);
+    assert_eq!(world.pool.subjects_of(recipe, 1).len(), 1);
 }

@@ -10,6 +10,7 @@ mod renewing;
 mod siblings;
 mod size;
 mod storing;
+mod telling;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use super::grant::{Generation, Token};
 use super::handle::TokenHandle;
-use super::key::{RecipeWriter, StoreKey, TokenKey};
+use super::key::{RecipeWriter, StoreKey, SubjectPattern, TokenKey};
 use super::plan::Policy;
 use super::pool::{TokenPool, TokenSpec};
 use super::source::BoxFuture;
@@ -209,6 +210,13 @@ impl World {
             record: Arc::new(TokenRecord::new("test")),
             prove: false,
         }
+    }
+
+    /// Of one of many.
+    fn subject(&self, name: &str) -> TokenSpec {
+        let spec = self.spec("secret");
+        let key = TokenKey { subject: SubjectPattern::new(".*").unwrap().subject(name), ..spec.key };
+        TokenSpec { key, store_key: StoreKey::new([name]), ..spec }
     }
 
     fn open(&self) -> TokenHandle {

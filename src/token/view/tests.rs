@@ -91,3 +91,25 @@ fn after_a_rejection_a_request_waits_for_another_token_within_the_bounds() {
         "the planned renewal is another matter"
     );
 }
+
+#[test]
+fn who_no_longer_waits_is_forgotten() {
+    let (words, _) = tokio::sync::mpsc::unbounded_channel();
+    let clock = Arc::new(crate::clock::SystemClock);
+    let board = Board::new(crate::token::board::KeeperId(1), words, clock);
+    let view = View { running: true, ..View::default() };
+    for leaves in [false, true] {
+        let (usable, asked) = tokio::sync::oneshot::channel();
+        let (successor, asked_too) = tokio::sync::oneshot::channel();
+        let stays = (!leaves).then_some((asked, asked_too));
+        let patience = at(1010);
+        let waiters = [
+            Waiter::Usable { patience, answer: usable },
+            Waiter::Successor { rejected: Generation(7), patience, answer: successor },
+        ];
+        for waiter in waiters {
+            assert_eq!(view.answer(waiter, at(1000), &board).is_none(), leaves);
+        }
+        drop(stays);
+    }
+}

@@ -142,9 +142,6 @@ async fn what_others_could_read_or_put_there_is_refused_and_left_alone() {
     assert!(error.contains("mode 0640") && error.contains(file.to_str().unwrap()), "{error}");
     assert!(!error.contains("r7"), "{error}");
 
-    std::fs::rename(&file, place.path().join("elsewhere")).unwrap();
-    symlink(place.path().join("elsewhere"), &file).unwrap();
-    why(&store).await;
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
     why(&store).await;
@@ -211,4 +208,45 @@ async fn a_sealed_store_shows_nothing_on_the_disk() {
     assert!(!text.contains("\"r7\"") && !text.contains("\"t7\""), "{text}");
     assert!(why(&sealed("other")).await.contains("another `store.key`"));
     assert_eq!(sealed("key").load(&key()).await.unwrap().unwrap().number, 7);
+}
+
+#[tokio::test]
+async fn a_lock_that_another_has_shows_that_there_are_locks() {
+    let place = Place::new();
+    drop(place.store());
+    let taken = open_lock(&place.path().join("bearerd.lock")).unwrap();
+    flock(&taken, FlockOperation::NonBlockingLockExclusive).unwrap();
+    save(&place.store(), 1).await;
+    assert!(place.store().lasts());
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_a_tokens_size_is_refused() {
+    let place = Place::new();
+    let store = place.store();
+    save(&store, 1).await;
+    File::options().write(true).open(place.file("json")).unwrap().set_len(LARGEST + 1).unwrap();
+    assert!(why(&store).await.ends_with("it is no file, or far too large: delete it"));
+    std::fs::remove_file(place.file("json")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, place.file("json"), rustix::fs::Mode::from(0o600)).unwrap();
+    assert!(why(&store).await.ends_with("it is no file, or far too large: delete it"), "and nobody waits for a writer");
+}
+
+#[tokio::test]
+async fn a_token_behind_a_link_is_refused() {
+    let place = Place::new();
+    let store = place.store();
+    save(&store, 1).await;
+    let elsewhere = place.path().join("elsewhere");
+    std::fs::rename(place.file("json"), &elsewhere).unwrap();
+    symlink(&elsewhere, place.file("json")).unwrap();
+    assert!(store.load(&key()).await.is_err());
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_a_write_is_told() {
+    let place = Place::new();
+    let store = place.store();
+    std::fs::create_dir(place.file("tmp")).unwrap();
+    assert!(store.lease(&key()).await.err().unwrap().0.contains("irectory"));
 }

@@ -1,0 +1,157 @@
+//! What people read about a token.
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+use crate::token::fake::error;
+use crate::token::handle::State;
+use crate::token::source::{MintError, Outcome};
+
+/// Keeps what is written from its start to its end.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let paper = Self::default();
+        let lines = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
+        let guard = tracing::subscriber::set_default(lines.with_writer(paper.clone()).finish());
+        (paper, guard)
+    }
+
+    /// The lines since the last look.
+    fn take(&self) -> Vec<String> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+impl std::io::Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Paper {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+fn refusal() -> MintError {
+    error(Outcome::Rejected)
+}
+
+/// One token of a minute, two failures of different kinds, tokens again.
+fn troubled() -> World {
+    World::new(|number, call| {
+        answer(match number {
+            2 => Err(error(Outcome::Status)),
+            3 => Err(refusal()),
+            _ => Ok(grant(number, call.at, seconds(60))),
+        })
+    })
+}
+
+fn while_used() -> Policy {
+    Policy { while_used: true, ..Policy::default() }
+}
+
+#[test]
+fn every_state_has_its_word() {
+    assert_eq!(State::ALL.map(State::as_str), ["starting", "fresh", "degraded", "expired", "rejected"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_tells_each_change_of_its_state_in_one_line() {
+    let (paper, _guard) = Paper::start();
+    let world = troubled();
+    let handle = world.opened().await;
+    assert_eq!(paper.take(), [r#"INFO the token is fresh upstream="test" state="fresh""#]);
+    while handle.status().state == State::Fresh {
+        handle.changed().await;
+    }
+    assert_eq!(paper.take(), [r#"WARN the token is degraded: it was status upstream="test" state="degraded""#]);
+    while handle.status().state != State::Fresh {
+        handle.changed().await;
+    }
+    let lines = paper.take();
+    assert_eq!(lines.last().unwrap(), r#"INFO the token is fresh upstream="test" state="fresh""#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_subjects_only_their_number_is_told() {
+    let (paper, _guard) = Paper::start();
+    let world = troubled().with(while_used());
+    let mut handles = vec![world.pool.open(world.subject("anna"))];
+    pass(seconds(1)).await;
+    assert!(paper.take().is_empty());
+    handles.push(world.pool.open(world.subject("bert")));
+    pass(seconds(1)).await;
+    assert_eq!(
+        paper.take(),
+        [r#"WARN the tokens of some subjects are failing: it was status upstream="test" subjects=1"#]
+    );
+    handles.push(world.pool.open(world.subject("carl")));
+    pass(Duration::from_millis(200)).await;
+    assert_eq!(
+        paper.take(),
+        [r#"WARN the tokens of some subjects are refused: it was rejected upstream="test" subjects=1"#]
+    );
+    handles.truncate(1);
+    pass(seconds(1)).await;
+    let mut lines = paper.take();
+    lines.sort();
+    let over = |what| format!(r#"INFO no subject's token is {what} any more upstream="test""#);
+    assert_eq!(lines, [over("failing"), over("refused")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_of_trouble_that_nobody_was_told_of_ends_without_a_word() {
+    let (paper, _guard) = Paper::start();
+    let world = World::new(|_, _| answer(Err(refusal()))).with(while_used());
+    for lines in [2, 0] {
+        let handle = world.pool.open(world.subject("anna"));
+        pass(seconds(1)).await;
+        drop(handle);
+        pass(seconds(1)).await;
+        assert_eq!(paper.take().len(), lines, "it began and ended, the second time within a minute");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_token_alone_has_its_own_lines_whatever_else_it_is() {
+    let world = World::steady(HOUR);
+    let of_all = |spec: TokenSpec, while_used| TokenSpec { policy: Policy { while_used, ..Policy::default() }, ..spec };
+    for (spec, is_told) in [
+        (of_all(world.spec("a"), false), true),
+        (of_all(TokenSpec { store_key: StoreKey::new(["b"]), ..world.spec("b") }, true), true),
+        (of_all(world.subject("c"), false), true),
+        (of_all(world.subject("d"), true), false),
+    ] {
+        let (paper, _guard) = Paper::start();
+        let handle = world.pool.open(spec);
+        handle.usable(PATIENCE).await.unwrap();
+        pass(seconds(1)).await;
+        assert_eq!(!paper.take().is_empty(), is_told);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_secret_that_gives_no_token_is_told_as_that() {
+    let world =
+        World::new(|number, call| answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(refusal()) }));
+    let old = world.opened().await;
+    let (paper, _guard) = Paper::start();
+    let new = world.pool.open(TokenSpec { prove: true, ..world.spec("changed") });
+    pass(seconds(1)).await;
+    let line = "WARN the changed secret gives no token, what was there stays in use: it was rejected upstream=\"test\"";
+    assert_eq!(paper.take(), [line]);
+    drop((old, new));
+}
