@@ -157,7 +157,9 @@ fn spec_of(default: Option<&Subject>, spec: &TokenSpec, subject: &Subject) -> To
     let key = TokenKey { recipe: spec.key.recipe, subject: Some(subject.clone()) };
     let mut spec = TokenSpec { key, store_key: spec.store_key.with_subject(subject), ..spec.clone() };
     // The default subject's token counts for readiness, so it is kept fresh whether it is used or not.
-    spec.policy.while_used &= default != Some(subject);
+    if default == Some(subject) {
+        Arc::make_mut(&mut spec.policy).while_used = false;
+    }
     spec
 }
 

@@ -49,7 +49,7 @@ pub(super) fn compile(
         upstream_from_login: base.is_some(),
         subject: spec.subject.as_ref().and_then(|subject| subject_rule(subject, &binder)),
         owned: inject.owned(),
-        policy: policy(spec, &binder),
+        policy: policy(spec, &binder).into(),
         store_key: store_key(spec, &resolved),
         uses_refresh_tokens: calls.refresh.as_ref().is_some_and(|call| call.request.uses("refresh_token")),
         needs_lasting_store: spec.starts_from_refresh_token(),

@@ -49,7 +49,7 @@ pub struct Flow {
     /// Every header, query and cookie name that the flow sets. One whose value is empty is the caller's own.
     pub owned: Owned,
     /// The pace of its token requests.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// How its API takes the token and says that it is dead.
     pub usage: Arc<dyn Usage>,
     /// The flow's name in a store.

@@ -28,7 +28,7 @@ pub struct TokenSpec {
     /// How to get it.
     pub source: Arc<dyn Source>,
     /// At which pace.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Where its token requests are counted, and the upstream's name for log lines.
     pub record: Arc<TokenRecord>,
     /// Ask for a new token even if the store holds one: a secret has changed and must prove itself.

@@ -65,7 +65,7 @@ impl Process {
             key: TokenKey { recipe: recipe.finish(), subject: named.filter(|_| setup.subjects > 0) },
             store_key: name(subject),
             source: Arc::new(SimSource { life: Arc::clone(&self.life), owner }),
-            policy: policy(setup),
+            policy: policy(setup).into(),
             record: Arc::new(TokenRecord::new("simulated")),
             prove,
         };

@@ -23,7 +23,6 @@ use crate::token::fake::{FakeSource, grant};
 use crate::token::grant::Token;
 use crate::token::key::{RecipeWriter, StoreKey, Subject, SubjectRule, TokenKey};
 use crate::token::patch::{Owned, Patch};
-use crate::token::plan::Policy;
 use crate::token::pool::{TokenPool, TokenSpec};
 use crate::token::source::MintError;
 use crate::token::store::memory::MemoryStore;
@@ -98,7 +97,7 @@ impl Setting {
             key: TokenKey { recipe: RecipeWriter::default().finish(), subject: None },
             store_key: StoreKey::new(["api"]),
             source: source.clone(),
-            policy: Policy::default(),
+            policy: Arc::default(),
             record: token_record.clone(),
             prove: false,
         };

@@ -144,7 +144,7 @@ async fn whoever_opens_a_token_again_sets_its_pace() {
     let world = World::steady(HOUR);
     let first = world.opened().await;
     let exclusive = Policy { exclusive: true, ..Policy::default() };
-    let second = world.pool.open(TokenSpec { policy: exclusive, ..world.spec("secret") });
+    let second = world.pool.open(TokenSpec { policy: exclusive.into(), ..world.spec("secret") });
     pass(seconds(1)).await;
     let next = second.status().next_renewal.unwrap();
     assert_eq!(next.since(world.now()).as_secs().div_ceil(60), 59, "a minute before the end");

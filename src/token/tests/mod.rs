@@ -206,7 +206,7 @@ impl World {
             key: TokenKey { recipe: recipe.finish(), subject: None },
             store_key: store_key(),
             source: Arc::<FakeSource>::clone(&self.source),
-            policy: self.policy.clone(),
+            policy: Arc::new(self.policy.clone()),
             record: Arc::new(TokenRecord::new("test")),
             prove: false,
         }

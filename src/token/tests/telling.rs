@@ -128,7 +128,10 @@ async fn a_kind_of_trouble_that_nobody_was_told_of_ends_without_a_word() {
 #[tokio::test(start_paused = true)]
 async fn one_token_alone_has_its_own_lines_whatever_else_it_is() {
     let world = World::steady(HOUR);
-    let of_all = |spec: TokenSpec, while_used| TokenSpec { policy: Policy { while_used, ..Policy::default() }, ..spec };
+    let of_all = |spec: TokenSpec, while_used| TokenSpec {
+        policy: Arc::new(Policy { while_used, ..Policy::default() }),
+        ..spec
+    };
     for (spec, is_told) in [
         (of_all(world.spec("a"), false), true),
         (of_all(TokenSpec { store_key: StoreKey::new(["b"]), ..world.spec("b") }, true), true),
