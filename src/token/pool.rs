@@ -48,13 +48,13 @@ impl TokenPool {
     pub fn start(clock: SharedClock, store: Arc<dyn Store>, random: fastrand::Rng) -> Self {
         let (commands, heard) = mpsc::unbounded_channel();
         let told = commands.downgrade();
+        let store = Arc::new(Ledger::new(store));
         store.on_change(Box::new(move |change| {
             if let Some(commands) = told.upgrade() {
                 let _ = commands.send(Command::Changed(change));
             }
         }));
         let registry = Arc::new(Registry::default());
-        let store = Arc::new(Ledger::new(store));
         let context = Context { clock: Arc::clone(&clock), store, random, complaints: Complaints::default() };
         tokio::spawn(Owner::new(context, Arc::clone(&registry), heard).run());
         Self { registry, commands, clock }

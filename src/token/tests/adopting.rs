@@ -94,3 +94,11 @@ async fn after_the_end_of_the_lease_no_refresh_token_is_sent() {
     pass(seconds(20)).await;
     assert_eq!(world.source.steps(), [Step::Login, Step::Refresh]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_the_token_is_left_alone_until_the_next() {
+    let world = rotates();
+    let _handle = world.opened().await;
+    pass(HOUR / 2).await;
+    assert_eq!((world.source.count(), world.store.leases.load(Ordering::Relaxed)), (1, 1));
+}

@@ -251,3 +251,30 @@ async fn a_rejection_that_the_bounds_refuse_is_no_word_to_the_keeper() {
     handle.rejected(generation(1));
     assert!(heard.try_recv().is_ok(), "an answer that accepted it may have freed the next one");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_during_a_renewal_forces_none() {
+    let world = World::new(|number, call| {
+        let takes = if number == 2 { seconds(5) } else { seconds(0) };
+        (takes, Ok(grant(number, call.at, HOUR)))
+    });
+    let handle = world.opened().await;
+    while world.source.count() == 1 {
+        pass(seconds(1)).await;
+    }
+    for (rejected, next) in [(1, "t2"), (2, "t3")] {
+        let token = handle.renewed_after(generation(rejected), PATIENCE).await;
+        assert_eq!(token.map(|token| name(&token)), Some(next.to_owned()), "the second is forced, and the first such");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_is_free_as_soon_as_it_was_told_to_come_again() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    assert_eq!(handle.renewed_after(generation(2), PATIENCE).await, None, "in vain");
+    let Forced::TooSoon(wait) = handle.force().await else { panic!("the bound holds for orders too") };
+    pass(wait).await;
+    assert_eq!(handle.force().await, Forced::Renewed(generation(3)));
+}

@@ -132,8 +132,8 @@ async fn who_reads_next_finds_the_keeper_that_came_after_the_one_that_went() {
     let second = world.opened().await;
     pass(seconds(1)).await;
     let third = world.opened().await;
-    assert_eq!((second.generation(), third.generation()), (generation(1), generation(1)));
-    assert_eq!(world.source.count(), 1);
+    third.force().await;
+    assert_eq!((second.generation(), third.generation()), (generation(2), generation(2)));
     drop((second, third));
     pass(seconds(1)).await;
     assert_eq!(world.pool.known(), 0);
@@ -168,4 +168,32 @@ async fn the_subjects_of_a_recipe_are_those_that_have_a_token_and_no_trouble() {
     names.sort();
     assert_eq!(names, ["anna", "carl"]);
     assert_eq!(world.pool.subjects_of(recipe, 1).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_revoked_although_a_sibling_has_one_of_its_own() {
+    let world = revoking();
+    let old = world.opened().await;
+    let new = world.pool.open(TokenSpec { prove: true, ..world.spec("changed") });
+    pass(seconds(1)).await;
+    assert_eq!(world.current(&new), Some("t2".to_owned()));
+    drop(old);
+    pass(seconds(1)).await;
+    assert_eq!(world.source.revoked(), ["t1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_revoked_can_still_be_used_or_renewed() {
+    for (refresh, life, is_live) in [(true, 60, true), (false, 3600, true), (false, 60, false)] {
+        let script = move |number: usize, call: &Call| {
+            let grant = if refresh { rotating } else { grant };
+            answer(if number == 1 { Ok(grant(1, call.at, seconds(life))) } else { Err(error(Outcome::Rejected)) })
+        };
+        let world = World::shaped(|source| source.revokes = true, script);
+        let handle = world.opened().await;
+        pass(seconds(100)).await;
+        drop(handle);
+        pass(seconds(1)).await;
+        assert_eq!(world.source.revoked().len(), usize::from(is_live), "{refresh} {life}");
+    }
 }

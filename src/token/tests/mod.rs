@@ -61,6 +61,7 @@ impl Clock for JumpingClock {
 struct TestStore {
     inner: MemoryStore,
     moods: Arc<Moods>,
+    leases: AtomicU64,
     lasts: AtomicBool,
     shared: AtomicBool,
     tell: OnceLock<Tell>,
@@ -123,6 +124,7 @@ impl Store for TestStore {
     }
 
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        self.leases.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             self.moods.work().await?;
             let Leased { kept, lease } = self.inner.lease(key).await?;
