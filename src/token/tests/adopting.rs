@@ -102,3 +102,33 @@ async fn a_store_that_has_the_token_is_left_alone_until_the_next() {
     pass(HOUR / 2).await;
     assert_eq!((world.source.count(), world.store.leases.load(Ordering::Relaxed)), (1, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn forced_renewals_of_others_count_among_the_ten_of_a_minute_and_planned_ones_do_not() {
+    for (forced, next) in [(true, None), (false, Some("t2"))] {
+        let world = rotates();
+        let handle = world.opened().await;
+        for number in 11..21 {
+            let kept = Stored { number, grant: rotating(20, world.now(), HOUR), refresh_sent: false, forced };
+            let access = Secret::new(format!("t{number}"));
+            world.store.put(&Stored { grant: Grant { access, ..kept.grant.clone() }, ..kept }).await;
+            world.store.tell(Change::Of(store_key()));
+            pass(seconds(1)).await;
+            handle.accepted(handle.generation());
+        }
+        let token = handle.renewed_after(generation(20), seconds(1)).await;
+        assert_eq!(token.map(|token| name(&token)), next.map(str::to_owned));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_tried_again_after_ten_seconds() {
+    let world = rotates();
+    world.store.set_away(true);
+    let _handle = world.opened().await;
+    let tried = || world.store.leases.load(Ordering::Relaxed);
+    pass(seconds(9)).await;
+    assert_eq!(tried(), 1, "by the login");
+    pass(seconds(2)).await;
+    assert_eq!(tried(), 2);
+}
