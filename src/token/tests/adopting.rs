@@ -132,3 +132,19 @@ async fn a_store_that_is_away_is_tried_again_after_ten_seconds() {
     pass(seconds(2)).await;
     assert_eq!(tried(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_others_with_the_number_of_ours_is_a_different_one_to_readers() {
+    let world = World::steady(HOUR);
+    let handle = world.opened().await;
+    world.store.set_away(true);
+    handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    world
+        .store
+        .put(&Stored { number: 2, grant: grant(9, world.now(), HOUR), refresh_sent: false, forced: false })
+        .await;
+    world.store.set_away(false);
+    world.store.tell(Change::Any);
+    pass(seconds(1)).await;
+    assert_eq!((world.current(&handle), handle.generation()), (Some("t9".to_owned()), generation(3)));
+}

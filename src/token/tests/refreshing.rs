@@ -142,3 +142,13 @@ async fn a_changed_secret_that_came_too_early_is_tried_when_the_least_interval_i
     pass(seconds(16)).await;
     assert_eq!((world.source.count(), world.current(&new)), (2, Some("t2".to_owned())));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_rejection_of_the_token_before_makes_no_login_needed() {
+    let world = World::new(|number, call| answer(Ok(rotating(number, call.at, HOUR))));
+    let handle = world.opened().await;
+    handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    world.store.set_away(true);
+    pass(HOUR * 9 / 10).await;
+    assert_eq!(world.source.steps(), [Step::Login, Step::Refresh], "the second token can still be used");
+}

@@ -213,3 +213,18 @@ async fn an_unused_subjects_failures_cost_nothing() {
     pass(HOUR).await;
     assert!(world.source.count() <= count + 1, "{} after {count}", world.source.count());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_bound_on_forced_renewals_puts_no_planned_one_off() {
+    let world = World::new(|number, call| {
+        answer(if number == 3 { Err(error(Outcome::Status)) } else { Ok(grant(number, call.at, seconds(40))) })
+    });
+    let handle = world.opened().await;
+    handle.renewed_after(generation(1), PATIENCE).await.unwrap();
+    let second = world.now();
+    pass(seconds(20)).await;
+    assert_eq!(handle.renewed_after(generation(2), PATIENCE).await, None, "in vain: no forced one for 30 s");
+    pass(seconds(29)).await;
+    let planned: Vec<_> = world.source.calls()[2..].iter().map(|call| call.at.since(second).as_secs()).collect();
+    assert!(planned.len() == 2 && planned[0] >= 25 && planned[1] < 49, "{planned:?}");
+}
