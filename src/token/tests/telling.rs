@@ -158,3 +158,15 @@ async fn a_changed_secret_that_gives_no_token_is_told_as_that() {
     assert_eq!(paper.take(), [line]);
     drop((old, new));
 }
+
+#[tokio::test(start_paused = true)]
+async fn that_a_token_is_not_saved_is_told_once() {
+    let (paper, _guard) = Paper::start();
+    let world = World::steady(seconds(60));
+    world.store.set_away(true);
+    let _handle = world.opened().await;
+    pass(seconds(300)).await;
+    assert!(world.source.count() > 3);
+    let unsaved: Vec<_> = paper.take().into_iter().filter(|line| line.contains("saved")).collect();
+    assert_eq!(unsaved, [r#"WARN the new token is used, but not saved: the disk is full upstream=test"#]);
+}
