@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -82,6 +83,10 @@ async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, what
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     body.collect().await?;
+    if head.uri.path() == "/token" {
+        // As slow as real ones: the first callers wait for it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let text: &'static [u8] = match head.uri.path() {
         "/token" => TOKEN.as_bytes(),
         "/64k" => &[b'x'; 64 << 10],

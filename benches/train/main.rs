@@ -52,7 +52,15 @@ struct Door {
 }
 
 fn configuration(doors: &[Door]) -> String {
-    let mut text = format!("[admin]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+    let mut text = format!(
+        r#"# Written as people write one, since it is read with the counting on.
+        [admin]
+        listen = "127.0.0.1:{}"
+        [limits]
+        connections = 4096  # each of them takes two kibibytes
+        "#,
+        free_port()
+    );
     for (number, Door { port, api, secure }) in doors.iter().enumerate() {
         let scheme = if *secure { "https" } else { "http" };
         let tokens = doors[0].api;
