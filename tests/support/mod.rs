@@ -4,6 +4,7 @@
 mod caller;
 mod certificates;
 mod door;
+mod eventually;
 mod process;
 mod redis;
 
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bearerd::clock::SystemClock;
 use bearerd::demo::mock::Mock;
@@ -21,11 +22,9 @@ use serde_json::Value;
 pub use caller::{Answer, Wire, call, client, get, post, problem};
 pub use certificates::Authority;
 pub use door::Door;
+pub use eventually::{PATIENCE, eventually};
 pub use process::{Log, Process, command};
 pub use redis::{Redis, table};
-
-/// The longest that anything here is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The outside world.
 pub async fn outside() -> Mock {
@@ -174,13 +173,4 @@ async fn listener(log: &Log, upstream: Option<&str>) -> SocketAddr {
 /// A line of the log; null if it is none.
 pub fn event(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_default()
-}
-
-/// Polls until the condition holds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

@@ -47,9 +47,14 @@ impl Redis {
         self.directory().join("redis.sock")
     }
 
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
     /// The `[store]` table for it.
     pub fn table(&self) -> String {
-        table(&format!("unix://{}", self.socket().display()))
+        table(&self.url())
     }
 
     /// Ends it without a farewell.
