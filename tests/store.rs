@@ -215,6 +215,21 @@ async fn a_redis_that_is_away_is_said_so_and_found_again() {
 }
 
 #[tokio::test]
+async fn over_tcp_a_password_opens_and_a_wrong_one_is_told_without_being_shown() {
+    if !Redis::is_here("a Redis with a password") {
+        return;
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let _redis = Redis::start_with(&["--port", &port.to_string(), "--requirepass", "p@ss"]).await;
+    save(&open(&format!("redis://:p%40ss@127.0.0.1:{port}")).unwrap(), &stored(1)).await.unwrap();
+    let refused = open(&format!("redis://:wrong-one@127.0.0.1:{port}")).unwrap();
+    let error = refused.load(&key()).await.unwrap_err().0;
+    assert!(error.starts_with("Redis is away: WRONGPASS") && !error.contains("wrong-one"), "{error}");
+}
+
+#[tokio::test]
 async fn a_url_of_another_kind_is_refused_without_its_password() {
     for url in ["http://:secret@localhost", "redis://:secret@", "redis+cluster://:secret@a"] {
         let error = open(url).err().unwrap();
