@@ -1,46 +1,30 @@
 //! What people read about a token.
 
-use tracing_subscriber::fmt::MakeWriter;
-
 use super::*;
 use crate::token::fake::error;
 use crate::token::handle::State;
 use crate::token::source::{MintError, Outcome};
 
 /// Keeps what is written from its start to its end.
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+struct Paper {
+    file: tempfile::NamedTempFile,
+    read: usize,
+}
 
 impl Paper {
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let paper = Self::default();
+        let file = tempfile::NamedTempFile::new().unwrap();
         let lines = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
-        let guard = tracing::subscriber::set_default(lines.with_writer(paper.clone()).finish());
-        (paper, guard)
+        let lines = lines.with_writer(Arc::new(file.reopen().unwrap()));
+        (Self { file, read: 0 }, tracing::subscriber::set_default(lines.finish()))
     }
 
     /// The lines since the last look.
-    fn take(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        text.lines().map(|line| line.trim().to_owned()).collect()
-    }
-}
-
-impl std::io::Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Paper {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
+    fn take(&mut self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.file.path()).unwrap();
+        let new: Vec<_> = text.lines().skip(self.read).map(|line| line.trim().to_owned()).collect();
+        self.read += new.len();
+        new
     }
 }
 
@@ -70,7 +54,7 @@ fn every_state_has_its_word() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_tells_each_change_of_its_state_in_one_line() {
-    let (paper, _guard) = Paper::start();
+    let (mut paper, _guard) = Paper::start();
     let world = troubled();
     let handle = world.opened().await;
     assert_eq!(paper.take(), [r#"INFO the token is fresh upstream="test" state="fresh""#]);
@@ -87,7 +71,7 @@ async fn a_token_tells_each_change_of_its_state_in_one_line() {
 
 #[tokio::test(start_paused = true)]
 async fn of_many_subjects_only_their_number_is_told() {
-    let (paper, _guard) = Paper::start();
+    let (mut paper, _guard) = Paper::start();
     let world = troubled().with(while_used());
     let mut handles = vec![world.pool.open(world.subject("anna"))];
     pass(seconds(1)).await;
@@ -114,7 +98,7 @@ async fn of_many_subjects_only_their_number_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kind_of_trouble_that_nobody_was_told_of_ends_without_a_word() {
-    let (paper, _guard) = Paper::start();
+    let (mut paper, _guard) = Paper::start();
     let world = World::new(|_, _| answer(Err(refusal()))).with(while_used());
     for lines in [2, 0] {
         let handle = world.pool.open(world.subject("anna"));
@@ -138,7 +122,7 @@ async fn one_token_alone_has_its_own_lines_whatever_else_it_is() {
         (of_all(world.subject("c"), false), true),
         (of_all(world.subject("d"), true), false),
     ] {
-        let (paper, _guard) = Paper::start();
+        let (mut paper, _guard) = Paper::start();
         let handle = world.pool.open(spec);
         handle.usable(PATIENCE).await.unwrap();
         pass(seconds(1)).await;
@@ -151,7 +135,7 @@ async fn a_changed_secret_that_gives_no_token_is_told_as_that() {
     let world =
         World::new(|number, call| answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(refusal()) }));
     let old = world.opened().await;
-    let (paper, _guard) = Paper::start();
+    let (mut paper, _guard) = Paper::start();
     let new = world.pool.open(TokenSpec { prove: true, ..world.spec("changed") });
     pass(seconds(1)).await;
     let line = "WARN the changed secret gives no token, what was there stays in use: it was rejected upstream=\"test\"";
@@ -161,7 +145,7 @@ async fn a_changed_secret_that_gives_no_token_is_told_as_that() {
 
 #[tokio::test(start_paused = true)]
 async fn that_a_token_is_not_saved_is_told_once() {
-    let (paper, _guard) = Paper::start();
+    let (mut paper, _guard) = Paper::start();
     let world = World::steady(seconds(60));
     world.store.set_away(true);
     let _handle = world.opened().await;
