@@ -57,7 +57,7 @@ async fn beside_a_proxy_with_the_same_store_the_session_lives_on() {
 #[tokio::test]
 async fn without_a_proxy_it_refreshes_what_is_stored_and_keeps_the_next_refresh_token() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
-    mock.simacan().lives(Duration::from_secs(1));
+    mock.simacan().lives(Duration::from_secs(3));
     let configuration = Door::to(&mock, Api::Simacan).toml() + &file_store(directory.path());
     eventually("three refreshes", || async {
         let output = token(&configuration, &["simacan"]).await;
