@@ -94,7 +94,7 @@ struct Made {
 }
 
 async fn make(row: &Row, made: &str, port: u16, upstream: &Upstream) -> Made {
-    let answer = call(row.way.calls, port, &row.draft(made)).await;
+    let (answer, _open) = call(row.way.calls, port, &row.draft(made)).await;
     let name = format!("{made} {}", row.name());
     if row.says == Says::Early {
         support::eventually("all of the body arrives", || async { !upstream.seen(&name).is_empty() }).await;

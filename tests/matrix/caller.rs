@@ -1,5 +1,6 @@
 //! A caller: one connection for each call.
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use crate::http1::Wire;
@@ -14,13 +15,17 @@ pub enum Calls {
     Http2,
 }
 
+/// What keeps a connection of HTTP/2 open. Who closes it at once is told of a larger window when it is gone, and what it
+/// sent and nobody has read yet goes with the reset (RFC 1122 §4.2.2.13).
+pub type Open = Option<h2::client::SendRequest<Bytes>>;
+
 /// Makes a call; the answer as it came.
-pub async fn call(calls: Calls, port: u16, draft: &Draft) -> Message {
+pub async fn call(calls: Calls, port: u16, draft: &Draft) -> (Message, Open) {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     match calls {
-        Calls::Http10 => call_http1(stream, with_host(draft, port, "HTTP/1.0")).await,
-        Calls::Http1 => call_http1(stream, of_one_connection(with_host(draft, port, "HTTP/1.1"))).await,
+        Calls::Http10 => (call_http1(stream, with_host(draft, port, "HTTP/1.0")).await, None),
+        Calls::Http1 => (call_http1(stream, of_one_connection(with_host(draft, port, "HTTP/1.1"))).await, None),
         Calls::Http2 => call_http2(stream, port, draft).await,
     }
 }
@@ -68,7 +73,7 @@ async fn call_http1(stream: TcpStream, draft: Draft) -> Message {
     }
 }
 
-async fn call_http2(stream: TcpStream, port: u16, draft: &Draft) -> Message {
+async fn call_http2(stream: TcpStream, port: u16, draft: &Draft) -> (Message, Open) {
     let (sender, connection) =
         h2::client::Builder::new().data_frame_budget(http2::FRAMES).handshake(stream).await.unwrap();
     tokio::spawn(connection);
@@ -78,15 +83,16 @@ async fn call_http2(stream: TcpStream, port: u16, draft: &Draft) -> Message {
     }
     request.headers_mut().insert("te", http::HeaderValue::from_static("trailers"));
     let bodyless = draft.message.body.is_empty();
-    let (answer, mut stream) = sender.ready().await.unwrap().send_request(request, bodyless).unwrap();
+    let mut sender = sender.ready().await.unwrap();
+    let (answer, mut stream) = sender.send_request(request, bodyless).unwrap();
     if !bodyless {
         http2::send(&mut stream, draft).await;
     }
     let (head, mut body) = match answer.await {
         Ok(answer) => answer.into_parts(),
-        Err(error) => return Message::new("none", &error.to_string()),
+        Err(error) => return (Message::new("none", &error.to_string()), None),
     };
     let mut message = http2::answered(&head);
     http2::read(&mut body, &mut message).await;
-    message
+    (message, Some(sender))
 }
