@@ -60,7 +60,7 @@ async fn get(settings: &Settings, upstream: UpstreamConfig, subject: Option<Subj
         (Tokens::PerSubject { open, .. }, Some(subject)) => open(subject),
         (Tokens::PerSubject { .. }, None) => return Err(NoToken::Start("whose token is not said".to_owned())),
     };
-    let token = first(&handle, &clock).await?;
+    let token = first(&handle).await?;
     let patch = usage.patch(&token).map_err(|error| NoToken::Start(error.to_string()))?;
     let left = token.expires().map(|end| end.since(clock.now()));
     let left = left.and_then(|left| Some((left, clock.wall().checked_add(left)?)));
@@ -68,12 +68,12 @@ async fn get(settings: &Settings, upstream: UpstreamConfig, subject: Option<Subj
 }
 
 /// The first token, or what became of the first attempt at one.
-async fn first(handle: &TokenHandle, clock: &SharedClock) -> Result<Arc<Token>, NoToken> {
+async fn first(handle: &TokenHandle) -> Result<Arc<Token>, NoToken> {
     loop {
-        let status = handle.status();
-        if let Some(token) = handle.current(clock.now()) {
+        if let Some(token) = handle.at_rest().await {
             return Ok(token);
         }
+        let status = handle.status();
         match status.last_error {
             Some(error) if status.state == State::Rejected => return Err(NoToken::Refused(error.message)),
             Some(error) => return Err(NoToken::Failing(error.message)),

@@ -172,6 +172,19 @@ impl TokenHandle {
         Err(self.board.view().no_token(self.board.clock.now()))
     }
 
+    /// The token, if one can be used, once no attempt is under way: for who leaves right after, because a refresh that is
+    /// not heard out uses up its refresh token. No use of the token, so it asks for no renewal.
+    pub async fn at_rest(&self) -> Option<Arc<Token>> {
+        loop {
+            let seen = self.board.revision();
+            let view = Arc::clone(&self.board.view());
+            if !view.running {
+                return view.usable(self.board.clock.now()).cloned();
+            }
+            self.board.wait_past(seen).await;
+        }
+    }
+
     /// After the API rejected `generation`: a different token, waiting at most `patience`; `None` when there will be
     /// none in time, at once when the bounds on forced renewals refuse one.
     pub async fn renewed_after(&self, generation: Generation, patience: Duration) -> Option<Arc<Token>> {

@@ -152,3 +152,22 @@ async fn the_rejection_of_the_token_before_makes_no_login_needed() {
     pass(HOUR * 9 / 10).await;
     assert_eq!(world.source.steps(), [Step::Login, Step::Refresh], "the second token can still be used");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_token_at_rest_gets_the_one_of_the_renewal_under_way_and_asks_for_none() {
+    for while_used in [false, true] {
+        let policy = Policy { while_used, ..Policy::default() };
+        let world = World::new(|number, call| (seconds(3), Ok(rotating(number, call.at, HOUR)))).with(policy);
+        // Saved by a process before, and due.
+        let old = Stored { number: 1, grant: rotating(9, world.now(), HOUR), refresh_sent: false, forced: false };
+        world.store.put(&old).await;
+        pass(HOUR * 9 / 10).await;
+        let handle = world.open();
+        pass(seconds(1)).await;
+        let token = handle.at_rest().await.unwrap();
+        assert_eq!(name(&token), if while_used { "t9" } else { "t1" });
+        let asked = world.source.count();
+        pass(seconds(60)).await;
+        assert_eq!(world.source.count(), asked);
+    }
+}
