@@ -172,12 +172,12 @@ impl Call {
         with: &Rendered,
         sent: Moment,
     ) -> Result<Arrived, Unanswered> {
+        let request = self.again(with)?;
         self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
         if let Some(asked) = self.asked.as_ref().filter(|_| connection.is_shared()) {
             // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
             asked.informed(StatusCode::CONTINUE);
         }
-        let request = self.again(with)?;
         let answer = within(&self.slot, connection.send(request, &with.pool)).await;
         self.slot.rest();
         self.upload.unwatch();

@@ -187,7 +187,7 @@ pub struct UpstreamSettings {
     /// HTTP version towards the upstream.
     pub protocol: Protocol,
     /// Whether names of headers pass letter for letter from one connection of HTTP/1.1 to the other. They mean the same
-    /// in any case (RFC 9110 §5.1), and remembering how each was written costs a quarter of what a request costs without it; else
+    /// in any case (RFC 9110 §5.1), and remembering how each was written adds a quarter to what a request costs; else
     /// they go out `Like-This`.
     pub preserve_header_case: bool,
     /// Time-outs.
