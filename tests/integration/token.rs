@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, Mock};
 
-use crate::support::{Bearerd, Door, client, command, eventually, get, outside};
+use crate::support::{Bearerd, Door, Redis, client, command, eventually, get, outside};
 
 fn file_store(directory: &Path) -> String {
     format!("\n[store]\nkind = \"file\"\npath = {:?}\nkey = \"canary-store-key\"\n", directory.to_str().unwrap())
@@ -126,5 +126,20 @@ async fn each_user_has_a_token_and_one_must_be_named() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     for wrong in [&["yodlee", "--subject", "not a user\n"][..], &["yodlee", "--subject", ""][..]] {
         assert_eq!(token(&configuration, wrong).await.status.code(), Some(2));
+    }
+}
+
+#[tokio::test]
+async fn it_gives_a_shared_lease_back_before_it_leaves() {
+    if !Redis::is_here("the lease of a command") {
+        return;
+    }
+    let (mock, redis) = (outside().await, Redis::start().await);
+    let configuration = Door::to(&mock, Api::Simacan).toml() + &redis.table();
+    for _ in 0..5 {
+        let output = token(&configuration, &["simacan"]).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(redis.ask(&["KEYS", "*:lease"]).trim(), "");
+        redis.ask(&["FLUSHALL"]);
     }
 }
