@@ -85,7 +85,7 @@ class OAuthServer(Process):
     """`oidc-provider`, and what it says of each token request."""
 
     def __init__(self, directory: Path, clients: list[dict]):
-        setup = json.dumps({"clients": clients, "life": TOKEN_LIFE})
+        setup = json.dumps({"clients": clients, "life": TOKEN_LIFE, "lasting": World.LASTING["client_id"]})
         super().__init__("oidc", ["node", HERE / "oidc.mjs", setup], directory, cwd=NPM)
         lines = eventually("the OAuth server listens", lambda: self._lines("listening "))
         self.url = f"http://127.0.0.1:{lines[0].split()[1]}"
@@ -165,6 +165,8 @@ class World:
     BASIC = {"client_id": "by basic:1", "client_secret": "odd +%:/&=" + secrets.token_hex(16)}
     POST = {"client_id": "by-post", "client_secret": "odd +%:/&=" + secrets.token_hex(16)}
     LOAD = {"client_id": "under-load", "client_secret": secrets.token_hex(16)}
+    # Its tokens outlast any run: a check that nothing is asked for again must not race their renewal.
+    LASTING = {"client_id": "lasting", "client_secret": secrets.token_hex(16)}
     API = {"client_id": "api", "client_secret": secrets.token_hex(16)}
 
     def __init__(self):
@@ -172,7 +174,7 @@ class World:
         self.directory = Path(self._directory.name)
         self.proxies: list[Bearerd] = []
         basic, post = "client_secret_basic", "client_secret_post"
-        methods = [(self.BASIC, basic), (self.POST, post), (self.LOAD, basic), (self.API, basic)]
+        methods = [(self.BASIC, basic), (self.POST, post), (self.LOAD, basic), (self.LASTING, basic), (self.API, basic)]
         clients = [client | {"token_endpoint_auth_method": method, "scope": "api"} for client, method in methods]
         self.oauth = OAuthServer(self.directory, clients)
         self.api = Api(self.directory, self.oauth, self.API)
@@ -198,7 +200,7 @@ scope = "api"
 
     def secrets(self) -> set[str]:
         """Everything that no output of bearerd may hold."""
-        return {client["client_secret"] for client in (self.BASIC, self.POST, self.LOAD)} | self.api.bearers()
+        return {client["client_secret"] for client in (self.BASIC, self.POST, self.LOAD, self.LASTING)} | self.api.bearers()
 
     def close(self) -> None:
         for proxy in self.proxies:

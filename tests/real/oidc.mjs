@@ -1,11 +1,11 @@
-// A certified OAuth 2.0 server: client credentials by Basic and by body, tokens that live five seconds, introspection.
+// A certified OAuth 2.0 server: client credentials by Basic and by body, tokens of a given life (an hour for the client `lasting`), introspection.
 // Prints `listening PORT`, then one line of JSON for each token request it has answered.
 import http from 'node:http';
 import process from 'node:process';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
-const { clients, life } = JSON.parse(process.argv[2]);
+const { clients, life, lasting } = JSON.parse(process.argv[2]);
 const require = createRequire(`${process.cwd()}/`);
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')));
 
@@ -21,7 +21,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     ...client,
   })),
   scopes: ['api'],
-  ttl: { ClientCredentials: life },
+  ttl: { ClientCredentials: (ctx, token, client) => (client.clientId === lasting ? 3600 : life) },
   features: {
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },

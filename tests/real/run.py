@@ -26,7 +26,7 @@ class Checks:
 
     def __init__(self):
         self.passed = 0
-        self.failed = 0
+        self.failures = []
 
     @contextlib.contextmanager
     def __call__(self, name: str):
@@ -45,8 +45,8 @@ class Checks:
             self.fail(name, str(error) if told else traceback.format_exc())
 
     def fail(self, name: str, why: str) -> None:
-        self.failed += 1
-        print(f"not ok {name}: {why}", flush=True)
+        self.failures.append(f"not ok {name}: {why}")
+        print(self.failures[-1], flush=True)
 
     def missing(self, name: str, why: str) -> None:
         if os.environ.get("CI") == "true":
@@ -103,8 +103,9 @@ def main() -> int:
         leaks(world, check)
     finally:
         world.close()
-    print(f"{check.passed} passed, {check.failed} failed")
-    return 1 if check.failed else 0
+    # Again where the reader is: at the end of what may be a long and shortened log.
+    print(*check.failures, f"{check.passed} passed, {len(check.failures)} failed", sep="\n")
+    return 1 if check.failures else 0
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ def run(world: World, check) -> None:
         check.missing("durable", "strace may not trace here")
         return
     directory, trace = world.directory / "store", world.directory / "store.trace"
-    _, table = world.upstream("durable", "oauth2", world.BASIC)
+    _, table = world.upstream("durable", "oauth2", world.LASTING)
     store = f'[store]\nkind = "file"\npath = "{directory}"\n'
     proxy = Bearerd(world, store + table, within=["strace", "-D", "-f", "-q", "-y", "-e", f"trace={CALLS}", "-o", trace])
     proxy.stop()
 
     def calls() -> list[str]:
-        return [line for line in trace.read_text(errors="replace").splitlines() if str(directory) in line]
+        return [call for call in whole(trace.read_text(errors="replace")) if str(directory) in call]
 
     with check("file store: a token is written aside, synced, renamed, and its directory synced, in this order"):
         # strace outlives what it traces by a moment.
@@ -34,12 +34,26 @@ def run(world: World, check) -> None:
         assert directory.stat().st_mode & 0o077 == 0 and kept, kept
         assert all(file.stat().st_mode & 0o777 == 0o600 for file in kept), kept
     with check("file store: the next start finds the token, and asks for none"):
-        asked = world.oauth.token_requests(client=world.BASIC["client_id"])
+        asked = world.oauth.token_requests(client=world.LASTING["client_id"])
         again = Bearerd(world, store + table)
         eventually("the token is there", lambda: again.metric("bearerd_token_state", state="fresh") == 1)
         assert again.metric("bearerd_token_requests_total") == 0, "it logged in again"
-        assert world.oauth.token_requests(client=world.BASIC["client_id"]) == asked
+        assert world.oauth.token_requests(client=world.LASTING["client_id"]) == asked
         again.stop()
+
+
+def whole(trace: str) -> list[str]:
+    """The calls in the order of their ends: one that another thread interrupts is written in two pieces."""
+    calls, begun = [], {}
+    for line in trace.splitlines():
+        thread, _, call = line.partition(" ")
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>").rstrip()
+        elif resumed := re.match(r"\s*<\.\.\. \w+ resumed>", call):
+            calls.append(begun.pop(thread, "") + call[resumed.end() :])
+        else:
+            calls.append(call)
+    return calls
 
 
 def in_order(directory, calls: list[str]) -> bool:
