@@ -6,12 +6,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 use super::entry::Entry;
 use super::headers::marks::Marks;
+use super::line::{ReadError, Reading};
+use super::link::Link;
 use super::pool::{Lease, Pool};
 use super::settings::Base;
+use super::socket::Rewound;
 use super::turn::Turn;
 
 /// The upstream's answer, as far as it has been read.
@@ -27,8 +30,8 @@ pub(crate) struct Arrived {
 /// The body of an upstream's answer.
 pub(crate) struct Arriving {
     /// What was read ahead, to be passed on first.
-    pub(crate) ahead: VecDeque<Result<Frame<Bytes>, hyper::Error>>,
-    rest: Incoming,
+    pub(crate) ahead: VecDeque<Result<Frame<Bytes>, ReadError>>,
+    rest: Reading,
     lease: Option<Lease>,
     from: Rc<Pool>,
 }
@@ -36,7 +39,7 @@ pub(crate) struct Arriving {
 impl Arriving {
     /// Nothing read yet. A connection whose answer has no body is free at once. There is no lease on one that has
     /// become a tunnel.
-    pub(crate) fn new(rest: Incoming, from: Rc<Pool>, lease: Option<Lease>) -> Self {
+    pub(crate) fn new(rest: Reading, from: Rc<Pool>, lease: Option<Lease>) -> Self {
         let mut body = Self { ahead: VecDeque::new(), rest, lease, from };
         body.release_at_end();
         body
@@ -59,8 +62,13 @@ impl Arriving {
         self.size_hint().exact()
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let next = Pin::new(&mut self.rest).poll_frame(cx);
+    /// The connection, where it has become a tunnel.
+    pub(crate) fn into_tunnel(self) -> Option<Rewound<Link>> {
+        self.rest.into_tunnel()
+    }
+
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
+        let next = self.rest.poll_frame(cx);
         match &next {
             Poll::Ready(Some(Ok(_))) => self.release_at_end(),
             Poll::Ready(None) => self.lease.take().into_iter().for_each(Lease::release),
@@ -71,14 +79,14 @@ impl Arriving {
     }
 
     fn release_at_end(&mut self) {
-        if self.rest.is_end_stream() {
+        if self.rest.has_ended() {
             self.lease.take().into_iter().for_each(Lease::release);
         }
     }
 }
 
 impl Arriving {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
         match self.ahead.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
             None => self.poll_rest(cx),
@@ -86,7 +94,7 @@ impl Arriving {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.rest.is_end_stream()
+        self.ahead.is_empty() && self.rest.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -132,7 +140,7 @@ impl Answer {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ReadError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match &mut self.get_mut().content {

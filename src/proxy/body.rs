@@ -54,6 +54,9 @@ pub(crate) enum BodyError {
     /// A later attempt has taken the body over.
     #[error("the body was taken over by the repeat")]
     TakenOver,
+    /// It is shorter or longer than was announced.
+    #[error("the body does not have the length that was announced")]
+    Length,
 }
 
 struct Source<B> {

@@ -1,9 +1,8 @@
 //! A connection to an upstream: name, TCP with happy eyeballs, perhaps an outbound proxy, TLS, HTTP/1.1 or HTTP/2.
 
-mod link;
 mod resolver;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
@@ -22,10 +21,12 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
 
-use self::link::Link;
 use self::resolver::{NoAddress, Resolver};
 use super::body::Outgoing;
 use super::error::Fault;
+use super::http1::Http1;
+use super::line::Line;
+use super::link::Link;
 use super::settings::{Base, Protocol, UpstreamSettings};
 use super::socket::Socket;
 use super::spawn::Local;
@@ -73,7 +74,7 @@ pub(crate) enum Want {
 /// A connection that can take a request.
 pub(crate) enum Sender {
     /// One at a time.
-    Http1(http1::SendRequest<Outgoing>),
+    Http1(Line),
     /// As many at a time as the number says, which follows what the server says.
     Http2(http2::SendRequest<Outgoing>, Rc<Cell<usize>>),
 }
@@ -164,14 +165,14 @@ impl Dial {
     }
 
     async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
+        if want == Want::Upgrade || !self.preserve_header_case {
+            return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(link))))));
+        }
         let mut http = http1::Builder::new();
-        http.preserve_header_case(self.preserve_header_case).title_case_headers(true);
+        http.preserve_header_case(true).title_case_headers(true);
         let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
-        match want {
-            Want::Any => tokio::task::spawn_local(ended(connection)),
-            Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
-        };
-        Ok(Sender::Http1(sender))
+        tokio::task::spawn_local(ended(connection));
+        Ok(Sender::Http1(Line::Spelled(sender)))
     }
 
     /// Whether an outbound proxy is asked for a tunnel: for all that is not a plain request of HTTP/1.1.

@@ -1,15 +1,12 @@
 //! A request's way to the upstream: the attempt, and its one repeat with another token.
 
-use std::error::Error;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use http::{Method, Request, StatusCode};
 
 use super::Upstream;
 use super::answer::{Arrived, Arriving};
@@ -23,6 +20,7 @@ use super::headers::marks::Marks;
 use super::pool::{Connection, Lease};
 use super::sweep::{Slot, Waiting};
 use super::target::Join;
+use super::unanswered::Unanswered;
 use crate::clock::{Moment, SharedClock};
 use crate::record::Replay;
 use crate::token::grant::Token;
@@ -159,11 +157,7 @@ impl Call {
         if usage.reads_bodies() {
             ask_for_readable(&mut head.headers);
         }
-        let mut request = Request::from_parts(head, body);
-        if let Some(asked) = self.asked.clone() {
-            hyper::ext::on_informational(&mut request, move |answer| asked.informed(answer.status()));
-        }
-        Ok(request)
+        Ok(Request::from_parts(head, body))
     }
 
     async fn exchange(
@@ -174,70 +168,26 @@ impl Call {
     ) -> Result<Arrived, Unanswered> {
         let request = self.again(with)?;
         self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
-        if let Some(asked) = self.asked.as_ref().filter(|_| connection.is_shared()) {
-            // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
-            asked.informed(StatusCode::CONTINUE);
-        }
-        let answer = within(&self.slot, connection.send(request, &with.pool)).await;
+        let answer = within(&self.slot, connection.send(request, &with.pool, self.asked.as_ref())).await;
         self.slot.rest();
         self.upload.unwatch();
-        match answer.inspect_err(|_| connection.retire())? {
-            Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade => Err(Unanswered::Reset),
-            Ok(answer) => {
-                self.entry.upstream = Some(self.clock.now().since(sent));
-                let (head, body) = answer.into_parts();
-                let marks = Marks::of(&head.headers);
-                if marks.meet(Marks::KEEP_ALIVE) {
-                    connection.heed_keep_alive(&head.headers);
-                }
-                let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
-                let lease = Lease::new(connection, with.pool.clone(), self.upload.clone());
-                let body = Arriving::new(body, with.pool.clone(), (!leaves).then_some(lease));
-                Ok(Arrived { head, marks, body })
-            }
-            Err(mut error) => match error.take_message() {
-                Some(_) => Err(Unanswered::Unsent),
-                None if error.error().is_user() => Err(ProxyError::BadRequest("the request's body broke off").into()),
-                None => Err(why(error.error())),
-            },
+        let (head, body) = answer.inspect_err(|_| connection.retire())??;
+        let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if leaves && !self.upgrade {
+            return Err(Unanswered::Reset);
         }
+        self.entry.upstream = Some(self.clock.now().since(sent));
+        let marks = Marks::of(&head.headers);
+        if marks.meet(Marks::KEEP_ALIVE) {
+            connection.heed_keep_alive(&head.headers);
+        }
+        let lease = (!leaves).then(|| Lease::new(connection, with.pool.clone(), self.upload.clone()));
+        Ok(Arrived { head, marks, body: Arriving::new(body, with.pool.clone(), lease) })
     }
 }
-
-/// Why a request that was given to a connection has no answer.
-enum Unanswered {
-    /// The connection was closed before anything was sent.
-    Unsent,
-    /// The server says that it has done nothing with it.
-    Refused,
-    /// The connection broke after something was sent.
-    Broken,
-    /// The server gave up this request.
-    Reset,
-    /// What the caller is told.
-    For(ProxyError),
-}
-
-impl From<ProxyError> for Unanswered {
-    fn from(error: ProxyError) -> Self {
-        Self::For(error)
-    }
-}
-
-/// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
-fn why(error: &hyper::Error) -> Unanswered {
-    match error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) {
-        Some(cause) if cause.is_remote() && cause.is_go_away() => Unanswered::Refused,
-        Some(cause) if cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM) => Unanswered::Refused,
-        Some(cause) if cause.is_reset() => Unanswered::Reset,
-        Some(_) | None => Unanswered::Broken,
-    }
-}
-
-type Sent = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
 
 /// Waits for the head as long as the slot allows; the slot is moved on by the request's body while that is sent.
-async fn within(slot: &Slot, answer: impl Future<Output = Sent>) -> Result<Sent, ProxyError> {
+async fn within<A>(slot: &Slot, answer: impl Future<Output = A>) -> Result<A, ProxyError> {
     let mut answer = pin!(answer);
     std::future::poll_fn(|cx| {
         slot.remember(cx.waker());

@@ -27,6 +27,9 @@ mod forward;
 mod grpc;
 mod headers;
 mod here;
+mod http1;
+mod line;
+mod link;
 pub mod listen;
 mod pool;
 pub mod route;
@@ -38,6 +41,7 @@ mod spawn;
 mod sweep;
 mod target;
 mod turn;
+mod unanswered;
 mod upgrade;
 mod version;
 

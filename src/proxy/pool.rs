@@ -6,20 +6,21 @@ mod shared;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response, header};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::SendRequest;
+use http::{HeaderMap, Request, StatusCode, header, response};
 
 use self::dialling::Dialling;
 use self::shared::{Share, Shared};
 use super::Upstream;
 use super::body::{Outgoing, Upload};
 use super::client::Dial;
+use super::expect::Signal;
+use super::line::{Line, Reading};
 use super::settings::Base;
-use super::version::{for_http1, for_http2};
+use super::unanswered::Unanswered;
+use super::version::for_http2;
 use crate::clock::{Moment, SharedClock};
 
 /// A server that closes an idle connection after five seconds may do so while a request is on its way.
@@ -35,7 +36,7 @@ pub(crate) enum Connection {
 
 /// A connection of HTTP/1.1.
 pub(crate) struct Own {
-    sender: SendRequest<Outgoing>,
+    line: Line,
     born: Moment,
     idle: Duration,
 }
@@ -47,34 +48,32 @@ struct Idle {
 
 impl Idle {
     fn is_stale(&self, now: Moment, life: Duration) -> bool {
-        let Own { sender, born, idle } = &self.connection;
-        sender.is_closed() || now.since(self.since) >= *idle || now.since(*born) >= life
+        let Own { line, born, idle } = &self.connection;
+        line.is_closed() || now.since(self.since) >= *idle || now.since(*born) >= life
     }
 }
 
 impl Connection {
-    /// Sends a request, up to the head of the answer.
+    /// Sends a request, up to the head of the answer; `asked` hears when the server asks for the body.
     pub(crate) async fn send(
         &mut self,
         mut request: Request<Outgoing>,
         pool: &Pool,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        asked: Option<&Arc<Signal>>,
+    ) -> Result<(response::Parts, Reading), Unanswered> {
         match self {
             Self::Own(own) => {
-                for_http1(&mut request);
                 pool.dial.forwarded(&mut request, &pool.base);
-                own.sender.try_send_request(request).await
+                own.line.send(request, asked).await
             }
             Self::Shared(share) => {
+                // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
+                asked.into_iter().for_each(|asked| asked.informed(StatusCode::CONTINUE));
                 for_http2(&mut request, &pool.base);
-                share.sender.try_send_request(request).await
+                let (head, body) = share.sender.try_send_request(request).await?.into_parts();
+                Ok((head, Reading::Hyper(body)))
             }
         }
-    }
-
-    /// Whether other requests use it too.
-    pub(crate) fn is_shared(&self) -> bool {
-        matches!(self, Self::Shared(_))
     }
 
     /// Its server has said in `Keep-Alive` how long it keeps it.
@@ -119,7 +118,7 @@ impl Pool {
     pub(crate) fn take(&self, now: Moment) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.pop() {
-            if !last.is_stale(now, self.life) && last.connection.sender.is_ready() {
+            if !last.is_stale(now, self.life) && last.connection.line.is_free() {
                 return Some(Connection::Own(last.connection));
             }
         }
@@ -128,8 +127,8 @@ impl Pool {
         shared.iter().find(fit).map(|shared| Connection::Shared(shared.share()))
     }
 
-    fn own(&self, sender: SendRequest<Outgoing>) -> Own {
-        Own { sender, born: self.clock.now(), idle: self.idle_limit }
+    fn own(&self, line: Line) -> Own {
+        Own { line, born: self.clock.now(), idle: self.idle_limit }
     }
 
     fn put(&self, connection: Own) {
@@ -161,7 +160,10 @@ impl Lease {
 
     /// The answer has been read. A connection that still sends the request's body is no use to the next one.
     pub(crate) fn release(self) {
-        if let (Connection::Own(own), true) = (self.connection, self.upload.has_ended()) {
+        if let Connection::Own(own) = self.connection
+            && self.upload.has_ended()
+            && own.line.may_rest()
+        {
             self.pool.put(own);
         }
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use super::answer::{Answer, Arrived};
 use super::backend::Seat;
@@ -125,12 +124,12 @@ impl Caller {
 
     /// The upstream has left HTTP: so does the caller.
     fn switch(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
-        let Arrived { mut head, marks, .. } = answer;
+        let Arrived { mut head, marks, body } = answer;
         let entry = call.ended(head.status);
         strip(&mut head.headers, marks);
         upgrade::mark(&mut head.headers);
         head.version = Version::HTTP_11;
-        if let Some(upstream) = head.extensions.remove::<OnUpgrade>() {
+        if let Some(upstream) = body.into_tunnel() {
             *self.tunnel.borrow_mut() = Some(Tunnel { upstream, entry });
         }
         Response::from_parts(head, Answer::own(Bytes::new(), None, turn))

@@ -3,10 +3,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Version, header, request};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 
 use super::entry::Entry;
+use super::link::Link;
 use super::socket::{Rewound, Socket};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -32,19 +31,17 @@ pub(crate) fn mark(headers: &mut HeaderMap) {
 
 /// The upstream's end of a WebSocket, and the request that is in flight until it ends.
 pub(crate) struct Tunnel {
-    /// The upstream's end, once its connection lets go of it.
-    pub(crate) upstream: OnUpgrade,
+    /// The upstream's end.
+    pub(crate) upstream: Rewound<Link>,
     /// Ends with the tunnel.
     pub(crate) entry: Box<Entry>,
 }
 
 impl Tunnel {
     /// Carries bytes, first what was read ahead of the caller's, until both sides have ended, or one is gone.
-    pub(crate) async fn carry(self, ahead: Bytes, socket: Socket) {
+    pub(crate) async fn carry(mut self, ahead: Bytes, socket: Socket) {
         let mut caller = Rewound { ahead, socket };
-        let Ok(upstream) = self.upstream.await else { return };
-        let mut upstream = TokioIo::new(upstream);
-        if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut upstream).await {
+        if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await {
             tracing::debug!(%error, "a tunnel broke off");
         }
         drop(self.entry);

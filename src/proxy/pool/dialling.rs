@@ -54,7 +54,7 @@ impl Pool {
 
     fn taken(&self, sender: Sender) -> Connection {
         match sender {
-            Sender::Http1(sender) => Connection::Own(self.own(sender)),
+            Sender::Http1(line) => Connection::Own(self.own(line)),
             Sender::Http2(sender, most) => {
                 // A server that spoke HTTP/1.1 has learned HTTP/2.
                 self.dialling.alone.set(false);
@@ -82,9 +82,9 @@ impl Pool {
                 Ok(Sender::Http2(sender, most)) => {
                     Opened::Shared(pool.keep_shared(Shared::new(sender, most, pool.clock.clone())))
                 }
-                Ok(Sender::Http1(sender)) => {
+                Ok(Sender::Http1(line)) => {
                     pool.dialling.alone.set(true);
-                    pool.put(pool.own(sender));
+                    pool.put(pool.own(line));
                     Opened::Alone
                 }
             };

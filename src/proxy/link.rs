@@ -1,8 +1,8 @@
-//! A connection's bytes.
+//! A connection to an upstream: its bytes.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
@@ -10,17 +10,26 @@ use tokio_rustls::client::TlsStream;
 use crate::proxy::socket::Socket;
 
 /// A connection, plain or under TLS.
-pub(super) enum Link {
+pub(crate) enum Link {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
 }
 
 impl Link {
     /// What TLS has agreed on (RFC 7301).
-    pub(super) fn agreed_on(&self) -> Option<&[u8]> {
+    pub(crate) fn agreed_on(&self) -> Option<&[u8]> {
         match self {
             Self::Plain(_) => None,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+}
+
+/// A server that is not told tells truncation from an end by this alone (RFC 8446 §6.1). Told is what there is room for.
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Self::Tls(stream) = self {
+            let _ = Pin::new(stream.as_mut()).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         }
     }
 }

@@ -1,0 +1,174 @@
+//! What follows the head of an answer (RFC 9112 §6, §7).
+
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httparse::Status;
+use hyper::body::{Frame, SizeHint};
+
+use super::head::invalid;
+
+/// How long the line with a chunk's size, or the trailers, may be.
+const LONGEST: usize = 16 << 10;
+
+/// How many trailers there may be.
+const TRAILERS: usize = 64;
+
+/// What is left of an answer.
+pub(super) enum Rest {
+    /// Nothing.
+    Ended,
+    /// The connection has left HTTP.
+    Left,
+    /// So many bytes, more than none.
+    Length(u64),
+    /// All that comes.
+    Connection,
+    /// Chunks, then trailers.
+    Chunked(Chunk),
+}
+
+/// What comes next.
+pub(super) enum Chunk {
+    /// The line with a chunk's size.
+    Size,
+    /// So many bytes of it, more than none.
+    Data(u64),
+    /// The end of its line.
+    End,
+    /// Trailers, perhaps none.
+    Trailers,
+}
+
+impl Rest {
+    /// So many bytes.
+    pub(super) fn of(length: u64) -> Self {
+        if length == 0 { Self::Ended } else { Self::Length(length) }
+    }
+
+    /// Chunks.
+    pub(super) fn chunked() -> Self {
+        Self::Chunked(Chunk::Size)
+    }
+
+    /// Whether there is nothing left.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self, Self::Ended)
+    }
+
+    /// Whether it ends where the connection ends.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        matches!(self, Self::Connection)
+    }
+
+    /// How many bytes may come, if that is known.
+    pub(super) fn most(&self) -> u64 {
+        if let Self::Length(left) = self { *left } else { u64::MAX }
+    }
+
+    /// How long the body still is.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Ended | Self::Left => SizeHint::with_exact(0),
+            Self::Length(left) => SizeHint::with_exact(*left),
+            Self::Connection | Self::Chunked(_) => SizeHint::default(),
+        }
+    }
+
+    /// The next part, if it is there.
+    pub(super) fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<Frame<Bytes>>> {
+        match self {
+            Self::Ended | Self::Left => Ok(None),
+            _ if inbox.is_empty() => Ok(None),
+            Self::Connection => Ok(Some(Frame::data(inbox.split().freeze()))),
+            Self::Length(left) => {
+                let data = up_to(*left, inbox);
+                *self = Self::of(*left - data.len() as u64);
+                Ok(Some(Frame::data(data)))
+            }
+            Self::Chunked(chunk) => match chunk.take(inbox)? {
+                Piece::Data(data) => Ok(Some(Frame::data(data))),
+                Piece::Missing => Ok(None),
+                Piece::Trailers(trailers) => {
+                    *self = Self::Ended;
+                    Ok((!trailers.is_empty()).then(|| Frame::trailers(trailers)))
+                }
+            },
+        }
+    }
+}
+
+enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    Missing,
+}
+
+impl Chunk {
+    fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Piece> {
+        loop {
+            match self {
+                Self::Size => match size(inbox)? {
+                    Status::Partial => return missing(inbox),
+                    Status::Complete((line, size)) => {
+                        inbox.advance(line);
+                        *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
+                    }
+                },
+                Self::Data(_) if inbox.is_empty() => return Ok(Piece::Missing),
+                Self::Data(left) => {
+                    let data = up_to(*left, inbox);
+                    *left -= data.len() as u64;
+                    if *left == 0 {
+                        *self = Self::End;
+                    }
+                    return Ok(Piece::Data(data));
+                }
+                Self::End => match &inbox[..] {
+                    [b'\r', b'\n', ..] => {
+                        inbox.advance(2);
+                        *self = Self::Size;
+                    }
+                    [] | [b'\r'] => return Ok(Piece::Missing),
+                    _ => return Err(invalid("a chunk that is longer than its size")),
+                },
+                Self::Trailers => return trailers(inbox),
+            }
+        }
+    }
+}
+
+/// The line's length, and the size that it tells. The library takes no digits for 0, and any byte for an extension.
+fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
+    let parsed = httparse::parse_chunk_size(inbox).ok();
+    let parsed = parsed.filter(|_| inbox.first().is_none_or(u8::is_ascii_hexdigit));
+    let parsed = parsed.filter(|parsed| match parsed {
+        Status::Complete((line, _)) => !inbox[..*line - 1].contains(&b'\n'),
+        Status::Partial => true,
+    });
+    parsed.ok_or_else(|| invalid("a chunk without a size"))
+}
+
+fn trailers(inbox: &mut BytesMut) -> io::Result<Piece> {
+    let mut lines = [httparse::EMPTY_HEADER; TRAILERS];
+    let parsed = httparse::parse_headers(inbox, &mut lines).map_err(|error| invalid(&error.to_string()))?;
+    let Status::Complete((length, lines)) = parsed else { return missing(inbox) };
+    let mut trailers = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|error| invalid(&error.to_string()))?;
+        let value = HeaderValue::from_bytes(line.value).map_err(|error| invalid(&error.to_string()))?;
+        trailers.append(name, value);
+    }
+    inbox.advance(length);
+    Ok(Piece::Trailers(trailers))
+}
+
+fn missing(inbox: &BytesMut) -> io::Result<Piece> {
+    if inbox.len() > LONGEST { Err(invalid("a line that is too long")) } else { Ok(Piece::Missing) }
+}
+
+fn up_to(most: u64, inbox: &mut BytesMut) -> Bytes {
+    let length = usize::try_from(most).unwrap_or(usize::MAX).min(inbox.len());
+    inbox.split_to(length).freeze()
+}

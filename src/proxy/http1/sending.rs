@@ -1,0 +1,231 @@
+//! A request on its way out: its head, then its body as it comes (RFC 9112 §3, §6, §7).
+
+use std::io::{self, IoSlice, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, Request, Uri, header, request};
+use hyper::body::Body;
+use tokio::io::AsyncWrite;
+
+use crate::proxy::body::BodyError;
+use crate::proxy::link::Link;
+
+/// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
+const COPIED: usize = 4 << 10;
+
+/// So much is gathered before it is written.
+const GATHERED: usize = 16 << 10;
+
+const LINE_END: &[u8] = b"\r\n";
+
+/// Why a request cannot be sent to its end.
+pub(super) enum SendError {
+    /// Its body broke off.
+    Body(BodyError),
+    /// The server does not take it.
+    Link(io::Error),
+}
+
+/// How the end of a body is told.
+enum Framing {
+    /// So many bytes are left.
+    Length(u64),
+    Chunked,
+}
+
+/// A request on its way out.
+pub(super) struct Sending<B> {
+    body: Option<B>,
+    framing: Framing,
+    /// What goes out first, from `written` on; then `data`, then `after`.
+    text: Vec<u8>,
+    written: usize,
+    data: Bytes,
+    after: &'static [u8],
+    begun: bool,
+}
+
+impl<B> Default for Sending<B> {
+    fn default() -> Self {
+        let (framing, text, data) = (Framing::Length(0), Vec::new(), Bytes::new());
+        Self { body: None, framing, text, written: 0, data, after: b"", begun: false }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
+    /// Takes a request. The map of its headers comes back, empty.
+    pub(super) fn begin(&mut self, request: Request<B>) -> HeaderMap {
+        let (head, body) = request.into_parts();
+        self.begun = false;
+        self.framing = write_head(&mut self.text, &head, &body);
+        self.body = (!body.is_end_stream()).then_some(body);
+        let mut headers = head.headers;
+        headers.clear();
+        headers
+    }
+
+    /// Whether any of it has been written.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether all of it has been written.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_none() && self.is_written()
+    }
+
+    /// Writes, and reads the body as fast as it is written.
+    pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        loop {
+            self.gather(cx).map_err(SendError::Body)?;
+            if self.is_written() {
+                ready!(Pin::new(&mut *link).poll_flush(cx)).map_err(SendError::Link)?;
+                return if self.body.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            ready!(self.poll_write(link, cx)).map_err(SendError::Link)?;
+        }
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.text.len() && self.data.is_empty() && self.after.is_empty()
+    }
+
+    fn poll_write(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let text = &self.text[self.written..];
+        let link = Pin::new(link);
+        let mut written = if self.data.is_empty() && self.after.is_empty() {
+            ready!(link.poll_write(cx, text))?
+        } else {
+            let slices = [text, &self.data, self.after].map(IoSlice::new);
+            ready!(link.poll_write_vectored(cx, &slices))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.begun = true;
+        let of_text = written.min(text.len());
+        self.written += of_text;
+        written -= of_text;
+        if self.written == self.text.len() {
+            self.text.clear();
+            self.written = 0;
+        }
+        let of_data = written.min(self.data.len());
+        self.data.advance(of_data);
+        self.after = &self.after[written - of_data..];
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes of the body what there is room for.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        while self.data.is_empty() && self.after.is_empty() && self.text.len() < GATHERED {
+            let Some(body) = &mut self.body else { break };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(None) => self.end(&HeaderMap::new())?,
+                Poll::Ready(Some(frame)) => match frame?.into_data() {
+                    Ok(data) => self.push(data)?,
+                    Err(frame) => self.end(&frame.into_trailers().unwrap_or_default())?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), BodyError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let after = match &mut self.framing {
+            Framing::Length(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(BodyError::Length)?;
+                b""
+            }
+            Framing::Chunked => {
+                let _ = write!(self.text, "{:X}\r\n", data.len());
+                LINE_END
+            }
+        };
+        if data.len() <= COPIED {
+            self.text.extend_from_slice(&data);
+            self.text.extend_from_slice(after);
+        } else {
+            self.data = data;
+            self.after = after;
+        }
+        if matches!(self.framing, Framing::Length(0)) {
+            self.body = None;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
+        self.body = None;
+        match self.framing {
+            Framing::Length(0) => Ok(()),
+            Framing::Length(_) => Err(BodyError::Length),
+            Framing::Chunked => {
+                self.text.extend_from_slice(b"0\r\n");
+                trailers.iter().for_each(|(name, value)| write_line(&mut self.text, name, value.as_bytes()));
+                self.text.extend_from_slice(LINE_END);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes a head. Its framing is that of the body, whatever its headers say.
+fn write_head<B: Body>(text: &mut Vec<u8>, head: &request::Parts, body: &B) -> Framing {
+    text.extend_from_slice(head.method.as_str().as_bytes());
+    text.push(b' ');
+    write_target(text, &head.uri);
+    text.extend_from_slice(b" HTTP/1.1\r\n");
+    let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    let (framing, unwanted) = match body.size_hint().exact() {
+        _ if body.is_end_stream() => (Framing::Length(0), Some(header::TRANSFER_ENCODING)),
+        Some(length) if !chunked => (Framing::Length(length), None),
+        _ => (Framing::Chunked, Some(header::CONTENT_LENGTH)),
+    };
+    for (name, value) in &head.headers {
+        if Some(name) != unwanted.as_ref() {
+            write_line(text, name, value.as_bytes());
+        }
+    }
+    match framing {
+        // Said aloud, because a body of a GET is not expected.
+        Framing::Chunked if !chunked => write_line(text, &header::TRANSFER_ENCODING, b"chunked"),
+        Framing::Length(length) if length > 0 && !head.headers.contains_key(header::CONTENT_LENGTH) => {
+            write_line(text, &header::CONTENT_LENGTH, length.to_string().as_bytes());
+        }
+        Framing::Chunked | Framing::Length(_) => {}
+    }
+    text.extend_from_slice(LINE_END);
+    framing
+}
+
+fn write_target(text: &mut Vec<u8>, target: &Uri) {
+    match target.path_and_query() {
+        Some(path) if target.authority().is_none() => text.extend_from_slice(path.as_str().as_bytes()),
+        _ => {
+            let _ = write!(text, "{target}");
+        }
+    }
+}
+
+/// A line with its name as most write it: each word begins with a capital.
+fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    let start = text.len();
+    text.extend_from_slice(name.as_str().as_bytes());
+    let mut begins = true;
+    for letter in &mut text[start..] {
+        if begins {
+            letter.make_ascii_uppercase();
+        }
+        begins = *letter == b'-';
+    }
+    text.extend_from_slice(b": ");
+    text.extend_from_slice(value);
+    text.extend_from_slice(LINE_END);
+}

@@ -1,0 +1,66 @@
+//! Why a request that was given to a connection has no answer, as far as that decides whether it may be sent again.
+
+use std::error::Error;
+
+use hyper::client::conn::TrySendError;
+
+use super::error::ProxyError;
+use super::http1::NoAnswer;
+
+const BODY_BROKE_OFF: ProxyError = ProxyError::BadRequest("the request's body broke off");
+
+/// Why there is no answer.
+pub(crate) enum Unanswered {
+    /// The connection was closed before anything was sent.
+    Unsent,
+    /// The server says that it has done nothing with it.
+    Refused,
+    /// The connection broke after something was sent.
+    Broken,
+    /// The server gave up this request.
+    Reset,
+    /// What the caller is told.
+    For(ProxyError),
+}
+
+impl From<ProxyError> for Unanswered {
+    fn from(error: ProxyError) -> Self {
+        Self::For(error)
+    }
+}
+
+impl From<NoAnswer> for Unanswered {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Unsent => Self::Unsent,
+            NoAnswer::Broken(error) => {
+                tracing::debug!(%error, "an upstream gave no answer");
+                Self::Broken
+            }
+            NoAnswer::Body(error) => {
+                tracing::debug!(%error, "a request was not sent to its end");
+                Self::For(BODY_BROKE_OFF)
+            }
+        }
+    }
+}
+
+impl<B> From<TrySendError<B>> for Unanswered {
+    fn from(mut why: TrySendError<B>) -> Self {
+        match why.take_message() {
+            Some(_) => Self::Unsent,
+            None if why.error().is_user() => Self::For(BODY_BROKE_OFF),
+            None => of_hyper(why.error()),
+        }
+    }
+}
+
+/// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
+fn of_hyper(error: &hyper::Error) -> Unanswered {
+    match error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) {
+        Some(cause) if cause.is_remote() && cause.is_go_away() => Unanswered::Refused,
+        Some(cause) if cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM) => Unanswered::Refused,
+        Some(cause) if cause.is_reset() => Unanswered::Reset,
+        Some(_) | None => Unanswered::Broken,
+    }
+}
