@@ -188,3 +188,6 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         Poll::Ready(if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,3 +176,6 @@ fn number(text: &[u8]) -> Option<u64> {
 pub(super) fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
+
+#[cfg(test)]
+mod tests;

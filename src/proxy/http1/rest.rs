@@ -172,3 +172,6 @@ fn up_to(most: u64, inbox: &mut BytesMut) -> Bytes {
     let length = usize::try_from(most).unwrap_or(usize::MAX).min(inbox.len());
     inbox.split_to(length).freeze()
 }
+
+#[cfg(test)]
+mod tests;

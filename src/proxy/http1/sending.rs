@@ -10,7 +10,6 @@ use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
 use crate::proxy::body::BodyError;
-use crate::proxy::link::Link;
 
 /// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
 const COPIED: usize = 4 << 10;
@@ -77,7 +76,11 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
     }
 
     /// Writes, and reads the body as fast as it is written.
-    pub(super) fn poll(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    pub(super) fn poll<L: AsyncWrite + Unpin>(
+        &mut self,
+        link: &mut L,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
         loop {
             self.gather(cx).map_err(SendError::Body)?;
             if self.is_written() {
@@ -92,7 +95,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
         self.written == self.text.len() && self.data.is_empty() && self.after.is_empty()
     }
 
-    fn poll_write(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write<L: AsyncWrite + Unpin>(&mut self, link: &mut L, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let text = &self.text[self.written..];
         let link = Pin::new(link);
         let mut written = if self.data.is_empty() && self.after.is_empty() {
@@ -229,3 +232,6 @@ fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     text.extend_from_slice(value);
     text.extend_from_slice(LINE_END);
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,131 @@
+use super::*;
+
+fn read(text: &str) -> io::Result<Option<Head>> {
+    Reader::default().read(&mut BytesMut::from(text))
+}
+
+fn head(lines: &str) -> Head {
+    read(&format!("HTTP/1.1 {lines}\r\n\r\n")).unwrap().unwrap()
+}
+
+/// What follows, in a word.
+fn follows(rest: &Rest) -> String {
+    match rest {
+        Rest::Ended => "nothing".to_owned(),
+        Rest::Left => "a tunnel".to_owned(),
+        Rest::Length(length) => length.to_string(),
+        Rest::Connection => "all".to_owned(),
+        Rest::Chunked(_) => "chunks".to_owned(),
+    }
+}
+
+#[test]
+fn what_follows_is_told_by_status_coding_and_length_in_this_order() {
+    for (lines, expected) in [
+        ("200 OK\r\nContent-Length: 5", "5"),
+        ("200 OK\r\nContent-Length: 0", "nothing"),
+        ("200 OK\r\nContent-Length: 5, 5", "5"),
+        ("200 OK\r\nContent-Length: 5\r\nContent-Length: 5", "5"),
+        ("200 OK", "all"),
+        ("200 OK\r\nTransfer-Encoding: chunked", "chunks"),
+        ("200 OK\r\nTransfer-Encoding: gzip, CHUNKED", "chunks"),
+        ("200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "chunks"),
+        ("200 OK\r\nTransfer-Encoding: chunked, gzip", "all"),
+        ("200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", "chunks"),
+        ("204 No Content\r\nContent-Length: 5", "nothing"),
+        ("304 Not Modified\r\nTransfer-Encoding: chunked", "nothing"),
+        ("103 Early Hints\r\nContent-Length: 5", "nothing"),
+        ("101 Switching Protocols", "a tunnel"),
+    ] {
+        assert_eq!(follows(&head(lines).rest), expected, "{lines}");
+    }
+}
+
+#[test]
+fn an_answer_to_head_has_no_body_and_keeps_its_length() {
+    let mut reader = Reader { of_head: true, ..Reader::default() };
+    let mut inbox = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrest");
+    let head = reader.read(&mut inbox).unwrap().unwrap();
+    assert_eq!((follows(&head.rest).as_str(), &inbox[..]), ("nothing", &b"rest"[..]));
+    assert_eq!(head.parts.headers["content-length"], "5");
+}
+
+#[test]
+fn lengths_are_passed_on_once_and_never_beside_a_coding() {
+    assert_eq!(head("200 OK\r\nContent-Length: 5, 5").parts.headers["content-length"], "5");
+    let twice = head("200 OK\r\nContent-Length: 5\r\nContent-Length: 5").parts.headers;
+    assert_eq!(twice.get_all("content-length").iter().count(), 1);
+    let both = head("200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked").parts.headers;
+    assert!(!both.contains_key("content-length"));
+}
+
+#[test]
+fn what_is_not_http_is_an_error() {
+    for text in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX\r\n\r\n",
+        "HTTP/1.1 099 No\r\n\r\n",
+        "HTTP/2 200 OK\r\n\r\n",
+        "ICY 200 OK\r\n\r\n",
+        "<html>",
+    ] {
+        assert!(read(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_connection_persists_as_version_and_server_say() {
+    for (text, expected) in [
+        ("HTTP/1.1 204 N", true),
+        ("HTTP/1.0 204 N", false),
+        ("HTTP/1.0 204 N\r\nConnection: Keep-Alive", true),
+        ("HTTP/1.1 204 N\r\nConnection: x, CLOSE", false),
+        ("HTTP/1.1 204 N\r\nConnection: close\r\nConnection: keep-alive", false),
+        ("HTTP/1.1 204 N\r\nConnection: keep-alive, close", false),
+    ] {
+        assert_eq!(read(&format!("{text}\r\n\r\n")).unwrap().unwrap().persists, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_head_is_read_when_all_of_it_is_there() {
+    let text = "HTTP/1.1 200 Fine\r\nX-A: 1\r\nx-a:  2 \r\nX-B:\r\n\r\n";
+    for length in 0..text.len() {
+        let mut inbox = BytesMut::from(&text[..length]);
+        assert!(Reader::default().read(&mut inbox).unwrap().is_none(), "{length}");
+        assert_eq!(inbox.len(), length);
+    }
+    let head = read(text).unwrap().unwrap().parts;
+    let lines: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(lines, [("x-a", "1"), ("x-a", "2"), ("x-b", "")]);
+    assert_eq!(head.extensions.get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
+    assert!(read("HTTP/1.1 200 OK\r\n\r\n").unwrap().unwrap().parts.extensions.is_empty());
+}
+
+#[test]
+fn a_head_has_its_limits() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(LONGEST));
+    assert!(read(&long).is_err() && read(&long[..LONGEST]).unwrap().is_none());
+    let lines = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: a\r\n".repeat(count));
+    assert_eq!(read(&lines(LINES)).unwrap().unwrap().parts.headers.len(), LINES);
+    assert!(read(&lines(LINES + 1)).is_err());
+}
+
+#[test]
+fn the_map_of_the_request_is_used_again() {
+    let mut spare = HeaderMap::with_capacity(100);
+    spare.insert("x", HeaderValue::from_static("y"));
+    spare.clear();
+    let room = spare.capacity();
+    let mut reader = Reader { spare, ..Reader::default() };
+    let head = reader.read(&mut BytesMut::from("HTTP/1.1 204 N\r\nA: b\r\n\r\n")).unwrap().unwrap();
+    assert_eq!((head.parts.headers.len(), head.parts.headers.capacity()), (1, room));
+}

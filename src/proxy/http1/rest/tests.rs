@@ -1,0 +1,82 @@
+use super::*;
+
+/// All that comes of these bytes when they arrive in pieces of this size: data, trailers, what is left over.
+fn decode(mut rest: Rest, text: &str, piece: usize) -> io::Result<(String, Vec<String>, Rest, String)> {
+    let (mut inbox, mut data, mut trailers) = (BytesMut::new(), Vec::new(), Vec::new());
+    for piece in text.as_bytes().chunks(piece) {
+        inbox.extend_from_slice(piece);
+        while let Some(frame) = rest.take(&mut inbox)? {
+            match frame.into_data() {
+                Ok(bytes) => data.extend_from_slice(&bytes),
+                Err(frame) => {
+                    let told = frame.into_trailers().unwrap();
+                    trailers.extend(told.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())));
+                }
+            }
+        }
+    }
+    Ok((String::from_utf8(data).unwrap(), trailers, rest, String::from_utf8(inbox.to_vec()).unwrap()))
+}
+
+#[test]
+fn chunks_come_out_the_same_however_they_arrive() {
+    let text = "5\r\nhello\r\nB ; x=\"y\"\r\n, chunked w\r\n004\r\norld\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\nnext";
+    for piece in 1..=text.len() {
+        let (data, trailers, rest, over) = decode(Rest::chunked(), text, piece).unwrap();
+        assert_eq!(data, "hello, chunked world", "{piece}");
+        assert_eq!(trailers, ["x-sum=1", "x-sum=2"]);
+        assert_eq!((rest.has_ended(), over.as_str()), (true, "next"));
+    }
+    let (data, trailers, rest, _) = decode(Rest::chunked(), "0\r\n\r\n", 1).unwrap();
+    assert_eq!((data.as_str(), trailers.len(), rest.has_ended()), ("", 0, true));
+}
+
+#[test]
+fn what_is_not_chunked_is_an_error() {
+    for text in [
+        "\r\n",
+        "x\r\n",
+        " 5\r\nhello",
+        ";a\r\n",
+        "-1\r\n",
+        "5\nhello",
+        "5;a\nb\r\nhello",
+        "5\r\nhello0\r\n",
+        "5\r\nhello\n0\r\n",
+        "10000000000000000\r\n",
+        "0\r\nX\r\n\r\n",
+        "0\r\n x: y\r\n\r\n",
+    ] {
+        assert!(decode(Rest::chunked(), text, text.len()).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_line_with_a_size_and_trailers_have_their_limits() {
+    for begins in ["5;", "0\r\nx: "] {
+        let long = |length| format!("{begins}{}", "a".repeat(length));
+        assert!(decode(Rest::chunked(), &long(LONGEST - 8), LONGEST * 2).is_ok());
+        assert!(decode(Rest::chunked(), &long(LONGEST + 8), LONGEST * 2).is_err(), "{begins}");
+    }
+    let lines = |count| format!("0\r\n{}\r\n", "x: y\r\n".repeat(count));
+    assert_eq!(decode(Rest::chunked(), &lines(TRAILERS), 9999).unwrap().1.len(), TRAILERS);
+    assert!(decode(Rest::chunked(), &lines(TRAILERS + 1), 9999).is_err());
+}
+
+#[test]
+fn a_length_is_a_length() {
+    for piece in 1..9 {
+        let (data, _, rest, over) = decode(Rest::of(5), "hellonext", piece).unwrap();
+        assert_eq!((data.as_str(), over.as_str(), rest.has_ended()), ("hello", "next", true), "{piece}");
+    }
+    let (data, _, rest, _) = decode(Rest::of(5), "hel", 3).unwrap();
+    assert_eq!((data.as_str(), rest.has_ended(), rest.most(), rest.size_hint().exact()), ("hel", false, 2, Some(2)));
+    assert!(Rest::of(0).has_ended());
+}
+
+#[test]
+fn without_either_all_is_body() {
+    let (data, _, rest, over) = decode(Rest::Connection, "hello", 2).unwrap();
+    assert_eq!((data.as_str(), over.as_str()), ("hello", ""));
+    assert!(rest.ends_with_connection() && !rest.has_ended() && rest.size_hint().exact().is_none());
+}

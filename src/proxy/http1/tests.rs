@@ -1,0 +1,218 @@
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::sending::tests::Script;
+use super::*;
+use crate::proxy::socket::Socket;
+
+type Connection = Http1<Script>;
+
+async fn pair() -> (Connection, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (Http1::new(Link::Plain(Socket::Tcp(ours))), listener.accept().await.unwrap().0)
+}
+
+fn get() -> Request<Script> {
+    Request::get("/").body(Script::of(&[], Some(0))).unwrap()
+}
+
+async fn head(http1: &mut Connection) -> Result<response::Parts, NoAnswer> {
+    std::future::poll_fn(|cx| http1.poll_head(cx, &mut |_| {})).await
+}
+
+async fn body(http1: &mut Connection) -> io::Result<String> {
+    let mut body = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| http1.poll_frame(cx)).await {
+        body.extend_from_slice(&frame?.into_data().unwrap_or_default());
+    }
+    Ok(String::from_utf8(body).unwrap())
+}
+
+/// Reads until this has come.
+async fn expect(server: &mut TcpStream, end: &str) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(end.as_bytes()) {
+        assert!(server.read_buf(&mut read).await.unwrap() > 0, "{}", String::from_utf8_lossy(&read));
+    }
+    String::from_utf8(read).unwrap()
+}
+
+async fn until_closed(http1: &mut Connection) {
+    while !http1.is_closed() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn one_request_after_another_is_answered() {
+    let (mut http1, mut server) = pair().await;
+    for number in 0..3 {
+        assert!(http1.is_free() && !http1.is_closed());
+        http1.begin(get());
+        let answer = async {
+            let asked = expect(&mut server, "\r\n\r\n").await;
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanswer{number}");
+            server.write_all(answer.as_bytes()).await.unwrap();
+            asked
+        };
+        let (head, asked) = tokio::join!(head(&mut http1), answer);
+        assert_eq!((head.unwrap().status, asked.as_str()), (StatusCode::OK, "GET / HTTP/1.1\r\n\r\n"));
+        assert_eq!((http1.has_ended(), http1.is_free()), (false, false));
+        assert_eq!(body(&mut http1).await.unwrap(), format!("answer{number}"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
+    let (mut http1, mut server) = pair().await;
+    let script = Script::of(&["hello"], Some(5));
+    let ready = script.ready.clone();
+    ready.set(0);
+    http1.begin(Request::post("/").body(script).unwrap());
+    let mut said = Vec::new();
+    let serve = async {
+        expect(&mut server, "\r\n\r\n").await;
+        server.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+        expect(&mut server, "hello").await;
+        server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    };
+    let mut told = |status: StatusCode| {
+        said.push(status.as_u16());
+        ready.set(if status == StatusCode::CONTINUE { 1 } else { 0 });
+    };
+    // Nobody wakes for the gate here: each look is one.
+    let ask = async {
+        loop {
+            let head = std::future::poll_fn(|cx| Poll::Ready(http1.poll_head(cx, &mut told))).await;
+            if let Poll::Ready(head) = head {
+                return head.unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (head, ()) = tokio::join!(ask, serve);
+    assert_eq!((head.status, said), (StatusCode::NO_CONTENT, vec![103, 100]));
+    assert!(http1.is_free());
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_or_spoke_unasked_is_not_used() {
+    let (mut http1, server) = pair().await;
+    drop(server);
+    until_closed(&mut http1).await;
+    let (mut http1, mut server) = pair().await;
+    server.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
+    until_closed(&mut http1).await;
+}
+
+#[tokio::test]
+async fn only_what_was_not_begun_is_unsent() {
+    let (mut http1, server) = pair().await;
+    server.set_zero_linger().unwrap();
+    drop(server);
+    until_closed(&mut http1).await;
+    http1.begin(get());
+    assert!(matches!(head(&mut http1).await, Err(NoAnswer::Unsent)));
+
+    let (mut http1, mut server) = pair().await;
+    http1.begin(get());
+    let serve = async {
+        expect(&mut server, "\r\n\r\n").await;
+        drop(server);
+    };
+    let (head, ()) = tokio::join!(head(&mut http1), serve);
+    assert!(matches!(head, Err(NoAnswer::Broken(_))));
+}
+
+#[tokio::test]
+async fn an_answer_is_whole_only_as_its_framing_says() {
+    for (answer, expected) in [
+        ("Content-Length: 5\r\n\r\nhello", Some("hello")),
+        ("Content-Length: 6\r\n\r\nhello", None),
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Some("hello")),
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", None),
+        ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", None),
+        ("X: y\r\n\r\nhello", Some("hello")),
+    ] {
+        let (mut http1, mut server) = pair().await;
+        http1.begin(get());
+        server.write_all(format!("HTTP/1.1 200 OK\r\n{answer}").as_bytes()).await.unwrap();
+        server.shutdown().await.unwrap();
+        head(&mut http1).await.unwrap();
+        assert_eq!(body(&mut http1).await.ok().as_deref(), expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_free_only_when_both_sides_have_said_all() {
+    for (answer, free) in [
+        ("HTTP/1.1 204 N\r\n\r\n", true),
+        ("HTTP/1.1 204 N\r\nConnection: close\r\n\r\n", false),
+        ("HTTP/1.0 204 N\r\n\r\n", false),
+        ("HTTP/1.1 204 N\r\n\r\nHTTP/1.1 200 OK\r\n", false),
+    ] {
+        let (mut http1, mut server) = pair().await;
+        http1.begin(get());
+        server.write_all(answer.as_bytes()).await.unwrap();
+        assert_eq!(head(&mut http1).await.unwrap().status, 204);
+        assert_eq!((body(&mut http1).await.unwrap().as_str(), http1.is_free()), ("", free), "{answer:?}");
+    }
+    let (mut http1, mut server) = pair().await;
+    let script = Script::of(&["hello"], Some(5));
+    let ready = script.ready.clone();
+    ready.set(0);
+    http1.begin(Request::post("/").body(script).unwrap());
+    server.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    assert_eq!(head(&mut http1).await.unwrap().status, 413);
+    assert!(http1.has_ended() && !http1.is_sent() && !http1.is_free());
+    ready.set(1);
+    std::future::poll_fn(|cx| http1.poll_send(cx)).await.unwrap();
+    assert!(http1.is_free());
+}
+
+#[tokio::test]
+async fn an_answer_is_read_although_the_server_reads_no_more() {
+    let long: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
+    let (mut http1, mut server) = pair().await;
+    http1.begin(Request::post("/").body(Script::of(&[long; 64], None)).unwrap());
+    let serve = async {
+        server.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
+        // What is unread makes this a reset, after the answer.
+        expect(&mut server, "x").await;
+        drop(server);
+    };
+    let (head, ()) = tokio::join!(head(&mut http1), serve);
+    assert_eq!(head.unwrap().status, 403);
+    assert_eq!(body(&mut http1).await.unwrap(), "no");
+    assert!(!http1.is_free());
+}
+
+#[tokio::test]
+async fn a_long_answer_is_read_in_growing_pieces_and_leaves_no_memory_behind() {
+    const LENGTH: usize = 4 << 20;
+    let (mut http1, mut server) = pair().await;
+    http1.begin(get());
+    let serve = async {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(LENGTH));
+        server.write_all(answer.as_bytes()).await.unwrap();
+    };
+    let read = async {
+        head(&mut http1).await.unwrap();
+        assert_eq!(body(&mut http1).await.unwrap().len(), LENGTH);
+    };
+    tokio::join!(read, serve);
+    assert!(http1.read > READ && http1.read <= MOST_READ && http1.is_free());
+    http1.tidy();
+    assert_eq!(http1.inbox.capacity(), 0);
+}
+
+#[tokio::test]
+async fn what_was_read_of_a_tunnel_is_not_lost() {
+    let (mut http1, mut server) = pair().await;
+    http1.begin(get());
+    server.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\nhello").await.unwrap();
+    head(&mut http1).await.unwrap();
+    assert!(!http1.has_ended() && !http1.is_free());
+    assert_eq!(http1.into_parts().0, "hello");
+}
