@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::entry::Entry;
@@ -50,6 +51,12 @@ impl Arriving {
         let next = std::future::poll_fn(|cx| self.poll_rest(cx)).await?;
         self.ahead.push_back(next);
         self.ahead.back()?.as_ref().ok()
+    }
+
+    /// Keeps a map for the head of an answer to come.
+    pub(crate) fn keep(&self, mut spare: HeaderMap) {
+        spare.clear();
+        self.from.spare.set(spare);
     }
 
     /// Where it comes from.

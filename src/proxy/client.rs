@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Uri, header};
+use http::Uri;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
@@ -27,6 +27,7 @@ use super::error::Fault;
 use super::http1::Http1;
 use super::line::Line;
 use super::link::Link;
+use super::outbound::Outbound;
 use super::settings::{Base, Protocol, UpstreamSettings};
 use super::socket::Socket;
 use super::spawn::Local;
@@ -114,11 +115,10 @@ impl Dial {
     }
 
     /// Says in the request what an outbound proxy must know that passes on single requests.
-    pub(crate) fn forwarded<B>(&self, request: &mut Request<B>, base: &Base) {
+    pub(crate) fn forwarded(&self, request: &mut Outbound<'_>, base: &Base) {
         if let Some(way) = self.way.as_ref().filter(|_| !self.tunnels(Want::Any)) {
-            absolute(request.uri_mut(), base);
-            let credentials = way.basic_auth().map(|value| (header::PROXY_AUTHORIZATION, value.clone()));
-            request.headers_mut().extend(credentials);
+            absolute(&mut request.target, base);
+            request.headers.proxy_credentials = way.basic_auth().cloned();
         }
     }
 

@@ -55,17 +55,10 @@ impl Entry {
         }
     }
 
-    /// The head for one more attempt. What is sent has the room for what is set on it; the copy is what stays.
-    pub(crate) fn take_head(&mut self) -> request::Parts {
-        let kept = self.head.clone();
-        std::mem::replace(&mut self.head, kept)
-    }
-
-    /// The upstream's answer is passed on.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    /// The upstream's answer is passed on. The map of the request's headers comes back: nothing is sent any more, and an
+    /// answer may be read for hours.
+    pub(crate) fn answered(&mut self, status: StatusCode) -> HeaderMap {
         self.status = status.as_u16();
-        // Nothing is sent any more, and an answer may be read for hours.
-        self.head.headers = HeaderMap::new();
         self.head.extensions = Extensions::new();
         let token_failed = self.replay.is_some_and(|replay| replay != Replay::Accepted);
         self.blame = match self.status {
@@ -74,6 +67,7 @@ impl Entry {
             400.. => Blame::Client,
             _ => Blame::None,
         };
+        std::mem::take(&mut self.head.headers)
     }
 
     /// bearerd answers itself.

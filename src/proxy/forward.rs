@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::Upstream;
 use super::answer::{Arrived, Arriving};
 use super::backend::{Backend, Rendered, Seat};
-use super::body::{Outgoing, Upload};
+use super::body::Upload;
 use super::entry::Entry;
 use super::error::{Fault, ProxyError};
 use super::expect::Signal;
-use super::expired::{ask_for_readable, is_expired};
+use super::expired::{is_expired, readable_encoding};
+use super::headers::dressed::Dressed;
 use super::headers::marks::Marks;
+use super::outbound::Outbound;
 use super::pool::{Connection, Lease};
 use super::sweep::{Slot, Waiting};
 use super::target::Join;
@@ -79,12 +81,12 @@ impl Call {
         (Replay::Rejected, answer)
     }
 
-    /// It has been answered with this status: what is left is its entry.
-    pub(crate) fn ended(self, status: StatusCode) -> Box<Entry> {
+    /// It has been answered with this status: what is left is its entry, and a map that nobody needs any more.
+    pub(crate) fn ended(self, status: StatusCode) -> (Box<Entry>, HeaderMap) {
         let mut entry = self.entry;
         entry.seat = Some(self.seat);
-        entry.answered(status);
-        entry
+        let spare = entry.answered(status);
+        (entry, spare)
     }
 
     fn backend(&self) -> &Backend {
@@ -145,19 +147,24 @@ impl Call {
         opened.map_err(ProxyError::Upstream)
     }
 
-    fn again(&mut self, with: &Rendered) -> Result<Request<Outgoing>, ProxyError> {
+    fn outbound<'a>(&'a self, with: &'a Rendered) -> Result<Outbound<'a>, ProxyError> {
         let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-        let mut head = self.entry.take_head();
-        let Upstream { settings, owned, usage, .. } = &*self.backend().upstream;
-        let base = &with.pool.base;
-        let mount = settings.matches.mount();
-        let join = Join { mount, base: &base.path, owned: &owned.query, query: &with.patch.query };
-        head.uri = join.target(head.uri)?;
-        self.backend().rules.apply(&mut head.headers, &with.patch, &base.authority);
-        if usage.reads_bodies() {
-            ask_for_readable(&mut head.headers);
-        }
-        Ok(Request::from_parts(head, body))
+        let Rendered { patch, pool, .. } = with;
+        let (head, backend) = (&self.entry.head, self.backend());
+        let Upstream { settings, owned, usage, .. } = &*backend.upstream;
+        let base = &pool.base;
+        let join = Join { mount: settings.matches.mount(), base: &base.path, owned: &owned.query, query: &patch.query };
+        let target = join.target(head.uri.clone())?;
+        let encoding = usage.reads_bodies().then(|| readable_encoding(&head.headers));
+        let headers = Dressed {
+            rules: &backend.rules,
+            callers: &head.headers,
+            patch,
+            authority: &base.authority,
+            proxy_credentials: None,
+            encoding,
+        };
+        Ok(Outbound { head, target, headers, body })
     }
 
     async fn exchange(
@@ -166,7 +173,7 @@ impl Call {
         with: &Rendered,
         sent: Moment,
     ) -> Result<Arrived, Unanswered> {
-        let request = self.again(with)?;
+        let request = self.outbound(with)?;
         self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
         let answer = within(&self.slot, connection.send(request, &with.pool, self.asked.as_ref())).await;
         self.slot.rest();

@@ -4,10 +4,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::settings::UpstreamSettings;
-use crate::token::patch::{Owned, Patch};
+use crate::token::patch::Owned;
 
 pub(crate) mod answer;
 mod cookies;
+pub(crate) mod dressed;
 pub(crate) mod marks;
 
 use marks::Marks;
@@ -46,7 +47,7 @@ impl Rules {
             remove_each(headers, |name| *name == header::ORIGIN);
         }
         if !self.cookies.is_empty() {
-            cookies::replace(headers, &self.cookies, &[]);
+            cookies::strip(headers, &self.cookies);
         }
     }
 
@@ -59,22 +60,8 @@ impl Rules {
         }
     }
 
-    /// Sets the token, and what flow and upstream add.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap, patch: &Patch, authority: &HeaderValue) {
-        headers.insert(header::HOST, authority.clone());
-        for (name, value) in patch.headers.iter().chain(&self.set) {
-            if !(self.callers.contains(name) && headers.contains_key(name)) {
-                headers.insert(name, value.clone());
-            }
-        }
-        for (name, value) in &patch.defaults {
-            if is_absent(headers, name) {
-                headers.insert(name, value.clone());
-            }
-        }
-        if !patch.cookies.is_empty() {
-            cookies::replace(headers, &[], &patch.cookies);
-        }
+    fn sets(&self, name: &HeaderName) -> bool {
+        self.set.iter().any(|(set, _)| set == name)
     }
 }
 
@@ -96,11 +83,6 @@ fn strip_each(headers: &mut HeaderMap, standing: Marks, unwanted: Marks) {
     if standing.meet(unwanted.without(Marks::CONNECTION)) {
         remove_each(headers, |name| Marks::of_name(name.as_str()).meet(unwanted));
     }
-}
-
-/// `Accept: */*` is what clients send that have no wish.
-fn is_absent(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers.get(name).is_none_or(|value| *name == header::ACCEPT && value == "*/*")
 }
 
 /// Every name in every `Connection` line (RFC 9110 §7.6.1). Nearly all callers send one line with one word.

@@ -8,12 +8,13 @@ mod head;
 mod rest;
 mod sending;
 
+use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, StatusCode, response};
+use http::{HeaderMap, Method, StatusCode, response};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
@@ -22,6 +23,7 @@ use self::rest::Rest;
 use self::sending::{SendError, Sending};
 use super::body::{BodyError, Outgoing};
 use super::link::Link;
+use super::outbound::Outbound;
 
 /// What is read at once: enough for most answers; twice as much after each time that it was not, up to the most.
 const READ: usize = 8 << 10;
@@ -76,23 +78,24 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     }
 
     /// Takes a request. Sent is what [`Http1::poll_head`] finds time for.
-    pub(crate) fn begin(&mut self, request: Request<B>) {
+    pub(crate) fn begin(&mut self, request: Outbound<'_, B>) {
         self.read = READ;
-        self.head.of_head = *request.method() == Method::HEAD;
-        self.head.spare = self.sending.begin(request);
+        self.head.of_head = request.head.method == Method::HEAD;
+        self.sending.begin(request);
     }
 
-    /// Sends the request, up to the head of its answer; `told` hears what the server says ahead of it.
+    /// Sends the request, up to the head of its answer, whose headers go into `spare`; `told` hears what the server says ahead of it.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
+        spare: &Cell<HeaderMap>,
         told: &mut dyn FnMut(StatusCode),
     ) -> Poll<Result<response::Parts, NoAnswer>> {
         if let Poll::Ready(Err(error)) = self.poll_send(cx) {
             return Poll::Ready(Err(NoAnswer::Body(error)));
         }
         loop {
-            while let Some(head) = self.head.read(&mut self.inbox).map_err(NoAnswer::Broken)? {
+            while let Some(head) = self.head.read(&mut self.inbox, spare).map_err(NoAnswer::Broken)? {
                 let status = head.parts.status;
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
                     told(status);

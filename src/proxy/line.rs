@@ -1,7 +1,7 @@
 //! A connection of HTTP/1.1 in the pool: ours, or hyper's where the names of headers keep the spelling that they came
 //! with, because hyper alone knows that of the caller's.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, response};
+use http::{HeaderMap, response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
@@ -18,6 +18,7 @@ use super::body::Outgoing;
 use super::expect::Signal;
 use super::http1::Http1;
 use super::link::Link;
+use super::outbound::Outbound;
 use super::socket::Rewound;
 use super::unanswered::Unanswered;
 use super::version::for_http1;
@@ -58,20 +59,22 @@ impl Line {
         }
     }
 
-    /// Sends a request, up to the head of the answer.
+    /// Sends a request, up to the head of the answer, which goes into `spare`.
     pub(crate) async fn send(
         &mut self,
-        mut request: Request<Outgoing>,
+        request: Outbound<'_>,
+        spare: &Cell<HeaderMap>,
         asked: Option<&Arc<Signal>>,
     ) -> Result<(response::Parts, Reading), Unanswered> {
         match self {
             Self::Direct(http1) => {
                 http1.borrow_mut().begin(request);
                 let mut told = |status| asked.into_iter().for_each(|asked| asked.informed(status));
-                let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, &mut told)).await?;
+                let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, spare, &mut told)).await?;
                 Ok((head, Reading::Direct(Ongoing::of(http1))))
             }
             Self::Spelled(sender) => {
+                let mut request = request.into_request();
                 for_http1(&mut request);
                 if let Some(asked) = asked.cloned() {
                     hyper::ext::on_informational(&mut request, move |answer| asked.informed(answer.status()));

@@ -31,6 +31,7 @@ mod http1;
 mod line;
 mod link;
 pub mod listen;
+mod outbound;
 mod pool;
 pub mod route;
 mod serve;

@@ -4,20 +4,21 @@
 mod dialling;
 mod shared;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Request, StatusCode, header, response};
+use http::{HeaderMap, StatusCode, header, response};
 
 use self::dialling::Dialling;
 use self::shared::{Share, Shared};
 use super::Upstream;
-use super::body::{Outgoing, Upload};
+use super::body::Upload;
 use super::client::Dial;
 use super::expect::Signal;
 use super::line::{Line, Reading};
+use super::outbound::Outbound;
 use super::settings::Base;
 use super::unanswered::Unanswered;
 use super::version::for_http2;
@@ -48,8 +49,14 @@ struct Idle {
 
 impl Idle {
     fn is_stale(&self, now: Moment, life: Duration) -> bool {
-        let Own { line, born, idle } = &self.connection;
-        line.is_closed() || now.since(self.since) >= *idle || now.since(*born) >= life
+        let idle = self.connection.idle;
+        self.connection.is_old(now, life) || now.since(self.since) >= idle || self.connection.line.is_closed()
+    }
+}
+
+impl Own {
+    fn is_old(&self, now: Moment, life: Duration) -> bool {
+        self.idle.is_zero() || now.since(self.born) >= life
     }
 }
 
@@ -57,18 +64,19 @@ impl Connection {
     /// Sends a request, up to the head of the answer; `asked` hears when the server asks for the body.
     pub(crate) async fn send(
         &mut self,
-        mut request: Request<Outgoing>,
+        mut request: Outbound<'_>,
         pool: &Pool,
         asked: Option<&Arc<Signal>>,
     ) -> Result<(response::Parts, Reading), Unanswered> {
         match self {
             Self::Own(own) => {
                 pool.dial.forwarded(&mut request, &pool.base);
-                own.line.send(request, asked).await
+                own.line.send(request, &pool.spare, asked).await
             }
             Self::Shared(share) => {
                 // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
                 asked.into_iter().for_each(|asked| asked.informed(StatusCode::CONTINUE));
+                let mut request = request.into_request();
                 for_http2(&mut request, &pool.base);
                 let (head, body) = share.sender.try_send_request(request).await?.into_parts();
                 Ok((head, Reading::Hyper(body)))
@@ -99,6 +107,8 @@ pub(crate) struct Pool {
     dialling: Dialling,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<Shared>>>,
+    /// An empty map with room for the headers of an answer.
+    pub(crate) spare: Cell<HeaderMap>,
     idle_limit: Duration,
     life: Duration,
     clock: SharedClock,
@@ -110,8 +120,8 @@ impl Pool {
         let dial = Dial::new(&base, &upstream.settings, &upstream.tls)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
-        let (idle, shared) = (RefCell::default(), RefCell::default());
-        Ok(Self { base, dial, dialling: Dialling::default(), idle, shared, idle_limit, life, clock })
+        let (dialling, idle, shared, spare) = Default::default();
+        Ok(Self { base, dial, dialling, idle, shared, spare, idle_limit, life, clock })
     }
 
     /// A connection that was used before, if one is fit to be used again.
@@ -132,9 +142,9 @@ impl Pool {
     }
 
     fn put(&self, connection: Own) {
-        let idle = Idle { connection, since: self.clock.now() };
-        if !idle.is_stale(idle.since, self.life) {
-            self.idle.borrow_mut().push(idle);
+        let since = self.clock.now();
+        if !connection.is_old(since, self.life) {
+            self.idle.borrow_mut().push(Idle { connection, since });
         }
     }
 

@@ -125,7 +125,7 @@ impl Caller {
     /// The upstream has left HTTP: so does the caller.
     fn switch(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
         let Arrived { mut head, marks, body } = answer;
-        let entry = call.ended(head.status);
+        let (entry, _) = call.ended(head.status);
         strip(&mut head.headers, marks);
         upgrade::mark(&mut head.headers);
         head.version = Version::HTTP_11;
@@ -146,7 +146,8 @@ impl Caller {
             localise(&mut head.headers, &View { base: body.base(), authority, mount });
         }
         head.version = Version::HTTP_11;
-        let entry = call.ended(head.status);
+        let (entry, spare) = call.ended(head.status);
+        body.keep(spare);
         Response::from_parts(head, Answer::upstream(body, entry, turn))
     }
 }

@@ -1,57 +1,74 @@
-//! Cookies by name, in the request's `Cookie` header.
+//! Cookies by name, in the request's `Cookie` header. The bytes of those that stay are not touched.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// Removes cookies with one of the `dropped` names or a name in `set`, and appends `set`. The bytes of the others stay
-/// as they are.
-pub(super) fn replace(headers: &mut HeaderMap, dropped: &[String], set: &[(String, String)]) {
-    let goes = |name: &[u8]| {
-        dropped.iter().any(|own| own.as_bytes() == name) || set.iter().any(|(own, _)| own.as_bytes() == name)
-    };
-    let mut pairs: Vec<Vec<u8>> = Vec::new();
-    let mut hit = !set.is_empty();
-    for line in headers.get_all(header::COOKIE) {
-        for pair in line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
-            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-            if goes(name) {
-                hit = true;
-            } else if !pair.is_empty() {
-                pairs.push(pair.to_vec());
-            }
-        }
-    }
-    if !hit {
+/// Removes the cookies with these names.
+pub(super) fn strip(headers: &mut HeaderMap, unwanted: &[String]) {
+    let goes = |name: &[u8]| unwanted.iter().any(|own| own.as_bytes() == name);
+    if !pairs(headers).any(|pair| goes(name(pair))) {
         return;
     }
-    pairs.extend(set.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
+    let left = line(pairs(headers).filter(|pair| !goes(name(pair))).map(<[u8]>::to_vec));
     headers.remove(header::COOKIE);
-    if let (false, Ok(mut value)) = (pairs.is_empty(), HeaderValue::from_bytes(&pairs.join(&b"; "[..]))) {
-        value.set_sensitive(true);
-        headers.insert(header::COOKIE, value);
-    }
+    headers.extend(left.map(|line| (header::COOKIE, line)));
+}
+
+/// The cookies with `set` in place of those that have one of its names.
+pub(super) fn with(headers: &HeaderMap, set: &[(String, String)]) -> Option<HeaderValue> {
+    let stays = |pair: &&[u8]| !set.iter().any(|(own, _)| own.as_bytes() == name(pair));
+    let set = set.iter().map(|(name, value)| format!("{name}={value}").into_bytes());
+    line(pairs(headers).filter(stays).map(<[u8]>::to_vec).chain(set))
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii));
+    pairs.filter(|pair| !pair.is_empty())
+}
+
+fn name(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}
+
+fn line(pairs: impl Iterator<Item = Vec<u8>>) -> Option<HeaderValue> {
+    let pairs: Vec<_> = pairs.collect();
+    let mut line = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok().filter(|_| !pairs.is_empty())?;
+    line.set_sensitive(true);
+    Some(line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn replaced(lines: &[&'static str], dropped: &[&str], set: &[(&str, &str)]) -> Vec<String> {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(header::COOKIE, HeaderValue::from_static(line));
-        }
-        let dropped: Vec<_> = dropped.iter().map(|&name| name.to_owned()).collect();
-        let set: Vec<_> = set.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        replace(&mut headers, &dropped, &set);
-        headers.get_all(header::COOKIE).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+    fn headers(lines: &[&'static str]) -> HeaderMap {
+        lines.iter().map(|line| (header::COOKIE, HeaderValue::from_static(line))).collect()
     }
 
     #[test]
     fn a_cookie_is_replaced_by_name_in_every_line() {
-        assert_eq!(replaced(&[], &[], &[("s", "1")]), ["s=1"]);
-        assert_eq!(replaced(&["a=1; s=evil;b=\"x y\"", "s=evil"], &[], &[("s", "1")]), ["a=1; b=\"x y\"; s=1"]);
-        assert_eq!(replaced(&["ss=1"], &["s"], &[]), ["ss=1"]);
-        assert_eq!(replaced(&["s=1"], &["s"], &[]), [""; 0]);
-        assert_eq!(replaced(&["a=1;  b=2"], &["s"], &[]), ["a=1;  b=2"]);
+        let set = [("s".to_owned(), "1".to_owned())];
+        for (lines, expected) in
+            [(&[][..], "s=1"), (&["a=1; s=evil;b=\"x y\"", "s=evil"], "a=1; b=\"x y\"; s=1"), (&["ss=1;"], "ss=1; s=1")]
+        {
+            let line = with(&headers(lines), &set).unwrap();
+            assert_eq!(line, expected);
+            assert!(line.is_sensitive());
+        }
+    }
+
+    #[test]
+    fn an_unwanted_cookie_goes_and_without_one_nothing_is_touched() {
+        for (lines, left) in [
+            (&["ss=1"][..], &["ss=1"][..]),
+            (&["s=1"], &[]),
+            (&["a=1;  b=2", "c"], &["a=1;  b=2", "c"]),
+            (&["a=1;  s=2", "c"], &["a=1; c"]),
+        ] {
+            let mut headers = headers(lines);
+            strip(&mut headers, &["s".to_owned()]);
+            let lines: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+            assert_eq!(lines, left);
+        }
     }
 }

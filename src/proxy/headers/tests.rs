@@ -1,5 +1,7 @@
+use super::dressed::Dressed;
 use super::*;
 use crate::proxy::tests::fixture;
+use crate::token::patch::Patch;
 
 fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -23,6 +25,12 @@ fn rules(change: impl FnOnce(&mut UpstreamSettings, &mut Owned)) -> Rules {
     let (mut settings, mut owned) = (fixture::settings("younium"), Owned::default());
     change(&mut settings, &mut owned);
     Rules::new(&settings, &owned, Some(&HeaderName::from_static("x-user")))
+}
+
+/// What the upstream gets of stripped headers.
+fn dressed(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'static str) -> HeaderMap {
+    let authority = &HeaderValue::from_static(authority);
+    Dressed { rules, callers, patch, authority, proxy_credentials: None, encoding: None }.to_map()
 }
 
 fn strip(rules: &Rules, headers: &mut HeaderMap, own_origin: bool) {
@@ -72,7 +80,7 @@ fn connection_may_name_anything_even_the_token() {
     let mut headers = map(&[("connection", "authorization, legal-entity, host, \"")]);
     strip(&rules, &mut headers, true);
     let patch = Patch { headers: vec![pair("authorization", "Bearer t")], ..Patch::default() };
-    rules.apply(&mut headers, &patch, &HeaderValue::from_static("api"));
+    let headers = dressed(&rules, &headers, &patch, "api");
     assert_eq!((&headers["authorization"], &headers["host"]), (&"Bearer t".parse().unwrap(), &"api".parse().unwrap()));
 }
 
@@ -94,7 +102,7 @@ fn what_is_owned_is_set_and_never_added() {
     strip(&rules, &mut headers, true);
     assert_eq!(names_of(&headers), ["host", "x-empty"]);
     let patch = Patch { headers: vec![pair("legal-entity", "Acme AB")], ..Patch::default() };
-    rules.apply(&mut headers, &patch, &HeaderValue::from_static("api.example.com"));
+    let headers = dressed(&rules, &headers, &patch, "api.example.com");
     for (name, value) in
         [("legal-entity", "Acme AB"), ("api-version", "2.1"), ("x-empty", "the caller's"), ("host", "api.example.com")]
     {
@@ -115,7 +123,7 @@ fn the_callers_own_value_wins_only_where_it_may() {
         let mut headers = map(&[("authorization", "Bearer evil")]);
         headers.extend(sent.map(|sent| pair("api-version", sent)));
         strip(&rules, &mut headers, true);
-        rules.apply(&mut headers, &patch, &HeaderValue::from_static("api"));
+        let headers = dressed(&rules, &headers, &patch, "api");
         assert_eq!(headers["api-version"], version);
         assert_eq!(headers["authorization"], "Bearer t");
     }
@@ -138,8 +146,8 @@ fn defaults_fill_gaps_and_an_accept_of_anything_is_a_gap() {
     {
         let mut headers = HeaderMap::new();
         headers.extend(sent.map(|sent| pair("accept", sent)));
-        rules(|_, _| ()).apply(&mut headers, &patch, &HeaderValue::from_static("api"));
-        assert_eq!(headers["accept"], result);
+        let headers = dressed(&rules(|_, _| ()), &headers, &patch, "api");
+        assert_eq!(headers.get_all("accept").iter().collect::<Vec<_>>(), [result]);
     }
 }
 
@@ -165,6 +173,37 @@ fn the_flows_cookie_replaces_the_callers() {
     strip(&rules, &mut headers, true);
     assert_eq!(headers["cookie"], "a=1");
     let patch = Patch { cookies: vec![("sid".into(), "s".into())], ..Patch::default() };
-    rules.apply(&mut headers, &patch, &HeaderValue::from_static("api"));
-    assert_eq!(headers["cookie"], "a=1; sid=s");
+    let headers = dressed(&rules, &headers, &patch, "api");
+    assert_eq!(headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; sid=s"]);
+}
+
+#[test]
+fn what_is_set_replaces_even_what_was_not_stripped_and_is_set_once() {
+    let rules = rules(|settings, _| settings.headers = vec![pair("x-a", "configured")]);
+    let patch = Patch {
+        headers: vec![pair("x-a", "flow"), pair("x-b", "flow")],
+        defaults: vec![pair("x-b", "default"), pair("x-c", "default")],
+        ..Patch::default()
+    };
+    let headers = dressed(&rules, &map(&[("x-b", "evil"), ("x-d", "1"), ("host", "evil")]), &patch, "api");
+    let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    let expected = [("host", "api"), ("x-d", "1"), ("x-b", "flow"), ("x-a", "configured"), ("x-c", "default")];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn for_an_outbound_proxy_and_a_readable_answer_one_line_each_is_set() {
+    let rules = rules(|_, _| ());
+    let callers = map(&[("accept-encoding", "br"), ("accept-encoding", "zstd")]);
+    let headers = Dressed {
+        rules: &rules,
+        callers: &callers,
+        patch: &Patch::default(),
+        authority: &HeaderValue::from_static("api"),
+        proxy_credentials: Some(HeaderValue::from_static("Basic x")),
+        encoding: Some(HeaderValue::from_static("identity")),
+    };
+    let headers = headers.to_map();
+    assert_eq!(headers.get_all("accept-encoding").iter().collect::<Vec<_>>(), ["identity"]);
+    assert_eq!(headers["proxy-authorization"], "Basic x");
 }

@@ -1,5 +1,6 @@
 //! The head of an answer, and what it says of what follows (RFC 9112 §4, §6.3, §9.3).
 
+use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -31,8 +32,6 @@ pub(super) struct Head {
 pub(super) struct Reader {
     /// Whether the request was a HEAD.
     pub(super) of_head: bool,
-    /// The map that the next headers go into.
-    pub(super) spare: HeaderMap,
     lines: Vec<(Range<usize>, Range<usize>)>,
 }
 
@@ -46,15 +45,18 @@ struct Outline {
 }
 
 impl Reader {
-    /// The next head, if all of it is there.
-    pub(super) fn read(&mut self, inbox: &mut BytesMut) -> io::Result<Option<Head>> {
+    /// The next head, if all of it is there. Its headers go into `spare`, which is empty.
+    pub(super) fn read(&mut self, inbox: &mut BytesMut, spare: &Cell<HeaderMap>) -> io::Result<Option<Head>> {
+        if inbox.is_empty() {
+            return Ok(None);
+        }
         let Some(outline) = self.outline(inbox)? else {
             return if inbox.len() > LONGEST { Err(invalid("a head that is too long")) } else { Ok(None) };
         };
         let text = inbox.split_to(outline.length).freeze();
         let mut parts = Response::new(()).into_parts().0;
         (parts.status, parts.version) = (outline.status, outline.version);
-        parts.headers = std::mem::take(&mut self.spare);
+        parts.headers = spare.take();
         if let Some(reason) = outline.reason.and_then(|reason| ReasonPhrase::try_from(text.slice(reason)).ok()) {
             parts.extensions.insert(reason);
         }
@@ -148,16 +150,17 @@ impl Said {
             }
             header::CONTENT_LENGTH => {
                 for item in items(value) {
-                    let length = number(item).ok_or_else(|| invalid("a length that is none"))?;
-                    self.repeats_length = self.length.is_some();
-                    if *self.length.get_or_insert(length) != length {
-                        return Err(invalid("two different lengths"));
-                    }
+                    self.hear_length(number(item).ok_or_else(|| invalid("a length that is none"))?)?;
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn hear_length(&mut self, length: u64) -> io::Result<()> {
+        self.repeats_length = self.length.is_some();
+        if *self.length.get_or_insert(length) == length { Ok(()) } else { Err(invalid("two different lengths")) }
     }
 }
 
@@ -168,8 +171,11 @@ fn items(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 
 /// Digits and nothing else: `+1` is no length.
 fn number(text: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(text).ok().filter(|_| text.iter().all(u8::is_ascii_digit));
-    digits?.parse().ok()
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    text.iter().try_fold(0, add).filter(|_| !text.is_empty())
 }
 
 /// What came is not HTTP.

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderName, Request, Uri, header, request};
+use http::{HeaderMap, HeaderName, Uri, header};
 use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
 use crate::proxy::body::BodyError;
+use crate::proxy::outbound::Outbound;
 
 /// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
 const COPIED: usize = 4 << 10;
@@ -54,15 +55,11 @@ impl<B> Default for Sending<B> {
 }
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
-    /// Takes a request. The map of its headers comes back, empty.
-    pub(super) fn begin(&mut self, request: Request<B>) -> HeaderMap {
-        let (head, body) = request.into_parts();
+    /// Takes a request.
+    pub(super) fn begin(&mut self, request: Outbound<'_, B>) {
         self.begun = false;
-        self.framing = write_head(&mut self.text, &head, &body);
-        self.body = (!body.is_end_stream()).then_some(body);
-        let mut headers = head.headers;
-        headers.clear();
-        headers
+        self.framing = write_head(&mut self.text, &request);
+        self.body = (!request.body.is_end_stream()).then_some(request.body);
     }
 
     /// Whether any of it has been written.
@@ -179,30 +176,31 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
     }
 }
 
-/// Writes a head. Its framing is that of the body, whatever its headers say.
-fn write_head<B: Body>(text: &mut Vec<u8>, head: &request::Parts, body: &B) -> Framing {
+/// Writes a head. What frames the body is the body itself; the caller's coding has been stripped.
+fn write_head<B: Body>(text: &mut Vec<u8>, request: &Outbound<'_, B>) -> Framing {
+    let Outbound { head, target, headers, body } = request;
     text.extend_from_slice(head.method.as_str().as_bytes());
     text.push(b' ');
-    write_target(text, &head.uri);
+    write_target(text, target);
     text.extend_from_slice(b" HTTP/1.1\r\n");
-    let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
-    let (framing, unwanted) = match body.size_hint().exact() {
-        _ if body.is_end_stream() => (Framing::Length(0), Some(header::TRANSFER_ENCODING)),
-        Some(length) if !chunked => (Framing::Length(length), None),
-        _ => (Framing::Chunked, Some(header::CONTENT_LENGTH)),
+    let framing = match body.size_hint().exact() {
+        _ if body.is_end_stream() => Framing::Length(0),
+        Some(length) => Framing::Length(length),
+        None => Framing::Chunked,
     };
-    for (name, value) in &head.headers {
-        if Some(name) != unwanted.as_ref() {
+    let chunked = matches!(framing, Framing::Chunked);
+    headers.each(|name, value| {
+        if !(chunked && *name == header::CONTENT_LENGTH) {
             write_line(text, name, value.as_bytes());
         }
-    }
+    });
     match framing {
-        // Said aloud, because a body of a GET is not expected.
-        Framing::Chunked if !chunked => write_line(text, &header::TRANSFER_ENCODING, b"chunked"),
         Framing::Length(length) if length > 0 && !head.headers.contains_key(header::CONTENT_LENGTH) => {
             write_line(text, &header::CONTENT_LENGTH, length.to_string().as_bytes());
         }
-        Framing::Chunked | Framing::Length(_) => {}
+        Framing::Length(_) => {}
+        // Said aloud, because a body of a GET is not expected.
+        Framing::Chunked => write_line(text, &header::TRANSFER_ENCODING, b"chunked"),
     }
     text.extend_from_slice(LINE_END);
     framing

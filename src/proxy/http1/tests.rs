@@ -1,7 +1,8 @@
+use http::Request;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::sending::tests::Script;
+use super::sending::tests::{Script, outbound};
 use super::*;
 use crate::proxy::socket::Socket;
 
@@ -13,12 +14,12 @@ async fn pair() -> (Connection, TcpStream) {
     (Http1::new(Link::Plain(Socket::Tcp(ours))), listener.accept().await.unwrap().0)
 }
 
-fn get() -> Request<Script> {
-    Request::get("/").body(Script::of(&[], Some(0))).unwrap()
+fn get() -> Outbound<'static, Script> {
+    outbound(Request::get("/").body(Script::of(&[], Some(0))).unwrap())
 }
 
 async fn head(http1: &mut Connection) -> Result<response::Parts, NoAnswer> {
-    std::future::poll_fn(|cx| http1.poll_head(cx, &mut |_| {})).await
+    std::future::poll_fn(|cx| http1.poll_head(cx, &Cell::default(), &mut |_| {})).await
 }
 
 async fn body(http1: &mut Connection) -> io::Result<String> {
@@ -57,7 +58,7 @@ async fn one_request_after_another_is_answered() {
             asked
         };
         let (head, asked) = tokio::join!(head(&mut http1), answer);
-        assert_eq!((head.unwrap().status, asked.as_str()), (StatusCode::OK, "GET / HTTP/1.1\r\n\r\n"));
+        assert_eq!((head.unwrap().status, asked.as_str()), (StatusCode::OK, "GET / HTTP/1.1\r\nHost: api\r\n\r\n"));
         assert_eq!((http1.has_ended(), http1.is_free()), (false, false));
         assert_eq!(body(&mut http1).await.unwrap(), format!("answer{number}"));
     }
@@ -69,7 +70,7 @@ async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
     let script = Script::of(&["hello"], Some(5));
     let ready = script.ready.clone();
     ready.set(0);
-    http1.begin(Request::post("/").body(script).unwrap());
+    http1.begin(outbound(Request::post("/").body(script).unwrap()));
     let mut said = Vec::new();
     let serve = async {
         expect(&mut server, "\r\n\r\n").await;
@@ -84,7 +85,7 @@ async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
     // Nobody wakes for the gate here: each look is one.
     let ask = async {
         loop {
-            let head = std::future::poll_fn(|cx| Poll::Ready(http1.poll_head(cx, &mut told))).await;
+            let head = std::future::poll_fn(|cx| Poll::Ready(http1.poll_head(cx, &Cell::default(), &mut told))).await;
             if let Poll::Ready(head) = head {
                 return head.unwrap();
             }
@@ -162,7 +163,7 @@ async fn a_connection_is_free_only_when_both_sides_have_said_all() {
     let script = Script::of(&["hello"], Some(5));
     let ready = script.ready.clone();
     ready.set(0);
-    http1.begin(Request::post("/").body(script).unwrap());
+    http1.begin(outbound(Request::post("/").body(script).unwrap()));
     server.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     assert_eq!(head(&mut http1).await.unwrap().status, 413);
     assert!(http1.has_ended() && !http1.is_sent() && !http1.is_free());
@@ -175,7 +176,7 @@ async fn a_connection_is_free_only_when_both_sides_have_said_all() {
 async fn an_answer_is_read_although_the_server_reads_no_more() {
     let long: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
     let (mut http1, mut server) = pair().await;
-    http1.begin(Request::post("/").body(Script::of(&[long; 64], None)).unwrap());
+    http1.begin(outbound(Request::post("/").body(Script::of(&[long; 64], None)).unwrap()));
     let serve = async {
         server.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
         // What is unread makes this a reset, after the answer.
