@@ -39,6 +39,8 @@ pub(crate) struct Http1<B = Outgoing> {
     read: usize,
     head: Reader,
     rest: Rest,
+    /// Why the answer breaks off. Told a turn late: whoever passes it on then has passed on what came before.
+    failure: Option<io::Error>,
     /// Whether its server takes another request after this answer.
     persists: bool,
 }
@@ -65,6 +67,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             read: READ,
             head: Reader::default(),
             rest: Rest::Ended,
+            failure: None,
             persists: true,
         }
     }
@@ -129,19 +132,30 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// The next part of the answer.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        match ready!(self.poll_next(cx)) {
+            Ok(frame) => Poll::Ready(frame.map(Ok)),
+            Err(failure) => {
+                self.failure = Some(failure);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame<Bytes>>>> {
         loop {
-            match self.rest.take(&mut self.inbox) {
-                Ok(None) if self.rest.has_ended() => return Poll::Ready(None),
-                Ok(None) => {}
-                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Err(error) => return Poll::Ready(Some(Err(error))),
+            let frame = self.rest.take(&mut self.inbox)?;
+            if frame.is_some() || self.rest.has_ended() {
+                return Poll::Ready(Ok(frame));
             }
             match ready!(self.poll_read(cx, self.rest.most())) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && self.rest.ends_with_connection() => {
                     self.rest = Rest::Ended;
                 }
-                Err(error) => return Poll::Ready(Some(Err(error))),
-                Ok(()) => {}
+                read => read?,
             }
         }
     }

@@ -239,3 +239,24 @@ async fn an_answer_that_breaks_off_does_not_look_whole() {
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(caller.message(false).await.is_none());
 }
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_arrives_as_far_as_it_came() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    for (answer, came) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "\r\n\r\nhello"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx", "\r\n\r\n5\r\nhello\r\n"),
+    ] {
+        let mut caller = scene.caller().await;
+        caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let mut there = api.accept().await;
+        there.head().await.unwrap();
+        there.send(answer).await;
+        drop(there);
+        let mut text = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut caller.stream, &mut text).await.unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with(came), "{answer:?} arrives as {text:?}");
+    }
+}
