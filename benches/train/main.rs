@@ -1,5 +1,6 @@
 //! What a release is trained with: `deploy/build` runs a bearerd that counts what it executes, and this puts on it the
-//! load that a sidecar sees most, over http and https. `cargo bench --profile dev --bench train -- PATH_OF_BEARERD`.
+//! load that a sidecar sees most, over http and https: `cargo bench --profile dev --bench train -- PATH_OF_BEARERD`. With
+//! `rest` behind it, what one does that is left alone most of the time: it starts, gets its token, serves a call or two.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod api;
@@ -12,16 +13,26 @@ use std::time::Duration;
 use api::Speaks;
 use caller::{Call, call};
 
-/// Requests of each kind on each connection: seconds in all, with the counting on.
-const ROUNDS: usize = 400;
-const CONNECTIONS: usize = 8;
+/// How much is asked.
+struct Load {
+    speaks: &'static [Speaks],
+    connections: usize,
+    /// Requests of each kind on each connection.
+    rounds: usize,
+}
+
+/// Seconds in all, with the counting on.
+const FULL: Load = Load { speaks: &[Speaks::Http, Speaks::Https, Speaks::Http2], connections: 8, rounds: 400 };
+const REST: Load = Load { speaks: &[Speaks::Http, Speaks::Https], connections: 1, rounds: 1 };
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let Some(binary) = std::env::args().skip(1).find(|argument| !argument.starts_with("--")) else { return };
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let Some(binary) = arguments.next() else { return };
+    let load = if arguments.next().is_some_and(|argument| argument == "rest") { REST } else { FULL };
     let directory = tempfile::tempdir().unwrap();
     let mut doors = Vec::new();
-    for what in [Speaks::Http, Speaks::Https, Speaks::Http2] {
+    for &what in load.speaks {
         doors.push(Door { port: free_port(), api: api::serve(what).await, secure: what != Speaks::Http });
     }
     let config = directory.path().join("bearerd.toml");
@@ -30,8 +41,8 @@ async fn main() {
     let calls = [Call::get("/1k"), Call::get("/1k"), Call::get("/1k"), Call::post(16 << 10), Call::get("/64k")];
     let mut callers = tokio::task::JoinSet::new();
     for door in &doors {
-        for _ in 0..CONNECTIONS {
-            callers.spawn(call(door.port, calls, ROUNDS));
+        for _ in 0..load.connections {
+            callers.spawn(call(door.port, calls, load.rounds));
         }
     }
     callers.join_all().await;

@@ -21,7 +21,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -35,6 +35,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use self::preface::Begins;
 use super::answer::Answer;
 use super::error::ProxyError;
+use super::interim::Interim;
 use super::serve::Caller;
 use super::socket::Socket;
 use super::sweep::{Slot, Waiting};
@@ -77,10 +78,10 @@ async fn is_called(socket: &Socket, caller: &Caller) -> bool {
 /// Serves until the connection ends, or may be parked: then its socket comes back.
 async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
     let _awake = caller.here.wake();
-    let unsent = Rc::new(Cell::new(false));
+    let interim = caller.interim.clone().unwrap_or_default();
     let header_timeout = caller.here.limits.header_timeout;
     let slot = caller.slot.clone();
-    let mut link = Link { socket, ahead, unsent: unsent.clone(), slot, header_timeout };
+    let mut link = Link { socket, ahead, interim: interim.clone(), slot, header_timeout };
     loop {
         let serving = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -88,7 +89,7 @@ async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Sock
             async move { Ok::<_, Infallible>(caller.serve(request).await) }
         });
         let mut connection = builder(&caller).serve_connection(TokioIo::new(link), service);
-        let idle = until_idle(&mut connection, &caller, &unsent).await;
+        let idle = until_idle(&mut connection, &caller, &interim.unsent).await;
         let tunnel = caller.tunnel.take();
         if !idle && tunnel.is_none() {
             return None;
@@ -190,10 +191,17 @@ struct Link {
     socket: Socket,
     /// What was read before, by the connection that was taken apart.
     ahead: Bytes,
-    /// Whether hyper may hold something that it has yet to write. It flushes only when it holds nothing.
-    unsent: Rc<Cell<bool>>,
+    /// What is written behind hyper's back, and whether hyper may hold something that it has yet to write: it flushes only
+    /// when it holds nothing.
+    interim: Rc<Interim>,
     slot: Rc<Slot>,
     header_timeout: Duration,
+}
+
+impl Link {
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.interim.poll_write(cx, &mut self.socket)
+    }
 }
 
 impl AsyncRead for Link {
@@ -215,7 +223,8 @@ impl AsyncRead for Link {
 
 impl AsyncWrite for Link {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.unsent.set(true);
+        ready!(self.poll_interim(cx))?;
+        self.interim.unsent.set(true);
         Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
@@ -224,7 +233,8 @@ impl AsyncWrite for Link {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.unsent.set(true);
+        ready!(self.poll_interim(cx))?;
+        self.interim.unsent.set(true);
         Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
@@ -233,8 +243,8 @@ impl AsyncWrite for Link {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.socket).poll_flush(cx);
-        self.unsent.set(done.is_pending());
+        let done = self.poll_interim(cx);
+        self.interim.unsent.set(done.is_pending());
         done
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use tokio::time::Sleep;
 
 /// A server that knows nothing of `Expect` never asks, so the wait must end (RFC 9110 §10.1.1).
@@ -45,11 +45,8 @@ impl Gate {
 }
 
 impl Signal {
-    /// The upstream has said this ahead of its answer.
-    pub(crate) fn informed(&self, status: StatusCode) {
-        if status != StatusCode::CONTINUE {
-            return;
-        }
+    /// The upstream asks for the body.
+    pub(crate) fn open(&self) {
         self.open.store(true, Ordering::Release);
         if let Some(waiter) = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take() {
             waiter.wake();

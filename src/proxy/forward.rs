@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,10 +13,10 @@ use super::backend::{Backend, Rendered, Seat};
 use super::body::Upload;
 use super::entry::Entry;
 use super::error::{Fault, ProxyError};
-use super::expect::Signal;
 use super::expired::{is_expired, readable_encoding};
 use super::headers::dressed::Dressed;
 use super::headers::marks::Marks;
+use super::interim::Ahead;
 use super::outbound::Outbound;
 use super::pool::{Connection, Lease};
 use super::sweep::{Slot, Waiting};
@@ -34,7 +33,7 @@ const REFUSALS: u8 = 3;
 pub(crate) struct Call {
     pub(crate) seat: Seat,
     pub(crate) upload: Upload,
-    pub(crate) asked: Option<Arc<Signal>>,
+    pub(crate) ahead: Ahead,
     /// Whether it asks to leave HTTP.
     pub(crate) upgrade: bool,
     /// How long the head of the answer may take.
@@ -175,7 +174,7 @@ impl Call {
     ) -> Result<Arrived, Unanswered> {
         let request = self.outbound(with)?;
         self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
-        let answer = within(&self.slot, connection.send(request, &with.pool, self.asked.as_ref())).await;
+        let answer = within(&self.slot, connection.send(request, &with.pool, &self.ahead)).await;
         self.slot.rest();
         self.upload.unwatch();
         let (head, body) = answer.inspect_err(|_| connection.retire())??;

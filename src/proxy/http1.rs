@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use self::head::Reader;
 use self::rest::Rest;
+pub(crate) use self::sending::write_line;
 use self::sending::{SendError, Sending};
 use super::body::{BodyError, Outgoing};
 use super::link::Link;
@@ -92,7 +93,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         &mut self,
         cx: &mut Context<'_>,
         spare: &Cell<HeaderMap>,
-        told: &mut dyn FnMut(StatusCode),
+        told: &mut dyn FnMut(response::Parts),
     ) -> Poll<Result<response::Parts, NoAnswer>> {
         if let Poll::Ready(Err(error)) = self.poll_send(cx) {
             return Poll::Ready(Err(NoAnswer::Body(error)));
@@ -101,7 +102,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             while let Some(head) = self.head.read(&mut self.inbox, spare).map_err(NoAnswer::Broken)? {
                 let status = head.parts.status;
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-                    told(status);
+                    told(head.parts);
                     continue;
                 }
                 (self.rest, self.persists) = (head.rest, head.persists);
@@ -114,10 +115,10 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         }
     }
 
-    /// Sends what is left of the request, where its answer has begun before its end.
+    /// Sends what is left of the request, where its answer has begun before its end; or as much as the server reads.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         if self.deaf {
-            return Poll::Pending;
+            return Poll::Ready(Ok(()));
         }
         match ready!(self.sending.poll(&mut self.link, cx)) {
             Ok(()) => Poll::Ready(Ok(())),
@@ -125,7 +126,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             Err(SendError::Link(error)) => {
                 tracing::debug!(%error, "the upstream does not read on");
                 self.deaf = true;
-                Poll::Pending
+                Poll::Ready(Ok(()))
             }
         }
     }

@@ -5,18 +5,17 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, response};
+use http::{HeaderMap, StatusCode, response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::body::Outgoing;
-use super::expect::Signal;
 use super::http1::Http1;
+use super::interim::Ahead;
 use super::link::Link;
 use super::outbound::Outbound;
 use super::socket::Rewound;
@@ -64,20 +63,24 @@ impl Line {
         &mut self,
         request: Outbound<'_>,
         spare: &Cell<HeaderMap>,
-        asked: Option<&Arc<Signal>>,
+        ahead: &Ahead,
     ) -> Result<(response::Parts, Reading), Unanswered> {
         match self {
             Self::Direct(http1) => {
                 http1.borrow_mut().begin(request);
-                let mut told = |status| asked.into_iter().for_each(|asked| asked.informed(status));
+                let mut told = |head| ahead.hear(head);
                 let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, spare, &mut told)).await?;
                 Ok((head, Reading::Direct(Ongoing::of(http1))))
             }
             Self::Spelled(sender) => {
                 let mut request = request.into_request();
                 for_http1(&mut request);
-                if let Some(asked) = asked.cloned() {
-                    hyper::ext::on_informational(&mut request, move |answer| asked.informed(answer.status()));
+                if let Some(asked) = ahead.asked.clone() {
+                    hyper::ext::on_informational(&mut request, move |answer| {
+                        if answer.status() == StatusCode::CONTINUE {
+                            asked.open();
+                        }
+                    });
                 }
                 let (head, body) = sender.try_send_request(request).await?.into_parts();
                 Ok((head, Reading::Hyper(body)))

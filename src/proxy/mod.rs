@@ -28,6 +28,7 @@ mod grpc;
 mod headers;
 mod here;
 mod http1;
+mod interim;
 mod line;
 mod link;
 pub mod listen;

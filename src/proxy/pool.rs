@@ -6,17 +6,16 @@ mod shared;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header, response};
+use http::{HeaderMap, header, response};
 
 use self::dialling::Dialling;
 use self::shared::{Share, Shared};
 use super::Upstream;
 use super::body::Upload;
 use super::client::Dial;
-use super::expect::Signal;
+use super::interim::Ahead;
 use super::line::{Line, Reading};
 use super::outbound::Outbound;
 use super::settings::Base;
@@ -61,21 +60,21 @@ impl Own {
 }
 
 impl Connection {
-    /// Sends a request, up to the head of the answer; `asked` hears when the server asks for the body.
+    /// Sends a request, up to the head of the answer; `ahead` hears what the server says before.
     pub(crate) async fn send(
         &mut self,
         mut request: Outbound<'_>,
         pool: &Pool,
-        asked: Option<&Arc<Signal>>,
+        ahead: &Ahead,
     ) -> Result<(response::Parts, Reading), Unanswered> {
         match self {
             Self::Own(own) => {
                 pool.dial.forwarded(&mut request, &pool.base);
-                own.line.send(request, &pool.spare, asked).await
+                own.line.send(request, &pool.spare, ahead).await
             }
             Self::Shared(share) => {
                 // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
-                asked.into_iter().for_each(|asked| asked.informed(StatusCode::CONTINUE));
+                ahead.asked.iter().for_each(|asked| asked.open());
                 let mut request = request.into_request();
                 for_http2(&mut request, &pool.base);
                 let (head, body) = share.sender.try_send_request(request).await?.into_parts();

@@ -18,6 +18,7 @@ use super::forward::Call;
 use super::headers::answer::{View, localise, strip};
 use super::headers::marks::Marks;
 use super::here::{Door, Here};
+use super::interim::{Ahead, Interim};
 use super::sweep::Slot;
 use super::turn::{Turn, Turns};
 use super::upgrade::Tunnel;
@@ -34,6 +35,8 @@ pub(crate) struct Caller {
     pub(crate) peer: Option<IpAddr>,
     /// What it waits for.
     pub(crate) slot: Rc<Slot>,
+    /// What it is told ahead of an answer; nothing in HTTP/2.
+    pub(crate) interim: Option<Rc<Interim>>,
     /// What the connection becomes when HTTP has ended.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
     turns: Rc<Turns>,
@@ -44,13 +47,14 @@ impl Caller {
     pub(crate) fn new(here: Rc<Here>, door: Rc<Door>, peer: Option<IpAddr>) -> Self {
         let slot = here.sweeper.slot();
         let turns = Turns::new(slot.clone(), here.limits.caller_idle);
-        Self { here, door, peer, slot, tunnel: RefCell::default(), turns }
+        Self { here, door, peer, slot, interim: Some(Rc::default()), tunnel: RefCell::default(), turns }
     }
 
     /// One request among others on a connection of HTTP/2: what it waits for is its own.
     pub(crate) fn stream(&self) -> Self {
         let (here, door, turns) = (self.here.clone(), self.door.clone(), self.turns.clone());
-        Self { slot: here.sweeper.slot(), here, door, peer: self.peer, tunnel: RefCell::default(), turns }
+        let (slot, tunnel) = (here.sweeper.slot(), RefCell::default());
+        Self { slot, here, door, peer: self.peer, interim: None, tunnel, turns }
     }
 
     /// Answers a request.
@@ -91,8 +95,9 @@ impl Caller {
             Err(error) => return refuse(entry, &error, grpc, turn),
         };
         let upgrade = marks.meet(Marks::UPGRADE) && upgrade::is_asked_for(&entry.head);
+        let (expects, old) = (marks.meet(Marks::EXPECT), entry.head.version < Version::HTTP_11);
         strip_request(&mut entry, marks, own_origin, upgrade);
-        let mut call = self.call(entry, seat, body, Kind { grpc, upgrade, expects: marks.meet(Marks::EXPECT) });
+        let mut call = self.call(entry, seat, body, Kind { grpc, upgrade, expects, old });
         match call.forward().await {
             Err(error) => refuse(call.entry, &error, grpc, turn),
             Ok(answer) if upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -103,7 +108,7 @@ impl Caller {
     }
 
     fn call(&self, entry: Box<Entry>, seat: Seat, body: Incoming, kind: Kind) -> Call {
-        let Kind { grpc, upgrade, expects } = kind;
+        let Kind { grpc, upgrade, expects, old } = kind;
         let settings = &entry.backend.upstream.settings;
         let (gate, asked) = expects.then(|| expect::gate(&entry.head.headers)).flatten().unzip();
         let limits = &self.here.limits;
@@ -119,7 +124,9 @@ impl Caller {
         };
         let upload = Upload::new(body, intake);
         let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
-        Call { seat, upload, asked, upgrade, patience: upstream, slot, clock, entry }
+        // RFC 9110 §15.2: never to a caller of HTTP/1.0.
+        let ahead = Ahead { asked, caller: self.interim.clone().filter(|_| !old) };
+        Call { seat, upload, ahead, upgrade, patience: upstream, slot, clock, entry }
     }
 
     /// The upstream has left HTTP: so does the caller.
@@ -157,6 +164,8 @@ struct Kind {
     grpc: bool,
     upgrade: bool,
     expects: bool,
+    /// HTTP/1.0.
+    old: bool,
 }
 
 fn admit(entry: &Entry, peer: Option<IpAddr>) -> Admission {

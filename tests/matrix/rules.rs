@@ -112,8 +112,10 @@ pub const OF_ANSWERS: &[Rule] = &[
     rule("only bearerd says that an answer is bearerd's", "RFC 9209 §2", |message, _| {
         message.fields.iter_mut().for_each(|(_, value)| *value = value.replace("bearerd; error=dns_error, ", ""));
     }),
-    rule("hyper cannot pass hints on: a loss", "RFC 9110 §15.2 asks for more", |message, _| {
-        message.interim.retain(|status| *status != 103);
+    rule("hints are lost where hyper speaks to the API", "RFC 9110 §15.2 asks for more", |message, case| {
+        if case.way.exact || case.way.speaks.is_http2() {
+            message.interim.retain(|status| *status != 103);
+        }
     }),
     CONNECTION,
     rule(

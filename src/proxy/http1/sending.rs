@@ -216,7 +216,7 @@ fn write_target(text: &mut Vec<u8>, target: &Uri) {
 }
 
 /// A line with its name as most write it: each word begins with a capital.
-fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     let start = text.len();
     text.extend_from_slice(name.as_str().as_bytes());
     let mut begins = true;

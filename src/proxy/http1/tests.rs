@@ -78,9 +78,9 @@ async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
         expect(&mut server, "hello").await;
         server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     };
-    let mut told = |status: StatusCode| {
-        said.push(status.as_u16());
-        ready.set(if status == StatusCode::CONTINUE { 1 } else { 0 });
+    let mut told = |head: response::Parts| {
+        said.push(head.status.as_u16());
+        ready.set(if head.status == StatusCode::CONTINUE { 1 } else { 0 });
     };
     // Nobody wakes for the gate here: each look is one.
     let ask = async {

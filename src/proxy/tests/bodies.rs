@@ -260,3 +260,27 @@ async fn an_answer_that_breaks_off_arrives_as_far_as_it_came() {
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with(came), "{answer:?} arrives as {text:?}");
     }
 }
+
+#[tokio::test]
+async fn a_caller_may_write_all_before_it_reads_although_the_answer_has_begun() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGE}\r\n\r\n")).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    let (mut read, mut write) = there.stream.into_split();
+    let answering = tokio::spawn(async move {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut write, &[head.as_bytes(), &noise(LARGE)].concat()).await.unwrap();
+    });
+    let reading = tokio::spawn(async move {
+        let mut body = vec![0; LARGE];
+        tokio::io::AsyncReadExt::read_exact(&mut read, &mut body).await.unwrap();
+        body
+    });
+    caller.send(noise(LARGE)).await;
+    assert!(reading.await.unwrap() == noise(LARGE), "the request's body differs");
+    assert!(caller.answer().await.body == noise(LARGE), "the answer's body differs");
+    answering.await.unwrap();
+}

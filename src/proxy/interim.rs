@@ -1,0 +1,77 @@
+//! What a server says ahead of its answer (RFC 9110 §15.2): an HTTP/1.1 caller is told, as far as no part of an earlier
+//! answer stands in the way. hyper's server has no way to say it, so it is written to the socket where hyper flushes.
+//! `100 Continue` is another matter, between each two neighbours: see [`super::expect`].
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{StatusCode, response};
+use tokio::io::AsyncWrite;
+
+use super::expect::Signal;
+use super::headers::answer::strip;
+use super::headers::marks::Marks;
+use super::http1::write_line;
+use super::socket::Socket;
+
+/// What waits to be written to a caller ahead of an answer.
+#[derive(Default)]
+pub(crate) struct Interim {
+    text: RefCell<Vec<u8>>,
+    /// Whether a part of something else is on its way.
+    pub(crate) unsent: Cell<bool>,
+}
+
+impl Interim {
+    fn add(&self, mut head: response::Parts) {
+        if self.unsent.get() {
+            return;
+        }
+        let marks = Marks::of(&head.headers);
+        strip(&mut head.headers, marks);
+        let (mut text, status) = (self.text.borrow_mut(), head.status);
+        text.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", status.as_str(), reason(status)).as_bytes());
+        head.headers.iter().for_each(|(name, value)| write_line(&mut text, name, value.as_bytes()));
+        text.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes what waits.
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<io::Result<()>> {
+        let mut text = self.text.borrow_mut();
+        while !text.is_empty() {
+            let written = ready!(Pin::new(&mut *socket).poll_write(cx, &text))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            text.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn reason(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or_default()
+}
+
+/// Who hears what an upstream says ahead of its answer to one request.
+pub(crate) struct Ahead {
+    /// Asks for the body, where the caller waits to be asked.
+    pub(crate) asked: Option<Arc<Signal>>,
+    /// Passes on what may be passed on.
+    pub(crate) caller: Option<Rc<Interim>>,
+}
+
+impl Ahead {
+    /// The upstream has said this.
+    pub(crate) fn hear(&self, head: response::Parts) {
+        match (head.status, &self.asked, &self.caller) {
+            (StatusCode::CONTINUE, Some(asked), _) => asked.open(),
+            (StatusCode::CONTINUE, None, _) | (_, _, None) => {}
+            (_, _, Some(caller)) => caller.add(head),
+        }
+    }
+}
