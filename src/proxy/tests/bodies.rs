@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::Setting;
 use super::wire::*;
@@ -256,7 +256,7 @@ async fn an_answer_that_breaks_off_arrives_as_far_as_it_came() {
         there.send(answer).await;
         drop(there);
         let mut text = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut caller.stream, &mut text).await.unwrap();
+        caller.stream.read_to_string(&mut text).await.unwrap();
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with(came), "{answer:?} arrives as {text:?}");
     }
 }
@@ -272,11 +272,11 @@ async fn a_caller_may_write_all_before_it_reads_although_the_answer_has_begun() 
     let (mut read, mut write) = there.stream.into_split();
     let answering = tokio::spawn(async move {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
-        tokio::io::AsyncWriteExt::write_all(&mut write, &[head.as_bytes(), &noise(LARGE)].concat()).await.unwrap();
+        write.write_all(&[head.as_bytes(), &noise(LARGE)].concat()).await.unwrap();
     });
     let reading = tokio::spawn(async move {
         let mut body = vec![0; LARGE];
-        tokio::io::AsyncReadExt::read_exact(&mut read, &mut body).await.unwrap();
+        read.read_exact(&mut body).await.unwrap();
         body
     });
     caller.send(noise(LARGE)).await;
