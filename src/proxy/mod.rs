@@ -3,12 +3,14 @@
 //! [`server`] accepts a caller and serves its [`connection`]. A request that comes in there is taken through [`serve`]
 //! from its head to its answer: [`route`] finds the [`Upstream`] by listener, host and path; its `access` rules judge the
 //! caller; [`headers`] takes away what must not pass, [`target`] joins the path to the base, [`body`] takes the body in.
-//! [`forward`] then gets a token from the [`backend`], sets it, and sends the request on a connection of the [`pool`]. If
-//! the answer is a sign that the token is dead ([`expired`]) it is sent once more with another one. The [`answer`] streams
-//! back; when it ends, the connection goes back to the pool and the [`entry`] into the record.
+//! [`forward`] then gets a token from the [`backend`], and sends the request, the token set over it ([`outbound`]), on a
+//! connection of the [`pool`]. If the answer is a sign that the token is dead ([`expired`]) it is sent once more with
+//! another one. The [`answer`] streams back; when it ends, the connection goes back to the pool and the [`entry`] into the
+//! record.
 //!
 //! Callers and upstreams speak HTTP/1.1 or HTTP/2, each on its own side: a request is HTTP/1.1 inside, and [`version`]
-//! says what differs on the wire. [`upgrade`] leaves HTTP altogether.
+//! says what differs on the wire. hyper speaks to callers, and HTTP/2 to upstreams; HTTP/1.1 to upstreams is spoken here
+//! ([`line`], [`http1`]), and what they say ahead of an answer is [`interim`]. [`upgrade`] leaves HTTP altogether.
 //!
 //! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
 //! swapped whole. Waiting has its limits in [`sweep`]; every failure its row in [`error`].
