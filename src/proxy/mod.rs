@@ -10,7 +10,7 @@
 //!
 //! Callers and upstreams speak HTTP/1.1 or HTTP/2, each on its own side: a request is HTTP/1.1 inside, and [`version`]
 //! says what differs on the wire. hyper speaks to callers, and HTTP/2 to upstreams; HTTP/1.1 to upstreams is spoken here
-//! ([`line`], [`http1`]), and what they say ahead of an answer is [`interim`]. [`upgrade`] leaves HTTP altogether.
+//! ([`mod@line`], [`http1`]), and what they say ahead of an answer is [`interim`]. [`upgrade`] leaves HTTP altogether.
 //!
 //! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
 //! swapped whole. Waiting has its limits in [`sweep`]; every failure its row in [`error`].
