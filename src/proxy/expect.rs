@@ -45,6 +45,11 @@ impl Gate {
 }
 
 impl Signal {
+    #[cfg(test)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
     /// The upstream asks for the body.
     pub(crate) fn open(&self) {
         self.open.store(true, Ordering::Release);

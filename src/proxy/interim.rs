@@ -75,3 +75,50 @@ impl Ahead {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    fn hints() -> response::Parts {
+        Response::builder()
+            .status(103)
+            .header("link", "</a>")
+            .header("keep-alive", "x")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0
+    }
+
+    #[tokio::test]
+    async fn what_is_said_ahead_waits_for_nothing_and_is_dropped_where_something_is_in_its_way() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (interim, mut socket) = (Interim::default(), Socket::Unix(ours));
+        interim.unsent.set(true);
+        interim.add(hints());
+        interim.unsent.set(false);
+        interim.add(hints());
+        std::future::poll_fn(|cx| interim.poll_write(cx, &mut socket)).await.unwrap();
+        drop(socket);
+        let mut text = String::new();
+        theirs.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    }
+
+    #[test]
+    fn only_what_was_asked_for_asks_for_a_body() {
+        let (asked, caller) = (Arc::<Signal>::default(), Rc::<Interim>::default());
+        let ahead = Ahead { asked: Some(asked.clone()), caller: Some(caller.clone()) };
+        ahead.hear(hints());
+        assert!(!asked.is_open() && !caller.text.borrow().is_empty());
+        caller.text.borrow_mut().clear();
+        ahead.hear(Response::builder().status(100).body(()).unwrap().into_parts().0);
+        assert!(asked.is_open() && caller.text.borrow().is_empty());
+        Ahead { asked: None, caller: None }.hear(hints());
+    }
+}

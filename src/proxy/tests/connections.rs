@@ -1,5 +1,6 @@
 //! Connections: how many, how long, and how they end.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::support::Setting;
@@ -149,4 +150,44 @@ async fn listeners_come_and_go_while_requests_are_served() {
     let mut caller = Caller::of(tokio::net::TcpStream::connect(address).await.unwrap());
     caller.send(GET).await;
     assert_eq!(caller.answer().await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_that_its_server_closed_or_spoke_on_while_it_was_idle_takes_no_request() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    let mut earlier = Vec::new();
+    for ends in ["", "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"].repeat(5) {
+        caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
+        let mut there = api.accept().await;
+        assert_eq!(there.message(true).await.unwrap().text(), "hi");
+        there.send(answer(200, "done")).await;
+        assert_eq!(caller.answer().await.text(), "done");
+        if !ends.is_empty() {
+            there.send(ends).await;
+            earlier.push(there);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_ends_a_request_that_its_api_does_not_read() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert_eq!(caller.head().await.unwrap().status(), 200);
+    let more = vec![0; 1 << 16];
+    let full = || caller.stream.try_write(&more).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+    eventually("nobody reads on", || full() && full()).await;
+    caller.stream.set_zero_linger().unwrap();
+    drop(caller);
+    eventually("the API is told", || {
+        there.stream.try_write(b"1\r\nx\r\n").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+    })
+    .await;
 }
