@@ -128,3 +128,21 @@ fn headers_go_into_the_map_that_is_there() {
     let headers = head.unwrap().unwrap().parts.headers;
     assert_eq!((headers.len(), headers.capacity()), (1, room));
 }
+
+/// Heads, whole and broken, and what stands behind them.
+const HEADS: &str = "HTTP/1[.][01] [0-9]{3} [ -~]{0,5}\r\n\
+    ([a-zT-]{1,9}: ?[ -~]{0,9}\r\n|[ -~\r\n]{0,5}|content-length: [0-9]{1,2}\r\n|transfer-encoding: (chunked|gzip)\r\n){0,5}\
+    \r\n[a-z]{0,3}";
+
+proptest::proptest! {
+    #[test]
+    fn a_head_is_read_or_refused_and_has_one_framing(text in HEADS) {
+        let mut inbox = BytesMut::from(&text[..]);
+        if let Ok(Some(head)) = Reader::default().read(&mut inbox, &Cell::default()) {
+            let headers = head.parts.headers;
+            proptest::prop_assert!(text.as_bytes().ends_with(&inbox));
+            let coded = headers.contains_key("transfer-encoding") && !head.rest.has_ended();
+            proptest::prop_assert!(!(coded && headers.contains_key("content-length")));
+        }
+    }
+}

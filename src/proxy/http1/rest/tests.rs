@@ -80,3 +80,18 @@ fn without_either_all_is_body() {
     assert_eq!((data.as_str(), over.as_str()), ("hello", ""));
     assert!(rest.ends_with_connection() && !rest.has_ended() && rest.size_hint().exact().is_none());
 }
+
+/// Pieces of chunked bodies, whole and broken.
+const CHUNKED: &str =
+    "((1\r\n[a-z]|0?3;x\r\n[a-z\r\n]{3}|[0-3a;x: -]{0,4})\r\n){0,6}(0\r\n(x: [a-z]\r\n)?\r\n[a-z]{0,2})?";
+
+proptest::proptest! {
+    #[test]
+    fn whatever_comes_is_the_same_in_every_division(text in CHUNKED, piece in 1_usize..9) {
+        let told = |piece| {
+            let decoded = decode(Rest::chunked(), &text, piece).map_err(|error| error.to_string());
+            decoded.map(|(data, trailers, rest, over)| (data, trailers, rest.has_ended(), over))
+        };
+        proptest::prop_assert_eq!(told(piece), told(text.len().max(1)));
+    }
+}

@@ -1,4 +1,4 @@
-//! The floor of the benchmark: the least that a header-injecting proxy on hyper can do. A fixed token, one pool, no
+//! The least that a header-injecting proxy can do with hyper on both sides. A fixed token, one pool, no
 //! limits, no timeouts, no metrics, no logs, no repeat. Not a product.
 //!
 //! `hyper-spawn PORT UPSTREAM_PORT TOKEN LEGAL_ENTITY API_VERSION [CA_FILE]`; with a CA file the upstream is https.
