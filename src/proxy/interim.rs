@@ -26,9 +26,12 @@ pub(crate) struct Interim {
     pub(crate) unsent: Cell<bool>,
 }
 
+/// So much waits at most: an upstream may talk on, and a caller need not read.
+const MOST: usize = 16 << 10;
+
 impl Interim {
     fn add(&self, mut head: response::Parts) {
-        if self.unsent.get() {
+        if self.unsent.get() || self.text.borrow().len() >= MOST {
             return;
         }
         let marks = Marks::of(&head.headers);
@@ -108,6 +111,13 @@ mod tests {
         let mut text = String::new();
         theirs.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    }
+
+    #[test]
+    fn what_nobody_reads_does_not_pile_up() {
+        let interim = Interim::default();
+        (0..10_000).for_each(|_| interim.add(hints()));
+        assert!((MOST..MOST + 100).contains(&interim.text.borrow().len()));
     }
 
     #[test]
