@@ -165,13 +165,16 @@ impl Dial {
     }
 
     async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
-        if want == Want::Upgrade || !self.preserve_header_case {
+        if !self.preserve_header_case {
             return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(link))))));
         }
         let mut http = http1::Builder::new();
         http.preserve_header_case(true).title_case_headers(true);
         let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
-        tokio::task::spawn_local(ended(connection));
+        match want {
+            Want::Any => tokio::task::spawn_local(ended(connection)),
+            Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
+        };
         Ok(Sender::Http1(Line::Spelled(sender)))
     }
 

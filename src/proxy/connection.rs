@@ -78,7 +78,7 @@ async fn is_called(socket: &Socket, caller: &Caller) -> bool {
 /// Serves until the connection ends, or may be parked: then its socket comes back.
 async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
     let _awake = caller.here.wake();
-    let interim = caller.interim.clone().unwrap_or_default();
+    let interim = caller.interim.clone();
     let header_timeout = caller.here.limits.header_timeout;
     let slot = caller.slot.clone();
     let mut link = Link { socket, ahead, interim: interim.clone(), slot, header_timeout };
@@ -243,7 +243,10 @@ impl AsyncWrite for Link {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = self.poll_interim(cx);
+        let done = match self.poll_interim(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.socket).poll_flush(cx),
+            other => other,
+        };
         self.interim.unsent.set(done.is_pending());
         done
     }

@@ -71,10 +71,10 @@ pub(crate) struct Ahead {
 impl Ahead {
     /// The upstream has said this.
     pub(crate) fn hear(&self, head: response::Parts) {
-        match (head.status, &self.asked, &self.caller) {
-            (StatusCode::CONTINUE, Some(asked), _) => asked.open(),
-            (StatusCode::CONTINUE, None, _) | (_, _, None) => {}
-            (_, _, Some(caller)) => caller.add(head),
+        if head.status == StatusCode::CONTINUE {
+            self.asked.iter().for_each(|asked| asked.open());
+        } else if let Some(caller) = &self.caller {
+            caller.add(head);
         }
     }
 }

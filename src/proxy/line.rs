@@ -50,11 +50,15 @@ impl Line {
     /// Whether it is worth keeping after an answer that was read to its end. hyper's is free a moment later.
     pub(crate) fn may_rest(&self) -> bool {
         match self {
-            Self::Direct(http1) => {
-                http1.borrow_mut().tidy();
-                http1.borrow().is_free()
-            }
+            Self::Direct(http1) => http1.borrow().is_free(),
             Self::Spelled(sender) => !sender.is_closed(),
+        }
+    }
+
+    /// Gives back memory that it needs for long answers alone.
+    pub(crate) fn tidy(&self) {
+        if let Self::Direct(http1) = self {
+            http1.borrow_mut().tidy();
         }
     }
 

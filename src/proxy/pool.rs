@@ -143,6 +143,7 @@ impl Pool {
     fn put(&self, connection: Own) {
         let since = self.clock.now();
         if !connection.is_old(since, self.life) {
+            connection.line.tidy();
             self.idle.borrow_mut().push(Idle { connection, since });
         }
     }

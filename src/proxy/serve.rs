@@ -21,7 +21,7 @@ use super::here::{Door, Here};
 use super::interim::{Ahead, Interim};
 use super::sweep::Slot;
 use super::turn::{Turn, Turns};
-use super::upgrade::Tunnel;
+use super::upgrade::{Far, Tunnel};
 use super::{expect, grpc, route, target, upgrade, version};
 use crate::guard::{self, Admission};
 
@@ -35,8 +35,8 @@ pub(crate) struct Caller {
     pub(crate) peer: Option<IpAddr>,
     /// What it waits for.
     pub(crate) slot: Rc<Slot>,
-    /// What it is told ahead of an answer; nothing in HTTP/2.
-    pub(crate) interim: Option<Rc<Interim>>,
+    /// What it is told ahead of an answer.
+    pub(crate) interim: Rc<Interim>,
     /// What the connection becomes when HTTP has ended.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
     turns: Rc<Turns>,
@@ -47,14 +47,14 @@ impl Caller {
     pub(crate) fn new(here: Rc<Here>, door: Rc<Door>, peer: Option<IpAddr>) -> Self {
         let slot = here.sweeper.slot();
         let turns = Turns::new(slot.clone(), here.limits.caller_idle);
-        Self { here, door, peer, slot, interim: Some(Rc::default()), tunnel: RefCell::default(), turns }
+        Self { here, door, peer, slot, interim: Rc::default(), tunnel: RefCell::default(), turns }
     }
 
     /// One request among others on a connection of HTTP/2: what it waits for is its own.
     pub(crate) fn stream(&self) -> Self {
         let (here, door, turns) = (self.here.clone(), self.door.clone(), self.turns.clone());
-        let (slot, tunnel) = (here.sweeper.slot(), RefCell::default());
-        Self { slot, here, door, peer: self.peer, interim: None, tunnel, turns }
+        let (slot, tunnel, interim) = (here.sweeper.slot(), RefCell::default(), self.interim.clone());
+        Self { slot, here, door, peer: self.peer, interim, tunnel, turns }
     }
 
     /// Answers a request.
@@ -95,9 +95,9 @@ impl Caller {
             Err(error) => return refuse(entry, &error, grpc, turn),
         };
         let upgrade = marks.meet(Marks::UPGRADE) && upgrade::is_asked_for(&entry.head);
-        let (expects, old) = (marks.meet(Marks::EXPECT), entry.head.version < Version::HTTP_11);
+        let (expects, hears) = (marks.meet(Marks::EXPECT), entry.head.version == Version::HTTP_11);
         strip_request(&mut entry, marks, own_origin, upgrade);
-        let mut call = self.call(entry, seat, body, Kind { grpc, upgrade, expects, old });
+        let mut call = self.call(entry, seat, body, Kind { grpc, upgrade, expects, hears });
         match call.forward().await {
             Err(error) => refuse(call.entry, &error, grpc, turn),
             Ok(answer) if upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -108,7 +108,7 @@ impl Caller {
     }
 
     fn call(&self, entry: Box<Entry>, seat: Seat, body: Incoming, kind: Kind) -> Call {
-        let Kind { grpc, upgrade, expects, old } = kind;
+        let Kind { grpc, upgrade, expects, hears } = kind;
         let settings = &entry.backend.upstream.settings;
         let (gate, asked) = expects.then(|| expect::gate(&entry.head.headers)).flatten().unzip();
         let limits = &self.here.limits;
@@ -124,8 +124,7 @@ impl Caller {
         };
         let upload = Upload::new(body, intake);
         let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
-        // RFC 9110 §15.2: never to a caller of HTTP/1.0.
-        let ahead = Ahead { asked, caller: self.interim.clone().filter(|_| !old) };
+        let ahead = Ahead { asked, caller: hears.then(|| self.interim.clone()) };
         Call { seat, upload, ahead, upgrade, patience: upstream, slot, clock, entry }
     }
 
@@ -136,7 +135,8 @@ impl Caller {
         strip(&mut head.headers, marks);
         upgrade::mark(&mut head.headers);
         head.version = Version::HTTP_11;
-        if let Some(upstream) = body.into_tunnel() {
+        let hyper = head.extensions.remove().map(Far::Hyper);
+        if let Some(upstream) = body.into_tunnel().map(Far::Direct).or(hyper) {
             *self.tunnel.borrow_mut() = Some(Tunnel { upstream, entry });
         }
         Response::from_parts(head, Answer::own(Bytes::new(), None, turn))
@@ -164,8 +164,9 @@ struct Kind {
     grpc: bool,
     upgrade: bool,
     expects: bool,
-    /// HTTP/1.0.
-    old: bool,
+    /// Whether its caller may be told something ahead of the answer: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2,
+    /// for which hyper has no way.
+    hears: bool,
 }
 
 fn admit(entry: &Entry, peer: Option<IpAddr>) -> Admission {

@@ -217,3 +217,21 @@ async fn what_was_read_of_a_tunnel_is_not_lost() {
     assert!(!http1.has_ended() && !http1.is_free());
     assert_eq!(http1.into_parts().0, "hello");
 }
+
+#[tokio::test]
+async fn a_read_that_brings_the_rest_is_seen_to_have_emptied_the_socket() {
+    // More than what is left over of the first buffer, and less than is read at once from then on.
+    const LENGTH: usize = READ + 10_000;
+    let (mut http1, mut server) = pair().await;
+    http1.begin(get());
+    let head_and_more = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(READ));
+    server.write_all(head_and_more.as_bytes()).await.unwrap();
+    head(&mut http1).await.unwrap();
+    while http1.size_hint().exact() != Some(10_000) {
+        std::future::poll_fn(|cx| http1.poll_frame(cx)).await.unwrap().unwrap();
+    }
+    server.write_all(&[b'x'; 10_000]).await.unwrap();
+    assert_eq!(body(&mut http1).await.unwrap().len(), 10_000);
+    let Link::Plain(socket) = &http1.link else { panic!("it is plain") };
+    assert!(socket.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending());
+}

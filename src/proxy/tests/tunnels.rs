@@ -149,3 +149,31 @@ async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_has_a_name() 
     let said = through(over_tls("localhost", port, true), refusing.address, "").get("/").await;
     assert_eq!((said.status(), said.code().as_str()), (502, "upstream-unreachable"));
 }
+
+#[tokio::test]
+async fn where_names_keep_their_spelling_so_do_those_of_a_handshake_and_of_what_follows_it() {
+    let (api, address) = ByHand::start().await;
+    let mut setting = Setting::to(address);
+    setting.upstream.preserve_header_case = true;
+    let scene = setting.start();
+    let mut caller = scene.caller().await;
+    let odd = |request: &str| request.replacen("\r\n", "\r\nx-ODD: 1\r\n", 1);
+    caller.send(odd(HANDSHAKE)).await;
+    let mut there = api.accept().await;
+    assert!(there.head().await.unwrap().raw.contains("\r\nx-ODD: 1\r\n"));
+    there.send(answer(403, "")).await;
+    assert_eq!(caller.answer().await.status(), 403);
+    // On the connection that the handshake has left.
+    caller.send(odd("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    assert!(there.head().await.unwrap().raw.contains("\r\nx-ODD: 1\r\n"));
+    there.send(answer(200, "")).await;
+    assert_eq!(caller.answer().await.status(), 200);
+    caller.send(HANDSHAKE).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nahead").await;
+    assert_eq!(caller.head().await.unwrap().status(), 101);
+    assert_eq!(caller.exactly(5).await.unwrap(), b"ahead");
+    caller.send("hello").await;
+    assert_eq!(there.exactly(5).await.unwrap(), b"hello");
+}
