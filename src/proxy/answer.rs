@@ -11,9 +11,9 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::entry::Entry;
 use super::headers::marks::Marks;
-use super::line::{ReadError, Reading};
 use super::link::Link;
 use super::pool::{Lease, Pool};
+use super::reading::{ReadError, Reading};
 use super::settings::Base;
 use super::socket::Rewound;
 use super::turn::Turn;

@@ -2,16 +2,15 @@
 
 mod resolver;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::error::Error;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -22,15 +21,14 @@ use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
 
 use self::resolver::{NoAddress, Resolver};
-use super::body::Outgoing;
 use super::error::Fault;
 use super::http1::Http1;
+use super::http2::Http2;
 use super::line::Line;
 use super::link::Link;
 use super::outbound::Outbound;
 use super::settings::{Base, Protocol, UpstreamSettings};
 use super::socket::Socket;
-use super::spawn::Local;
 use super::version::absolute;
 
 const HTTP1: &[u8] = b"http/1.1";
@@ -39,12 +37,6 @@ const HTTP2: &[u8] = b"h2";
 /// A peer that has vanished is noticed after a minute and a half, by TCP: servers of gRPC hang up on who pings in HTTP/2
 /// more than every five minutes.
 const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
-
-/// A large answer must not wait for the round trips of a small window, nor all answers for a caller that does not read its
-/// own. What h2 takes for a flood of small frames, and ends the connection for, is measured by the connection's window:
-/// with the smallest one a hundred messages of gRPC at once are too many.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// How to reach one base.
 pub(crate) struct Dial {
@@ -76,8 +68,8 @@ pub(crate) enum Want {
 pub(crate) enum Sender {
     /// One at a time.
     Http1(Line),
-    /// As many at a time as the number says, which follows what the server says.
-    Http2(http2::SendRequest<Outgoing>, Rc<Cell<usize>>),
+    /// Many at a time.
+    Http2(Http2),
 }
 
 impl Dial {
@@ -131,7 +123,10 @@ impl Dial {
                 Protocol::Http1 => false,
                 Protocol::Http2 => true,
             };
-        if http2 { speak_http2(link).await } else { self.speak_http1(link, want).await }
+        if !http2 {
+            return self.speak_http1(link, want).await;
+        }
+        Http2::new(link).await.map(Sender::Http2).map_err(|_| Fault::Reset)
     }
 
     async fn link(&self, want: Want) -> Result<Link, Fault> {
@@ -182,21 +177,6 @@ impl Dial {
     fn tunnels(&self, want: Want) -> bool {
         self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
     }
-}
-
-async fn speak_http2(link: Link) -> Result<Sender, Fault> {
-    let mut http = http2::Builder::new(Local);
-    http.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
-    let (sender, mut connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
-    let most = Rc::new(Cell::new(connection.current_max_send_streams()));
-    let told = most.clone();
-    let connection = std::future::poll_fn(move |cx| {
-        let done = Pin::new(&mut connection).poll(cx);
-        most.set(connection.current_max_send_streams());
-        done
-    });
-    tokio::task::spawn_local(ended(connection));
-    Ok(Sender::Http2(sender, told))
 }
 
 async fn ended(connection: impl Future<Output = hyper::Result<()>>) {

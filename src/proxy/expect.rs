@@ -1,60 +1,138 @@
 //! `Expect: 100-continue`: the caller is asked for its body only when the upstream has asked. hyper asks the caller
 //! when its body is first read, so the body is not read before.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{HeaderMap, header};
 use tokio::time::Sleep;
 
-/// A server that knows nothing of `Expect` never asks, so the wait must end (RFC 9110 §10.1.1).
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A server that knows nothing of `Expect` never asks, so the wait must end (RFC 9110 §10.1.1): after as long as callers
+/// wait themselves.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Opens when the upstream asks for the body.
 pub(crate) struct Gate {
-    signal: Arc<Signal>,
-    end: Pin<Box<Sleep>>,
+    signal: Rc<Signal>,
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 /// Opens a [`Gate`].
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub(crate) struct Signal {
-    open: AtomicBool,
-    waiter: Mutex<Option<Waker>>,
+    state: Cell<State>,
+    waiter: RefCell<Option<Waker>>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Shut,
+    /// The upstream has asked.
+    Asked,
+    /// It is known not to ask.
+    NotWaitedFor,
+    /// It has not asked in time.
+    Overdue,
 }
 
 /// A gate, if the caller waits to be asked.
-pub(crate) fn gate(headers: &HeaderMap) -> Option<(Gate, Arc<Signal>)> {
+pub(crate) fn gate(headers: &HeaderMap) -> Option<(Gate, Rc<Signal>)> {
     headers.get(header::EXPECT).filter(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))?;
-    let signal = Arc::new(Signal::default());
-    Some((Gate { signal: signal.clone(), end: Box::pin(tokio::time::sleep(PATIENCE)) }, signal))
+    let signal = Rc::new(Signal::default());
+    Some((Gate { signal: signal.clone(), end: None }, signal))
 }
 
 impl Gate {
-    /// Ready once the caller may be asked.
+    /// Ready once the caller may be asked. The wait begins when its body is first wanted.
     pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        *self.signal.waiter.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-        if self.signal.open.load(Ordering::Acquire) {
+        self.signal.waiter.replace(Some(cx.waker().clone()));
+        if self.signal.is_open() {
             return Poll::Ready(());
         }
-        self.end.as_mut().poll(cx).map(|()| self.signal.open.store(true, Ordering::Release))
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+        end.as_mut().poll(cx).map(|()| self.signal.state.set(State::Overdue))
     }
 }
 
 impl Signal {
-    #[cfg(test)]
+    /// Whether the caller may be asked.
     pub(crate) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        self.state.get() != State::Shut
     }
 
     /// The upstream asks for the body.
     pub(crate) fn open(&self) {
-        self.open.store(true, Ordering::Release);
-        if let Some(waiter) = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            waiter.wake();
+        self.set(State::Asked);
+    }
+
+    /// The request goes to a server: a silent one, which did not ask when it should have, is not waited for again.
+    pub(crate) fn expect(&self, silent: &Cell<bool>) {
+        if silent.get() {
+            self.set(State::NotWaitedFor);
         }
+    }
+
+    /// The server has answered. One that has refused the body unseen is none of the silent ones for that.
+    pub(crate) fn learn(&self, silent: &Cell<bool>) {
+        match self.state.get() {
+            State::Asked => silent.set(false),
+            State::Overdue => silent.set(true),
+            State::Shut | State::NotWaitedFor => {}
+        }
+    }
+
+    fn set(&self, state: State) {
+        self.state.set(state);
+        self.waiter.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn waits(gate: &mut Gate) -> Duration {
+        let began = tokio::time::Instant::now();
+        std::future::poll_fn(|cx| gate.poll_open(cx)).await;
+        began.elapsed()
+    }
+
+    fn asked() -> (Gate, Rc<Signal>) {
+        gate(&HeaderMap::from_iter([(header::EXPECT, "100-Continue".parse().unwrap())])).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_ask_is_not_waited_for_again_until_it_does() {
+        let silent = Cell::new(false);
+        let (mut gate, signal) = asked();
+        tokio::time::advance(PATIENCE * 2).await;
+        signal.expect(&silent);
+        assert_eq!(waits(&mut gate).await, PATIENCE, "from when the body is wanted");
+        signal.learn(&silent);
+        assert!(silent.get());
+
+        let (mut gate, signal) = asked();
+        signal.expect(&silent);
+        assert_eq!(waits(&mut gate).await, Duration::ZERO);
+        signal.learn(&silent);
+        assert!(silent.get(), "nothing new was learned");
+        signal.open();
+        signal.learn(&silent);
+        assert!(!silent.get());
+
+        let (_gate, signal) = asked();
+        signal.expect(&silent);
+        signal.learn(&silent);
+        assert!(!silent.get() && !signal.is_open(), "refused unseen");
+    }
+
+    #[test]
+    fn nobody_else_is_held_up() {
+        assert!(gate(&HeaderMap::new()).is_none());
+        assert!(gate(&HeaderMap::from_iter([(header::EXPECT, "a-miracle".parse().unwrap())])).is_none());
     }
 }

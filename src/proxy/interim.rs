@@ -6,10 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{StatusCode, response};
+use http::{HeaderMap, StatusCode};
 use tokio::io::AsyncWrite;
 
 use super::expect::Signal;
@@ -30,15 +29,15 @@ pub(crate) struct Interim {
 const MOST: usize = 16 << 10;
 
 impl Interim {
-    fn add(&self, mut head: response::Parts) {
+    fn add(&self, status: StatusCode, mut headers: HeaderMap) {
         if self.unsent.get() || self.text.borrow().len() >= MOST {
             return;
         }
-        let marks = Marks::of(&head.headers);
-        strip(&mut head.headers, marks);
-        let (mut text, status) = (self.text.borrow_mut(), head.status);
+        let marks = Marks::of(&headers);
+        strip(&mut headers, marks);
+        let mut text = self.text.borrow_mut();
         text.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", status.as_str(), reason(status)).as_bytes());
-        head.headers.iter().for_each(|(name, value)| write_line(&mut text, name, value.as_bytes()));
+        headers.iter().for_each(|(name, value)| write_line(&mut text, name, value.as_bytes()));
         text.extend_from_slice(b"\r\n");
     }
 
@@ -63,39 +62,38 @@ fn reason(status: StatusCode) -> &'static str {
 /// Who hears what an upstream says ahead of its answer to one request.
 pub(crate) struct Ahead {
     /// Asks for the body, where the caller waits to be asked.
-    pub(crate) asked: Option<Arc<Signal>>,
+    pub(crate) asked: Option<Rc<Signal>>,
     /// Passes on what may be passed on.
     pub(crate) caller: Option<Rc<Interim>>,
 }
 
 impl Ahead {
     /// The upstream has said this.
-    pub(crate) fn hear(&self, head: response::Parts) {
-        if head.status == StatusCode::CONTINUE {
+    pub(crate) fn hear(&self, status: StatusCode, headers: HeaderMap) {
+        if status == StatusCode::CONTINUE {
             self.asked.iter().for_each(|asked| asked.open());
         } else if let Some(caller) = &self.caller {
-            caller.add(head);
+            caller.add(status, headers);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Response;
+    use http::{HeaderName, HeaderValue};
     use tokio::io::AsyncReadExt;
     use tokio::net::UnixStream;
 
     use super::*;
 
-    fn hints() -> response::Parts {
-        Response::builder()
-            .status(103)
-            .header("link", "</a>")
-            .header("keep-alive", "x")
-            .body(())
-            .unwrap()
-            .into_parts()
-            .0
+    const HINTS: StatusCode = StatusCode::EARLY_HINTS;
+
+    fn hints() -> HeaderMap {
+        let lines = [("link", "</a>"), ("keep-alive", "x")];
+        lines
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .into_iter()
+            .collect()
     }
 
     #[tokio::test]
@@ -103,9 +101,9 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (interim, mut socket) = (Interim::default(), Socket::Unix(ours));
         interim.unsent.set(true);
-        interim.add(hints());
+        interim.add(HINTS, hints());
         interim.unsent.set(false);
-        interim.add(hints());
+        interim.add(HINTS, hints());
         std::future::poll_fn(|cx| interim.poll_write(cx, &mut socket)).await.unwrap();
         drop(socket);
         let mut text = String::new();
@@ -116,19 +114,19 @@ mod tests {
     #[test]
     fn what_nobody_reads_does_not_pile_up() {
         let interim = Interim::default();
-        (0..10_000).for_each(|_| interim.add(hints()));
+        (0..10_000).for_each(|_| interim.add(HINTS, hints()));
         assert!((MOST..MOST + 100).contains(&interim.text.borrow().len()));
     }
 
     #[test]
     fn only_what_was_asked_for_asks_for_a_body() {
-        let (asked, caller) = (Arc::<Signal>::default(), Rc::<Interim>::default());
+        let (asked, caller) = (Rc::<Signal>::default(), Rc::<Interim>::default());
         let ahead = Ahead { asked: Some(asked.clone()), caller: Some(caller.clone()) };
-        ahead.hear(hints());
+        ahead.hear(HINTS, hints());
         assert!(!asked.is_open() && !caller.text.borrow().is_empty());
         caller.text.borrow_mut().clear();
-        ahead.hear(Response::builder().status(100).body(()).unwrap().into_parts().0);
+        ahead.hear(StatusCode::CONTINUE, HeaderMap::new());
         assert!(asked.is_open() && caller.text.borrow().is_empty());
-        Ahead { asked: None, caller: None }.hear(hints());
+        Ahead { asked: None, caller: None }.hear(HINTS, hints());
     }
 }

@@ -3,14 +3,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::pin::Pin;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http::{HeaderMap, response};
+use hyper::body::{Frame, SizeHint};
 use hyper::client::conn::http1::SendRequest;
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::body::Outgoing;
@@ -18,9 +19,13 @@ use super::http1::Http1;
 use super::interim::Ahead;
 use super::link::Link;
 use super::outbound::Outbound;
+use super::reading::Reading;
 use super::socket::Rewound;
 use super::unanswered::Unanswered;
 use super::version::for_http1;
+
+/// So much of what a server says ahead of its answer waits to be heard.
+const HEARD: usize = 16;
 
 /// A connection of HTTP/1.1.
 pub(crate) enum Line {
@@ -72,78 +77,28 @@ impl Line {
         match self {
             Self::Direct(http1) => {
                 http1.borrow_mut().begin(request);
-                let mut told = |head| ahead.hear(head);
+                let mut told = |head: response::Parts| ahead.hear(head.status, head.headers);
                 let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, spare, &mut told)).await?;
                 Ok((head, Reading::Direct(Ongoing::of(http1))))
             }
             Self::Spelled(sender) => {
                 let mut request = request.into_request();
                 for_http1(&mut request);
-                if let Some(asked) = ahead.asked.clone() {
-                    hyper::ext::on_informational(&mut request, move |answer| {
-                        if answer.status() == StatusCode::CONTINUE {
-                            asked.open();
-                        }
-                    });
-                }
-                let (head, body) = sender.try_send_request(request).await?.into_parts();
-                Ok((head, Reading::Hyper(body)))
+                let (tell, mut told) = mpsc::channel(HEARD);
+                hyper::ext::on_informational(&mut request, move |said| {
+                    let _ = tell.try_send((said.status(), said.headers().clone()));
+                });
+                let mut answer = pin!(sender.try_send_request(request));
+                let answer = std::future::poll_fn(|cx| {
+                    while let Poll::Ready(Some((status, headers))) = told.poll_recv(cx) {
+                        ahead.hear(status, headers);
+                    }
+                    answer.as_mut().poll(cx)
+                });
+                let (head, body) = answer.await?.into_parts();
+                Ok((head, Reading::Spelled(body)))
             }
         }
-    }
-}
-
-/// Where the body of an answer comes from.
-pub(crate) enum Reading {
-    /// A connection of ours.
-    Direct(Ongoing),
-    /// One of hyper's.
-    Hyper(Incoming),
-}
-
-/// Why an answer ends before its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
-    /// On a connection of ours.
-    #[error(transparent)]
-    Direct(#[from] io::Error),
-    /// On one of hyper's.
-    #[error(transparent)]
-    Hyper(#[from] hyper::Error),
-}
-
-impl Reading {
-    /// Its next part.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        match self {
-            Self::Direct(ongoing) => ongoing.http1.borrow_mut().poll_frame(cx).map_err(ReadError::Direct),
-            Self::Hyper(incoming) => Pin::new(incoming).poll_frame(cx).map_err(ReadError::Hyper),
-        }
-    }
-
-    /// Whether it is known that nothing comes any more.
-    pub(crate) fn has_ended(&self) -> bool {
-        match self {
-            Self::Direct(ongoing) => ongoing.http1.borrow().has_ended(),
-            Self::Hyper(incoming) => incoming.is_end_stream(),
-        }
-    }
-
-    /// How much is left.
-    pub(crate) fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Direct(ongoing) => ongoing.http1.borrow().size_hint(),
-            Self::Hyper(incoming) => incoming.size_hint(),
-        }
-    }
-
-    /// The connection, which has left HTTP, and what was read of it. Nobody else may hold it.
-    pub(crate) fn into_tunnel(self) -> Option<Rewound<Link>> {
-        let Self::Direct(ongoing) = self else { return None };
-        let http1 = ongoing.http1.clone();
-        drop(ongoing);
-        let (ahead, socket) = Rc::into_inner(http1)?.into_inner().into_parts();
-        Some(Rewound { ahead, socket })
     }
 }
 
@@ -163,6 +118,29 @@ impl Ongoing {
             tokio::task::spawn_local(sending).abort_handle()
         });
         Self { http1, sending }
+    }
+
+    /// Its next part.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.http1.borrow_mut().poll_frame(cx)
+    }
+
+    /// Whether all of it has been read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.http1.borrow().has_ended()
+    }
+
+    /// How much of its body is left.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.http1.borrow().size_hint()
+    }
+
+    /// The connection, which has left HTTP, and what was read of it. Nobody else may hold it.
+    pub(crate) fn into_tunnel(self) -> Option<Rewound<Link>> {
+        let http1 = self.http1.clone();
+        drop(self);
+        let (ahead, socket) = Rc::into_inner(http1)?.into_inner().into_parts();
+        Some(Rewound { ahead, socket })
     }
 }
 

@@ -9,8 +9,9 @@
 //! record.
 //!
 //! Callers and upstreams speak HTTP/1.1 or HTTP/2, each on its own side: a request is HTTP/1.1 inside, and [`version`]
-//! says what differs on the wire. hyper speaks to callers, and HTTP/2 to upstreams; HTTP/1.1 to upstreams is spoken here
-//! ([`mod@line`], [`http1`]), and what they say ahead of an answer is [`interim`]. [`upgrade`] leaves HTTP altogether.
+//! says what differs on the wire. hyper speaks to callers; to upstreams the data thread itself does, in HTTP/1.1
+//! ([`mod@line`], [`http1`]) or in h2's frames ([`http2`]). What they say ahead of an answer is [`interim`] or [`expect`]ed.
+//! An answer's [`reading`] hides which it was. [`upgrade`] leaves HTTP altogether.
 //!
 //! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
 //! swapped whole. Waiting has its limits in [`sweep`]; every failure its row in [`error`].
@@ -30,12 +31,14 @@ mod grpc;
 mod headers;
 mod here;
 mod http1;
+mod http2;
 mod interim;
 mod line;
 mod link;
 pub mod listen;
 mod outbound;
 mod pool;
+mod reading;
 pub mod route;
 mod serve;
 pub mod server;

@@ -16,8 +16,9 @@ use super::Upstream;
 use super::body::Upload;
 use super::client::Dial;
 use super::interim::Ahead;
-use super::line::{Line, Reading};
+use super::line::Line;
 use super::outbound::Outbound;
+use super::reading::Reading;
 use super::settings::Base;
 use super::unanswered::Unanswered;
 use super::version::for_http2;
@@ -67,20 +68,20 @@ impl Connection {
         pool: &Pool,
         ahead: &Ahead,
     ) -> Result<(response::Parts, Reading), Unanswered> {
-        match self {
+        ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent));
+        let answer = match self {
             Self::Own(own) => {
                 pool.dial.forwarded(&mut request, &pool.base);
                 own.line.send(request, &pool.spare, ahead).await
             }
             Self::Shared(share) => {
-                // hyper does not say what an upstream of HTTP/2 says ahead of its answer.
-                ahead.asked.iter().for_each(|asked| asked.open());
                 let mut request = request.into_request();
                 for_http2(&mut request, &pool.base);
-                let (head, body) = share.sender.try_send_request(request).await?.into_parts();
-                Ok((head, Reading::Hyper(body)))
+                share.http2.send(request, ahead).await.map(|(head, body)| (head, Reading::Shared(body)))
             }
-        }
+        }?;
+        ahead.asked.iter().for_each(|asked| asked.learn(&pool.silent));
+        Ok(answer)
     }
 
     /// Its server has said in `Keep-Alive` how long it keeps it.
@@ -108,6 +109,8 @@ pub(crate) struct Pool {
     shared: RefCell<Vec<Rc<Shared>>>,
     /// An empty map with room for the headers of an answer.
     pub(crate) spare: Cell<HeaderMap>,
+    /// Whether its server does not say `100 Continue` where it is expected.
+    silent: Cell<bool>,
     idle_limit: Duration,
     life: Duration,
     clock: SharedClock,
@@ -119,8 +122,8 @@ impl Pool {
         let dial = Dial::new(&base, &upstream.settings, &upstream.tls)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
-        let (dialling, idle, shared, spare) = Default::default();
-        Ok(Self { base, dial, dialling, idle, shared, spare, idle_limit, life, clock })
+        let (dialling, idle, shared, spare, silent) = Default::default();
+        Ok(Self { base, dial, dialling, idle, shared, spare, silent, idle_limit, life, clock })
     }
 
     /// A connection that was used before, if one is fit to be used again.

@@ -1,9 +1,8 @@
 //! Why a request that was given to a connection has no answer, as far as that decides whether it may be sent again.
 
-use std::error::Error;
-
 use hyper::client::conn::TrySendError;
 
+use super::body::BodyError;
 use super::error::ProxyError;
 use super::http1::NoAnswer;
 
@@ -37,10 +36,27 @@ impl From<NoAnswer> for Unanswered {
                 tracing::debug!(%error, "an upstream gave no answer");
                 Self::Broken
             }
-            NoAnswer::Body(error) => {
-                tracing::debug!(%error, "a request was not sent to its end");
-                Self::For(BODY_BROKE_OFF)
-            }
+            NoAnswer::Body(error) => error.into(),
+        }
+    }
+}
+
+impl From<BodyError> for Unanswered {
+    fn from(error: BodyError) -> Self {
+        tracing::debug!(%error, "a request was not sent to its end");
+        Self::For(BODY_BROKE_OFF)
+    }
+}
+
+/// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
+impl From<h2::Error> for Unanswered {
+    fn from(error: h2::Error) -> Self {
+        tracing::debug!(%error, "an upstream gave no answer");
+        match error.reason() {
+            Some(_) if error.is_remote() && error.is_go_away() => Self::Refused,
+            Some(h2::Reason::REFUSED_STREAM) if error.is_remote() => Self::Refused,
+            Some(_) if error.is_reset() => Self::Reset,
+            Some(_) | None => Self::Broken,
         }
     }
 }
@@ -50,17 +66,7 @@ impl<B> From<TrySendError<B>> for Unanswered {
         match why.take_message() {
             Some(_) => Self::Unsent,
             None if why.error().is_user() => Self::For(BODY_BROKE_OFF),
-            None => of_hyper(why.error()),
+            None => Self::Broken,
         }
-    }
-}
-
-/// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
-fn of_hyper(error: &hyper::Error) -> Unanswered {
-    match error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) {
-        Some(cause) if cause.is_remote() && cause.is_go_away() => Unanswered::Refused,
-        Some(cause) if cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM) => Unanswered::Refused,
-        Some(cause) if cause.is_reset() => Unanswered::Reset,
-        Some(_) | None => Unanswered::Broken,
     }
 }

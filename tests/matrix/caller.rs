@@ -1,5 +1,8 @@
 //! A caller: one connection for each call.
 
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
@@ -84,15 +87,23 @@ async fn call_http2(stream: TcpStream, port: u16, draft: &Draft) -> (Message, Op
     request.headers_mut().insert("te", http::HeaderValue::from_static("trailers"));
     let bodyless = draft.message.body.is_empty();
     let mut sender = sender.ready().await.unwrap();
-    let (answer, mut stream) = sender.send_request(request, bodyless).unwrap();
+    let (mut answer, mut stream) = sender.send_request(request, bodyless).unwrap();
     if !bodyless {
         http2::send(&mut stream, draft).await;
     }
+    let mut interim = Vec::new();
+    let answer = std::future::poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(said))) = answer.poll_informational(cx) {
+            interim.push(said.status().as_u16());
+        }
+        Pin::new(&mut answer).poll(cx)
+    });
     let (head, mut body) = match answer.await {
         Ok(answer) => answer.into_parts(),
         Err(error) => return (Message::new("none", &error.to_string()), None),
     };
     let mut message = http2::answered(&head);
+    message.interim = interim;
     http2::read(&mut body, &mut message).await;
     (message, Some(sender))
 }

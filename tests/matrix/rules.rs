@@ -56,11 +56,6 @@ pub const OF_REQUESTS: &[Rule] = &[
         message.trailers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     }),
     CONNECTION,
-    rule("hyper says of no body how long it is", "RFC 9110 §8.6 has it optional", |message, case| {
-        if case.way.speaks.is_http2() && message.start == "OPTIONS" {
-            message.fields.push(("content-length".into(), "0".into()));
-        }
-    }),
     rule(
         "each connection has its own version and framing",
         "RFC 9110 §6.2, RFC 9112 §6, RFC 9113 §8.1",
@@ -112,11 +107,15 @@ pub const OF_ANSWERS: &[Rule] = &[
     rule("only bearerd says that an answer is bearerd's", "RFC 9209 §2", |message, _| {
         message.fields.iter_mut().for_each(|(_, value)| *value = value.replace("bearerd; error=dns_error, ", ""));
     }),
-    rule("hints are lost where hyper speaks to the API", "RFC 9110 §15.2 asks for more", |message, case| {
-        if case.way.exact || case.way.speaks.is_http2() {
-            message.interim.retain(|status| *status != 103);
-        }
-    }),
+    rule(
+        "hyper tells callers of HTTP/2 nothing ahead of an answer",
+        "RFC 9110 §15.2 asks for more",
+        |message, case| {
+            if case.way.calls == Calls::Http2 {
+                message.interim.clear();
+            }
+        },
+    ),
     CONNECTION,
     rule(
         "an answer that only the end of the connection ends gets a framing",

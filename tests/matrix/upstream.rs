@@ -172,7 +172,13 @@ impl Upstream {
                 let (head, mut body) = request.into_parts();
                 let mut asked = http2::asked(&head);
                 let (says, draft) = this.answer(&asked);
+                if says == Says::Hints {
+                    ahead(&mut respond, 103);
+                }
                 if says != Says::Early {
+                    if asked.field("expect").is_some() {
+                        ahead(&mut respond, 100);
+                    }
                     http2::read(&mut body, &mut asked).await;
                     this.note(asked.clone());
                 }
@@ -184,6 +190,11 @@ impl Upstream {
             });
         }
     }
+}
+
+fn ahead(respond: &mut h2::server::SendResponse<Bytes>, status: u16) {
+    let head = http::Response::builder().status(status).header("link", "</x>").body(()).unwrap();
+    respond.send_informational(head).unwrap();
 }
 
 async fn reply(respond: &mut h2::server::SendResponse<Bytes>, draft: &Draft, to_head: bool) {

@@ -55,10 +55,10 @@ impl Pool {
     fn taken(&self, sender: Sender) -> Connection {
         match sender {
             Sender::Http1(line) => Connection::Own(self.own(line)),
-            Sender::Http2(sender, most) => {
+            Sender::Http2(http2) => {
                 // A server that spoke HTTP/1.1 has learned HTTP/2.
                 self.dialling.alone.set(false);
-                Connection::Shared(self.keep_shared(Shared::new(sender, most, self.clock.clone())).share())
+                Connection::Shared(self.keep_shared(Shared::new(http2, self.clock.clone())).share())
             }
         }
     }
@@ -79,9 +79,7 @@ impl Pool {
         tokio::task::spawn_local(async move {
             let opened = match pool.dial.connect(Want::Any).await {
                 Err(fault) => Opened::Failed(fault),
-                Ok(Sender::Http2(sender, most)) => {
-                    Opened::Shared(pool.keep_shared(Shared::new(sender, most, pool.clock.clone())))
-                }
+                Ok(Sender::Http2(http2)) => Opened::Shared(pool.keep_shared(Shared::new(http2, pool.clock.clone()))),
                 Ok(Sender::Http1(line)) => {
                     pool.dialling.alone.set(true);
                     pool.put(pool.own(line));

@@ -1,18 +1,15 @@
 //! A connection of HTTP/2, which carries many requests at a time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::http2::SendRequest;
-
 use crate::clock::{Moment, SharedClock};
-use crate::proxy::body::Outgoing;
+use crate::proxy::http2::Http2;
 
 /// A connection and who uses it. It closes when the pool and the last of them have let go of it.
 pub(crate) struct Shared {
-    sender: SendRequest<Outgoing>,
-    most: Rc<Cell<usize>>,
+    http2: RefCell<Http2>,
     streams: Cell<usize>,
     born: Moment,
     idle_since: Cell<Moment>,
@@ -23,33 +20,34 @@ pub(crate) struct Shared {
 /// One request's share of a connection.
 pub(crate) struct Share {
     /// Takes the request.
-    pub(crate) sender: SendRequest<Outgoing>,
+    pub(crate) http2: Http2,
     of: Rc<Shared>,
 }
 
 impl Shared {
-    /// A fresh connection; `most` is how many streams its server takes at a time.
-    pub(super) fn new(sender: SendRequest<Outgoing>, most: Rc<Cell<usize>>, clock: SharedClock) -> Rc<Self> {
+    /// A fresh connection.
+    pub(super) fn new(http2: Http2, clock: SharedClock) -> Rc<Self> {
         let now = clock.now();
         let (streams, retired) = (Cell::new(0), Cell::new(false));
-        Rc::new(Self { sender, most, streams, born: now, idle_since: Cell::new(now), retired, clock })
+        let http2 = RefCell::new(http2);
+        Rc::new(Self { http2, streams, born: now, idle_since: Cell::new(now), retired, clock })
     }
 
     /// Whether no further request may use it: it has ended, is going away, is too old or was idle for too long.
     pub(super) fn is_stale(&self, now: Moment, idle: Duration, life: Duration) -> bool {
         let unused = self.streams.get() == 0 && now.since(self.idle_since.get()) >= idle;
-        self.sender.is_closed() || self.retired.get() || unused || now.since(self.born) >= life
+        self.http2.borrow_mut().is_closed() || self.retired.get() || unused || now.since(self.born) >= life
     }
 
     /// Whether its server takes one more stream now.
     pub(super) fn has_room(&self) -> bool {
-        self.streams.get() < self.most.get()
+        self.streams.get() < self.http2.borrow().room()
     }
 
     /// One more request uses it.
     pub(super) fn share(self: &Rc<Self>) -> Share {
         self.streams.set(self.streams.get() + 1);
-        Share { sender: self.sender.clone(), of: self.clone() }
+        Share { http2: self.http2.borrow().clone(), of: self.clone() }
     }
 }
 

@@ -183,36 +183,6 @@ async fn an_answer_that_comes_before_the_body_ends_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
-    let (api, address) = ByHand::start().await;
-    let scene = Setting::to(address).start();
-    let mut caller = scene.caller().await;
-    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
-    let mut there = api.accept().await;
-    assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
-    let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
-    assert!(early.is_err(), "asked before the upstream asked: {early:?}");
-    there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
-    assert_eq!(caller.head().await.unwrap().status(), 100);
-    caller.send("abc").await;
-    assert_eq!(there.exactly(3).await.unwrap(), b"abc");
-    there.send(answer(201, "made")).await;
-    assert_eq!(caller.answer().await.status(), 201);
-}
-
-#[tokio::test]
-async fn a_refusal_instead_of_a_100_spares_the_body() {
-    let (api, address) = ByHand::start().await;
-    let scene = Setting::to(address).start();
-    let mut caller = scene.caller().await;
-    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n").await;
-    let mut there = api.accept().await;
-    there.head().await.unwrap();
-    there.send(answer(417, "no")).await;
-    assert_eq!(caller.answer().await.status(), 417);
-}
-
-#[tokio::test]
 async fn a_caller_that_goes_away_ends_the_upstreams_work() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();

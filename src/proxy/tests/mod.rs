@@ -1,5 +1,6 @@
 //! The data path over real sockets: a caller that writes bytes, a data thread, an upstream that is told what to answer.
 
+mod ahead;
 mod bodies;
 mod connections;
 mod errors;
@@ -7,6 +8,7 @@ mod expiry;
 pub(crate) mod fixture;
 mod http2;
 mod requests;
+mod shared;
 mod streams;
 mod support;
 mod tunnels;

@@ -158,28 +158,3 @@ async fn an_old_caller_of_http_1_0_is_served() {
     assert_eq!(said.header("transfer-encoding"), None);
     assert!(api.last().line.ends_with("HTTP/1.1"));
 }
-
-#[tokio::test]
-async fn what_the_api_says_ahead_of_its_answer_is_passed_on_but_to_old_callers() {
-    let (api, address) = ByHand::start().await;
-    let scene = Setting::to(address).start();
-    for version in ["1.1", "1.0"] {
-        let mut caller = scene.caller().await;
-        caller.send(format!("GET / HTTP/{version}\r\nHost: localhost\r\n\r\n")).await;
-        let mut there = api.accept().await;
-        there.head().await.unwrap();
-        there
-            .send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x-hop\r\nX-Hop: 1\r\nlink: </b>\r\n\r\n")
-            .await;
-        if version == "1.1" {
-            // At once, not with the answer.
-            let hint = caller.head().await.unwrap().raw;
-            assert_eq!(hint, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n");
-        }
-        there.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n").await;
-        if version == "1.1" {
-            assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 102 Processing\r\n\r\n");
-        }
-        assert_eq!(caller.head().await.unwrap().status(), 204);
-    }
-}

@@ -34,6 +34,17 @@ pub(super) async fn api<F>(answer: impl Fn(Asked) -> F + Clone + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    api_as(server::Builder::new(), answer).await
+}
+
+/// The same, and it speaks in this way.
+pub(super) async fn api_as<F>(
+    builder: server::Builder,
+    answer: impl Fn(Asked) -> F + Clone + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::<AtomicUsize>::default();
@@ -41,18 +52,22 @@ where
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-            tokio::spawn(talk(stream, number, answer.clone()));
+            tokio::spawn(talk(builder.clone(), stream, number, answer.clone()));
         }
     });
     (address, connections)
 }
 
 /// Serves one connection. A request to `/goaway` is the last one taken on it.
-pub(super) async fn talk<F>(stream: impl AsyncRead + AsyncWrite + Unpin, connection: usize, answer: impl Fn(Asked) -> F)
-where
+pub(super) async fn talk<F>(
+    builder: server::Builder,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    connection: usize,
+    answer: impl Fn(Asked) -> F,
+) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let Ok(mut streams) = server::handshake(stream).await else { return };
+    let Ok(mut streams) = builder.handshake(stream).await else { return };
     while let Some(Ok((request, respond))) = streams.accept().await {
         if request.uri().path() == "/goaway" {
             streams.graceful_shutdown();

@@ -46,7 +46,7 @@ async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     let say = move |mut asked: Asked| async move { asked.answer(200, format!("h2 {connection}")) };
-                    return talk(stream, connection, say).await;
+                    return talk(h2::server::Builder::new(), stream, connection, say).await;
                 }
                 let mut request = [0; 4096];
                 while stream.read(&mut request).await.is_ok_and(|length| length > 0) {

@@ -1,0 +1,145 @@
+//! What an upstream says ahead of its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use tokio::sync::Notify;
+
+use super::streams::{self, Asked};
+use super::support::Setting;
+use super::wire::*;
+use crate::proxy::settings::Protocol;
+
+const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+
+fn said(status: u16) -> Response<()> {
+    Response::builder().status(status).header("link", "</a>").body(()).unwrap()
+}
+
+#[tokio::test]
+async fn it_is_passed_on_at_once_but_to_old_callers() {
+    for (version, exactly) in [("1.1", false), ("1.1", true), ("1.0", false)] {
+        let (api, address) = ByHand::start().await;
+        let mut setting = Setting::to(address);
+        setting.upstream.preserve_header_case = exactly;
+        let scene = setting.start();
+        let mut caller = scene.caller().await;
+        caller.send(format!("GET / HTTP/{version}\r\nHost: localhost\r\n\r\n")).await;
+        let mut there = api.accept().await;
+        there.head().await.unwrap();
+        there
+            .send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x-hop\r\nX-Hop: 1\r\nlink: </b>\r\n\r\n")
+            .await;
+        if version == "1.1" {
+            let hint = caller.head().await.unwrap().raw;
+            assert_eq!(hint, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n");
+        }
+        there.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n").await;
+        if version == "1.1" {
+            assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 102 Processing\r\n\r\n");
+        }
+        assert_eq!(caller.head().await.unwrap().status(), 204);
+    }
+}
+
+#[tokio::test]
+async fn of_an_api_of_http_2_it_is_passed_on_too() {
+    let go_on = Arc::<Notify>::default();
+    let told = go_on.clone();
+    let (address, _) = streams::api(move |mut asked: Asked| {
+        let told = told.clone();
+        async move {
+            asked.respond.send_informational(said(103)).unwrap();
+            told.notified().await;
+            asked.answer(200, "done");
+        }
+    })
+    .await;
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = Protocol::Http2;
+    let scene = setting.start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    go_on.notify_one();
+    assert_eq!(caller.answer().await.text(), "done");
+}
+
+#[tokio::test]
+async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
+    for exactly in [false, true] {
+        let (api, address) = ByHand::start().await;
+        let mut setting = Setting::to(address);
+        setting.upstream.preserve_header_case = exactly;
+        let scene = setting.start();
+        let mut caller = scene.caller().await;
+        caller.send(EXPECTING).await;
+        let mut there = api.accept().await;
+        assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
+        let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
+        assert!(early.is_err(), "asked before the upstream asked: {early:?}");
+        there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+        assert_eq!(caller.head().await.unwrap().status(), 100);
+        caller.send("abc").await;
+        assert_eq!(there.exactly(3).await.unwrap(), b"abc");
+        there.send(answer(201, "made")).await;
+        assert_eq!(caller.answer().await.status(), 201);
+    }
+}
+
+#[tokio::test]
+async fn an_api_of_http_2_may_ask_for_the_body_or_refuse_it_unseen() {
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        assert_eq!(asked.request.headers()["expect"], "100-continue");
+        // Whoever has sent it unasked has sent it by then.
+        let early = tokio::time::timeout(Duration::from_millis(200), asked.request.body_mut().data()).await;
+        assert!(early.is_err(), "sent before it was asked for: {early:?}");
+        if asked.request.uri().path() == "/no" {
+            return asked.answer(417, "no");
+        }
+        asked.respond.send_informational(Response::builder().status(100).body(()).unwrap()).unwrap();
+        let (body, _) = streams::read(asked.request.body_mut()).await.unwrap();
+        asked.answer(201, body);
+    })
+    .await;
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = Protocol::Http2;
+    let scene = setting.start();
+    let mut caller = scene.caller().await;
+    caller.send(EXPECTING).await;
+    assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 100 Continue\r\n\r\n");
+    caller.send("abc").await;
+    assert_eq!(caller.answer().await.text(), "abc");
+    caller.send(EXPECTING.replace("/ HTTP", "/no HTTP")).await;
+    assert_eq!(caller.head().await.unwrap().status(), 417);
+}
+
+#[tokio::test]
+async fn a_refusal_instead_of_a_100_spares_the_body() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send(EXPECTING).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(417, "no")).await;
+    assert_eq!(caller.answer().await.status(), 417);
+}
+
+#[tokio::test]
+async fn a_server_that_never_asks_is_waited_for_once() {
+    let api = Api::start(|said| answer(200, &said.text())).await;
+    let scene = Setting::to(api.address).start();
+    let asking = async {
+        let mut caller = scene.caller().await;
+        // Each wait would be a second.
+        for _ in 0..40 {
+            caller.send(EXPECTING).await;
+            assert_eq!(caller.head().await.unwrap().status(), 100);
+            caller.send("abc").await;
+            assert_eq!(caller.answer().await.text(), "abc");
+        }
+    };
+    tokio::time::timeout(LONG, asking).await.expect("it is waited for each time");
+}

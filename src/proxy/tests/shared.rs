@@ -1,0 +1,194 @@
+//! Connections of HTTP/2 to an upstream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+
+use super::http2::to_http2;
+use super::streams::{self, Asked, answered, ask, get};
+use super::wire::*;
+
+#[tokio::test]
+async fn many_requests_share_one_connection_to_an_api_of_http_2() {
+    let (address, connections) = streams::api(|mut asked: Asked| async move {
+        let path = asked.request.uri().path().to_owned();
+        let host = asked.request.headers().contains_key("host");
+        asked.answer(200, format!("{path} {host} {}", asked.request.uri().authority().is_some()));
+    })
+    .await;
+    let scene = to_http2(address);
+    let caller = streams::caller(scene.address).await;
+    let asking = (0..60).map(|number| {
+        let caller = caller.clone();
+        tokio::spawn(async move { ask(&caller, get(&format!("/{number}"))).await.unwrap().body })
+    });
+    for (number, said) in asking.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(said.await.unwrap(), format!("/{number} false true"));
+    }
+    assert_eq!(scene.get("/by-http1").await.text(), "/by-http1 false true");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_goes_away_is_replaced_and_a_refused_stream_sent_again() {
+    let refused = Arc::new(AtomicBool::new(false));
+    let (address, connections) = streams::api(move |mut asked: Asked| {
+        let refuse = asked.request.uri().path() == "/refuse" && !refused.swap(true, Ordering::SeqCst);
+        async move {
+            if refuse {
+                return asked.respond.send_reset(h2::Reason::REFUSED_STREAM);
+            }
+            asked.answer(200, asked.connection.to_string());
+        }
+    })
+    .await;
+    let scene = to_http2(address);
+    assert_eq!(scene.get("/").await.text(), "1");
+    let post = "POST /refuse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(scene.ask(post).await.text(), "1");
+    assert_eq!(scene.get("/goaway").await.text(), "1");
+    assert_eq!(scene.get("/").await.text(), "2");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_a_server_that_goes_away_has_not_looked_at_is_sent_again() {
+    let (api, address) = ByHand::start().await;
+    let scene = to_http2(address);
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
+    let mut there = api.accept().await;
+    // Settings; a GOAWAY: the last stream looked at is the first of none.
+    there.send(b"\0\0\0\x04\0\0\0\0\0").await;
+    there.until(b"hi").await.unwrap();
+    there.send(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0").await;
+    let second = api.accept().await.stream;
+    tokio::spawn(streams::talk(h2::server::Builder::new(), second, 2, |mut asked: Asked| async move {
+        let (body, _) = streams::read(asked.request.body_mut()).await.unwrap();
+        asked.answer(200, body);
+    }));
+    assert_eq!(caller.answer().await.text(), "hi");
+}
+
+#[tokio::test]
+async fn what_a_server_takes_no_more_of_on_one_connection_goes_on_another() {
+    let all = Arc::new(tokio::sync::Barrier::new(4));
+    let mut builder = h2::server::Builder::new();
+    builder.max_concurrent_streams(2);
+    let (address, connections) = streams::api_as(builder, move |mut asked: Asked| {
+        let all = all.clone();
+        async move {
+            if asked.request.uri().path() == "/together" {
+                all.wait().await;
+            }
+            asked.answer(200, "");
+        }
+    })
+    .await;
+    let scene = Arc::new(to_http2(address));
+    assert_eq!(scene.get("/").await.status(), 200);
+    let together = (0..4).map(|_| {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.get("/together").await.status() })
+    });
+    for status in together.collect::<Vec<_>>() {
+        assert_eq!(status.await.unwrap(), 200);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_is_missed_where_its_body_is_not_read() {
+    let (gone, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let (address, _) = streams::api(move |mut asked: Asked| {
+        let gone = gone.clone();
+        async move {
+            let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+            gone.send(std::future::poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()).unwrap();
+        }
+    })
+    .await;
+    let scene = to_http2(address);
+    let mut caller = streams::caller(scene.address).await.ready().await.unwrap();
+    let (answer, mut up) = caller.send_request(get("/"), false).unwrap();
+    // The upstream takes 65,535 bytes: the last part waits.
+    (0..5).for_each(|part| up.send_data(vec![7; 16 << 10].into(), part == 4).unwrap());
+    let answer = answer.await.unwrap();
+    up.send_reset(h2::Reason::CANCEL);
+    drop(answer);
+    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await.unwrap(), Some(h2::Reason::CANCEL));
+}
+
+#[tokio::test]
+async fn small_parts_of_a_request_that_come_together_go_on_together() {
+    const PARTS: usize = 2000;
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let (mut frames, mut length) = (0, 0);
+        while let Some(data) = asked.request.body_mut().data().await.transpose().unwrap() {
+            asked.request.body_mut().flow_control().release_capacity(data.len()).unwrap();
+            (frames, length) = (frames + 1, length + data.len());
+        }
+        let trailers = asked.request.body_mut().trailers().await.unwrap();
+        asked.answer(200, format!("{} {length} {}", frames < PARTS / 4, trailers.unwrap()["x-sum"].to_str().unwrap()));
+    })
+    .await;
+    let scene = to_http2(address);
+    let mut caller = streams::caller(scene.address).await.ready().await.unwrap();
+    let (answer, mut body) = caller.send_request(Request::post("http://localhost/").body(()).unwrap(), false).unwrap();
+    (0..PARTS).for_each(|_| body.send_data(Bytes::from_static(b"part"), false).unwrap());
+    body.send_trailers(HeaderMap::from_iter([("x-sum".parse().unwrap(), 7.into())])).unwrap();
+    assert_eq!(answered(answer).await.unwrap().body, format!("true {} 7", PARTS * 4));
+}
+
+#[tokio::test]
+async fn a_large_body_comes_whole_through_small_windows_both_ways() {
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let (body, _) = streams::read(asked.request.body_mut()).await.unwrap();
+        asked.answer(200, body);
+    })
+    .await;
+    let scene = to_http2(address);
+    let body: Vec<u8> = (0u32..3_000_000).map(|at| (at / 7) as u8).collect();
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    for part in body.chunks(100_000) {
+        caller.send([format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat()).await;
+    }
+    caller.send("0\r\n\r\n").await;
+    assert!(caller.answer().await.body == body);
+}
+
+#[tokio::test]
+async fn an_answer_ahead_of_the_end_of_its_request_is_whole_and_one_that_is_given_up_is_not() {
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let early = asked.request.uri().path() == "/early";
+        let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+        stream.send_data(Bytes::from_static(b"enough"), early).unwrap();
+        if !early {
+            let _ = asked.request.body_mut().data().await;
+            stream.send_reset(h2::Reason::CANCEL);
+        }
+        // Of a body that nobody has read h2 says by a reset that it is not wanted: no error.
+    })
+    .await;
+    let scene = to_http2(address);
+    for (path, whole) in [("/early", true), ("/given-up", false)] {
+        let mut caller = scene.caller().await;
+        caller.send(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")).await;
+        let said = async { (caller.head().await.unwrap().status(), caller.chunk().await.unwrap().unwrap()) }.await;
+        assert_eq!(said, (200, b"enough".to_vec()));
+        if !whole {
+            caller.send("x").await;
+        }
+        assert_eq!(caller.chunk().await, whole.then_some(None), "{path}");
+        assert!(caller.is_closed().await, "nobody reads the rest");
+    }
+    let caller = streams::caller(scene.address).await;
+    let (answer, mut up) = caller.ready().await.unwrap().send_request(get("/given-up"), false).unwrap();
+    let mut body = answer.await.unwrap().into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), "enough");
+    up.send_data(Bytes::from_static(b"x"), false).unwrap();
+    assert_eq!(streams::read(&mut body).await.unwrap_err().reason(), Some(h2::Reason::CANCEL));
+}
