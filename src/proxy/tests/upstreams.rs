@@ -27,15 +27,19 @@ pub(super) async fn tls_api() -> u16 {
     tls_api_offering(&[]).await
 }
 
-/// The same; it offers these protocols, and speaks HTTP/2 where that is agreed on.
-async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
+fn acceptor(protocols: &[&[u8]]) -> TlsAcceptor {
     let chain = CertificateDer::pem_file_iter(file("certificate.pem")).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(file("key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// The same; it offers these protocols, and speaks HTTP/2 where that is agreed on.
+async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
+    let acceptor = acceptor(protocols);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -97,6 +101,23 @@ async fn what_is_spoken_over_tls_is_what_the_server_picks() {
     let mut setting = over_tls("localhost", tls_api_offering(&[b"http/1.1"]).await, true);
     setting.upstream.protocol = Protocol::Http2;
     assert_eq!(setting.start().get("/").await.code(), "upstream-tls");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_let_go_is_closed_in_the_words_of_tls() {
+    let (api, address) = ByHand::start().await;
+    let mut setting = over_tls("localhost", address.port(), true);
+    setting.upstream.timeouts.idle = Duration::from_millis(50);
+    let scene = setting.start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut there = acceptor(&[]).accept(api.accept().await.stream).await.unwrap();
+    let mut request = [0; 4096];
+    assert!(there.read(&mut request).await.unwrap() > 0);
+    there.write_all(answer(200, "").as_bytes()).await.unwrap();
+    assert_eq!(caller.answer().await.status(), 200);
+    // An end without close_notify is an error.
+    assert_eq!(tokio::time::timeout(LONG, there.read(&mut request)).await.unwrap().unwrap(), 0);
 }
 
 #[tokio::test]
