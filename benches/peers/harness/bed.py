@@ -51,7 +51,7 @@ class Bed:
         self.values = {
             "run": self.run, "ca": self.run / "ca.crt", "rs": paths.RUST, "echo_module": ECHO_MODULE,
             "token": TOKEN, "legal_entity": LEGAL_ENTITY, "api_version": API_VERSION,
-            "http_port": next(self.ports), "https_port": next(self.ports), "token_port": next(self.ports),
+            **{name: next(self.ports) for name in ("http_port", "https_port", "http2_port", "token_port")},
             "json_1k": sample_json(), **programs,
         }
 

@@ -51,26 +51,29 @@ def policy(threads, kind, priority):
             os.sched_setscheduler(thread, kind, os.sched_param(priority))
 
 
-class Foreign:
-    """The share of a core that processes other than ours took, in percent."""
+class Meanwhile:
+    """What went on beside a measurement, in percent of a core."""
 
     def __init__(self, pids):
         self.pids, self.at = pids, time.monotonic()
-        self.busy, self.ours = busy(), self.own()
+        self.busy, self.kept, self.ours = *work(), self.own()
 
     def own(self):
         used = os.times()
         return processes.cpu_seconds(self.pids) + used.user + used.system + used.children_user + used.children_system
 
     def percent(self):
-        foreign = (busy() - self.busy) - (self.own() - self.ours)
-        return max(0.0, 100 * foreign / (time.monotonic() - self.at))
+        """`foreign`: taken by processes other than ours; `stolen`: kept back by the host of a virtual machine."""
+        seconds = time.monotonic() - self.at
+        busy, kept = work()
+        foreign = (busy - self.busy) - (self.own() - self.ours)
+        return {"foreign": max(0.0, 100 * foreign / seconds), "stolen": 100 * (kept - self.kept) / seconds}
 
 
-def busy():
-    """Seconds that all cores together have worked."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
-    return (user + nice + system + irq + softirq) / TICK
+def work():
+    """Seconds that all cores together have worked, and that they would have if the host had let them."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + irq + softirq) / TICK, steal / TICK
 
 
 def facts(priority):

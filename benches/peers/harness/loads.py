@@ -8,6 +8,8 @@ from . import host
 from .bed import loadgen
 from .peer import Peer
 
+CALM = 2.0  # percent of a core that the host may keep back before a measurement is of the host
+TRIES = 4
 NOTICE = "time is up: {} of {} starts were measured"
 
 
@@ -53,16 +55,26 @@ def rotated(peers, by):
 
 
 def once(bed, plan, load, peer):
+    """The calmest of a few tries: none is repeated but for what the host did."""
+    tries = []
+    while len(tries) < TRIES and not (tries and time.monotonic() > plan.deadline):
+        tries.append(attempt(bed, plan, load, peer))
+        if tries[-1]["stolen"] <= CALM:
+            break
+    return min(tries, key=lambda counted: counted["stolen"])
+
+
+def attempt(bed, plan, load, peer):
     arguments = [*load.arguments(), "--port", peer.port, "--pids", ",".join(map(str, peer.pids))]
     arguments += ["--seconds", load.seconds or plan.seconds, "--warm", plan.warm]
     for header in peer.headers:
         arguments += ["--header", header]
     pids = [*peer.pids, *bed.upstream_pids]
-    foreign, before = host.Foreign(pids), len(bed.token_requests())
+    meanwhile, before = host.Meanwhile(pids), len(bed.token_requests())
     if load.realtime:
         with host.realtime(pids):
             counted = loadgen("load", arguments)
     else:
         counted = loadgen("load", arguments)
-    return {**counted, "foreign": foreign.percent(), "token_requests": len(bed.token_requests()) - before}
+    return {**counted, **meanwhile.percent(), "token_requests": len(bed.token_requests()) - before}
 

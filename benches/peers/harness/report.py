@@ -47,6 +47,20 @@ def ratio_cell(ratio):
     return "–" if ratio is None else f"**{ratio[0]:.2f}** ({ratio[1]:.2f}–{ratio[2]:.2f})"
 
 
+def http2(results):
+    names = ("bearerd", "bearerd-http2")
+    rows = []
+    for scenario in (name for name in results["loads"] if name.endswith("-http2")):
+        absolute = summary.value(results, scenario, REFERENCE, "cpu_us")
+        if absolute is not None:
+            cells = [ratio_cell(summary.ratio(results, scenario, name)) for name in names]
+            rows.append([BY_NAME[scenario].title, number(absolute, 1), *cells])
+    if rows:
+        yield "### HTTP/2 to the upstream\n"
+        yield "CPU per request over https, as a ratio to nginx, which speaks HTTP/1.1 to upstreams.\n"
+        yield table(["", "nginx, µs", *(titles()[name] for name in names)], rows)
+
+
 def throughput(results):
     rows = []
     for name in measured(results):
@@ -121,11 +135,13 @@ def instructions(results):
 
 def conditions(results):
     facts, plan = results["facts"], results["plan"]
-    middle, most = summary.foreign(results)
+    middle, most = summary.share(results, "foreign")
+    kept, worst = summary.share(results, "stolen")
     versions = ", ".join(f"{titles()[name]} {version}" for name, version in results["versions"].items() if version)
     yield "### Conditions\n"
     yield (f"{facts['kernel']} {facts['machine']}, {facts['cores']} cores. {plan['starts']} starts × {plan['rounds']} rounds × "
-           f"{plan['seconds']} s. Other work on the machine took {middle:.0f} % of a core (median; at most {most:.0f} %). "
+           f"{plan['seconds']} s. Other work on the machine took {middle:.0f} % of a core (median; at most {most:.0f} %), "
+           f"and the host kept back {kept:.0f} % (at most {worst:.0f} %). "
            + ("" if facts["priority"] else "Without raised priority. ") + f"Versions: {versions}.")
     absent = [titles()[name] for name in plan["peers"] if name not in measured(results, plan["peers"])]
     if absent:
@@ -134,7 +150,7 @@ def conditions(results):
         yield f"\n**Not valid:** {line}"
 
 
-SECTIONS = [cpu, throughput, latency, renewal, footprint, syscalls, instructions, conditions]
+SECTIONS = [cpu, http2, throughput, latency, renewal, footprint, syscalls, instructions, conditions]
 
 
 def markdown(results):

@@ -34,6 +34,11 @@ def both(name, title, path, connections, **more):
     ]
 
 
+def over_http2(name, title, path, connections, **more):
+    """To an upstream that offers HTTP/2 as well, beside the same over HTTP/1.1."""
+    return Scenario(f"{name}-http2", title, path, connections, secure=True, peers=(REFERENCE, "bearerd", "bearerd-http2"), **more)
+
+
 LOADS = [
     *both("get1k", "GET 1 KB, 64 connections", "/1k", 64, quick=True),
     *both("rate", "GET 1 KB, 2,000 requests/s", "/1k", 16, rate=2000, realtime=True, seconds=2.0, quick=True),
@@ -45,6 +50,10 @@ LOADS = [
     *both("post10m", "POST 10 MB", "/post", 4, body=10 * 1024 * 1024),
     Scenario("renewal", "2,000 requests/s while tokens are renewed, https", "/1k", 16, rate=2000, secure=True,
              realtime=True, seconds=4.0, quick=True, peers=("bearerd", "bearerd-day")),
+    over_http2("get1k", "GET 1 KB, 64 connections", "/1k", 64),
+    over_http2("rate", "GET 1 KB, 2,000 requests/s", "/1k", 16, rate=2000, realtime=True, seconds=2.0),
+    over_http2("post16k", "POST 16 KB", "/post", 32, body=16 * 1024),
+    over_http2("get10m", "GET 10 MB", "/10m", 8),
 ]
 BY_NAME = {scenario.name: scenario for scenario in LOADS}
 

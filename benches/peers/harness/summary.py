@@ -40,7 +40,7 @@ def failures(results):
     return lines
 
 
-def foreign(results):
-    """Median and greatest share of a core that other work took."""
-    every = [counted["foreign"] for found in results["loads"].values() for starts in found.values() for rounds in starts for counted in rounds]
+def share(results, what):
+    """Median and greatest share of a core that other work took (`foreign`) or the host kept back (`stolen`)."""
+    every = [counted.get(what, 0.0) for found in results["loads"].values() for starts in found.values() for rounds in starts for counted in rounds]
     return (median(every), max(every)) if every else (0.0, 0.0)
