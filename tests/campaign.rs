@@ -1,5 +1,6 @@
 //! Many requests of all kinds through the real binary while everything around it breaks: tokens of two seconds, a token
-//! endpoint that is out of order three times in ten, tokens revoked early, connections to the API reset at every point.
+//! endpoint that is out of order three times in ten, tokens revoked early, connections to the API reset at every point, over
+//! HTTP/1.1 and HTTP/2.
 //! No caller sees a 401 or a 503 for a token, unless its body was too long to be kept; nothing is done twice that was not
 //! refused, but what may be; every body arrives as it was sent.
 //!
@@ -11,6 +12,8 @@
 mod api;
 #[path = "campaign/caller.rs"]
 mod caller;
+#[path = "campaign/http2.rs"]
+mod http2;
 #[path = "campaign/ledger.rs"]
 mod ledger;
 #[path = "campaign/plan.rs"]
@@ -33,7 +36,7 @@ use support::Bearerd;
 use tokens::Tokens;
 use wire::Wire;
 
-/// Each has a token of its own: one that waits for its token does not hold the others up.
+/// Each has a token of its own: one that waits for its token does not hold the others up. Every other one speaks HTTP/2.
 const DOORS: usize = 16;
 
 /// Callers at each of them.
@@ -42,11 +45,12 @@ const CALLERS: usize = 4;
 /// How fast a skirmish is, so that it lasts for some tokens' lives.
 const PACE: Duration = Duration::from_millis(150);
 
-fn configuration(api: u16, tokens: u16) -> String {
+fn configuration([http1, http2]: [u16; 2], tokens: u16) -> String {
     let door = |number| {
+        let (protocol, api) = if number % 2 == 0 { ("http1", http1) } else { ("http2", http2) };
         format!(
             "[upstream.door{number}]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"http://127.0.0.1:{api}\"\n\
-             retry.body = \"64KiB\"\ntimeouts.token_wait = \"60s\"\n[upstream.door{number}.with]\nclient_id = \"x\"\n\
+             protocol = \"{protocol}\"\nretry.body = \"64KiB\"\ntimeouts.token_wait = \"60s\"\n[upstream.door{number}.with]\nclient_id = \"x\"\n\
              client_secret = \"x\"\ntoken_url = \"http://127.0.0.1:{tokens}/token\"\nscope = \"{number}\"\n"
         )
     };
@@ -93,8 +97,8 @@ async fn nobody_sees_what_breaks_behind_bearerd_but_where_the_rules_leave_no_way
     let asked = std::env::var("BEARERD_CAMPAIGN").ok().map(|requests| requests.parse().expect("a number"));
     let (requests, pace) = (asked.unwrap_or(3_000), asked.is_none().then_some(PACE));
     let api = Arc::new(Api { ledger: Ledger::of(requests), tokens: Tokens::default() });
-    let (port, tokens) = (api.clone().start().await, token_endpoint(api.clone()).await);
-    let bearerd = Bearerd::start(configuration(port, tokens)).await;
+    let apis = [api.clone().start().await, http2::start(api.clone()).await];
+    let bearerd = Bearerd::start(configuration(apis, token_endpoint(api.clone()).await)).await;
     bearerd.ready().await;
     let (began, next) = (Instant::now(), Arc::<AtomicUsize>::default());
     let callers = (0..DOORS * CALLERS).map(|number| {

@@ -10,9 +10,11 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 use tokio::time::Sleep;
 
-/// A server that knows nothing of `Expect` never asks, so the wait must end (RFC 9110 §10.1.1): after as long as callers
-/// wait themselves.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A server that knows nothing of `Expect` never asks, so the wait must end (RFC 9110 §10.1.1).
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Over HTTP/2 many never ask, nginx among them: as long as callers wait themselves.
+const PATIENCE_WITH_HTTP2: Duration = Duration::from_secs(1);
 
 /// Opens when the upstream asks for the body.
 pub(crate) struct Gate {
@@ -24,6 +26,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Cell<State>,
+    http2: Cell<bool>,
     waiter: RefCell<Option<Waker>>,
 }
 
@@ -53,7 +56,8 @@ impl Gate {
         if self.signal.is_open() {
             return Poll::Ready(());
         }
-        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+        let patience = if self.signal.http2.get() { PATIENCE_WITH_HTTP2 } else { PATIENCE };
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         end.as_mut().poll(cx).map(|()| self.signal.state.set(State::Overdue))
     }
 }
@@ -70,7 +74,8 @@ impl Signal {
     }
 
     /// The request goes to a server: a silent one, which did not ask when it should have, is not waited for again.
-    pub(crate) fn expect(&self, silent: &Cell<bool>) {
+    pub(crate) fn expect(&self, silent: &Cell<bool>, http2: bool) {
+        self.http2.set(http2);
         if silent.get() {
             self.set(State::NotWaitedFor);
         }
@@ -108,15 +113,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_ask_is_not_waited_for_again_until_it_does() {
         let silent = Cell::new(false);
-        let (mut gate, signal) = asked();
-        tokio::time::advance(PATIENCE * 2).await;
-        signal.expect(&silent);
-        assert_eq!(waits(&mut gate).await, PATIENCE, "from when the body is wanted");
-        signal.learn(&silent);
-        assert!(silent.get());
+        for (http2, patience) in [(false, PATIENCE), (true, PATIENCE_WITH_HTTP2)] {
+            silent.set(false);
+            let (mut gate, signal) = asked();
+            tokio::time::advance(PATIENCE * 2).await;
+            signal.expect(&silent, http2);
+            assert_eq!(waits(&mut gate).await, patience, "from when the body is wanted");
+            signal.learn(&silent);
+            assert!(silent.get());
+        }
 
         let (mut gate, signal) = asked();
-        signal.expect(&silent);
+        signal.expect(&silent, false);
         assert_eq!(waits(&mut gate).await, Duration::ZERO);
         signal.learn(&silent);
         assert!(silent.get(), "nothing new was learned");
@@ -125,7 +133,7 @@ mod tests {
         assert!(!silent.get());
 
         let (_gate, signal) = asked();
-        signal.expect(&silent);
+        signal.expect(&silent, false);
         signal.learn(&silent);
         assert!(!silent.get() && !signal.is_open(), "refused unseen");
     }

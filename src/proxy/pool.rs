@@ -68,7 +68,8 @@ impl Connection {
         pool: &Pool,
         ahead: &Ahead,
     ) -> Result<(response::Parts, Reading), Unanswered> {
-        ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent));
+        let http2 = matches!(self, Self::Shared(_));
+        ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
         let answer = match self {
             Self::Own(own) => {
                 pool.dial.forwarded(&mut request, &pool.base);

@@ -100,17 +100,29 @@ async fn what_a_server_takes_no_more_of_on_one_connection_goes_on_another() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_is_missed_where_its_body_is_not_read() {
+async fn a_caller_that_goes_away_is_missed_before_the_answer_and_where_its_body_is_not_read() {
     let (gone, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let (address, _) = streams::api(move |mut asked: Asked| {
         let gone = gone.clone();
         async move {
-            let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
-            gone.send(std::future::poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()).unwrap();
+            let reset = if asked.request.uri().path() == "/silent" {
+                gone.send(None).unwrap();
+                std::future::poll_fn(|cx| asked.respond.poll_reset(cx)).await
+            } else {
+                let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
+                std::future::poll_fn(|cx| stream.poll_reset(cx)).await
+            };
+            gone.send(Some(reset.unwrap())).unwrap();
         }
     })
     .await;
     let scene = to_http2(address);
+    let mut caller = scene.caller().await;
+    caller.send("GET /silent HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await.unwrap(), Some(None));
+    drop(caller);
+    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await.unwrap(), Some(Some(h2::Reason::CANCEL)));
+
     let mut caller = streams::caller(scene.address).await.ready().await.unwrap();
     let (answer, mut up) = caller.send_request(get("/"), false).unwrap();
     // The upstream takes 65,535 bytes: the last part waits.
@@ -118,7 +130,7 @@ async fn a_caller_that_goes_away_is_missed_where_its_body_is_not_read() {
     let answer = answer.await.unwrap();
     up.send_reset(h2::Reason::CANCEL);
     drop(answer);
-    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await.unwrap(), Some(h2::Reason::CANCEL));
+    assert_eq!(tokio::time::timeout(LONG, seen.recv()).await.unwrap(), Some(Some(h2::Reason::CANCEL)));
 }
 
 #[tokio::test]
