@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -33,6 +33,8 @@ pub(crate) struct Arriving {
     /// What was read ahead, to be passed on first.
     pub(crate) ahead: VecDeque<Result<Frame<Bytes>, ReadError>>,
     rest: Reading,
+    /// Why it breaks off. Told a turn late: hyper then has passed on what came before, where both came at once.
+    failure: Option<ReadError>,
     lease: Option<Lease>,
     from: Rc<Pool>,
 }
@@ -41,7 +43,7 @@ impl Arriving {
     /// Nothing read yet. A connection whose answer has no body is free at once. There is no lease on one that has
     /// become a tunnel.
     pub(crate) fn new(rest: Reading, from: Rc<Pool>, lease: Option<Lease>) -> Self {
-        let mut body = Self { ahead: VecDeque::new(), rest, lease, from };
+        let mut body = Self { ahead: VecDeque::new(), rest, failure: None, lease, from };
         body.release_at_end();
         body
     }
@@ -75,14 +77,24 @@ impl Arriving {
     }
 
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        let next = self.rest.poll_frame(cx);
-        match &next {
-            Poll::Ready(Some(Ok(_))) => self.release_at_end(),
-            Poll::Ready(None) => self.lease.take().into_iter().for_each(Lease::release),
-            Poll::Ready(Some(Err(_))) => self.lease = None,
-            Poll::Pending => {}
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
         }
-        next
+        match ready!(self.rest.poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                self.release_at_end();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(failure)) => {
+                (self.lease, self.failure) = (None, Some(failure));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => {
+                self.lease.take().into_iter().for_each(Lease::release);
+                Poll::Ready(None)
+            }
+        }
     }
 
     fn release_at_end(&mut self) {

@@ -42,8 +42,6 @@ pub(crate) struct Http1<B = Outgoing> {
     read: usize,
     head: Reader,
     rest: Rest,
-    /// Why the answer breaks off. Told a turn late: whoever passes it on then has passed on what came before.
-    failure: Option<io::Error>,
     /// Whether its server takes another request after this answer.
     persists: bool,
 }
@@ -70,7 +68,6 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             read: READ,
             head: Reader::default(),
             rest: Rest::Ended,
-            failure: None,
             persists: true,
         }
     }
@@ -136,17 +133,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// The next part of the answer.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Some(failure) = self.failure.take() {
-            return Poll::Ready(Some(Err(failure)));
-        }
-        match ready!(self.poll_next(cx)) {
-            Ok(frame) => Poll::Ready(frame.map(Ok)),
-            Err(failure) => {
-                self.failure = Some(failure);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
+        self.poll_next(cx).map(Result::transpose)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame<Bytes>>>> {

@@ -72,7 +72,8 @@ impl Ledger {
         let broken = page.broken.load(SeqCst) > 0;
         match seen {
             Seen::Served => page.delivered.load(SeqCst) > 0,
-            Seen::Refused => !plan.is_kept() && page.refused.load(SeqCst) == 1,
+            // Where the repeat comes to nothing, the answer that asked for it is the answer.
+            Seen::Refused => page.refused.load(SeqCst) == 1 && (broken || !plan.is_kept()),
             // What may be done twice is, once; the rest was perhaps done when its connection broke.
             Seen::Own(502, code) => code == "upstream-reset" && (broken || !plan.is_idempotent() || !plan.is_kept()),
             Seen::Cut => broken,

@@ -39,9 +39,17 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
             if self.stream.poll_reset(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
+            let before = self.small.len();
             self.gather(cx)?;
-            if self.is_empty() && self.body.is_some() {
-                return Poll::Pending;
+            if self.body.is_some() && self.large.is_empty() && self.small.len() < GATHERED {
+                if self.small.is_empty() {
+                    return Poll::Pending;
+                }
+                if self.small.len() > before {
+                    // Over HTTP/1.1 a caller's chunks come one in a turn, however many have been read.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
             while !self.is_empty() && self.stream.capacity() == 0 {
                 // What is wanted for a whole part is kept from other streams until all of it is there.

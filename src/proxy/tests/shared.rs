@@ -73,6 +73,24 @@ async fn what_a_server_that_goes_away_has_not_looked_at_is_sent_again() {
 }
 
 #[tokio::test]
+async fn what_came_before_an_answer_broke_off_is_passed_on() {
+    let (api, address) = ByHand::start().await;
+    let scene = to_http2(address);
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
+    let mut there = api.accept().await;
+    there.send(b"\0\0\0\x04\0\0\0\0\0").await;
+    there.until(b"hi").await.unwrap();
+    // At once: a head that says 200, three bytes, and a reset.
+    let frames =
+        [&b"\0\0\x01\x01\x04\0\0\0\x01\x88"[..], b"\0\0\x03\0\0\0\0\0\x01abc", b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08"];
+    there.send(frames.concat()).await;
+    assert_eq!(caller.head().await.unwrap().status(), 200);
+    assert_eq!(caller.chunk().await, Some(Some(b"abc".to_vec())));
+    assert_eq!(caller.chunk().await, None);
+}
+
+#[tokio::test]
 async fn what_a_server_takes_no_more_of_on_one_connection_goes_on_another() {
     let all = Arc::new(tokio::sync::Barrier::new(4));
     let mut builder = h2::server::Builder::new();
@@ -152,6 +170,12 @@ async fn small_parts_of_a_request_that_come_together_go_on_together() {
     (0..PARTS).for_each(|_| body.send_data(Bytes::from_static(b"part"), false).unwrap());
     body.send_trailers(HeaderMap::from_iter([("x-sum".parse().unwrap(), 7.into())])).unwrap();
     assert_eq!(answered(answer).await.unwrap().body, format!("true {} 7", PARTS * 4));
+
+    let mut caller = scene.caller().await;
+    let parts = "4\r\npart\r\n".repeat(PARTS);
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n";
+    caller.send(format!("{head}{parts}0\r\nX-Sum: 7\r\n\r\n")).await;
+    assert_eq!(caller.answer().await.text(), format!("true {} 7", PARTS * 4));
 }
 
 #[tokio::test]
