@@ -8,7 +8,19 @@ use http::{HeaderMap, Request, Response};
 
 use super::http2::to_http2;
 use super::streams::{self, Asked, answered, ask, get};
+use super::support::Scene;
 use super::wire::*;
+
+/// A caller's POST, and the connection on which all of it has come to an API that speaks in frames made by hand.
+async fn posted(scene: &Scene, api: &ByHand) -> (Caller, Caller) {
+    let mut caller = scene.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
+    let mut there = api.accept().await;
+    // Settings.
+    there.send(b"\0\0\0\x04\0\0\0\0\0").await;
+    there.until(b"hi").await.unwrap();
+    (caller, there)
+}
 
 #[tokio::test]
 async fn many_requests_share_one_connection_to_an_api_of_http_2() {
@@ -57,12 +69,8 @@ async fn a_connection_that_goes_away_is_replaced_and_a_refused_stream_sent_again
 async fn what_a_server_that_goes_away_has_not_looked_at_is_sent_again() {
     let (api, address) = ByHand::start().await;
     let scene = to_http2(address);
-    let mut caller = scene.caller().await;
-    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
-    let mut there = api.accept().await;
-    // Settings; a GOAWAY: the last stream looked at is the first of none.
-    there.send(b"\0\0\0\x04\0\0\0\0\0").await;
-    there.until(b"hi").await.unwrap();
+    let (mut caller, mut there) = posted(&scene, &api).await;
+    // A GOAWAY: the last stream looked at is the first of none.
     there.send(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0").await;
     let second = api.accept().await.stream;
     tokio::spawn(streams::talk(h2::server::Builder::new(), second, 2, |mut asked: Asked| async move {
@@ -76,11 +84,7 @@ async fn what_a_server_that_goes_away_has_not_looked_at_is_sent_again() {
 async fn what_came_before_an_answer_broke_off_is_passed_on() {
     let (api, address) = ByHand::start().await;
     let scene = to_http2(address);
-    let mut caller = scene.caller().await;
-    caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
-    let mut there = api.accept().await;
-    there.send(b"\0\0\0\x04\0\0\0\0\0").await;
-    there.until(b"hi").await.unwrap();
+    let (mut caller, mut there) = posted(&scene, &api).await;
     // At once: a head that says 200, three bytes, and a reset.
     let frames =
         [&b"\0\0\x01\x01\x04\0\0\0\x01\x88"[..], b"\0\0\x03\0\0\0\0\0\x01abc", b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08"];
