@@ -57,7 +57,8 @@ impl Ledger {
         let broken = if page.broken.load(SeqCst) > 0 { "its connection broke" } else { "met a dead connection" };
         let text = match seen {
             Seen::Served => "served".to_owned(),
-            Seen::Refused => "401".to_owned(),
+            Seen::Refused if plan.is_kept() => format!("401: kept, {broken}"),
+            Seen::Refused => "401: too long to be kept".to_owned(),
             Seen::Own(502, code) => format!("502 {code}: {kind}, {broken}"),
             other => format!("{other:?}"),
         };
