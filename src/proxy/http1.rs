@@ -133,14 +133,10 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// The next part of the answer.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.poll_next(cx).map(Result::transpose)
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Frame<Bytes>>>> {
         loop {
             let frame = self.rest.take(&mut self.inbox)?;
             if frame.is_some() || self.rest.has_ended() {
-                return Poll::Ready(Ok(frame));
+                return Poll::Ready(frame.map(Ok));
             }
             match ready!(self.poll_read(cx, self.rest.most())) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && self.rest.ends_with_connection() => {

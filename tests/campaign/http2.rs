@@ -1,6 +1,6 @@
 //! The same API in HTTP/2. Here a request can be refused or given up by itself, and a connection can say farewell.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,14 +13,12 @@ use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::CALLERS;
 use crate::api::Api;
 use crate::plan::Plan;
 
 /// A fresh connection serves so many requests before it breaks: one that has come in vain on it would be sent on no other.
 const AT_LEAST: usize = 100;
-
-/// The answers to so many requests may be on their way when a connection breaks.
-const ON_THE_WAY: usize = 200;
 
 /// What happens to a request besides being answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,28 +69,33 @@ async fn talk(api: Arc<Api>, stream: TcpStream) {
     let socket = stream.as_fd().try_clone_to_owned().unwrap();
     let Ok(mut streams) = Builder::new().handshake(stream).await else { return };
     let (tell, mut told) = mpsc::unbounded_channel();
-    let (mut served, mut recent) = (0, VecDeque::new());
+    let (mut served, mut unanswered, mut answered) = (0, HashSet::new(), VecDeque::new());
     loop {
         tokio::select! {
-            fate = told.recv() => match fate {
-                Some(Fate::GoAway) => streams.graceful_shutdown(),
-                Some(Fate::Reset) if served > AT_LEAST => {
-                    for id in &recent {
-                        api.ledger.page(*id).broken.fetch_add(1, SeqCst);
+            Some((id, fate)) = told.recv() => {
+                unanswered.remove(&id);
+                // Of each caller one answer at most is still on its way.
+                answered.push_back(id);
+                answered.drain(..answered.len().saturating_sub(CALLERS));
+                match fate {
+                    Fate::GoAway => streams.graceful_shutdown(),
+                    Fate::Reset if served > AT_LEAST => {
+                        for id in unanswered.iter().chain(&answered) {
+                            api.ledger.page(*id).broken.fetch_add(1, SeqCst);
+                        }
+                        let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+                        return;
                     }
-                    let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-                    return;
+                    _ => {}
                 }
-                _ => {}
             },
             asked = streams.accept() => {
                 let Some(Ok((request, respond))) = asked else { return };
                 let id = request.uri().path().trim_start_matches("/r/").parse().unwrap();
                 served += 1;
-                recent.push_back(id);
-                recent.drain(..recent.len().saturating_sub(ON_THE_WAY));
+                unanswered.insert(id);
                 let (api, tell) = (api.clone(), tell.clone());
-                tokio::spawn(async move { tell.send(serve(&api, request, respond, &Plan::of(id)).await) });
+                tokio::spawn(async move { tell.send((id, serve(&api, request, respond, &Plan::of(id)).await)) });
             }
         }
     }
