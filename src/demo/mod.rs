@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::clock::SharedClock;
-use mock::{Api, LEGAL_ENTITY, Mock, Vendor, YODLEE_ADMIN};
-use narrate::Event;
+use mock::{Api, Event, LEGAL_ENTITY, Mock, Vendor, YODLEE_ADMIN};
 
 /// Tokens live so long that a visitor sees several renewals.
 const LIFE: Duration = Duration::from_secs(30);

@@ -2,58 +2,7 @@
 
 use std::fmt;
 
-use super::mock::{Api, Kind};
-
-/// Something happened at one of the APIs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Where.
-    pub api: Api,
-    /// What.
-    pub what: What,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// A token was given.
-    Issued {
-        /// [`Kind::Login`] or [`Kind::Refresh`].
-        kind: Kind,
-        /// Which one, counted from 1.
-        number: u64,
-        /// For whom.
-        subject: Option<String>,
-        /// How long it lives.
-        seconds: u64,
-    },
-    /// A token endpoint did not do what was asked.
-    Refused {
-        /// What was asked.
-        kind: Kind,
-        /// The answer's status.
-        status: u16,
-    },
-    /// A token was revoked.
-    Revoked {
-        /// Which one.
-        number: u64,
-    },
-    /// A call came with a token that has ended.
-    Expired {
-        /// Which one.
-        number: u64,
-    },
-    /// A call was answered.
-    Called {
-        /// Its method.
-        method: String,
-        /// Its path, without the query.
-        path: String,
-        /// With which token.
-        number: Option<u64>,
-    },
-}
+use super::mock::{Event, Kind, What};
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +32,7 @@ impl fmt::Display for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::mock::Api;
 
     #[test]
     fn an_event_reads_as_a_sentence() {

@@ -15,8 +15,7 @@ use hyper::body::Frame;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::api::Bearer;
-use super::received::Kind;
+use super::received::{Bearer, Kind};
 
 /// The body of any answer.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;

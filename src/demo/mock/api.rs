@@ -1,12 +1,5 @@
 //! Which APIs there are, and what each of them accepts.
 
-use serde_json::Value;
-
-use super::answer::{Answer, Asked};
-use super::received::Kind;
-use super::vendor::Vendor;
-use super::{dnb, oauth, open, simacan, yodlee, younium};
-
 /// One of the mocked APIs; each has an address of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Api {
@@ -119,40 +112,4 @@ impl Api {
     pub(super) const fn speaks_jwt(self) -> bool {
         matches!(self, Self::Younium | Self::YouniumV1 | Self::Dnb | Self::Simacan)
     }
-
-    pub(super) fn dialect(self) -> &'static dyn Dialect {
-        match self {
-            Self::Younium | Self::YouniumV1 => &younium::Younium,
-            Self::Yodlee => &yodlee::Yodlee,
-            Self::Dnb => &dnb::Dnb,
-            Self::Simacan => &simacan::Simacan,
-            Self::Oauth => &oauth::Oauth,
-            Self::Open => &open::Open,
-        }
-    }
-}
-
-/// The token that a call brought.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bearer {
-    /// Which one it was, counted from 1; none where the API asks for no token.
-    pub(super) number: Option<u64>,
-    /// The user it stands for.
-    pub(super) subject: Option<String>,
-}
-
-/// How one vendor speaks: endpoints, shapes and errors.
-pub(super) trait Dialect: Send + Sync {
-    /// What a request to `path`, below the base, does with tokens; none for calls of the API.
-    fn token_kind(&self, path: &str, asked: &Asked) -> Option<Kind>;
-    /// The reply of a token endpoint.
-    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer;
-    /// How the token endpoint words a refusal.
-    fn refusal(&self, path: &str) -> Value;
-    /// Lets a call pass, or answers it.
-    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>>;
-    /// How the API words a 401 for a token that it takes no longer.
-    fn expired(&self) -> Value;
-    /// Something to look at.
-    fn sample(&self, path: &str) -> Option<Value>;
 }

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Frames, empty, full, gzip, json, set, streamed};
 use super::received::{BODY_KEPT, Entry, pairs};
-use super::server::Cut;
 use super::vendor::Vendor;
+use super::vendors::dialect;
+use super::wire::Cut;
 
 /// A piece of the body that `/bytes` sends: byte `i` is `i % 251`, over all pieces.
 static PIECE: LazyLock<Bytes> = LazyLock::new(|| (0..251 * 256).map(|i: u32| (i % 251).to_le_bytes()[0]).collect());
@@ -38,7 +39,7 @@ pub(super) async fn answer(
     }
     let heard = hear(body, entry).await?;
     if matches!(head.method, Method::GET | Method::HEAD)
-        && let Some(sample) = vendor.api.dialect().sample(path)
+        && let Some(sample) = dialect(vendor.api).sample(path)
     {
         return Ok(json(200, &sample));
     }
@@ -56,7 +57,7 @@ fn oddity(vendor: &Arc<Vendor>, head: &Parts, path: &str) -> Option<Answer> {
         "/headers" => dressed(head.uri.query().unwrap_or_default()),
         "/redirect" => with(empty(302), LOCATION, &format!("{}/landed?a=1", vendor.url())),
         "/cookie" => with(empty(200), SET_COOKIE, &cookie(&head.headers)),
-        "/gzip-error" => gzip_error(&vendor.api.dialect().expired()),
+        "/gzip-error" => gzip_error(&dialect(vendor.api).expired()),
         _ => return status(path).map(empty),
     };
     Some(answer)

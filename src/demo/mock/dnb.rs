@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Asked, bearer, empty, json};
-use super::api::Dialect;
+use super::dialect::Dialect;
 use super::received::Kind;
 use super::tokens::Worth;
 use super::vendor::Vendor;

@@ -10,7 +10,9 @@
 mod answer;
 mod api;
 mod call;
+mod dialect;
 mod dnb;
+mod event;
 mod oauth;
 mod open;
 mod received;
@@ -22,6 +24,7 @@ mod tests;
 mod tokens;
 mod upgrade;
 mod vendor;
+mod vendors;
 mod wire;
 mod yodlee;
 mod younium;
@@ -40,11 +43,11 @@ pub use api::{
     Api, Credentials, DNB, LEGAL_ENTITY, LEGAL_ENTITY_ID, OAUTH, OAUTH_USER, SIMACAN, YODLEE, YODLEE_ADMIN, YOUNIUM,
     YOUNIUM_V1,
 };
+pub use event::{Event, What};
 pub use received::{End, Kind, Received};
 pub use switches::{Behaviour, Canned, Said};
 pub use vendor::Vendor;
 
-use super::narrate::Event;
 use crate::clock::SharedClock;
 use received::Log;
 

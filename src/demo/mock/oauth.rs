@@ -5,7 +5,8 @@ use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Asked, bearer, empty, json, set};
-use super::api::{Dialect, OAUTH_USER};
+use super::api::OAUTH_USER;
+use super::dialect::Dialect;
 use super::received::Kind;
 use super::tokens::{Session, Worth};
 use super::vendor::Vendor;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Asked, empty};
-use super::api::Dialect;
+use super::dialect::Dialect;
 use super::received::Kind;
 use super::vendor::Vendor;
 

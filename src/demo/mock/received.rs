@@ -84,6 +84,15 @@ impl Received {
     }
 }
 
+/// The token that a call brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// Which one it was, counted from 1; none where the API asks for no token.
+    pub(super) number: Option<u64>,
+    /// The user it stands for.
+    pub(super) subject: Option<String>,
+}
+
 /// Headers as pairs; bytes beyond ASCII are read as Latin-1, so that none is lost.
 pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let latin1 = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect();

@@ -18,19 +18,15 @@ use tokio::task::JoinSet;
 
 use super::answer::{Answer, Asked, bearer, empty, full, http_date, json, set};
 use super::call;
+use super::event::What;
 use super::received::{BODY_KEPT, End, Entry, Kind, Received, pairs};
 use super::switches::Behaviour;
 use super::vendor::Vendor;
-use super::wire::{Fuse, Recorded, Wire};
-use crate::demo::narrate::What;
+use super::vendors::dialect;
+use super::wire::{Cut, Fuse, Recorded, Wire};
 
 /// A token request's body is a few fields.
 const TOKEN_REQUEST_BYTES: usize = 64 * 1024;
-
-/// The connection ends here, without an answer or in the middle of one.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection was ended")]
-pub(super) struct Cut;
 
 /// Serves `vendor` until dropped; its connections end with it.
 pub(super) async fn serve(listener: TcpListener, vendor: Arc<Vendor>, numbers: Arc<AtomicU64>) -> Infallible {
@@ -77,7 +73,7 @@ async fn respond(
     let arrival = arrival(&vendor, &head, connection);
     let is_head = head.method == http::Method::HEAD;
     let asked = Asked::new(&head);
-    let (mut answer, mut entry) = if vendor.api.dialect().token_kind(&path, &asked).is_some() {
+    let (mut answer, mut entry) = if dialect(vendor.api).token_kind(&path, &asked).is_some() {
         token_request(&vendor, asked, body, &path, arrival, &fuse).await?
     } else {
         let entry = vendor.log.arrived(arrival);
@@ -119,7 +115,7 @@ async fn token_request(
     mut arrival: Received,
     fuse: &Fuse,
 ) -> Result<(Answer, Entry), Cut> {
-    let dialect = vendor.api.dialect();
+    let dialect = dialect(vendor.api);
     asked.body = Limited::new(body, TOKEN_REQUEST_BYTES).collect().await.map_err(|_| Cut)?.to_bytes();
     // Now for certain: some tell in the body what they ask for.
     asked.kind = dialect.token_kind(path, &asked).unwrap_or(Kind::Login);
@@ -153,7 +149,7 @@ async fn api_call(
     fuse: &Fuse,
 ) -> Result<Answer, Cut> {
     let behaviour = vendor.switches.behaviour(Kind::Call).await;
-    let dialect = vendor.api.dialect();
+    let dialect = dialect(vendor.api);
     let refused = match misbehave(&behaviour, &dialect.expired(), fuse)? {
         Some(answer) => Some(answer),
         None if !path.starts_with('/') => Some(json(404, &json!({ "error": "not below the base" }))),

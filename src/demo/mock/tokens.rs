@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::api::Bearer;
+use super::received::Bearer;
 use super::received::lock;
 use super::switches::Terms;
 use crate::clock::{Moment, SharedClock};

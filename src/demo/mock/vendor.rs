@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 
 use super::answer::{Asked, bearer};
-use super::api::{Api, Bearer};
-use super::received::{Kind, Log};
+use super::api::Api;
+use super::event::{Event, What};
+use super::received::{Bearer, Kind, Log};
 use super::switches::{Behaviour, Said, Switches, Terms};
 use super::tokens::{Issued, Session, Tokens, Worth};
 use crate::clock::SharedClock;
-use crate::demo::narrate::{Event, What};
 
 /// One mocked API, and the switches that turn it.
 pub struct Vendor {

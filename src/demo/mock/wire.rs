@@ -15,6 +15,11 @@ use tokio::net::TcpStream;
 use super::answer::AnswerBody;
 use super::received::Entry;
 
+/// The connection ends here, without an answer or in the middle of one.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was ended")]
+pub(super) struct Cut;
+
 /// Once blown, the connection ends with a reset.
 #[derive(Clone, Default)]
 pub(super) struct Fuse(Arc<AtomicBool>);

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::answer::{Answer, Asked, bearer, empty, json};
-use super::api::Dialect;
+use super::dialect::Dialect;
+use super::event::What;
 use super::received::Kind;
 use super::tokens::Worth;
 use super::vendor::Vendor;
-use crate::demo::narrate::What;
 
 pub(super) struct Yodlee;
 

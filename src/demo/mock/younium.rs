@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Asked, bearer, empty, http_date, json};
-use super::api::{Dialect, LEGAL_ENTITY, LEGAL_ENTITY_ID};
+use super::api::{LEGAL_ENTITY, LEGAL_ENTITY_ID};
+use super::dialect::Dialect;
 use super::received::Kind;
 use super::tokens::Worth;
 use super::vendor::Vendor;
