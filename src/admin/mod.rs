@@ -9,6 +9,7 @@ mod serve;
 mod status;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +29,7 @@ use crate::token::handle::{Forced, Status};
 use crate::token::source::BoxFuture;
 
 pub use access::Peer;
-pub use serve::{Listener, serve};
+pub use serve::{CONNECTIONS, Listener, serve};
 
 /// One upstream as admin shows it.
 #[derive(Clone)]

@@ -12,17 +12,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
 use super::Peer;
+use super::watched::{Life, Stream, Watched};
 use crate::shutdown::{Phase, Shutdown};
 
-/// Enough for probes, scrapers and open dashboards.
-const CONNECTIONS: usize = 128;
+/// On each socket: enough for probes, scrapers and open dashboards.
+pub const CONNECTIONS: usize = 32;
+/// What the system holds of answers that a caller does not read.
+const UNREAD: usize = 64 << 10;
 /// For a request's head, and between two requests.
 const HEAD: Duration = Duration::from_secs(10);
 /// For answers under way at the end: `POST /quit` gets its own.
@@ -39,16 +41,14 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
 impl Listener {
     async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Only latency suffers where it cannot be set.
+                // Only latency and fairness suffer where they cannot be set.
                 let _ = stream.set_nodelay(true);
+                let _ = SockRef::from(&stream).set_send_buffer_size(UNREAD);
                 Ok((Box::new(stream), Peer(Some(peer.ip()))))
             }
             Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), Peer(None))),
@@ -56,26 +56,31 @@ impl Listener {
     }
 }
 
+/// A connection that is being served.
+struct Served {
+    life: Arc<Life>,
+    task: AbortHandle,
+}
+
 /// Serves until the grace has run out: probes are answered while requests drain. Answers then under way get a second.
+///
+/// Whoever comes gets in, so that a probe never waits: where there are too many, the one that has said and read nothing
+/// for the longest makes room.
 pub async fn serve(listener: Listener, router: Router, shutdown: Shutdown) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut served = Vec::<Served>::new();
     let mut connections = JoinSet::new();
     let mut end = pin!(shutdown.reached(Phase::Cut));
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|accepted| (accepted, permit))
-        };
         tokio::select! {
             () = &mut end => break,
             Some(_) = connections.join_next() => {}
-            accepted = accepted => match accepted {
-                Ok(((stream, peer), permit)) => {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    make_room(&mut served, &mut connections).await;
+                    let life = Arc::<Life>::default();
+                    let stream = Watched::new(stream, Arc::clone(&life));
                     let connection = connection(stream, peer, router.clone(), shutdown.clone());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+                    served.push(Served { life, task: connections.spawn(connection) });
                 }
                 Err(_) => tokio::time::sleep(BREATHER).await,
             },
@@ -85,11 +90,28 @@ pub async fn serve(listener: Listener, router: Router, shutdown: Shutdown) {
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
-async fn connection(stream: Box<dyn Stream>, peer: Peer, router: Router, shutdown: Shutdown) {
+async fn make_room(served: &mut Vec<Served>, connections: &mut JoinSet<()>) {
+    served.retain(|served| !served.task.is_finished());
+    while served.len() >= CONNECTIONS {
+        let longest = served.iter().enumerate().min_by_key(|(_, served)| served.life.rank());
+        let Some((longest, _)) = longest else { return };
+        served.swap_remove(longest).task.abort();
+    }
+    while connections.len() >= CONNECTIONS && connections.join_next().await.is_some() {}
+}
+
+async fn connection(stream: Watched, peer: Peer, router: Router, shutdown: Shutdown) {
+    let life = Arc::clone(&stream.life);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
+        let (answer, handling) = (router.clone().oneshot(request), life.handling());
+        async move {
+            let _handling = handling;
+            // One that sends many requests ahead takes turns with the others.
+            tokio::task::yield_now().await;
+            answer.await
+        }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -106,17 +128,21 @@ async fn connection(stream: Box<dyn Stream>, peer: Peer, router: Router, shutdow
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
     use crate::shutdown;
+
+    fn watched(stream: DuplexStream) -> Watched {
+        Watched::new(Box::new(stream), Arc::default())
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_does_not_end_is_given_up_after_ten_seconds() {
         let (_trigger, shutdown) = shutdown::channel();
         let (mut caller, server) = duplex(1024);
         let start = tokio::time::Instant::now();
-        tokio::spawn(connection(Box::new(server), Peer(None), Router::new(), shutdown));
+        tokio::spawn(connection(watched(server), Peer(None), Router::new(), shutdown));
         caller.write_all(b"GET / HTTP/1.1\r\nhost: localho").await.unwrap();
         caller.read_to_end(&mut Vec::new()).await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 10);
@@ -127,7 +153,7 @@ mod tests {
         let (trigger, shutdown) = shutdown::channel();
         let (mut caller, server) = duplex(1024);
         let start = tokio::time::Instant::now();
-        tokio::spawn(connection(Box::new(server), Peer(None), Router::new(), shutdown));
+        tokio::spawn(connection(watched(server), Peer(None), Router::new(), shutdown));
         caller.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         caller.read_exact(&mut [0; 12]).await.unwrap();
         trigger.advance(Phase::Cut);

@@ -1,5 +1,6 @@
 //! How everything stands, for people and programs. Whatever is added here must not be able to hold a secret.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Admin, AdminUpstream};
 use crate::clock::{Clock, Moment};
-use crate::record::{Count, Replay, UpstreamRecord};
+use crate::record::{Count, Limit, LimitRecord, Replay, UpstreamRecord};
 use crate::token::handle::{LastError, Status};
 
 #[derive(Serialize)]
@@ -19,6 +20,14 @@ pub(super) struct StatusBody {
     version: &'static str,
     started_at: Option<String>,
     upstreams: Vec<UpstreamStatus>,
+    limits: BTreeMap<&'static str, LimitStatus>,
+}
+
+#[derive(Serialize)]
+struct LimitStatus {
+    limit: u64,
+    used: u64,
+    refusals: u64,
 }
 
 #[derive(Serialize)]
@@ -64,7 +73,12 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusBody> 
         version: env!("CARGO_PKG_VERSION"),
         started_at: rfc3339(admin.born.at),
         upstreams: admin.upstreams.load().iter().map(|upstream| shown(upstream, &*admin.clock)).collect(),
+        limits: Limit::ALL.map(|limit| (limit.as_str(), limit_status(admin.proxy.limit(limit)))).into(),
     })
+}
+
+fn limit_status(limit: &LimitRecord) -> LimitStatus {
+    LimitStatus { limit: limit.most(), used: limit.used(), refusals: limit.refusals() }
 }
 
 fn shown(upstream: &AdminUpstream, clock: &dyn Clock) -> UpstreamStatus {

@@ -107,11 +107,14 @@ impl App {
         let proxy = Arc::new(ProxyRecord::default());
         let admin = Arc::new(admin_of(&loaded.settings, &clock, &proxy, &shutdown, send));
         let (runtime, limits) = (loaded.settings.runtime.clone(), loaded.settings.limits.clone());
+        let bounds = limits.bounds(descriptors::sockets(loaded.settings.upstreams.len()), u64::MAX);
+        descriptors::warn(&bounds, limits.connections);
         let builder = Builder::new(Arc::clone(&clock), pool.clone(), &loaded.settings);
         let services = Services::start(loader, loaded, mem::take(&mut doors.given), watch, Arc::clone(&admin), builder);
         let services = services.map_err(cannot_start)?;
         let serving = serve_admin(&mut doors, &admin, &shutdown).map_err(cannot_start)?;
-        let data = DataThread::spawn(doors.data, services.routes(), limits, Arc::clone(&clock), proxy, shutdown);
+        let data =
+            DataThread::spawn(doors.data, services.routes(), limits, bounds, Arc::clone(&clock), proxy, shutdown);
         let data = data.map_err(cannot_start)?;
         Ok(Self {
             admin: serving,

@@ -10,6 +10,7 @@ use http::HeaderMap;
 
 use super::error::ProxyError;
 use super::headers::Rules;
+use super::limiter::Limiter;
 use super::pool::Pool;
 use super::settings::Base;
 use super::{Tokens, Upstream};
@@ -58,13 +59,20 @@ pub(crate) struct Backend {
     /// meanwhile: they are the ones that the new owners begin with.
     inherited: RefCell<Vec<Subjects<Kept>>>,
     pools: RefCell<Vec<Rc<Pool>>>,
+    limiter: Rc<Limiter>,
     clock: SharedClock,
 }
 
 impl Backend {
     /// Takes over what it can from the one that it replaces: connections, if they would be made the same way, and
     /// subjects.
-    pub(crate) fn new(upstream: Arc<Upstream>, clock: SharedClock, before: Option<&Self>) -> Self {
+    pub(crate) fn new(
+        upstream: Arc<Upstream>,
+        clock: SharedClock,
+        limiter: &Rc<Limiter>,
+        before: Option<&Self>,
+    ) -> Self {
+        let limiter = limiter.clone();
         let (seats, subject) = match &upstream.tokens {
             Tokens::One(handle) => (Seats::One(handle.clone(), Kept::default()), None),
             Tokens::PerSubject { rule, .. } => {
@@ -75,7 +83,7 @@ impl Backend {
         let pools = before.filter(|before| before.dials_as(&upstream)).map(|before| before.pools.borrow().clone());
         let heir = matches!(seats, Seats::PerSubject(_));
         let inherited = before.filter(|_| heir).map(Self::bequeath).unwrap_or_default().into();
-        Self { upstream, rules, seats, inherited, pools: pools.unwrap_or_default().into(), clock }
+        Self { upstream, rules, seats, inherited, pools: pools.unwrap_or_default().into(), limiter, clock }
     }
 
     /// Not with an outbound proxy, whose URL may hold a credential that has changed.
@@ -165,7 +173,8 @@ impl Backend {
         if let Some(pool) = pools.iter().find(|pool| pool.base == base) {
             return Ok(pool.clone());
         }
-        let pool = Rc::new(Pool::new(base, &self.upstream, self.clock.clone())?);
+        let pool = Rc::new(Pool::new(base, &self.upstream, self.limiter.clone(), self.clock.clone())?);
+        self.limiter.watch(&pool);
         pools.push(pool.clone());
         Ok(pool)
     }

@@ -16,7 +16,9 @@ use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
 
@@ -24,12 +26,14 @@ use self::resolver::{NoAddress, Resolver};
 use super::error::Fault;
 use super::http1::Http1;
 use super::http2::Http2;
+use super::limiter::Limiter;
 use super::line::Line;
 use super::link::Link;
 use super::outbound::Outbound;
 use super::settings::{Base, Protocol, UpstreamSettings};
 use super::socket::Socket;
 use super::version::absolute;
+use crate::record::Limit;
 
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
@@ -47,6 +51,7 @@ pub(crate) struct Dial {
     protocol: Protocol,
     preserve_header_case: bool,
     limit: Duration,
+    limiter: Rc<Limiter>,
 }
 
 struct Tls {
@@ -78,6 +83,7 @@ impl Dial {
         base: &Base,
         settings: &UpstreamSettings,
         tls: &Arc<rustls::ClientConfig>,
+        limiter: Rc<Limiter>,
     ) -> Result<Self, String> {
         let host = if base.host.contains(':') { format!("[{}]", base.host) } else { base.host.clone() };
         let scheme = if base.tls { "https" } else { "http" };
@@ -94,7 +100,7 @@ impl Dial {
         let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
         let way = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
         let &UpstreamSettings { protocol, preserve_header_case, ref timeouts, .. } = settings;
-        Ok(Self { target, way, connector, tls, protocol, preserve_header_case, limit: timeouts.connect })
+        Ok(Self { target, way, connector, tls, protocol, preserve_header_case, limit: timeouts.connect, limiter })
     }
 
     /// Whether a connection may turn out to be one of HTTP/2.
@@ -130,10 +136,12 @@ impl Dial {
     }
 
     async fn link(&self, want: Want) -> Result<Link, Fault> {
+        let place = self.limiter.socket().ok_or_else(|| self.exhausted())?;
         let stream = self.tcp(want).await.map_err(|error| {
             tracing::debug!(error = chain(&*error), target = %self.target, "no connection to the upstream");
-            tcp_fault(&*error)
+            if is_local(&*error) { self.exhausted() } else { tcp_fault(&*error) }
         })?;
+        let stream = Socket::Upstream { stream, _place: place };
         let Some(tls) = &self.tls else { return Ok(Link::Plain(stream)) };
         let connector = if want == Want::Any { &tls.any } else { &tls.http1 };
         let stream = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
@@ -143,7 +151,7 @@ impl Dial {
         Ok(Link::Tls(Box::new(stream)))
     }
 
-    async fn tcp(&self, want: Want) -> Result<Socket, Box<dyn Error + Send + Sync>> {
+    async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
         let connector = self.connector.clone();
         let stream = match &self.way {
             None => connector.oneshot(self.target.clone()).await?,
@@ -156,7 +164,13 @@ impl Dial {
             }
             Some(way) => connector.oneshot(way.uri().clone()).await?,
         };
-        Ok(Socket::Tcp(stream.into_inner()))
+        Ok(stream.into_inner())
+    }
+
+    /// Nothing is wrong with the upstream: there is no descriptor, no port or no memory for a connection to it.
+    fn exhausted(&self) -> Fault {
+        self.limiter.refused(Limit::Sockets);
+        Fault::NoSocket
     }
 
     async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
@@ -214,6 +228,13 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 fn chain(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether this machine, or this process's share of it, could not make a connection.
+fn is_local(error: &(dyn Error + 'static)) -> bool {
+    const LOCAL: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    let code = |cause: &(dyn Error + 'static)| cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    causes(error).filter_map(code).any(|code| LOCAL.iter().any(|local| local.raw_os_error() == code))
 }
 
 fn tcp_fault(error: &(dyn Error + 'static)) -> Fault {

@@ -39,9 +39,13 @@ use super::interim::Interim;
 use super::serve::Caller;
 use super::socket::Socket;
 use super::sweep::{Slot, Waiting};
+use crate::record::Limit;
 
 /// How long a caller that was turned away may take to read why.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Lines of a head over HTTP/1.1. hyper sets up a table of so many for each request: 16 KiB, for as long as it parses.
+const LINES: usize = 256;
 
 /// hyper's own lower bound for a buffer.
 const SMALLEST_BUFFER: usize = 8192;
@@ -161,13 +165,14 @@ fn builder(caller: &Caller) -> http1::Builder {
         .auto_date_header(false)
         .header_read_timeout(None)
         .max_header_size(limits.header_bytes)
+        .max_headers(LINES)
         .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER).max(128 << 10));
     builder
 }
 
 /// Tells a caller that there are too many, without reading what it asks.
-pub(crate) async fn turn_away(mut socket: Socket) {
-    let answer = ProxyError::Busy.response(None);
+pub(crate) async fn turn_away(mut socket: Socket, limit: Limit) {
+    let answer = ProxyError::Busy(limit).response(None);
     let mut text =
         format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", answer.status(), answer.body().len());
     for (name, value) in answer.headers() {

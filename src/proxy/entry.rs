@@ -8,6 +8,7 @@ use http::{Extensions, HeaderMap, StatusCode, request};
 
 use super::backend::{Backend, Seat};
 use super::error::ProxyError;
+use super::limiter::InUse;
 use crate::clock::{Moment, SharedClock};
 use crate::record::{Blame, Finished, Replay};
 use crate::token::grant::Generation;
@@ -33,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) replay: Option<Replay>,
     /// Its token, once there is nothing more to send: the token must not be revoked before the answer has ended.
     pub(crate) seat: Option<Seat>,
+    /// Its place among those in flight, if it got one.
+    pub(crate) place: Option<InUse>,
 }
 
 impl Entry {
@@ -52,6 +55,7 @@ impl Entry {
             upstream: None,
             replay: None,
             seat: None,
+            place: None,
         }
     }
 

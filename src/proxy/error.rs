@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode as S};
 
-use crate::record::Blame;
+use crate::record::{Blame, Limit};
 use crate::token::handle::NoToken;
 
 /// Name of the header that says who made an answer.
@@ -33,13 +33,15 @@ pub(crate) enum ProxyError {
     NoToken(NoToken),
     /// The upstream gave no answer.
     Upstream(Fault),
-    /// Too many connections.
-    Busy,
+    /// A limit on all callers together is reached.
+    Busy(Limit),
 }
 
 /// Why an upstream gave no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
+    /// This process has no socket left for a connection.
+    NoSocket,
     /// No TCP connection.
     Unreachable,
     /// Its name does not resolve.
@@ -99,9 +101,7 @@ impl ProxyError {
                 "the request's body stopped coming",
             ),
             Self::NoToken(reason) => no_token(reason),
-            Self::Busy => {
-                row(S::SERVICE_UNAVAILABLE, "busy", "connection_limit_reached", Blame::Bearerd, "too many connections")
-            }
+            Self::Busy(limit) => busy(*limit),
             Self::Upstream(fault) => fault.row(),
         }
     }
@@ -119,7 +119,7 @@ impl ProxyError {
             | Self::Unsupported
             | Self::RequestTimeout
             | Self::Upstream(_)
-            | Self::Busy => None,
+            | Self::Busy(_) => None,
         }
     }
 
@@ -151,6 +151,7 @@ impl ProxyError {
 impl Fault {
     const fn row(self) -> Row {
         let (status, code, kind, detail) = match self {
+            Self::NoSocket => return busy(Limit::Sockets),
             Self::Unreachable => (
                 S::BAD_GATEWAY,
                 "upstream-unreachable",
@@ -179,6 +180,16 @@ impl Fault {
     }
 }
 
+const fn busy(limit: Limit) -> Row {
+    let detail = match limit {
+        Limit::Connections => "too many connections",
+        Limit::Requests => "too many requests in flight",
+        Limit::Sockets => "no socket is left for another connection",
+        Limit::Memory => "too much memory is in use",
+    };
+    row(S::SERVICE_UNAVAILABLE, "busy", "connection_limit_reached", Blame::Bearerd, detail)
+}
+
 const fn no_token(reason: &NoToken) -> Row {
     let (code, detail) = match reason {
         NoToken::Pending { .. } => ("token-pending", "the first token is still being fetched"),
@@ -194,7 +205,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_millis(1200);
 
-    const TABLE: [(ProxyError, u16, &str, &str); 17] = [
+    const TABLE: [(ProxyError, u16, &str, &str); 19] = [
         (ProxyError::Guard("x"), 403, "guard", "http_request_denied"),
         (ProxyError::Subject("x"), 400, "subject", "http_request_error"),
         (ProxyError::BadRequest("x"), 400, "bad-request", "http_request_error"),
@@ -216,7 +227,9 @@ mod tests {
         (ProxyError::Upstream(Fault::Reset), 502, "upstream-reset", "connection_terminated"),
         (ProxyError::Upstream(Fault::ConnectTimeout), 504, "upstream-timeout", "connection_timeout"),
         (ProxyError::Upstream(Fault::HeadTimeout), 504, "upstream-timeout", "http_response_timeout"),
-        (ProxyError::Busy, 503, "busy", "connection_limit_reached"),
+        (ProxyError::Busy(Limit::Connections), 503, "busy", "connection_limit_reached"),
+        (ProxyError::Busy(Limit::Requests), 503, "busy", "connection_limit_reached"),
+        (ProxyError::Upstream(Fault::NoSocket), 503, "busy", "connection_limit_reached"),
     ];
 
     #[test]

@@ -10,11 +10,12 @@ use tokio::sync::Notify;
 
 use super::backend::Backend;
 use super::budget::Budget;
+use super::limiter::{InUse, Limiter};
 use super::route::Routes;
-use super::settings::{Limits, Listen};
+use super::settings::{Bounds, Limits, Listen};
 use super::sweep::{Sweeper, TICK};
 use crate::clock::{Beats, SharedClock};
-use crate::record::ProxyRecord;
+use crate::record::{Limit, ProxyRecord};
 
 /// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
 const AWAKE: usize = 256;
@@ -40,6 +41,8 @@ pub(crate) struct Here {
     pub(crate) limits: Limits,
     /// Time.
     pub(crate) clock: SharedClock,
+    /// Limits on all callers together.
+    pub(crate) limiter: Rc<Limiter>,
     /// Limits on waiting.
     pub(crate) sweeper: Sweeper,
     /// What may be kept for repeats.
@@ -48,6 +51,8 @@ pub(crate) struct Here {
     pub(crate) draining: Cell<bool>,
     /// What happened.
     pub(crate) record: Arc<ProxyRecord>,
+    /// How many callers are being told that there are too many.
+    pub(crate) farewells: Cell<usize>,
     connections: Cell<usize>,
     awake: Rc<Cell<usize>>,
     came: Notify,
@@ -61,13 +66,16 @@ impl Here {
     pub(crate) fn new(
         routes: Arc<ArcSwap<Routes>>,
         limits: Limits,
+        bounds: Bounds,
         clock: SharedClock,
         record: Arc<ProxyRecord>,
     ) -> Self {
         Self {
+            limiter: Limiter::new(bounds, record.clone(), clock.clone()),
             sweeper: Sweeper::new(clock.now()),
             budget: Rc::new(Budget::new(limits.replay_total)),
             draining: Cell::new(false),
+            farewells: Cell::new(0),
             connections: Cell::new(0),
             awake: Rc::default(),
             came: Notify::new(),
@@ -109,7 +117,12 @@ impl Here {
             let known = old.iter().find(|backend| Arc::ptr_eq(&backend.upstream, upstream)).cloned();
             known.unwrap_or_else(|| {
                 let before = old.iter().find(|backend| backend.upstream.settings.name == upstream.settings.name);
-                Rc::new(Backend::new(upstream.clone(), self.clock.clone(), before.map(|before| &**before)))
+                Rc::new(Backend::new(
+                    upstream.clone(),
+                    self.clock.clone(),
+                    &self.limiter,
+                    before.map(|before| &**before),
+                ))
             })
         };
         let new = routes.doors().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
@@ -122,6 +135,7 @@ impl Here {
         let now = self.clock.now();
         self.record.beat(now.since_start().as_secs());
         self.sweeper.sweep(now);
+        self.limiter.publish();
         self.follow_routes();
         self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| backend.sweep(now));
     }
@@ -136,17 +150,19 @@ impl Here {
         }
     }
 
-    /// Counts a connection, if one more is allowed.
-    pub(crate) fn admit(self: &Rc<Self>) -> Option<Admitted> {
+    /// Counts a connection, or says which limit does not allow one more.
+    pub(crate) fn admit(self: &Rc<Self>) -> Result<Admitted, Limit> {
         let now = self.connections.get();
         if now == 0 {
             self.sweeper.set_time(self.clock.now());
             self.came.notify_one();
         }
-        (now < self.limits.connections).then(|| {
-            self.count(now + 1);
-            Admitted(self.clone())
-        })
+        if now >= self.limiter.connections() {
+            return Err(Limit::Connections);
+        }
+        let socket = self.limiter.socket().ok_or(Limit::Sockets)?;
+        self.count(now.saturating_add(1));
+        Ok(Admitted { here: self.clone(), _socket: socket })
     }
 
     /// Counts a connection that has buffers, until it is parked.
@@ -179,17 +195,20 @@ impl Here {
 
     fn count(&self, connections: usize) {
         self.connections.set(connections);
-        self.record.set_connections(connections as u64);
+        self.record.limit(Limit::Connections).set_used(connections as u64);
     }
 }
 
 /// One of the connections allowed.
-pub(crate) struct Admitted(Rc<Here>);
+pub(crate) struct Admitted {
+    here: Rc<Here>,
+    _socket: InUse,
+}
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.0.count(self.0.connections.get() - 1);
-        self.0.left.notify_waiters();
+        self.here.count(self.here.connections.get().saturating_sub(1));
+        self.here.left.notify_waiters();
     }
 }
 

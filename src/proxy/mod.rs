@@ -14,7 +14,8 @@
 //! An answer's [`reading`] hides which it was. [`upgrade`] leaves HTTP altogether.
 //!
 //! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
-//! swapped whole. Waiting has its limits in [`sweep`]; every failure its row in [`error`].
+//! swapped whole. Waiting has its limits in [`sweep`],
+//! what all callers together may take in [`limiter`]; every failure its row in [`error`].
 
 mod answer;
 mod backend;
@@ -33,6 +34,7 @@ mod here;
 mod http1;
 mod http2;
 mod interim;
+mod limiter;
 mod line;
 mod link;
 pub mod listen;

@@ -16,6 +16,7 @@ use super::Upstream;
 use super::body::Upload;
 use super::client::Dial;
 use super::interim::Ahead;
+use super::limiter::Limiter;
 use super::line::Line;
 use super::outbound::Outbound;
 use super::reading::Reading;
@@ -119,8 +120,13 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// No connection yet. The text of an error is for people.
-    pub(crate) fn new(base: Base, upstream: &Upstream, clock: SharedClock) -> Result<Self, String> {
-        let dial = Dial::new(&base, &upstream.settings, &upstream.tls)?;
+    pub(crate) fn new(
+        base: Base,
+        upstream: &Upstream,
+        limiter: Rc<Limiter>,
+        clock: SharedClock,
+    ) -> Result<Self, String> {
+        let dial = Dial::new(&base, &upstream.settings, &upstream.tls, limiter)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
         let (dialling, idle, shared, spare, silent) = Default::default();
@@ -149,6 +155,24 @@ impl Pool {
         if !connection.is_old(since, self.life) {
             connection.line.tidy();
             self.idle.borrow_mut().push(Idle { connection, since });
+        }
+    }
+
+    /// Since when the connection that has been idle longest is so.
+    pub(crate) fn idle_since(&self) -> Option<Moment> {
+        let own = self.idle.borrow().first().map(|idle| idle.since);
+        let shared = self.shared.borrow().iter().filter_map(|shared| shared.idle_since()).min();
+        own.into_iter().chain(shared).min()
+    }
+
+    /// Closes the connection that has been idle longest.
+    pub(crate) fn close_idle(&self) {
+        let oldest = self.idle_since();
+        let mut idle = self.idle.borrow_mut();
+        if idle.first().map(|idle| idle.since) == oldest {
+            drop(idle.remove(0));
+        } else {
+            self.shared.borrow_mut().retain(|shared| shared.idle_since() != oldest);
         }
     }
 

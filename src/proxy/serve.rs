@@ -24,6 +24,7 @@ use super::turn::{Turn, Turns};
 use super::upgrade::{Far, Tunnel};
 use super::{expect, grpc, route, target, upgrade, version};
 use crate::guard::{self, Admission};
+use crate::record::Limit;
 
 /// One caller's connection.
 pub(crate) struct Caller {
@@ -90,6 +91,11 @@ impl Caller {
     async fn pass(&self, mut entry: Box<Entry>, body: Incoming, own_origin: bool, turn: Turn) -> Response<Answer> {
         let marks = Marks::of(&entry.head.headers);
         let grpc = marks.meet(Marks::CONTENT_TYPE) && grpc::is(&entry.head.headers);
+        entry.place = self.here.limiter.request();
+        if entry.place.is_none() {
+            self.here.limiter.refused(Limit::Requests);
+            return refuse(entry, &ProxyError::Busy(Limit::Requests), grpc, turn);
+        }
         let seat = match seat(&entry, marks) {
             Ok(seat) => seat,
             Err(error) => return refuse(entry, &error, grpc, turn),

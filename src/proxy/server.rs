@@ -18,17 +18,20 @@ use super::here::{Door, Here};
 use super::listen::{Bell, Bound};
 use super::route::Routes;
 use super::serve::Caller;
-use super::settings::{Limits, Listen};
+use super::settings::{Bounds, Limits, Listen};
 use super::socket::Socket;
 use crate::clock::{Beats, SharedClock};
-use crate::record::ProxyRecord;
+use crate::record::{Limit, ProxyRecord};
 use crate::shutdown::{Phase, Shutdown};
 
 /// Out of descriptors or memory: accepting again at once would only spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Names that are resolved at a time, each by a thread with a socket of its own.
+const RESOLVING: usize = 16;
+
 /// How many callers are told at a time that there are too many; the others are just closed.
-const FAREWELLS: usize = 64;
+const FAREWELLS: usize = 32;
 
 /// The data thread, seen from outside.
 #[derive(Debug)]
@@ -49,6 +52,7 @@ impl DataThread {
         bound: Vec<Bound>,
         routes: Arc<ArcSwap<Routes>>,
         limits: Limits,
+        bounds: Bounds,
         clock: SharedClock,
         record: Arc<ProxyRecord>,
         shutdown: Shutdown,
@@ -56,12 +60,13 @@ impl DataThread {
         let (commands, heard) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
         let beats = Beats::start();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVING).build()?;
         for bound in bound {
             let _ = commands.send(Command::Open(bound));
         }
         thread::Builder::new().name("data".to_owned()).spawn(move || {
-            let here = Rc::new(Here::new(routes, limits, clock, record));
+            let here = Rc::new(Here::new(routes, limits, bounds, clock, record));
             LocalSet::new().block_on(&runtime, run(&here, heard, shutdown, beats));
             end.send_replace(true);
         })?;
@@ -143,9 +148,8 @@ async fn obey(here: &Rc<Here>, mut heard: mpsc::UnboundedReceiver<Command>, door
 
 fn open(here: &Rc<Here>, bound: Bound) -> io::Result<Vec<JoinHandle<()>>> {
     let door = Rc::new(Door { authority: bound.authority(), listen: bound.listen });
-    let farewells = Arc::new(tokio::sync::Semaphore::new(FAREWELLS));
     let start = |bell| {
-        let porter = Porter { here: here.clone(), door: door.clone(), farewells: farewells.clone() };
+        let porter = Porter { here: here.clone(), door: door.clone() };
         Ok(match bell {
             Bell::Tcp(listener) => spawn_local(porter.tcp(TcpListener::from_std(listener)?)),
             Bell::Unix(listener) => spawn_local(porter.unix(UnixListener::from_std(listener)?)),
@@ -158,7 +162,6 @@ fn open(here: &Rc<Here>, bound: Bound) -> io::Result<Vec<JoinHandle<()>>> {
 struct Porter {
     here: Rc<Here>,
     door: Rc<Door>,
-    farewells: Arc<tokio::sync::Semaphore>,
 }
 
 impl Porter {
@@ -169,7 +172,7 @@ impl Porter {
                     let _ = stream.set_nodelay(true);
                     self.receive(Socket::Tcp(stream), Some(peer.ip().to_canonical()));
                 }
-                Err(error) => pause(&error).await,
+                Err(error) => self.pause(&error).await,
             }
         }
     }
@@ -178,20 +181,15 @@ impl Porter {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => self.receive(Socket::Unix(stream), None),
-                Err(error) => pause(&error).await,
+                Err(error) => self.pause(&error).await,
             }
         }
     }
 
     fn receive(&self, socket: Socket, peer: Option<IpAddr>) {
-        let Some(admitted) = self.here.admit() else {
-            if let Ok(permit) = self.farewells.clone().try_acquire_owned() {
-                spawn_local(async move {
-                    connection::turn_away(socket).await;
-                    drop(permit);
-                });
-            }
-            return;
+        let admitted = match self.here.admit() {
+            Ok(admitted) => admitted,
+            Err(limit) => return self.turn_away(socket, limit),
         };
         let caller = Caller::new(self.here.clone(), self.door.clone(), peer);
         spawn_local(async move {
@@ -199,12 +197,30 @@ impl Porter {
             drop(admitted);
         });
     }
-}
 
-/// A caller that is gone before it was accepted is its own affair; everything else lasts a while.
-async fn pause(error: &io::Error) {
-    if error.kind() != io::ErrorKind::ConnectionAborted {
-        tracing::warn!(%error, "cannot accept a connection");
+    fn turn_away(&self, socket: Socket, limit: Limit) {
+        self.here.limiter.refused(limit);
+        let told = self.here.farewells.get();
+        if told < FAREWELLS {
+            let here = self.here.clone();
+            here.farewells.set(told.saturating_add(1));
+            spawn_local(async move {
+                connection::turn_away(socket, limit).await;
+                here.farewells.set(here.farewells.get().saturating_sub(1));
+            });
+        }
+    }
+
+    /// A caller that is gone before it was accepted is its own affair; everything else lasts a while, and is said once in
+    /// that while. Most likely descriptors have run out: an idle upstream connection gives one back.
+    async fn pause(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionAborted {
+            return;
+        }
+        if self.here.limiter.is_news(Limit::Sockets) {
+            tracing::warn!(%error, "cannot accept a connection");
+        }
+        self.here.limiter.close_idle();
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -215,8 +215,14 @@ pub struct Limits {
     pub body_idle: Duration,
     /// A kept-alive caller that asks nothing for this long.
     pub caller_idle: Duration,
+    /// A caller that reads nothing of its answer for this long.
+    pub caller_write: Duration,
     /// Bytes kept for repeats, all requests together.
     pub replay_total: u64,
+    /// Requests in flight, all connections together; what the descriptors allow if it is not set.
+    pub requests: Option<usize>,
+    /// Bytes that callers and upstreams may make the process hold; half of what the machine gives if it is not set.
+    pub memory: Option<u64>,
 }
 
 impl Default for Limits {
@@ -227,7 +233,42 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             body_idle: Duration::from_secs(60),
             caller_idle: Duration::from_secs(75),
+            caller_write: Duration::from_secs(60),
             replay_total: 32 << 20,
+            requests: None,
+            memory: None,
+        }
+    }
+}
+
+/// What the limits come to on this machine, for all callers together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Connections from callers.
+    pub connections: usize,
+    /// Requests in flight.
+    pub requests: usize,
+    /// Sockets of callers and upstreams.
+    pub sockets: usize,
+    /// Bytes that callers and upstreams make the process hold.
+    pub memory: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 1024, requests: usize::MAX, sockets: usize::MAX, memory: u64::MAX }
+    }
+}
+
+impl Limits {
+    /// What they come to where so many sockets may be open and, unless `memory` is set, so many bytes held. Callers
+    /// leave a quarter of the sockets to upstreams, and requests, each of which may need one, half of them to callers.
+    pub fn bounds(&self, sockets: usize, memory: u64) -> Bounds {
+        Bounds {
+            connections: self.connections.min(sockets.saturating_sub(sockets / 4)),
+            requests: self.requests.unwrap_or(sockets / 2).max(1),
+            sockets,
+            memory: self.memory.unwrap_or(memory),
         }
     }
 }

@@ -8,19 +8,23 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::limiter::InUse;
+
 /// A socket.
 pub(crate) enum Socket {
     /// TCP.
     Tcp(TcpStream),
     /// A socket file.
     Unix(UnixStream),
+    /// TCP to an upstream, counted as long as it is open.
+    Upstream { stream: TcpStream, _place: InUse },
 }
 
 impl Socket {
     /// Ready when there is something to read: bytes, the end, an error.
     pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Tcp(stream) | Self::Upstream { stream, .. } => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
         }
     }
@@ -29,7 +33,7 @@ impl Socket {
 macro_rules! on_either {
     ($socket:expr, $stream:ident => $call:expr) => {
         match $socket.get_mut() {
-            Socket::Tcp(stream) => {
+            Socket::Tcp(stream) | Socket::Upstream { stream, .. } => {
                 let $stream = Pin::new(stream);
                 $call
             }

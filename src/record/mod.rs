@@ -5,6 +5,7 @@
 mod cell;
 mod histogram;
 mod journal;
+mod limits;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use http::Method;
 
 pub use histogram::{Histogram, Snapshot};
 pub use journal::{AccessLog, Entry, Journal};
+pub use limits::{Limit, LimitRecord};
 pub use tally::Count;
 pub use token::{KINDS, OUTCOMES, TokenRecord};
 pub use upstream::UpstreamRecord;
@@ -113,7 +115,7 @@ pub struct Finished<'a> {
 /// The data path as a whole.
 #[derive(Default, Debug)]
 pub struct ProxyRecord {
-    connections: cell::Cell,
+    limits: [LimitRecord; Limit::ALL.len()],
     beat: cell::Cell,
 }
 
@@ -128,13 +130,19 @@ impl ProxyRecord {
         self.beat.get()
     }
 
-    /// How many callers are connected.
-    pub fn set_connections(&self, count: u64) {
-        self.connections.set(count);
+    /// One of the limits.
+    pub fn limit(&self, limit: Limit) -> &LimitRecord {
+        let [connections, requests, sockets, memory] = &self.limits;
+        match limit {
+            Limit::Connections => connections,
+            Limit::Requests => requests,
+            Limit::Sockets => sockets,
+            Limit::Memory => memory,
+        }
     }
 
     /// How many callers are connected.
     pub fn connections(&self) -> u64 {
-        self.connections.get()
+        self.limit(Limit::Connections).used()
     }
 }

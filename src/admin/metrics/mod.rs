@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 
 use super::status::wall_of;
 use super::{Admin, AdminUpstream};
-use crate::record::{Replay, Snapshot, TokenRecord};
+use crate::record::{Limit, LimitRecord, Replay, Snapshot, TokenRecord};
 use crate::token::handle::State as TokenState;
 use text::{Kind, Text};
 
@@ -30,6 +30,7 @@ fn render(admin: &Admin) -> String {
     token_requests(&mut text, &upstreams);
     per_upstream(&mut text, &upstreams);
     process(&mut text, admin);
+    limits(&mut text, admin);
     text.finish()
 }
 
@@ -131,6 +132,21 @@ fn per_upstream(text: &mut Text, upstreams: &[AdminUpstream]) {
     text.family("bearerd_subjects", Kind::Gauge, "Subjects whose tokens are held.");
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.tokens.subjects().unwrap_or(0));
+    }
+}
+
+fn limits(text: &mut Text, admin: &Admin) {
+    type Read = fn(&LimitRecord) -> u64;
+    let families: [(&str, Kind, &str, Read); 3] = [
+        ("bearerd_limit", Kind::Gauge, "How far each limit on all callers together goes.", LimitRecord::most),
+        ("bearerd_limit_used", Kind::Gauge, "How much of it is in use.", LimitRecord::used),
+        ("bearerd_limit_refusals_total", Kind::Counter, "How often it has refused something.", LimitRecord::refusals),
+    ];
+    for (name, kind, help, read) in families {
+        text.family(name, kind, help);
+        for limit in Limit::ALL {
+            text.count(&[("limit", limit.as_str())], read(admin.proxy.limit(limit)));
+        }
     }
 }
 

@@ -60,3 +60,42 @@ async fn it_serves_until_the_cut_and_ends_idle_connections_then() {
     serving.await.unwrap();
     idle.read_to_end(&mut Vec::new()).await.unwrap();
 }
+
+#[tokio::test]
+async fn probes_are_answered_whoever_else_asks_and_does_not_read_or_says_nothing() {
+    let stage = Stage::new();
+    let (address, _) = served(&stage).await;
+    let mut silent = Vec::new();
+    for number in 0..4 * CONNECTIONS {
+        let stream = TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            let _ = stream.try_write(&b"GET /metrics HTTP/1.1\r\n\r\n".repeat(2000));
+        }
+        silent.push(stream);
+    }
+    for _ in 0..3 {
+        let mut probe = TcpStream::connect(address).await.unwrap();
+        let asked = answer(&mut probe, "GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n");
+        let text = tokio::time::timeout(Duration::from_secs(5), asked).await.expect("a probe is answered");
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn who_makes_room_is_not_one_whose_request_is_being_handled() {
+    let mut stage = Stage::new();
+    let (address, _) = served(&stage).await;
+    let mut reload = TcpStream::connect(address).await.unwrap();
+    reload.write_all(b"POST /reload HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let Command::Reload(done) = stage.commands.recv().await.unwrap() else { panic!("a reload") };
+    let mut others = Vec::new();
+    for _ in 0..2 * CONNECTIONS {
+        others.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut probe = TcpStream::connect(address).await.unwrap();
+    answer(&mut probe, "GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    done.send(Ok("done".into())).unwrap();
+    let mut text = String::new();
+    reload.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}

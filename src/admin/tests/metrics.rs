@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::status::finish;
 use super::*;
+use crate::record::Limit;
 
 /// A sample: name, labels as written, value.
 type Sample<'a> = (&'a str, &'a str, f64);
@@ -82,7 +83,7 @@ fn busy() -> Stage {
     upstreams[0].token_record.token_request("login", "ok", Duration::from_millis(200));
     upstreams[1].token_record.token_request("login", "ok", Duration::from_secs(100));
     upstreams[0].token_record.token_wait();
-    stage.admin.proxy.set_connections(3);
+    stage.admin.proxy.limit(Limit::Connections).set_used(3);
     let expires = Some(stage.admin.clock.now() + Duration::from_secs(60));
     stage.token_is(Some(Status { expires, ..status(State::Fresh) }));
     stage

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::record::{Blame, Finished, Replay};
+use crate::record::{Blame, Finished, Limit, Replay};
 use crate::secret::Secret;
 use crate::token::handle::LastError;
 
@@ -63,7 +63,17 @@ async fn status_tells_how_each_upstream_stands() {
             "last_error": { "code": "token-failing", "message": "no answer", "at": WALL },
             "requests": { "total": 1, "in_flight": 1, "replays": 1 },
         }],
+        "limits": {
+            "connections": { "limit": 1024, "used": 3, "refusals": 1 },
+            "requests": { "limit": 0, "used": 0, "refusals": 0 },
+            "sockets": { "limit": 0, "used": 0, "refusals": 0 },
+            "memory_bytes": { "limit": 0, "used": 0, "refusals": 0 },
+        },
     });
+    let connections = stage.admin.proxy.limit(Limit::Connections);
+    connections.set_most(1024);
+    connections.set_used(3);
+    connections.refused();
     assert_eq!(stage.get("/status").await.json(), expected);
 }
 

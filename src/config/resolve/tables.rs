@@ -10,6 +10,9 @@ use crate::proxy::settings::{Limits, Listen};
 use crate::record::AccessLog;
 use crate::secret::Secret;
 
+/// Less than this does not hold the heads and buffers of a handful of callers.
+const LEAST_MEMORY: u64 = 8 << 20;
+
 /// The admin listener's port, where nobody says otherwise.
 const ADMIN_PORT: u16 = 9090;
 
@@ -145,6 +148,9 @@ pub(super) fn limits(node: Option<Node<'_>>, problems: &Problems) -> Option<Limi
     let header_timeout = time("header_timeout", default.header_timeout);
     let body_idle = time("body_idle", default.body_idle);
     let caller_idle = time("caller_idle", default.caller_idle);
+    let caller_write = time("caller_write", default.caller_write);
+    let requests = optional(table.get("requests"), |node| at_least(node, 1, node.integer(problems)?, problems));
+    let memory = optional(table.get("memory"), |node| at_least(node, LEAST_MEMORY, node.size(problems)?, problems));
     let replay_total = or(table.get("replay_total"), default.replay_total, |node| node.size(problems));
     table.finish(problems);
     Some(Limits {
@@ -153,7 +159,10 @@ pub(super) fn limits(node: Option<Node<'_>>, problems: &Problems) -> Option<Limi
         header_timeout: header_timeout?,
         body_idle: body_idle?,
         caller_idle: caller_idle?,
+        caller_write: caller_write?,
         replay_total: replay_total?,
+        requests: requests?,
+        memory: memory?.map(|bytes| bytes as u64),
     })
 }
 

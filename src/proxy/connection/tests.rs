@@ -6,7 +6,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use super::*;
 use crate::clock::SystemClock;
 use crate::proxy::here::{Door, Here};
-use crate::proxy::settings::{Limits, Listen};
+use crate::proxy::settings::{Bounds, Limits, Listen};
 
 /// Nothing is routed, so that every answer is the same: 404.
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -21,7 +21,7 @@ struct Call {
 
 impl Stage {
     fn new(limits: Limits) -> Self {
-        Self(Rc::new(Here::new(Arc::default(), limits, Arc::new(SystemClock), Arc::default())))
+        Self(Rc::new(Here::new(Arc::default(), limits, Bounds::default(), Arc::new(SystemClock), Arc::default())))
     }
 
     /// A connection, parked as all are that have said nothing. `room` bounds what fits between bearerd and the caller.

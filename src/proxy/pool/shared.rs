@@ -39,6 +39,11 @@ impl Shared {
         self.http2.borrow_mut().is_closed() || self.retired.get() || unused || now.since(self.born) >= life
     }
 
+    /// Since when nobody uses it.
+    pub(super) fn idle_since(&self) -> Option<Moment> {
+        (self.streams.get() == 0).then(|| self.idle_since.get())
+    }
+
     /// Whether its server takes one more stream now.
     pub(super) fn has_room(&self) -> bool {
         self.streams.get() < self.http2.borrow().room()

@@ -13,7 +13,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 async fn one_caller_too_many_is_told_so() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
-    setting.limits.connections = 2;
+    setting.bounds.connections = 2;
     let scene = setting.start();
     let (mut first, second) = (scene.caller().await, scene.caller().await);
     eventually("both are connected", || scene.proxy_record.connections() == 2).await;

@@ -7,6 +7,7 @@ mod errors;
 mod expiry;
 pub(crate) mod fixture;
 mod http2;
+mod limits;
 mod requests;
 mod shared;
 mod streams;

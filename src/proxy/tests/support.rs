@@ -14,7 +14,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::proxy::listen::bind;
 use crate::proxy::route::Routes;
 use crate::proxy::server::DataThread;
-use crate::proxy::settings::{Base, Limits, UpstreamSettings};
+use crate::proxy::settings::{Base, Bounds, Limits, UpstreamSettings};
 use crate::proxy::{Tokens, Upstream};
 use crate::record::{ProxyRecord, TokenRecord, UpstreamRecord};
 use crate::shutdown::{Trigger, channel};
@@ -63,6 +63,7 @@ impl Usage for Bearer {
 pub(super) struct Setting {
     pub(super) upstream: UpstreamSettings,
     pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
     pub(super) owned: Owned,
     pub(super) bodies: bool,
     pub(super) tls: TlsSettings,
@@ -80,6 +81,7 @@ impl Setting {
         Self {
             upstream,
             limits: Limits::default(),
+            bounds: Bounds::default(),
             owned,
             bodies: false,
             tls: TlsSettings::default(),
@@ -117,7 +119,8 @@ impl Setting {
         let (trigger, shutdown) = channel();
         let proxy_record = Arc::new(ProxyRecord::default());
         let thread =
-            DataThread::spawn(bound, routes.clone(), self.limits, clock, proxy_record.clone(), shutdown).unwrap();
+            DataThread::spawn(bound, routes.clone(), self.limits, self.bounds, clock, proxy_record.clone(), shutdown)
+                .unwrap();
         Scene { address, thread, trigger, record, proxy_record, source, routes, _pool: pool }
     }
 }

@@ -1,0 +1,144 @@
+//! A connection to the admin listener, watched: when something last went through, and whether its caller reads.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// A caller that reads nothing of its answer for this long is let go.
+const UNREAD: Duration = Duration::from_secs(10);
+
+/// Bytes in both directions.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// When a connection last moved.
+pub(super) struct Life {
+    moved: Mutex<Instant>,
+    handles: AtomicBool,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self { moved: Mutex::new(Instant::now()), handles: AtomicBool::new(false) }
+    }
+}
+
+impl Life {
+    /// Who is to go first: not one whose request is being handled, and of the others the one that was silent longest.
+    pub(super) fn rank(&self) -> (bool, Option<Instant>) {
+        (self.handles.load(Ordering::Relaxed), self.moved.lock().ok().map(|moved| *moved))
+    }
+
+    /// A request is being handled until what is returned is dropped.
+    pub(super) fn handling(self: &Arc<Self>) -> Handling {
+        self.handles.store(true, Ordering::Relaxed);
+        Handling(Arc::clone(self))
+    }
+
+    fn moves(&self) {
+        if let Ok(mut moved) = self.moved.lock() {
+            *moved = Instant::now();
+        }
+    }
+}
+
+/// A request that is being handled.
+pub(super) struct Handling(Arc<Life>);
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        self.0.handles.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A watched connection.
+pub(super) struct Watched {
+    stream: Box<dyn Stream>,
+    /// What is noted.
+    pub(super) life: Arc<Life>,
+    /// Ends the wait for a caller that does not read.
+    unread: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watched {
+    /// Nothing has gone through yet.
+    pub(super) fn new(stream: Box<dyn Stream>, life: Arc<Life>) -> Self {
+        Self { stream, life, unread: None }
+    }
+
+    fn written(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if done.is_ready() {
+            self.unread = None;
+            self.life.moves();
+            return done;
+        }
+        let end = self.unread.get_or_insert_with(|| Box::pin(sleep(UNREAD)));
+        end.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let done = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.life.moves();
+        }
+        done
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, done)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, done)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_reads_nothing_is_let_go_and_one_that_reads_a_little_is_not() {
+        let (near, mut far) = duplex(10);
+        let mut watched = Watched::new(Box::new(near), Arc::default());
+        let began = Instant::now();
+        let writing = tokio::spawn(async move { watched.write_all(&[0; 1000]).await });
+        for _ in 0..5 {
+            sleep(UNREAD - Duration::from_secs(1)).await;
+            tokio::io::AsyncReadExt::read_exact(&mut far, &mut [0; 10]).await.unwrap();
+        }
+        assert_eq!(writing.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), (UNREAD - Duration::from_secs(1)) * 5 + UNREAD);
+    }
+}
