@@ -31,6 +31,7 @@ pub(super) async fn admit(State(admin): State<Arc<Admin>>, request: Request, nex
         }
         Admission::Preflight(headers) => (StatusCode::NO_CONTENT, headers).into_response(),
         Admission::Refused(rule) => Problem::new(StatusCode::FORBIDDEN, "guard", rule).into_response(),
+        Admission::Malformed(why) => Problem::new(StatusCode::BAD_REQUEST, "bad-request", why).into_response(),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

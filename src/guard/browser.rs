@@ -4,7 +4,7 @@ use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::claims::Claims;
-use super::{Admission, Call, host};
+use super::{Admission, Call, Refusal, host};
 
 static REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
@@ -13,17 +13,16 @@ static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-contr
 static MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// Judges by what browsers say of the page that calls. WebSocket handshakes carry `Origin` and come the same way.
-pub(super) fn check(
-    allowed: &[String],
-    claims: &Claims<'_>,
-    authority: Option<&str>,
-) -> Result<Admission, &'static str> {
-    match claims.origin.at_most_one("there is more than one Origin header")? {
+pub(super) fn check(allowed: &[String], claims: &Claims<'_>, authority: Option<&str>) -> Result<Admission, Refusal> {
+    if claims.speculative {
+        return Err(Refusal::Denied("a browser fetches it ahead of need (Sec-Purpose)"));
+    }
+    match claims.origin.at_most_one("there is more than one Origin header").map_err(Refusal::Denied)? {
         None if !claims.foreign_site => Ok(Admission::Pass),
         Some(origin) if !claims.foreign_site && is_own(origin, authority) => Ok(Admission::Pass),
         Some(origin) if is_listed(origin, allowed) => Ok(Admission::PassTo(origin.clone())),
-        None => Err("a page of another site calls (Sec-Fetch-Site)"),
-        Some(_) => Err("the Origin is not the listener's own and not in access.origins"),
+        None => Err(Refusal::Denied("a page of another site calls (Sec-Fetch-Site)")),
+        Some(_) => Err(Refusal::Denied("the Origin is not the listener's own and not in access.origins")),
     }
 }
 
@@ -33,9 +32,12 @@ fn is_own(origin: &HeaderValue, authority: Option<&str>) -> bool {
     own.zip(authority).is_some_and(|(own, authority)| host::same_authority(own, authority))
 }
 
-/// Whether an origin is listed, literally: `null` only if that word is.
+/// Whether an origin is listed: `null`, which any page can become, only by that very word.
 fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
-    allowed.iter().any(|entry| entry.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+    allowed.iter().any(|entry| match entry.as_bytes() {
+        b"null" => origin == "null",
+        entry => !entry.eq_ignore_ascii_case(b"null") && entry.eq_ignore_ascii_case(origin.as_bytes()),
+    })
 }
 
 /// The method that a preflight asks for.

@@ -14,6 +14,8 @@ pub(super) struct Claims<'a> {
     pub(super) key: Line<'a>,
     /// Whether a browser says that a page of another site calls. A page of another port is same-site, and still foreign.
     pub(super) foreign_site: bool,
+    /// Whether a browser fetches it in case somebody should want it.
+    pub(super) speculative: bool,
 }
 
 /// A header that may stand there once.
@@ -37,10 +39,18 @@ impl<'a> Claims<'a> {
                 claims.foreign_site |= value != "same-origin" && value != "none";
             } else if *name == KEY {
                 claims.key.add(value);
+            } else {
+                claims.speculative |= is_of_speculation(name.as_str());
             }
         }
         claims
     }
+}
+
+/// What browsers say of a prefetch or prerender, today and formerly. A page's speculation rules fetch with
+/// `Sec-Fetch-Site: none` and without `Origin`, as if a person had typed the address.
+fn is_of_speculation(name: &str) -> bool {
+    matches!(name, "sec-purpose" | "purpose" | "x-purpose" | "x-moz" | "sec-speculation-tags")
 }
 
 impl<'a> Line<'a> {

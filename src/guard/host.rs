@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Of a name (RFC 1035 §2.3.4), without the dot of the root.
+const LONGEST_NAME: usize = 253;
+
 /// The host of an authority.
 #[derive(Clone, Copy)]
 pub(super) enum Host<'a> {
@@ -41,7 +44,7 @@ impl Host<'_> {
     }
 }
 
-/// Host and port of an authority; `None` if it is none, or has user information.
+/// Host and port of an authority; `None` if it is malformed, or has user information.
 pub(super) fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
     if let Some(bracketed) = authority.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
@@ -49,14 +52,27 @@ pub(super) fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
         let port = if port.is_empty() { None } else { self::port(port.strip_prefix(':')?)? };
         return Some((Host::Address(IpAddr::V6(address).to_canonical()), port));
     }
-    let (name, port) = match authority.bytes().position(|byte| byte == b':') {
-        Some(colon) => (&authority[..colon], port(&authority[colon + 1..])?),
+    let (name, port) = match authority.split_once(':') {
+        Some((name, port)) => (name, self::port(port)?),
         None => (authority, None),
     };
     let name = name.strip_suffix('.').unwrap_or(name);
     let address = name.as_bytes().first().is_some_and(u8::is_ascii_digit).then(|| name.parse::<Ipv4Addr>());
     let host = address.and_then(Result::ok).map_or(Host::Name(name), |address| Host::Address(address.into()));
-    (!name.is_empty() && !name.bytes().any(|byte| byte == b'@')).then_some((host, port))
+    is_name(name).then_some((host, port))
+}
+
+/// Whether a name can be one of a host's: labels of letters, digits, hyphens and the underscores of container networks.
+/// RFC 3986 would allow more, but what no resolver knows is there to be misread.
+fn is_name(name: &str) -> bool {
+    let mut in_label = false;
+    let fits = name.len() <= LONGEST_NAME
+        && name.bytes().all(|byte| {
+            let separates = byte == b'.' && in_label;
+            in_label = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            in_label || separates
+        });
+    fits && in_label
 }
 
 /// A port, which an authority may leave empty.
@@ -67,10 +83,10 @@ fn port(text: &str) -> Option<Option<u16>> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok().map(Some))?
 }
 
-/// Whether an authority is local or one of `further`.
-pub(super) fn is_allowed<'a>(authority: &str, mut further: impl Iterator<Item = &'a str>) -> bool {
-    let Some((host, port)) = split(authority) else { return false };
-    host.is_local() || further.any(|entry| fits(entry, host, port))
+/// Whether an authority is local or one of `further`; `None` if it is malformed.
+pub(super) fn is_allowed<'a>(authority: &str, mut further: impl Iterator<Item = &'a str>) -> Option<bool> {
+    let (host, port) = split(authority)?;
+    Some(host.is_local() || further.any(|entry| fits(entry, host, port)))
 }
 
 fn fits(entry: &str, host: Host<'_>, port: Option<u16>) -> bool {

@@ -72,6 +72,29 @@ pub enum Admission {
     Preflight(HeaderMap),
     /// Refuse it with 403; the text says which rule, for people.
     Refused(&'static str),
+    /// Refuse it with 400: it names no host, or nothing that can be one.
+    Malformed(&'static str),
+}
+
+/// Why a call is not served; the text says it for people.
+#[derive(Clone, Copy)]
+enum Refusal {
+    Denied(&'static str),
+    Malformed(&'static str),
+}
+
+impl From<Refusal> for Admission {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(why) => Self::Refused(why),
+            Refusal::Malformed(why) => Self::Malformed(why),
+        }
+    }
+}
+
+/// Whether this is a host that can be called, with or without a port.
+pub fn is_authority(text: &str) -> bool {
+    host::split(text).is_some()
 }
 
 /// Who passes when nothing is configured: loopback peers that are no foreign page.
@@ -99,32 +122,36 @@ pub fn loopback() -> Vec<IpNet> {
 impl Access {
     /// Judges a call. `own_host` is the upstream's `host` key.
     pub fn admit(&self, call: &Call<'_>, own_host: Option<&str>) -> Admission {
-        self.judge(call, own_host).unwrap_or_else(Admission::Refused)
+        self.judge(call, own_host).unwrap_or_else(Admission::from)
     }
 
-    fn judge(&self, call: &Call<'_>, own_host: Option<&str>) -> Result<Admission, &'static str> {
+    /// What costs least comes first, and only a holder of the local key gets to what costs more.
+    fn judge(&self, call: &Call<'_>, own_host: Option<&str>) -> Result<Admission, Refusal> {
         let mut admission = Admission::Pass;
-        let claims = Claims::of(call.headers);
         if let Some(peer) = call.peer {
             self.check_peer(peer)?;
+        }
+        let claims = Claims::of(call.headers);
+        if call.peer.is_some() {
             let authority = self.check_host(call, claims.host, own_host)?;
             admission = browser::check(&self.origins, &claims, authority)?;
         }
-        self.check_path(call.path)?;
         if let (Admission::PassTo(origin), Some(asked)) = (&admission, browser::preflight(call)) {
             // A browser sends a preflight without the page's headers, so it cannot have the key.
             self.check_method(&asked)?;
+            self.check_path(call.path)?;
             return Ok(Admission::Preflight(browser::answer(origin, &asked, call.headers)));
         }
         self.check_method(call.method)?;
         self.check_key(claims.key)?;
+        self.check_path(call.path)?;
         Ok(admission)
     }
 
-    fn check_peer(&self, peer: IpAddr) -> Result<(), &'static str> {
+    fn check_peer(&self, peer: IpAddr) -> Result<(), Refusal> {
         let canonical = peer.to_canonical();
         let known = self.peers.iter().any(|net| net.contains(&canonical) || net.contains(&peer));
-        known.then_some(()).ok_or("the peer's address is not in access.peers")
+        known.then_some(()).ok_or(Refusal::Denied("the peer's address is not in access.peers"))
     }
 
     /// The authority that the call names. Where an absolute-form target and a `Host` differ, both must be allowed.
@@ -133,33 +160,35 @@ impl Access {
         call: &Call<'a>,
         host: Line<'a>,
         own_host: Option<&str>,
-    ) -> Result<Option<&'a str>, &'static str> {
-        let host = host.at_most_one("there is more than one Host header")?;
-        let named = host.map(|host| host.to_str().map_err(|_| "the Host header is not text")).transpose()?;
+    ) -> Result<Option<&'a str>, Refusal> {
+        let malformed = Refusal::Malformed;
+        let host = host.at_most_one("there is more than one Host header").map_err(malformed)?;
+        let named = host.map(|host| host.to_str().map_err(|_| malformed("the Host is not a host"))).transpose()?;
         if named.is_none() && call.authority.is_none() && call.version != Version::HTTP_10 {
-            return Err("there is no Host header");
+            return Err(malformed("there is no Host header"));
         }
-        let allowed = [call.authority, named]
-            .into_iter()
-            .flatten()
-            .all(|authority| host::is_allowed(authority, own_host.into_iter().chain(self.hosts.iter().map(|h| &**h))));
-        allowed.then_some(call.authority.or(named)).ok_or("the Host is not local and not in access.hosts")
+        for authority in [call.authority, named].into_iter().flatten() {
+            let further = own_host.into_iter().chain(self.hosts.iter().map(|host| &**host));
+            let allowed = host::is_allowed(authority, further).ok_or(malformed("the Host is not a host"))?;
+            allowed.then_some(()).ok_or(Refusal::Denied("the Host is not local and not in access.hosts"))?;
+        }
+        Ok(call.authority.or(named))
     }
 
-    fn check_path(&self, path: &str) -> Result<(), &'static str> {
+    fn check_path(&self, path: &str) -> Result<(), Refusal> {
         let allowed = self.paths.is_empty() || glob::any_matches(&self.paths, path);
-        allowed.then_some(()).ok_or("the path is not in access.paths")
+        allowed.then_some(()).ok_or(Refusal::Denied("the path is not in access.paths"))
     }
 
-    fn check_method(&self, method: &Method) -> Result<(), &'static str> {
+    fn check_method(&self, method: &Method) -> Result<(), Refusal> {
         let allowed = self.methods.is_empty() || self.methods.contains(method);
-        allowed.then_some(()).ok_or("the method is not in access.methods")
+        allowed.then_some(()).ok_or(Refusal::Denied("the method is not in access.methods"))
     }
 
-    fn check_key(&self, given: Line<'_>) -> Result<(), &'static str> {
+    fn check_key(&self, given: Line<'_>) -> Result<(), Refusal> {
         let Some(key) = &self.key else { return Ok(()) };
-        let given = given.at_most_one("there is more than one X-Bearerd-Key header")?;
-        let given = given.ok_or("X-Bearerd-Key is missing")?;
-        key.matches(given.as_bytes()).then_some(()).ok_or("X-Bearerd-Key is wrong")
+        let given = given.at_most_one("there is more than one X-Bearerd-Key header").map_err(Refusal::Denied)?;
+        let given = given.ok_or(Refusal::Denied("X-Bearerd-Key is missing"))?;
+        key.matches(given.as_bytes()).then_some(()).ok_or(Refusal::Denied("X-Bearerd-Key is wrong"))
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod answer;
 mod cookies;
 pub(crate) mod dressed;
 pub(crate) mod marks;
+mod set_cookie;
+pub(crate) mod view;
 
 use marks::Marks;
 

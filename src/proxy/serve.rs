@@ -15,14 +15,15 @@ use super::body::{Intake, Patience, Upload};
 use super::entry::Entry;
 use super::error::ProxyError;
 use super::forward::Call;
-use super::headers::answer::{View, localise, strip};
+use super::headers::answer::{pass_on, strip};
 use super::headers::marks::Marks;
+use super::headers::view::View;
 use super::here::{Door, Here};
 use super::interim::{Ahead, Interim};
 use super::sweep::Slot;
 use super::turn::{Turn, Turns};
 use super::upgrade::{Far, Tunnel};
-use super::{expect, grpc, route, target, upgrade, version};
+use super::{expect, grpc, target, upgrade, version};
 use crate::guard::{self, Admission};
 use crate::record::Limit;
 
@@ -74,10 +75,8 @@ impl Caller {
                 response
             }
             Admission::Preflight(headers) => preflight(entry, headers, turn),
-            Admission::Refused(why) => {
-                let grpc = grpc::is(&entry.head.headers);
-                refuse(entry, &ProxyError::Guard(why), grpc, turn)
-            }
+            Admission::Refused(why) => refuse_unread(entry, &ProxyError::Guard(why), turn),
+            Admission::Malformed(why) => refuse_unread(entry, &ProxyError::BadRequest(why), turn),
         }
     }
 
@@ -151,13 +150,8 @@ impl Caller {
     /// The upstream's answer as the caller may see it.
     fn local(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
         let Arrived { mut head, marks, body } = answer;
-        strip(&mut head.headers, marks);
-        if marks.meet(Marks::ADDRESS) {
-            let asked = &call.entry.head;
-            let authority = route::authority(&asked.uri, &asked.headers).unwrap_or(&self.door.authority);
-            let mount = call.entry.backend.upstream.settings.matches.mount();
-            localise(&mut head.headers, &View { base: body.base(), authority, mount });
-        }
+        let settings = &call.entry.backend.upstream.settings;
+        pass_on(&mut head.headers, marks, || View::of(&call.entry.head, &self.door.authority, settings, body.base()));
         head.version = Version::HTTP_11;
         let (entry, spare) = call.ended(head.status);
         body.keep(spare);
@@ -212,6 +206,11 @@ fn strip_request(entry: &mut Entry, marks: Marks, own_origin: bool, upgrade: boo
         upgrade::mark(&mut head.headers);
     }
     head.version = Version::HTTP_11;
+}
+
+fn refuse_unread(entry: Box<Entry>, error: &ProxyError, turn: Turn) -> Response<Answer> {
+    let grpc = grpc::is(&entry.head.headers);
+    refuse(entry, error, grpc, turn)
 }
 
 fn refuse(mut entry: Box<Entry>, error: &ProxyError, grpc: bool, turn: Turn) -> Response<Answer> {

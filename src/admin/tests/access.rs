@@ -39,6 +39,30 @@ async fn everything_else_is_guarded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_browser_fetches_ahead_is_refused() {
+    let stage = Stage::with(|admin| admin.access.origins.push("https://ops.example".to_owned()));
+    for (name, value) in [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")] {
+        let mut ahead = request(Method::GET, "/status", LOCAL);
+        ahead.headers_mut().insert("sec-fetch-site", "none".parse().unwrap());
+        ahead.headers_mut().insert(name, value.parse().unwrap());
+        assert_eq!(stage.send(ahead).await.code(), (403, "guard".to_owned()), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_names_no_host_is_malformed() {
+    let stage = Stage::new();
+    for host in ["evil.com/.localhost", "a b.localhost", "user@localhost", ""] {
+        let mut malformed = request(Method::GET, "/status", LOCAL);
+        malformed.headers_mut().insert("host", host.parse().unwrap());
+        assert_eq!(stage.send(malformed).await.code(), (400, "bad-request".to_owned()), "{host}");
+    }
+    let mut two = request(Method::GET, "/status", LOCAL);
+    two.headers_mut().append("host", "localhost:9090".parse().unwrap());
+    assert_eq!(stage.send(two).await.code(), (400, "bad-request".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_allowed_origin_may_ask_and_read() {
     let stage = Stage::with(|admin| admin.access.origins.push("https://ops.example".to_owned()));
     let mut ask = request(Method::OPTIONS, "/status", LOCAL);

@@ -57,6 +57,33 @@ fn an_allowed_origin_passes_and_may_read_the_answer() {
     assert!(!Caller::with(&[("sec-fetch-site", "cross-site")]).passes(&shared()), "no Origin, no exception");
 }
 
+#[test]
+fn what_a_browser_fetches_ahead_is_refused_whatever_else_it_says() {
+    for name in ["sec-purpose", "purpose", "x-purpose", "x-moz", "sec-speculation-tags"] {
+        for value in ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip", ""] {
+            let none = [(name, value), ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
+            assert!(Caller::with(&none).refusal(&shared()).contains("ahead of need"), "{name}: {value}");
+            let own = [(name, value), ("sec-fetch-site", "same-origin"), ("origin", "http://localhost:8080")];
+            assert!(Caller::with(&own).refusal(&shared()).contains("ahead of need"), "{name}: {value}");
+            let listed = [(name, value), ("origin", "https://app.example")];
+            assert!(Caller::with(&listed).refusal(&shared()).contains("ahead of need"), "{name}: {value}");
+            let socket = Caller { peer: None, ..Caller::with(&none) };
+            assert!(socket.passes(&shared()), "a socket file has no browser rule");
+        }
+    }
+}
+
+#[test]
+fn null_is_an_origin_only_by_that_very_word() {
+    for (entry, origin, passes) in
+        [("null", "null", true), ("NULL", "null", false), ("null", "NULL", false), ("*", "null", false)]
+    {
+        let access = Access { origins: vec![entry.to_owned()], ..Access::default() };
+        let admission = Caller::with(&[("origin", origin)]).meets(&access);
+        assert_eq!(matches!(admission, Admission::PassTo(_)), passes, "{entry} {origin}");
+    }
+}
+
 fn preflight(origin: &'static str, method: &'static str) -> Caller {
     let headers = [
         ("origin", origin),

@@ -59,6 +59,7 @@ impl Caller {
     fn refusal(&self, access: &Access) -> &'static str {
         match self.meets(access) {
             Admission::Refused(rule) => rule,
+            Admission::Malformed(why) => why,
             other => panic!("{other:?}"),
         }
     }
@@ -118,26 +119,46 @@ fn hosts_that_a_rebound_name_or_a_trick_would_send_are_refused() {
         "localhost.evil.example",
         "evillocalhost",
         "127.0.0.1.evil.example",
-        ".localhost",
-        "localhost..",
-        "",
-        ":8080",
-        ".",
         "0.0.0.0",
         "0.0.0.0:8080",
         "[::]",
         "[::ffff:0.0.0.0]",
         "10.0.0.1",
         "[fe80::1]",
+        "2130706433",
+        "0x7f.1",
+        "127.1",
+        "sub.younium.internal",
+    ] {
+        assert!(matches!(Caller::named(host).meets(&Access::default()), Admission::Refused(_)), "{host}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_host_is_malformed() {
+    for host in [
+        "",
+        ":8080",
+        ".",
+        ".localhost",
+        "localhost..",
+        "a..localhost",
         "::1",
         "[::1",
         "[::1]x",
         "[::1].",
         "[::1%25lo]",
         "[127.0.0.1]",
-        "2130706433",
-        "0x7f.1",
-        "127.1",
+        "evil.com/.localhost",
+        "evil.com\\.localhost",
+        "evil.com?.localhost",
+        "evil.com#.localhost",
+        "a b.localhost",
+        "a\tb.localhost",
+        "a,b.localhost",
+        "<x>.localhost",
+        "%6c.localhost",
+        "*.localhost",
         "localhost:8080:1",
         "localhost:+1",
         "localhost:70000",
@@ -146,11 +167,21 @@ fn hosts_that_a_rebound_name_or_a_trick_would_send_are_refused() {
         "localhost:1@evil.example",
         "localhost/",
         "localhost evil.example",
-        "sub.younium.internal",
         "localhöst",
     ] {
-        assert!(!Caller::named(host).passes(&Access::default()), "{host}");
+        assert!(matches!(Caller::named(host).meets(&Access::default()), Admission::Malformed(_)), "{host}");
+        let any = Access { hosts: vec!["*".to_owned()], ..Access::default() };
+        assert!(matches!(Caller::named(host).meets(&any), Admission::Malformed(_)), "{host}");
+        let url = Caller { authority: Some(host), headers: vec![("host", "localhost")], ..Caller::default() };
+        assert!(matches!(url.meets(&Access::default()), Admission::Malformed(_)), "{host}");
+        assert!(Caller { peer: None, ..Caller::named(host) }.passes(&Access::default()), "{host}");
     }
+}
+
+#[test]
+fn a_name_has_the_length_that_dns_allows() {
+    let long = format!("{}localhost", "a.".repeat(123));
+    assert!(!is_authority(&long) && is_authority(&long[2..]));
 }
 
 #[test]
@@ -184,11 +215,12 @@ fn more_hosts_pass_when_named() {
 fn exactly_one_host_is_named_except_by_http_1_0() {
     let access = Access::default();
     let without = Caller { headers: vec![], ..Caller::default() };
-    assert_eq!(without.refusal(&access), "there is no Host header");
+    assert_eq!(without.meets(&access), Admission::Malformed("there is no Host header"));
     assert!(Caller { version: Version::HTTP_10, ..without }.passes(&access));
     let rebound = Caller { version: Version::HTTP_10, ..Caller::named("evil.example") };
     assert!(!rebound.passes(&access));
-    assert!(Caller::with(&[("host", "localhost:8080")]).refusal(&access).contains("more than one"));
+    let two = Caller::with(&[("host", "localhost:8080")]);
+    assert_eq!(two.meets(&access), Admission::Malformed("there is more than one Host header"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Marks {
     pub(crate) const CONTENT_TYPE: Self = Self(1 << 10);
     /// `Expect`.
     pub(crate) const EXPECT: Self = Self(1 << 11);
-    /// `Location`, `Content-Location`, `Set-Cookie`: what may name the upstream's address.
+    /// What may name the upstream's address: `Location` and its like, `Link`, `Refresh`, `Set-Cookie`.
     pub(crate) const ADDRESS: Self = Self(1 << 12);
 
     /// Headers of one connection (RFC 9110 §7.6.1).
@@ -64,7 +64,7 @@ impl Marks {
             "proxy-status" => Self::PROXY_STATUS,
             "content-type" => Self::CONTENT_TYPE,
             "expect" => Self::EXPECT,
-            "location" | "content-location" | "set-cookie" => Self::ADDRESS,
+            "location" | "content-location" | "set-cookie" | "link" | "refresh" | "operation-location" => Self::ADDRESS,
             _ if name.starts_with("x-forwarded-") => Self::FORWARDED,
             _ => Self::default(),
         }

@@ -6,6 +6,7 @@ mod connections;
 mod errors;
 mod expiry;
 pub(crate) mod fixture;
+mod guarding;
 mod http2;
 mod limits;
 mod requests;

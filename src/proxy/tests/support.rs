@@ -114,7 +114,7 @@ impl Setting {
             settings: self.upstream,
         };
         let bound = bind(std::slice::from_ref(&upstream.settings.listen)).unwrap();
-        let address = bound[0].local_addr().unwrap();
+        let address = bound[0].local_addr().unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
         let routes = Arc::new(ArcSwap::from_pointee(Routes::new([Arc::new(upstream)])));
         let (trigger, shutdown) = channel();
         let proxy_record = Arc::new(ProxyRecord::default());

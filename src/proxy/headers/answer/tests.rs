@@ -1,4 +1,5 @@
 use super::*;
+use crate::proxy::settings::Base;
 
 fn base(url_path: &str) -> Base {
     Base {
@@ -42,15 +43,145 @@ fn a_location_inside_the_base_becomes_local() {
         ("", "/y", "https://other.example.com/x", "https://other.example.com/x"),
         ("", "/y", "https://api.example.com.evil.example/x", "https://api.example.com.evil.example/x"),
         ("", "/y", "https://api.example.com:444/x", "https://api.example.com:444/x"),
-        ("", "/y", "http://api.example.com/x", "http://api.example.com/x"),
+        ("", "/y", "http://api.example.com/x", "http://localhost:8080/y/x"),
+        ("", "/y", "http://api.example.com:80/x", "http://localhost:8080/y/x"),
+        ("", "/y", "http://api.example.com:443/x", "http://localhost:8080/y/x"),
+        ("", "/y", "https://api.example.com:80/x", "https://api.example.com:80/x"),
+        ("", "/y", "http://api.example.com:8080/x", "http://api.example.com:8080/x"),
+        ("", "/y", "https://api.example.com:/x", "http://localhost:8080/y/x"),
+        ("", "/y", "https://api.example.com./x", "http://localhost:8080/y/x"),
+        ("", "/y", "https://user@api.example.com/x", "http://localhost:8080/y/x"),
+        ("", "/y", "https://api.example.com@evil.example/x", "https://api.example.com@evil.example/x"),
+        ("", "/y", "ftp://api.example.com/x", "ftp://api.example.com/x"),
+        ("", "/y", "https://[::1]/x", "https://[::1]/x"),
         ("", "/y", "next?page=2", "next?page=2"),
+        ("", "/y", "", ""),
     ] {
         let base = base(path);
         let view = View { base: &base, authority: "localhost:8080", mount };
-        let mut map = headers(&[("location", sent), ("content-location", sent)]);
+        for name in ["location", "content-location", "operation-location"] {
+            let mut map = headers(&[(name, sent), (name, sent)]);
+            localise(&mut map, &view);
+            assert_eq!(values(&map, name), [local, local], "{name} {path} {mount} {sent}");
+        }
+    }
+}
+
+#[test]
+fn a_base_with_a_port_of_its_own_is_known_by_that_port_alone() {
+    let base = Base::parse("https://[fd00::1]:8443/v1").unwrap();
+    let view = View { base: &base, authority: "localhost:8080", mount: "" };
+    for (sent, local) in [
+        ("https://[fd00::1]:8443/v1/x", "http://localhost:8080/x"),
+        ("http://[FD00::1]:8443/v1/x", "http://localhost:8080/x"),
+        ("//[fd00::1]:8443/v1/x", "http://localhost:8080/x"),
+        ("https://[fd00::1]/v1/x", "https://[fd00::1]/v1/x"),
+        ("https://[fd00::1]:443/v1/x", "https://[fd00::1]:443/v1/x"),
+        ("http://[fd00::1]:80/v1/x", "http://[fd00::1]:80/v1/x"),
+    ] {
+        let mut map = headers(&[("location", sent)]);
         localise(&mut map, &view);
-        assert_eq!(map["location"], local, "{path} {mount} {sent}");
-        assert_eq!(map["content-location"], local, "{path} {mount} {sent}");
+        assert_eq!(map["location"], local, "{sent}");
+    }
+}
+
+#[test]
+fn links_into_the_base_become_local_and_the_rest_of_the_line_stays() {
+    let base = base("/v1");
+    let view = View { base: &base, authority: "localhost:8080", mount: "/y" };
+    for (sent, local) in [
+        (
+            "<https://api.example.com/v1/a?page=2,3>; rel=\"next\", <http://api.example.com/v1/a>;rel=last",
+            "<http://localhost:8080/y/a?page=2,3>; rel=\"next\", <http://localhost:8080/y/a>;rel=last",
+        ),
+        ("</v1/style.css>; rel=preload,<next>", "</y/style.css>; rel=preload,<next>"),
+        (
+            "<https://cdn.example/x>; title=\"a, <https://api.example.com/v1/x>\"; rel=x, , < /v1/b >",
+            "<https://cdn.example/x>; title=\"a, <https://api.example.com/v1/x>\"; rel=x, , </y/b>",
+        ),
+        ("</v1/a>; title=\"\\\", <\", </v1/b>", "</y/a>; title=\"\\\", <\", </y/b>"),
+        ("<https://api.example.com/v1/a", "<https://api.example.com/v1/a"),
+        ("https://api.example.com/v1/a", "https://api.example.com/v1/a"),
+    ] {
+        let mut map = headers(&[("link", sent), ("link", "</v1>")]);
+        localise(&mut map, &view);
+        assert_eq!(values(&map, "link"), [local, "</y>"], "{sent}");
+    }
+}
+
+#[test]
+fn a_refresh_into_the_base_becomes_local() {
+    let base = base("");
+    let view = View { base: &base, authority: "localhost:8080", mount: "" };
+    for (sent, local) in [
+        ("5; url=https://api.example.com/x", "5; url=http://localhost:8080/x"),
+        ("0;URL = 'http://api.example.com/x' y", "0;URL = 'http://localhost:8080/x' y"),
+        ("1.5, \"//api.example.com/x", "1.5, \"http://localhost:8080/x"),
+        ("3 https://api.example.com/url=", "3 http://localhost:8080/url="),
+        ("; url=https://api.example.com", "; url=http://localhost:8080/"),
+        ("5", "5"),
+        ("5;", "5;"),
+        ("", ""),
+        ("5; url=https://other.example/x", "5; url=https://other.example/x"),
+        ("5; url=/x", "5; url=/x"),
+        ("soon; url", "soon; url"),
+    ] {
+        let mut map = headers(&[("refresh", sent)]);
+        localise(&mut map, &view);
+        assert_eq!(map["refresh"], local, "{sent}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_ascii_hide_nothing() {
+    let base = base("/v1");
+    let view = View { base: &base, authority: "localhost:8080", mount: "/y" };
+    for (name, sent, local) in [
+        (
+            "location",
+            &b"https://api.example.com/v1/D\xe9plac\xc3\xa9"[..],
+            &b"http://localhost:8080/y/D\xe9plac\xc3\xa9"[..],
+        ),
+        ("operation-location", b"/v1/\xff", b"/y/\xff"),
+        ("link", b"</v1/\xe9>; title=\"\xe9\"", b"</y/\xe9>; title=\"\xe9\""),
+        ("refresh", b"0;url=/v1/\xe9", b"0;url=/y/\xe9"),
+        ("set-cookie", b"a=\xe9; Domain=\xff; Secure; Path=/v1/\xe9; X\xe9", b"a=\xe9; Path=/y/\xe9; X\xe9"),
+        ("proxy-status", b"bearerd; details=\"\xe9\", cdn\xe9", b"cdn\xe9"),
+    ] {
+        let mut map = HeaderMap::new();
+        map.append(http::HeaderName::from_static(name), HeaderValue::from_bytes(sent).unwrap());
+        let marks = Marks::of(&map);
+        pass_on(&mut map, marks, || view);
+        assert_eq!(map[name].as_bytes(), local, "{name}");
+    }
+}
+
+#[test]
+fn a_cookie_keeps_what_a_client_would_drop_it_without() {
+    for (mount, sent, local) in [
+        ("", "__Secure-a=b; Secure; Domain=x", "__Secure-a=b; Secure"),
+        ("", "__secure-a=b; Secure", "__secure-a=b; Secure"),
+        ("/y", "__Host-a=b; Secure; Path=/; HttpOnly", "__Host-a=b; Secure; Path=/; HttpOnly"),
+        ("/y", "__Http-a=b; Secure; Path=/", "__Http-a=b; Secure; Path=/y/"),
+        ("", "a=b; SameSite=None; Secure", "a=b; SameSite=None; Secure"),
+        ("", "a=b; secure ;samesite = NONE", "a=b; secure ;samesite = NONE"),
+        ("", "a=b; Secure; Partitioned", "a=b; Secure; Partitioned"),
+        ("", "a=__Host-; Secure; SameSite=Lax", "a=__Host-; SameSite=Lax"),
+        ("", "a=SameSite=None; Secure", "a=SameSite=None"),
+    ] {
+        let base = base("");
+        let mut map = headers(&[("set-cookie", sent)]);
+        localise(&mut map, &View { base: &base, authority: "localhost", mount });
+        assert_eq!(map["set-cookie"], local, "{sent}");
+    }
+}
+
+#[test]
+fn the_view_names_no_authority_that_is_none() {
+    let (base, settings) = (base(""), crate::proxy::tests::fixture::settings("y"));
+    for (host, seen) in [("a.localhost:1", "a.localhost:1"), ("evil.com/.localhost", "door"), ("a b", "door")] {
+        let head = http::Request::builder().header("host", host).body(()).unwrap().into_parts().0;
+        assert_eq!(View::of(&head, "door", &settings, &base).authority, seen);
     }
 }
 
