@@ -4,6 +4,7 @@
 //! suspended machine heals itself.
 
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -56,6 +57,34 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Moment;
     /// Now, on the wall's clock, which may step.
     fn wall(&self) -> SystemTime;
+    /// Returns after this time. In a simulation later, if the process stands still.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// A timer that fires so much late was not looked at in between: the process stood still.
+const LATE: Duration = Duration::from_millis(100);
+/// Reading what arrived in the meantime takes several turns of several tasks, but no time on the network.
+const CATCHING_UP: Duration = Duration::from_secs(1);
+
+/// The result of `work`, if it takes no longer than `limit`. A process that was stopped finds its time over and the
+/// reply in its socket at once: that is read before time is judged.
+pub async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let (started, mut work) = (clock.now(), pin!(work));
+    tokio::select! {
+        biased;
+        done = &mut work => return Some(done),
+        () = clock.sleep(limit) => {}
+    }
+    if clock.now().since(started) < limit.saturating_add(LATE) {
+        return None;
+    }
+    tokio::select! {
+        biased;
+        done = &mut work => Some(done),
+        () = clock.sleep(CATCHING_UP) => None,
+    }
 }
 
 /// A clock that everybody holds.
@@ -156,6 +185,33 @@ mod tests {
             tokio::time::advance(Duration::from_millis(after)).await;
             assert_eq!(beats.next(), start + Duration::from_millis(next));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_given_up_on_time() {
+        let clock = PausedClock::start();
+        let (second, started) = (Duration::from_secs(1), clock.now());
+        assert_eq!(within(&clock, second * 2, tokio::time::sleep(second)).await, Some(()));
+        assert_eq!(within(&clock, second, std::future::pending::<()>()).await, None);
+        assert_eq!(clock.now().since(started), second * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrived_while_the_process_stood_still_is_read_before_time_is_judged() {
+        let clock = PausedClock::start();
+        let second = Duration::from_secs(1);
+        let (sender, reply) = tokio::sync::oneshot::channel();
+        // The reply passes through another task, as that of an HTTP connection does.
+        let connection = tokio::spawn(async move {
+            tokio::time::sleep(second).await;
+            tokio::task::yield_now().await;
+            sender.send(())
+        });
+        let waiting = tokio::spawn(async move { within(&clock, second * 10, reply).await });
+        tokio::task::yield_now().await;
+        // One step, in which both become due: nobody runs in between.
+        tokio::time::advance(second * 45).await;
+        assert_eq!((waiting.await.unwrap(), connection.await.unwrap()), (Some(Ok(())), Ok(())));
     }
 
     #[tokio::test(start_paused = true)]

@@ -140,7 +140,7 @@ async fn who_has_lost_its_lease_changes_nothing() {
     let mut lost = lease(&one).await;
     redis.ask(&["DEL", &format!("{}:lease", kept_at())]);
     let mut theirs = lease(&other).await;
-    assert!(lost.lease.save(&stored(8)).await.unwrap_err().0.contains("lease was lost"));
+    assert!(lost.lease.save(&stored(8)).await.unwrap_err().message.contains("lease was lost"));
     drop(lost);
     theirs.lease.save(&stored(8)).await.unwrap();
     assert!(theirs.lease.save(&stored(6)).await.is_err(), "no step back");
@@ -204,7 +204,7 @@ async fn a_redis_that_is_away_is_said_so_and_found_again() {
     let leased = lease(&store).await;
     redis.kill();
     eventually("it is away", || async {
-        store.load(&key()).await.is_err_and(|error| error.0.starts_with("Redis is away: "))
+        store.load(&key()).await.is_err_and(|error| error.message.starts_with("Redis is away: "))
     })
     .await;
     eventually("its lease is over", || async { leased.lease.is_over() }).await;
@@ -225,7 +225,7 @@ async fn over_tcp_a_password_opens_and_a_wrong_one_is_told_without_being_shown()
     let _redis = Redis::start_with(&["--port", &port.to_string(), "--requirepass", "p@ss"]).await;
     save(&open(&format!("redis://:p%40ss@127.0.0.1:{port}")).unwrap(), &stored(1)).await.unwrap();
     let refused = open(&format!("redis://:wrong-one@127.0.0.1:{port}")).unwrap();
-    let error = refused.load(&key()).await.unwrap_err().0;
+    let error = refused.load(&key()).await.unwrap_err().message;
     assert!(error.starts_with("Redis is away: WRONGPASS") && !error.contains("wrong-one"), "{error}");
 }
 
@@ -233,6 +233,6 @@ async fn over_tcp_a_password_opens_and_a_wrong_one_is_told_without_being_shown()
 async fn a_url_of_another_kind_is_refused_without_its_password() {
     for url in ["http://:secret@localhost", "redis://:secret@", "redis+cluster://:secret@a"] {
         let error = open(url).err().unwrap();
-        assert!(error.0.starts_with("the URL of Redis ") && !error.0.contains("secret"), "{error}");
+        assert!(error.message.starts_with("the URL of Redis ") && !error.message.contains("secret"), "{error}");
     }
 }

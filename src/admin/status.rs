@@ -57,6 +57,7 @@ struct TokenStatus {
 struct ErrorStatus {
     code: &'static str,
     message: String,
+    action: &'static str,
     at: Option<String>,
 }
 
@@ -108,7 +109,8 @@ fn token(status: &Status, clock: &dyn Clock) -> Option<TokenStatus> {
 }
 
 fn error(error: LastError) -> ErrorStatus {
-    ErrorStatus { code: error.code, message: error.message, at: rfc3339(error.at) }
+    let LastError { code, message, action, at } = error;
+    ErrorStatus { code, message, action: action.as_str(), at: rfc3339(at) }
 }
 
 fn requests(record: &UpstreamRecord) -> Requests {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::clock::SharedClock;
 use crate::config::{Settings, StoreSettings};
-use crate::tls::{self, TlsSettings};
+use crate::tls::{self, TlsError, TlsSettings};
 use crate::token::store::file::FileStore;
 use crate::token::store::format::Format;
 use crate::token::store::memory::MemoryStore;
 use crate::token::store::redis::RedisStore;
-use crate::token::store::{Store, StoreError};
+use crate::token::store::{Store, StoreError, StoreFault};
 
 /// Opens the store that tokens are kept in, on the current runtime.
 pub fn open(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Store>, StoreError> {
@@ -21,7 +21,8 @@ pub fn open(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Store>, 
             Ok(Arc::new(FileStore::open(path.clone(), format, refreshes)?))
         }
         StoreSettings::Redis { url, prefix, key } => {
-            let tls = tls::client_config(&TlsSettings::default()).map_err(|error| StoreError(error.to_string()))?;
+            let wrong = |error: TlsError| StoreError::new(StoreFault::Misconfigured, error.to_string());
+            let tls = tls::client_config(&TlsSettings::default()).map_err(wrong)?;
             let format = Format::new(Arc::clone(clock), key.as_ref())?;
             Ok(Arc::new(RedisStore::start(Arc::clone(clock), url, tls, prefix.clone(), format)?))
         }

@@ -7,10 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::Semaphore;
+use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, ServiceExt};
 
-use crate::clock::{Moment, SharedClock};
+use crate::clock::{self, Moment, SharedClock};
 use crate::token::source::{Outcome, Place};
 
 mod failure;
@@ -71,8 +71,14 @@ impl TokenClient {
     ) -> Result<Self, ClientError> {
         let client = http_client(tls, proxy)?;
         let own = clock.clone();
-        let exchange = tower::service_fn(move |request| exchange(client.clone(), own.clone(), request));
-        let service = ServiceBuilder::new().timeout(timeout).service(exchange);
+        let exchange = move |request| {
+            let (client, clock) = (client.clone(), own.clone());
+            async move {
+                let reply = clock::within(&*clock, timeout, exchange(client, clock.clone(), request)).await;
+                reply.unwrap_or_else(|| Err(failure::TooLate.into()))
+            }
+        };
+        let service = tower::service_fn(exchange);
         let (at_a_time, coming_and_going) = (Semaphore::new(AT_A_TIME), Semaphore::new(COMING_AND_GOING));
         let (at_a_time, coming_and_going) = (Arc::new(at_a_time), Arc::new(coming_and_going));
         Ok(Self { service: BoxCloneSyncService::new(service), at_a_time, coming_and_going, clock })

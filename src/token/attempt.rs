@@ -1,16 +1,19 @@
 //! One attempt at a token: look what the store has, choose the step, ask, save.
 
 mod known;
+mod lease;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::lease::Turn;
+use super::action::Action;
 use super::grant::{Generation, Grant, Token};
 use super::ledger::Ledger;
 use super::pool::TokenSpec;
 use super::source::{Ask, MintError, Outcome, Step};
-use super::store::{Lease, Store, StoreError, Stored};
-use crate::clock::{Moment, SharedClock};
+use super::store::{Store, StoreError, StoreFault, Stored};
+use crate::clock::{self, Moment, SharedClock};
 
 /// A token call has this long.
 const CALL: Duration = Duration::from_secs(10);
@@ -32,6 +35,10 @@ pub(super) struct Attempt {
     pub(super) spent: bool,
     /// We told the store that its refresh token was sent.
     pub(super) marked: bool,
+    /// Another process told it so, and may yet save the reply.
+    pub(super) sent_by_another: bool,
+    /// What a person should do, where that is not the endpoint's to say.
+    pub(super) action: Option<Action>,
     /// When a token was asked for.
     pub(super) requested: Option<Moment>,
     /// A rejection asks for it.
@@ -62,9 +69,6 @@ pub(super) fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) 
     }
 }
 
-/// The lease of the token's name, or why there is none.
-type Turn = Result<Box<dyn Lease>, StoreError>;
-
 impl Attempt {
     /// Runs it to its end. Saving comes before the grant is given away: a rotated refresh token must not be lost.
     pub(super) async fn run(mut self) -> (Self, End) {
@@ -73,29 +77,21 @@ impl Attempt {
     }
 
     async fn make(&mut self) -> End {
-        let store = Arc::clone(&self.store);
-        let key = &self.spec.store_key.clone();
         // Whoever holds the lease may wait for a slow endpoint; a token that is there already serves without it.
         if let Some(grant) = self.look().await {
             return End::Adopted(grant);
         }
         let source = Arc::clone(&self.spec.source);
         let _place = source.place(self.previous.is_none()).await;
-        let mut turn = match store.lease(key).await {
-            Ok(leased) => match self.take_over(leased.kept.as_ref()) {
-                Some(grant) => return End::Adopted(grant),
-                None => Ok(leased.lease),
-            },
-            Err(error) => Err(error),
+        let mut turn = match self.take_turn().await {
+            Ok(turn) => turn,
+            Err(end) => return end,
         };
         if self.is_too_early() {
             return End::TooEarly;
         }
-        if let Err(error) = &turn
-            && self.store.is_shared()
-            && !self.is_needed()
-        {
-            return End::Failed(no_store(error));
+        if let Some(reason) = self.must_wait(&turn) {
+            return End::Failed(reason);
         }
         let result = match self.step() {
             Step::Login => self.ask(Step::Login).await.map_err(End::Failed),
@@ -137,13 +133,14 @@ impl Attempt {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
         let marked = self.mark(turn).await;
         if turn.as_ref().is_ok_and(|lease| lease.is_over()) {
-            let late = StoreError("the lease ran out while the process stood still".to_owned());
-            return Err(End::Failed(no_store(&late)));
+            let late = StoreError::new(StoreFault::Failed, "the lease ran out while the process stood still");
+            return Err(End::Failed(self.no_store(&late)));
         }
         if let Err(error) = marked {
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
-            let asked = if can_login && self.is_needed() { self.ask(Step::Login).await } else { Err(no_store(&error)) };
+            let must_log_in = can_login && self.is_needed();
+            let asked = if must_log_in { self.ask(Step::Login).await } else { Err(self.no_store(&error)) };
             return asked.map_err(End::Failed);
         }
         let error = match self.ask(Step::Refresh).await {
@@ -175,6 +172,7 @@ impl Attempt {
         let lease = turn.as_mut().map_err(|error| error.clone())?;
         if let Some(grant) = self.previous.clone() {
             lease.save(&Stored { number: self.number, grant, refresh_sent: true, forced: false }).await?;
+            self.store.marked(&self.spec.store_key, self.number);
             self.marked = true;
         }
         Ok(())
@@ -192,7 +190,8 @@ impl Attempt {
         self.requested = Some(started);
         let subject = self.spec.key.subject.as_ref();
         let ask = Ask { step, subject, previous: self.previous.as_ref() };
-        let result = tokio::time::timeout(CALL, self.spec.source.mint(ask)).await.unwrap_or_else(|_| Err(no_reply()));
+        let call = self.spec.source.mint(ask);
+        let result = clock::within(&*self.clock, CALL, call).await.unwrap_or_else(|| Err(no_reply()));
         let outcome = result.as_ref().err().map_or(Outcome::Ok, |error| error.outcome);
         let kind = match step {
             Step::Login => "login",
@@ -222,7 +221,9 @@ impl Attempt {
         if let Some(others) = self.look().await {
             return End::Adopted(others);
         }
-        if !said {
+        // A store that is away says so itself, and without a refresh token nothing is lost.
+        let is_told = error.fault == StoreFault::Away && grant.refresh.is_none();
+        if !said && !is_told {
             tracing::warn!(upstream = %self.spec.record.upstream, "the new token is used, but not saved: {error}");
         }
         End::Minted(grant)
@@ -242,9 +243,4 @@ impl Attempt {
 fn no_reply() -> MintError {
     let message = format!("the token endpoint did not answer within {} s", CALL.as_secs());
     MintError { outcome: Outcome::Timeout, grant_is_dead: false, retry_after: None, message }
-}
-
-fn no_store(error: &StoreError) -> MintError {
-    let message = format!("the refresh token is not sent, since another might send it too: {error}");
-    MintError { outcome: Outcome::Connect, grant_is_dead: false, retry_after: None, message }
 }

@@ -75,7 +75,8 @@ impl Complaints {
         count.subjects += usize::from(before != Some(after));
         if count.is_due(now) {
             let (upstream, subjects, what) = (&**upstream, count.subjects, after.as_str());
-            tracing::warn!(upstream, subjects, "the tokens of some subjects are {what}: {}", trouble.message);
+            let action = trouble.action.as_str();
+            tracing::warn!(upstream, subjects, action, "the tokens of some subjects are {what}: {}", trouble.message);
         }
     }
 
@@ -92,6 +93,7 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::action::Action;
 
     #[test]
     fn there_is_a_line_when_trouble_begins_and_when_it_has_doubled_but_not_two_in_a_minute() {
@@ -109,7 +111,12 @@ mod tests {
     #[test]
     fn a_subject_counts_with_its_last_complaint_until_it_has_none() {
         let (upstream, now) = ("api".into(), Moment::from_start(PAUSE));
-        let trouble = |refused| Trouble { refused, message: "no".into(), at: std::time::SystemTime::UNIX_EPOCH };
+        let trouble = |refused| Trouble {
+            refused,
+            action: Action::Wait,
+            message: "no".into(),
+            at: std::time::SystemTime::UNIX_EPOCH,
+        };
         let mut complaints = Complaints::default();
         let count = |complaints: &Complaints, what| {
             complaints.0.get(&(Arc::clone(&upstream), what)).map_or((0, 0), |count| (count.subjects, count.told))

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
+use super::action::Action;
 use super::board::{Board, Waiter, Word};
 use super::grant::{Generation, Token};
 use super::view::Prospect;
@@ -93,6 +94,8 @@ pub struct LastError {
     pub code: &'static str,
     /// For people.
     pub message: String,
+    /// What a person should do.
+    pub action: Action,
     /// By the wall's clock.
     pub at: SystemTime,
 }

@@ -258,6 +258,8 @@ impl Keeper {
             rejected: self.rejected,
             spent: self.spent,
             marked: self.marked,
+            sent_by_another: false,
+            action: None,
             requested: None,
             forced: self.view.forcing,
         }

@@ -3,21 +3,24 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::key::StoreKey;
 use super::source::BoxFuture;
-use super::store::{Leased, Store, StoreError, Stored, Tell};
+use super::store::{LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
 
 /// A store with a memory for what it lacks.
 pub(super) struct Ledger {
     store: Arc<dyn Store>,
     /// Boxed, because a growing table has room for twice as many.
     unsaved: Mutex<HashMap<StoreKey, Box<Stored>>>,
+    /// The number of the grant whose refresh token this process has sent last.
+    marks: Mutex<HashMap<StoreKey, u64>>,
 }
 
 impl Ledger {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, unsaved: Mutex::default() }
+        Self { store, unsaved: Mutex::default(), marks: Mutex::default() }
     }
 
     /// The store did not take this.
@@ -46,6 +49,20 @@ impl Ledger {
         self.lock().contains_key(key)
     }
 
+    /// A keeper of this process told the store that it sends the refresh token of this grant.
+    pub(super) fn marked(&self, key: &StoreKey, number: u64) {
+        self.marks().insert(key.clone(), number);
+    }
+
+    /// Whether the mark on this grant is of this process: whatever its reply was, it is known here.
+    pub(super) fn has_marked(&self, key: &StoreKey, stored: &Stored) -> bool {
+        self.marks().get(key) == Some(&stored.number)
+    }
+
+    fn marks(&self) -> MutexGuard<'_, HashMap<StoreKey, u64>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<StoreKey, Box<Stored>>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,13 +82,18 @@ impl Store for Ledger {
     }
 
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        self.lease_within(key, LONGEST_LEASE)
+    }
+
+    fn lease_within<'a>(&'a self, key: &'a StoreKey, patience: Duration) -> BoxFuture<'a, Result<Leased, StoreError>> {
         Box::pin(async move {
-            let Leased { kept, lease } = self.store.lease(key).await?;
+            let Leased { kept, lease } = self.store.lease_within(key, patience).await?;
             Ok(Leased { kept: self.newest(key, kept), lease })
         })
     }
 
     fn retire(&self, key: &StoreKey) {
+        self.marks().remove(key);
         self.store.retire(key);
     }
 

@@ -5,6 +5,7 @@
 //! only then publishes. All keepers live in the pool's one task; a future exists only while a token request runs.
 //! Readers hold a [`handle::TokenHandle`] and see what was published without waiting and without a lock.
 
+pub mod action;
 mod attempt;
 mod backoff;
 mod board;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
+use super::action::Action;
 use super::board::{Board, Waiter};
 use super::grant::{Generation, Token};
 use super::handle::{LastError, NoToken, State, Status};
@@ -19,6 +20,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) struct Trouble {
     /// Credentials refused, not merely no proper answer.
     pub(super) refused: bool,
+    pub(super) action: Action,
     pub(super) message: Arc<str>,
     pub(super) at: SystemTime,
 }
@@ -191,6 +193,7 @@ impl View {
         let last_error = self.trouble.as_ref().map(|trouble| LastError {
             code: if trouble.refused { "token-rejected" } else { "token-failing" },
             message: trouble.message.to_string(),
+            action: trouble.action,
             at: trouble.at,
         });
         Status {

@@ -8,7 +8,7 @@ use bearerd::clock::{Clock, Moment};
 use bearerd::token::grant::{Grant, Life as TokenLife};
 use bearerd::token::key::StoreKey;
 use bearerd::token::source::BoxFuture;
-use bearerd::token::store::{LONGEST_LEASE, Lease, Leased, Store, StoreError, Stored};
+use bearerd::token::store::{LONGEST_LEASE, Lease, Leased, Store, StoreError, StoreFault, Stored};
 
 use crate::log::{Event, Found};
 use crate::mutation::Mutation;
@@ -239,7 +239,7 @@ fn found(grant: &Grant, mark: bool) -> Found {
 }
 
 fn away() -> StoreError {
-    StoreError("the store is away".to_owned())
+    StoreError::new(StoreFault::Failed, "the store is away")
 }
 
 pub fn name(subject: u32) -> StoreKey {

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::record::{Blame, Finished, Limit, Replay};
 use crate::secret::Secret;
+use crate::token::action::Action;
 use crate::token::handle::LastError;
 
 /// 2027-01-15T08:00:00Z is where a paused clock's wall begins.
@@ -15,7 +16,12 @@ fn whole(clock: &SharedClock) -> Status {
         obtained_at: Some(clock.wall() - Duration::from_secs(60)),
         expires: Some(clock.now() + Duration::from_secs(3600)),
         next_renewal: Some(clock.now() - Duration::from_secs(1)),
-        last_error: Some(LastError { code: "token-failing", message: "no answer".to_owned(), at: clock.wall() }),
+        last_error: Some(LastError {
+            code: "token-failing",
+            message: "no answer".to_owned(),
+            action: Action::Wait,
+            at: clock.wall(),
+        }),
     }
 }
 
@@ -60,7 +66,7 @@ async fn status_tells_how_each_upstream_stands() {
                 "next_renewal_at": "2027-01-15T07:59:59Z",
                 "life_left_seconds": 3600,
             },
-            "last_error": { "code": "token-failing", "message": "no answer", "at": WALL },
+            "last_error": { "code": "token-failing", "message": "no answer", "action": "wait", "at": WALL },
             "requests": { "total": 1, "in_flight": 1, "replays": 1 },
         }],
         "limits": {

@@ -11,6 +11,11 @@ use crate::token::source::Outcome;
 #[error("the reply was cut off")]
 pub(super) struct Cut(#[source] pub(super) reqwest::Error);
 
+/// The whole call took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no reply in time")]
+pub(super) struct TooLate;
+
 /// The reply is larger than any token.
 #[derive(Debug, thiserror::Error)]
 #[error("the reply is larger than 1 MiB")]
@@ -19,8 +24,8 @@ pub(super) struct TooLarge;
 /// What became of the call.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> NoReply {
     let no_reply = |outcome, why: &str| NoReply { outcome, why: why.to_owned() };
-    if error.is::<tower::timeout::error::Elapsed>() {
-        return no_reply(Outcome::Timeout, "no reply in time");
+    if error.is::<TooLate>() {
+        return no_reply(Outcome::Timeout, &error.to_string());
     }
     if error.is::<TooLarge>() {
         return no_reply(Outcome::BadReply, &error.to_string());

@@ -45,7 +45,9 @@ impl Attempt {
         self.number = self.number.max(stored.number);
         // Whoever set the mark did not live to save the reply: the refresh token may be gone already. A mark on another
         // one says nothing of ours.
-        self.spent |= stored.refresh_sent && !self.marked && self.is_ours(stored);
+        let marked = stored.refresh_sent && !self.marked && self.is_ours(stored);
+        self.spent |= marked;
+        self.sent_by_another = marked && !self.store.has_marked(&self.spec.store_key, stored);
         None
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Keeper;
 use crate::clock::Moment;
+use crate::token::action::Action;
 use crate::token::attempt::{Attempt, End, token_of};
 use crate::token::backoff::Backoff;
 use crate::token::grant::{Generation, Grant};
@@ -44,7 +45,7 @@ impl Keeper {
             }
             End::Failed(error) => {
                 self.find(attempt.previous, context);
-                self.fail(&error, context);
+                self.fail(&error, attempt.action, context);
             }
             End::TooEarly => {
                 let known = attempt.previous.as_ref().map(|grant| grant.issued.min(now));
@@ -80,7 +81,7 @@ impl Keeper {
         if !self.hold(grant, context) {
             let message = "the token endpoint gave a token whose life was over when it came".to_owned();
             let useless = MintError { outcome: Outcome::BadReply, grant_is_dead: false, retry_after: None, message };
-            return self.fail(&useless, context);
+            return self.fail(&useless, None, context);
         }
         self.backoff = Backoff::default();
         self.retry_at = None;
@@ -94,7 +95,7 @@ impl Keeper {
         }
     }
 
-    fn fail(&mut self, error: &MintError, context: &mut Context) {
+    fn fail(&mut self, error: &MintError, action: Option<Action>, context: &mut Context) {
         let now = context.clock.now();
         let usable = self.view.usable(now).filter(|_| !self.rejected);
         let left = usable.map(|token| token.expires().map_or(Duration::MAX, |end| end.since(now)));
@@ -105,7 +106,10 @@ impl Keeper {
         self.retry_at = bound.max(Some(now + wait));
         let refused = error.outcome == Outcome::Rejected;
         tracing::debug!(upstream = &*self.spec.record.upstream, ?wait, "no new token: {error}");
-        self.view.trouble = Some(Trouble { refused, message: error.message.as_str().into(), at: context.clock.wall() });
+        let (can_login, worked) = (self.spec.source.can_login(), self.view.token.is_some());
+        let action = action.unwrap_or_else(|| Action::after(error, can_login, worked));
+        let (message, at) = (error.message.as_str().into(), context.clock.wall());
+        self.view.trouble = Some(Trouble { refused, action, message, at });
     }
 
     /// A grant of the store that was newer than ours but did not serve the attempt.

@@ -26,10 +26,14 @@ impl Keeper {
         let (upstream, state) = (&*self.spec.record.upstream, state.as_str());
         match &self.view.trouble {
             _ if self.is_one_of_many() => tracing::debug!(upstream, state, "a subject's token is {state}"),
-            Some(Trouble { message, .. }) if self.spec.prove => {
-                tracing::warn!(upstream, "the changed secret gives no token, what was there stays in use: {message}");
+            Some(Trouble { message, action, .. }) if self.spec.prove => {
+                let (action, what) =
+                    (action.as_str(), "the changed secret gives no token, what was there stays in use");
+                tracing::warn!(upstream, action, "{what}: {message}");
             }
-            Some(Trouble { message, .. }) => tracing::warn!(upstream, state, "the token is {state}: {message}"),
+            Some(Trouble { message, action, .. }) => {
+                tracing::warn!(upstream, state, action = action.as_str(), "the token is {state}: {message}");
+            }
             None => tracing::info!(upstream, state, "the token is {state}"),
         }
     }

@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use zeroize::Zeroizing;
 
 use super::format::Format;
-use super::{LONGEST_LEASE, Lease, Leased, Store, StoreError, Stored};
+use super::{LONGEST_LEASE, Lease, Leased, Store, StoreError, StoreFault, Stored};
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 
@@ -54,7 +54,9 @@ impl FileStore {
     /// The store in this directory, which is made if it is not there. With `locks`, refresh tokens will be stored: a
     /// file system on which processes cannot take turns is refused.
     pub fn open(path: PathBuf, format: Format, locks: bool) -> Result<Self, StoreError> {
-        let at = |what: &str, error: io::Error| StoreError(format!("{what} `{}`: {error}", path.display()));
+        let at = |what: &str, error: io::Error| {
+            StoreError::new(StoreFault::Misconfigured, format!("{what} `{}`: {error}", path.display()))
+        };
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&path).map_err(|error| at("cannot make the directory", error))?;
         let probed = probe(&path).map_err(|error| at("cannot write to the directory", error))?;
@@ -80,11 +82,12 @@ fn probe(directory: &Path) -> io::Result<bool> {
 }
 
 fn no_locks(directory: &Path) -> StoreError {
-    StoreError(format!(
+    let message = format!(
         "the file system of `{}` has no locks, without which two processes could use up each other's refresh token: \
          take a local directory, or `kind = \"redis\"`",
         directory.display()
-    ))
+    );
+    StoreError::new(StoreFault::Misconfigured, message)
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
@@ -99,35 +102,36 @@ impl Files {
         self.directory.path.join(format!("{}.{extension}", self.stem))
     }
 
-    fn error(&self, why: impl std::fmt::Display) -> StoreError {
-        StoreError(format!("the stored token `{}`: {why}", self.path("json").display()))
+    fn error(&self, error: StoreError) -> StoreError {
+        error.about(format_args!("the stored token `{}`", self.path("json").display()))
+    }
+
+    fn failed(&self, what: &str, error: &io::Error) -> StoreError {
+        self.error(StoreError::new(fault(error), format!("{what}{error}")))
     }
 
     fn read(&self) -> Result<Option<Stored>, StoreError> {
-        let bytes = match read_own(&self.path("json")) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.error(error)),
-        };
+        let content = read_own(&self.path("json")).map_err(|error| self.error(error))?;
+        let Some(bytes) = content else { return Ok(None) };
         self.directory.format.read(&self.key, &bytes).map(Some).map_err(|error| self.error(error))
     }
 
     /// The lock, if nobody has it.
     fn lock(&self) -> Result<Option<File>, StoreError> {
-        let file = open_lock(&self.path("lock")).map_err(|error| self.error(error))?;
+        let file = open_lock(&self.path("lock")).map_err(|error| self.failed("cannot lock it: ", &error))?;
         if !self.directory.locks {
             return Ok(Some(file));
         }
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(self.error(format!("cannot lock it: {error}"))),
+            Err(error) => Err(self.failed("cannot lock it: ", &error.into())),
         }
     }
 
     /// What is kept, for who has just taken the lock: whoever had it before may have died while writing.
     fn begin(&self) -> Result<Option<Stored>, StoreError> {
-        remove(&self.path("tmp")).map_err(|error| self.error(error))?;
+        remove(&self.path("tmp")).map_err(|error| self.failed("cannot remove its `.tmp`: ", &error))?;
         self.read()
     }
 
@@ -136,7 +140,7 @@ impl Files {
             return Err(no_locks(&self.directory.path));
         }
         let bytes = self.directory.format.write(&self.key, stored).map_err(|error| self.error(error))?;
-        self.replace(&bytes).map_err(|error| self.error(format!("cannot write it: {error}")))
+        self.replace(&bytes).map_err(|error| self.failed("cannot write it: ", &error))
     }
 
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
@@ -158,25 +162,43 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The content of a file that nobody else could have read or written.
-fn read_own(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+/// Whether trying again may help.
+fn fault(error: &io::Error) -> StoreFault {
+    match error.kind() {
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::IsADirectory
+        | ErrorKind::NotADirectory => StoreFault::Misconfigured,
+        // A link in the place of a file.
+        _ if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) => StoreFault::Misconfigured,
+        _ => StoreFault::Failed,
+    }
+}
+
+/// The content of a file that nobody else could have read or written, if there is one.
+fn read_own(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let failed = |error: io::Error| StoreError::new(fault(&error), error.to_string());
+    let foreign = |message: String| Err(StoreError::new(StoreFault::Misconfigured, message));
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    let about = file.metadata()?;
+    let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    let about = file.metadata().map_err(failed)?;
     let (owner, us) = (about.uid(), rustix::process::geteuid().as_raw());
     if owner != us {
-        return Err(io::Error::other(format!("it belongs to user {owner}, but bearerd runs as {us}")));
+        return foreign(format!("it belongs to user {owner}, but bearerd runs as {us}"));
     }
     if about.mode() & 0o077 != 0 {
         let mode = about.mode() & 0o7777;
-        return Err(io::Error::other(format!("others may open it (mode {mode:04o}): set it to 0600, if it is yours")));
+        return foreign(format!("others may open it (mode {mode:04o}): set it to 0600, if it is yours"));
     }
     if !about.is_file() || about.len() > LARGEST {
-        return Err(io::Error::other("it is no file, or far too large: delete it"));
+        return Err(StoreError::new(StoreFault::Damaged, "it is no file, or far too large"));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default()));
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
 }
 
 /// On a thread that may wait for a disk.
@@ -184,7 +206,7 @@ async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let ended = tokio::task::spawn_blocking(work).await;
-    ended.unwrap_or_else(|_| Err(StoreError("the process ends".into())))
+    ended.unwrap_or_else(|_| Err(StoreError::new(StoreFault::Failed, "the process ends")))
 }
 
 /// The lock, and what is kept.
@@ -210,10 +232,16 @@ impl Store for FileStore {
     }
 
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        self.lease_within(key, LONGEST_LEASE)
+    }
+
+    fn lease_within<'a>(&'a self, key: &'a StoreKey, patience: Duration) -> BoxFuture<'a, Result<Leased, StoreError>> {
         let files = self.files(key);
         Box::pin(async move {
-            let held = files.error(format!("another process has had its lock for {} s", LONGEST_LEASE.as_secs()));
-            tokio::time::timeout(LONGEST_LEASE, lease(files)).await.unwrap_or(Err(held))
+            let seconds = patience.as_secs_f32();
+            let held = format!("another process has had its lock for {seconds:.1} s, and is slow or stopped");
+            let held = files.error(StoreError::new(StoreFault::Held, held));
+            tokio::time::timeout(patience, lease(files)).await.unwrap_or(Err(held))
         })
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::seal::Seal;
-use super::{StoreError, Stored};
+use super::{StoreError, StoreFault, Stored};
 use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Text {
 impl Format {
     /// Seals what it writes, if there is a key.
     pub fn new(clock: SharedClock, key: Option<&Secret>) -> Result<Self, StoreError> {
-        let seal = key.map(|key| Seal::new(key).ok_or_else(|| StoreError("`store.key` gives no key".into())));
+        let seal = key.map(|key| Seal::new(key).ok_or_else(|| wrong("`store.key` gives no key")));
         Ok(Self { clock, seal: seal.transpose()? })
     }
 
@@ -84,7 +84,7 @@ impl Format {
     pub fn write(&self, key: &StoreKey, stored: &Stored) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let plain = json(&self.record(key, stored))?;
         let Some(seal) = &self.seal else { return Ok(plain) };
-        let sealed = seal.seal(key.as_str(), &plain).ok_or_else(|| StoreError("it cannot be sealed".into()))?;
+        let sealed = seal.seal(key.as_str(), &plain).ok_or_else(|| cannot("be sealed"))?;
         json(&Envelope { bearerd: VERSION, sealed: Some(STANDARD.encode(sealed)), token: None })
     }
 
@@ -94,22 +94,20 @@ impl Format {
         let record = match (envelope.sealed, envelope.token, &self.seal) {
             (Some(sealed), None, Some(seal)) => {
                 let sealed = STANDARD.decode(sealed).map_err(|_| garbage())?;
-                let plain = seal.open(key.as_str(), &sealed).ok_or_else(|| {
-                    StoreError("it was sealed with another `store.key`, or for another token, or changed".into())
-                })?;
+                let other = "it was sealed with another `store.key`, or for another token, or changed";
+                let plain = seal.open(key.as_str(), &sealed).ok_or_else(|| wrong(other))?;
                 self::envelope(&plain)?.token.ok_or_else(garbage)?
             }
-            (Some(_), None, None) => return Err(StoreError("it is sealed: set `store.key`".into())),
+            (Some(_), None, None) => return Err(wrong("it is sealed: set `store.key`")),
             // Whoever may write there could plant a token that nobody sealed.
             (None, Some(_), Some(_)) => {
-                let hint = "take `store.key` out, or delete what is stored and log in again";
-                return Err(StoreError(format!("it is not sealed, but there is a `store.key`: {hint}")));
+                return Err(wrong("it is not sealed, but there is a `store.key`: take that out"));
             }
             (None, Some(record), None) => record,
             _ => return Err(garbage()),
         };
         if record.name != key.as_str() {
-            return Err(StoreError("it is the token of something else: was it renamed or copied?".into()));
+            return Err(wrong("it is the token of something else: was it renamed or copied?"));
         }
         Ok(self.stored(record))
     }
@@ -178,17 +176,27 @@ fn envelope(bytes: &[u8]) -> Result<Envelope, StoreError> {
     let version: Version = serde_json::from_slice(bytes).map_err(|_| garbage())?;
     if version.bearerd != VERSION {
         let version = version.bearerd;
-        return Err(StoreError(format!("it has format {version}, but this bearerd reads format {VERSION}")));
+        return Err(wrong(&format!(
+            "it has format {version}, but this bearerd reads format {VERSION}: take the other"
+        )));
     }
     serde_json::from_slice(bytes).map_err(|_| garbage())
 }
 
 fn json(envelope: &Envelope) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    serde_json::to_vec(envelope).map(Zeroizing::new).map_err(|_| StoreError("it cannot be written as JSON".into()))
+    serde_json::to_vec(envelope).map(Zeroizing::new).map_err(|_| cannot("be written as JSON"))
 }
 
 fn garbage() -> StoreError {
-    StoreError("it is damaged: delete it, and bearerd starts anew".into())
+    StoreError::new(StoreFault::Damaged, "it is damaged")
+}
+
+fn wrong(message: &str) -> StoreError {
+    StoreError::new(StoreFault::Misconfigured, message)
+}
+
+fn cannot(what: &str) -> StoreError {
+    StoreError::new(StoreFault::Failed, format!("it cannot {what}"))
 }
 
 fn milliseconds(time: Duration) -> u64 {

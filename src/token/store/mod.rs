@@ -16,10 +16,42 @@ use super::source::BoxFuture;
 /// around them. Who holds one for longer is dead, and nobody waits for one longer than this.
 pub const LONGEST_LEASE: Duration = Duration::from_secs(30);
 
-/// Why a store could not do its work; the text is for people and holds no secret.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
+/// Why a store could not do its work; the message is for people and holds no secret.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What kind of fault it is: what is to be done depends on it.
+    pub fault: StoreFault,
+    /// For people.
+    pub message: String,
+}
+
+/// The kinds of faults of a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreFault {
+    /// The server cannot be reached. The store says so itself, once for all tokens.
+    Away,
+    /// An operation failed, and the next one may succeed.
+    Failed,
+    /// Another process holds the lease.
+    Held,
+    /// What is kept cannot be read any more. Nobody replaces it: it may hold the only refresh token of an account.
+    Damaged,
+    /// A person must change the configuration, or what is around the store: keys, owners, versions.
+    Misconfigured,
+}
+
+impl StoreError {
+    /// An error of this kind.
+    pub fn new(fault: StoreFault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into() }
+    }
+
+    /// The same, saying what it is about.
+    fn about(self, what: impl std::fmt::Display) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+}
 
 /// What is kept of a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,14 +87,19 @@ pub trait Store: Send + Sync + 'static {
     /// [`LONGEST_LEASE`] at most.
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>>;
 
+    /// The same, but waits no longer than `patience` where a holder that stands still keeps its lease for as long.
+    fn lease_within<'a>(&'a self, key: &'a StoreKey, _patience: Duration) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        self.lease(key)
+    }
+
     /// The token's last reader is gone. A store that lasts keeps the grant for the next start; memory forgets it.
     fn retire(&self, key: &StoreKey);
 
     /// Whether what is saved survives the process.
     fn lasts(&self) -> bool;
 
-    /// Whether other processes use the same tokens at the same time. While such a store is away, a token is used to
-    /// its end: renewed before, each process would ask for one of its own, and again at each renewal.
+    /// Whether other processes use the same tokens at the same time. While such a store is away, a token that has a
+    /// refresh token is used to its end: a login before would be one for each process, and again at each renewal.
     fn is_shared(&self) -> bool {
         false
     }

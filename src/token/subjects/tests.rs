@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::clock::{Clock, PausedClock};
+use crate::token::action::Action;
 use crate::token::board::{Board, KeeperId};
 use crate::token::fake::grant;
 use crate::token::grant::{Generation, Grant, Token};
@@ -52,7 +53,12 @@ impl Bench {
     }
 
     fn is_refused(&self, name: &str, until: u64) {
-        let trouble = Trouble { refused: true, message: "no".into(), at: std::time::SystemTime::UNIX_EPOCH };
+        let trouble = Trouble {
+            refused: true,
+            action: Action::Wait,
+            message: "no".into(),
+            at: std::time::SystemTime::UNIX_EPOCH,
+        };
         let next = Some(self.start + Duration::from_secs(until));
         self.publish(name, |view| (view.trouble, view.next) = (Some(trouble), next));
     }

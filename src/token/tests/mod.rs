@@ -2,6 +2,7 @@
 
 mod adopting;
 pub(crate) mod fake;
+mod faults;
 mod forcing;
 mod lifetime;
 mod marks;
@@ -24,7 +25,7 @@ use super::plan::Policy;
 use super::pool::{TokenPool, TokenSpec};
 use super::source::BoxFuture;
 use super::store::memory::MemoryStore;
-use super::store::{Change, Lease, Leased, Store, StoreError, Stored, Tell};
+use super::store::{Change, Lease, Leased, Store, StoreError, StoreFault, Stored, Tell};
 use crate::clock::{Clock, Moment, PausedClock, SharedClock};
 use crate::record::TokenRecord;
 use fake::{Call, FakeSource, Reply, answer, grant};
@@ -76,6 +77,10 @@ struct Moods {
     /// We slept past the end of the lease.
     late: AtomicBool,
     slow: AtomicU64,
+    /// Why it does not work while it is away.
+    fault: Mutex<Option<StoreFault>>,
+    /// The holder of its leases stands still.
+    held: AtomicBool,
 }
 
 impl TestStore {
@@ -102,10 +107,14 @@ impl Moods {
         self.log.lock().unwrap().push(what);
     }
 
+    fn fault(&self) -> StoreFault {
+        self.fault.lock().unwrap().unwrap_or(StoreFault::Failed)
+    }
+
     async fn work(&self) -> Result<(), StoreError> {
         pass(seconds(self.slow.load(Ordering::Relaxed))).await;
         let away = self.away.load(Ordering::Relaxed);
-        if away { Err(StoreError("the disk is full".to_owned())) } else { Ok(()) }
+        if away { Err(StoreError::new(self.fault(), "the disk is full")) } else { Ok(()) }
     }
 }
 
@@ -132,6 +141,16 @@ impl Store for TestStore {
         })
     }
 
+    fn lease_within<'a>(&'a self, key: &'a StoreKey, patience: Duration) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        Box::pin(async move {
+            if self.moods.held.load(Ordering::Relaxed) {
+                pass(patience).await;
+                return Err(StoreError::new(StoreFault::Held, "another process has it"));
+            }
+            self.lease(key).await
+        })
+    }
+
     fn retire(&self, key: &StoreKey) {
         self.moods.note("retire");
         self.inner.retire(key);
@@ -155,7 +174,7 @@ impl Lease for TestLease {
         Box::pin(async move {
             self.moods.work().await?;
             if self.moods.usurped.lock().unwrap().is_some() {
-                return Err(StoreError("the lease was lost".to_owned()));
+                return Err(StoreError::new(StoreFault::Failed, "the lease was lost"));
             }
             self.moods.note(if stored.refresh_sent { "mark" } else { "save" });
             self.inner.save(stored).await

@@ -69,15 +69,6 @@ async fn a_refresh_token_that_a_dead_process_sent_is_replaced_by_a_login() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_token_that_a_dead_process_sent_is_sent_once_more_where_there_is_no_login() {
-    let script = |number: usize, call: &Call| answer(Ok(rotating(number, call.at, HOUR)));
-    let world = World::shaped(|source| source.login = false, script);
-    stored(&world, 7, seconds(60), true).await;
-    world.opened().await;
-    assert_eq!(world.source.calls()[0].refresh.as_deref(), Some("r7"));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_stored_token_serves_when_the_login_that_its_mark_asks_for_fails() {
     let world = World::new(|_, _| answer(Err(error(Outcome::Status))));
     stored(&world, 7, seconds(60), true).await;
@@ -209,18 +200,6 @@ async fn a_refresh_token_that_others_used_meanwhile_needs_no_login() {
     usurp(&world, 9);
     pass(seconds(5)).await;
     assert_eq!((world.current(&handle), world.source.count()), (Some("t9".to_owned()), 2));
-}
-
-#[tokio::test(start_paused = true)]
-async fn while_a_shared_store_is_away_every_token_is_used_to_its_end() {
-    let world = World::steady(HOUR);
-    world.store.shared.store(true, Ordering::Relaxed);
-    let handle = world.opened().await;
-    world.store.set_away(true);
-    pass(seconds(3590)).await;
-    assert_eq!((world.source.count(), handle.status().state), (1, State::Degraded));
-    pass(seconds(9)).await;
-    assert_eq!((world.source.count(), handle.status().state), (2, State::Fresh), "at the end, not after it");
 }
 
 #[tokio::test(start_paused = true)]

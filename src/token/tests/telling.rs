@@ -6,13 +6,13 @@ use crate::token::handle::State;
 use crate::token::source::{MintError, Outcome};
 
 /// Keeps what is written from its start to its end.
-struct Paper {
+pub(super) struct Paper {
     file: tempfile::NamedTempFile,
     read: usize,
 }
 
 impl Paper {
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(super) fn start() -> (Self, tracing::subscriber::DefaultGuard) {
         let file = tempfile::NamedTempFile::new().unwrap();
         let lines = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
         let lines = lines.with_writer(Arc::new(file.reopen().unwrap()));
@@ -20,7 +20,7 @@ impl Paper {
     }
 
     /// The lines since the last look.
-    fn take(&mut self) -> Vec<String> {
+    pub(super) fn take(&mut self) -> Vec<String> {
         let text = std::fs::read_to_string(self.file.path()).unwrap();
         let new: Vec<_> = text.lines().skip(self.read).map(|line| line.trim().to_owned()).collect();
         self.read += new.len();
@@ -61,7 +61,10 @@ async fn a_token_tells_each_change_of_its_state_in_one_line() {
     while handle.status().state == State::Fresh {
         handle.changed().await;
     }
-    assert_eq!(paper.take(), [r#"WARN the token is degraded: it was status upstream="test" state="degraded""#]);
+    assert_eq!(
+        paper.take(),
+        [r#"WARN the token is degraded: it was status upstream="test" state="degraded" action="wait""#]
+    );
     while handle.status().state != State::Fresh {
         handle.changed().await;
     }
@@ -80,13 +83,15 @@ async fn of_many_subjects_only_their_number_is_told() {
     pass(seconds(1)).await;
     assert_eq!(
         paper.take(),
-        [r#"WARN the tokens of some subjects are failing: it was status upstream="test" subjects=1"#]
+        [r#"WARN the tokens of some subjects are failing: it was status upstream="test" subjects=1 action="wait""#]
     );
     handles.push(world.pool.open(world.subject("carl")));
     pass(Duration::from_millis(200)).await;
     assert_eq!(
         paper.take(),
-        [r#"WARN the tokens of some subjects are refused: it was rejected upstream="test" subjects=1"#]
+        [
+            r#"WARN the tokens of some subjects are refused: it was rejected upstream="test" subjects=1 action="replace_secret""#
+        ]
     );
     handles.truncate(1);
     pass(seconds(1)).await;
@@ -138,7 +143,8 @@ async fn a_changed_secret_that_gives_no_token_is_told_as_that() {
     let (mut paper, _guard) = Paper::start();
     let new = world.pool.open(TokenSpec { prove: true, ..world.spec("changed") });
     pass(seconds(1)).await;
-    let line = "WARN the changed secret gives no token, what was there stays in use: it was rejected upstream=\"test\"";
+    let line = "WARN the changed secret gives no token, what was there stays in use: it was rejected upstream=\"test\" \
+                action=\"replace_secret\"";
     assert_eq!(paper.take(), [line]);
     drop((old, new));
 }

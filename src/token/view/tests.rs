@@ -19,7 +19,7 @@ fn token() -> Option<Arc<Token>> {
 }
 
 fn trouble(refused: bool) -> Option<Trouble> {
-    Some(Trouble { refused, message: "it".into(), at: SystemTime::UNIX_EPOCH })
+    Some(Trouble { refused, action: Action::Wait, message: "it".into(), at: SystemTime::UNIX_EPOCH })
 }
 
 fn view(token: Option<Arc<Token>>, trouble: Option<Trouble>) -> View {

@@ -65,9 +65,17 @@ async fn save(store: &FileStore, number: u64) {
 }
 
 async fn why(store: &FileStore) -> String {
+    wrong(store).await.message
+}
+
+/// What is wrong with what is kept; nobody is told to do away with it.
+async fn wrong(store: &FileStore) -> StoreError {
     let loaded = store.load(&key()).await.unwrap_err();
-    assert_eq!(store.lease(&key()).await.err().unwrap().0, loaded.0);
-    loaded.0
+    assert_eq!(store.lease(&key()).await.err().unwrap(), loaded);
+    for advice in ["delete", "remove"] {
+        assert!(!loaded.message.contains(advice), "{loaded}");
+    }
+    loaded
 }
 
 #[tokio::test]
@@ -117,8 +125,12 @@ async fn a_lease_waits_for_the_one_before_and_sees_what_it_saved() {
 async fn who_holds_a_lock_for_ever_is_not_waited_for_so_long() {
     let place = Place::new();
     let _held = place.store().lease(&key()).await.unwrap();
-    let error = place.store().lease(&key()).await.err().unwrap();
-    assert!(error.0.contains("another process"), "{error}");
+    for (patience, said) in [(LONGEST_LEASE, "for 30.0 s"), (Duration::from_millis(250), "for 0.2 s")] {
+        let (started, name) = (tokio::time::Instant::now(), key());
+        let error = place.store().lease_within(&name, patience).await.err().unwrap();
+        assert!(error.fault == StoreFault::Held && error.message.contains(said), "{error:?}");
+        assert_eq!(started.elapsed().as_secs(), patience.as_secs());
+    }
 }
 
 #[tokio::test]
@@ -154,7 +166,8 @@ async fn a_file_of_another_user_is_refused() {
     save(&store, 7).await;
     // Only root can give a file away; everybody else tests with one that root has.
     if std::os::unix::fs::chown(place.file("json"), Some(12_345), None).is_ok() {
-        assert!(why(&store).await.contains("user 12345"));
+        let error = wrong(&store).await;
+        assert!(error.fault == StoreFault::Misconfigured && error.message.contains("user 12345"), "{error:?}");
     } else {
         assert!(read_own(Path::new("/etc/passwd")).unwrap_err().to_string().contains("user 0"));
     }
@@ -165,9 +178,18 @@ async fn a_damaged_file_is_an_error_and_not_overwritten() {
     let place = Place::new();
     let store = place.store();
     save(&store, 7).await;
-    for content in ["", "garbage", "{\"bearerd\":9}"] {
+    let whole = std::fs::read_to_string(place.file("json")).unwrap();
+    let cut = whole.split_at(whole.len() / 2).0;
+    let newer = "{\"bearerd\":9}";
+    for (content, fault) in [
+        ("", StoreFault::Damaged),
+        ("garbage", StoreFault::Damaged),
+        (cut, StoreFault::Damaged),
+        (newer, StoreFault::Misconfigured),
+    ] {
         std::fs::write(place.file("json"), content).unwrap();
-        assert!(why(&store).await.contains("the stored token"));
+        let error = wrong(&store).await;
+        assert!(error.fault == fault && error.message.contains("the stored token"), "{content}: {error:?}");
         assert_eq!(std::fs::read_to_string(place.file("json")).unwrap(), content);
     }
 }
@@ -177,7 +199,7 @@ async fn a_store_that_cannot_be_written_does_not_open() {
     let place = Place::new();
     std::fs::write(place.path(), "a file").unwrap();
     let open = |path| FileStore::open(path, Format::new(clock(), None).unwrap(), true).err();
-    assert!(open(place.path()).unwrap().0.contains("cannot make the directory"));
+    assert!(open(place.path()).unwrap().message.contains("cannot make the directory"));
 }
 
 #[tokio::test]
@@ -189,7 +211,7 @@ async fn without_locks_a_token_is_stored_but_no_refresh_token() {
         FileStore { directory: Arc::new(Directory { path: store.directory.path.clone(), format, locks: false }) };
     let mut plain = stored(7);
     let error = store.lease(&key()).await.unwrap().lease.save(&plain).await.unwrap_err();
-    assert!(error.0.contains("no locks"), "{error}");
+    assert!(error.message.contains("no locks"), "{error}");
     plain.grant.refresh = None;
     store.lease(&key()).await.unwrap().lease.save(&plain).await.unwrap();
     assert_eq!(store.load(&key()).await.unwrap(), Some(plain));
@@ -206,7 +228,8 @@ async fn a_sealed_store_shows_nothing_on_the_disk() {
     let text = std::fs::read_to_string(place.file("json")).unwrap();
     // With their quotes: what is sealed is base64, in which two letters stand by chance.
     assert!(!text.contains("\"r7\"") && !text.contains("\"t7\""), "{text}");
-    assert!(why(&sealed("other")).await.contains("another `store.key`"));
+    let error = wrong(&sealed("other")).await;
+    assert!(error.fault == StoreFault::Misconfigured && error.message.contains("another `store.key`"), "{error:?}");
     assert_eq!(sealed("key").load(&key()).await.unwrap().unwrap().number, 7);
 }
 
@@ -226,10 +249,10 @@ async fn what_is_no_file_of_a_tokens_size_is_refused() {
     let store = place.store();
     save(&store, 1).await;
     File::options().write(true).open(place.file("json")).unwrap().set_len(LARGEST + 1).unwrap();
-    assert!(why(&store).await.ends_with("it is no file, or far too large: delete it"));
+    assert!(why(&store).await.ends_with("it is no file, or far too large"));
     std::fs::remove_file(place.file("json")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, place.file("json"), rustix::fs::Mode::from(0o600)).unwrap();
-    assert!(why(&store).await.ends_with("it is no file, or far too large: delete it"), "and nobody waits for a writer");
+    assert!(why(&store).await.ends_with("it is no file, or far too large"), "and nobody waits for a writer");
 }
 
 #[tokio::test]
@@ -240,7 +263,7 @@ async fn a_token_behind_a_link_is_refused() {
     let elsewhere = place.path().join("elsewhere");
     std::fs::rename(place.file("json"), &elsewhere).unwrap();
     symlink(&elsewhere, place.file("json")).unwrap();
-    assert!(store.load(&key()).await.is_err());
+    assert_eq!(wrong(&store).await.fault, StoreFault::Misconfigured);
 }
 
 #[tokio::test]
@@ -248,5 +271,5 @@ async fn what_stands_in_the_way_of_a_write_is_told() {
     let place = Place::new();
     let store = place.store();
     std::fs::create_dir(place.file("tmp")).unwrap();
-    assert!(store.lease(&key()).await.err().unwrap().0.contains("irectory"));
+    assert!(store.lease(&key()).await.err().unwrap().message.contains("irectory"));
 }

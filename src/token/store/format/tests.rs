@@ -52,7 +52,7 @@ fn written(key: Option<&str>) -> Zeroizing<Vec<u8>> {
 
 /// What another machine makes of it, whose clock started elsewhere.
 fn read(bytes: &[u8], key: Option<&str>) -> Result<Stored, String> {
-    format(clock(90_000, 500_000), key).read(&name(), bytes).map_err(|error| error.0)
+    format(clock(90_000, 500_000), key).read(&name(), bytes).map_err(|error| error.message)
 }
 
 fn shifted(by: u64) -> Stored {
@@ -120,7 +120,7 @@ fn a_record_under_another_name_is_refused() {
     let other = StoreKey::new(["simacan", "auth", "https://evil.example.com"]);
     for key in [None, Some("key")] {
         let error = format(clock(0, 0), key).read(&other, &written(key)).unwrap_err();
-        assert!(error.0.contains("token"), "{error}");
+        assert!(error.message.contains("token"), "{error}");
     }
 }
 

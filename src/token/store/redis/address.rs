@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use crate::secret::Secret;
-use crate::token::store::StoreError;
+use crate::token::store::{StoreError, StoreFault};
 
 /// Bytes in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -34,7 +34,7 @@ impl Address {
     pub(super) fn read(url: &Secret, tls: Arc<ClientConfig>) -> Result<Self, StoreError> {
         let url = url.expose();
         let encrypted = url.strip_prefix("rediss:").map(|rest| format!("redis:{rest}"));
-        let wrong = |what: &str| StoreError(format!("the URL of Redis {what}"));
+        let wrong = |what: &str| StoreError::new(StoreFault::Misconfigured, format!("the URL of Redis {what}"));
         let info = encrypted.as_deref().unwrap_or(url).into_connection_info();
         let info = info.map_err(|error| wrong(&format!("cannot be read: {}", error.category())))?;
         let place = match (info.addr(), encrypted) {

@@ -12,7 +12,7 @@ use crate::token::grant::Life;
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 use crate::token::store::format::Format;
-use crate::token::store::{Lease, StoreError, Stored};
+use crate::token::store::{Lease, StoreError, StoreFault, Stored};
 
 /// A lease that is not renewed ends after this: what a dead holder costs the others.
 const LEASE: Duration = Duration::from_secs(4);
@@ -129,7 +129,7 @@ impl RedisLease {
         let mut save = script(SAVE, &[&self.keys.lease, &self.keys.kept], &self.holder);
         save.arg(stored.number).arg(content.as_slice()).arg(milliseconds(lifetime(stored)));
         let saved = self.link.call::<bool>(save.arg(channel).arg(&self.keys.stem)).await?;
-        if saved { Ok(()) } else { Err(StoreError("the lease was lost: this took too long".to_owned())) }
+        if saved { Ok(()) } else { Err(StoreError::new(StoreFault::Failed, "the lease was lost: this took too long")) }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::address::Address;
-use crate::token::store::StoreError;
+use crate::token::store::{StoreError, StoreFault};
 
 /// A call may take this long, and each attempt to connect.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -62,17 +62,20 @@ impl Link {
             if error.is_timeout() {
                 self.silent.notify_one();
             }
-            StoreError(format!("Redis: {}", reason(&error)))
+            let gone = error.is_timeout() || error.is_connection_dropped() || error.is_io_error();
+            let fault = if gone { StoreFault::Away } else { StoreFault::Failed };
+            StoreError::new(fault, format!("Redis: {}", reason(&error)))
         })
     }
 
     async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
         let mut state = self.state.clone();
         let settled = timeout(PATIENCE, state.wait_for(|state| !matches!(state, State::Joining))).await;
+        let away = |why: &str| Err(StoreError::new(StoreFault::Away, format!("Redis is away: {why}")));
         match settled.ok().and_then(Result::ok).as_deref() {
             Some(State::Joined(connection)) => Ok(connection.clone()),
-            Some(State::Away(why)) => Err(StoreError(format!("Redis is away: {why}"))),
-            Some(State::Joining) | None => Err(StoreError("Redis is away: no connection in time".to_owned())),
+            Some(State::Away(why)) => away(why),
+            Some(State::Joining) | None => away("no connection in time"),
         }
     }
 }

@@ -17,7 +17,7 @@ use self::address::Address;
 use self::lease::{Keys, RedisLease};
 use self::link::{Link, News};
 use super::format::Format;
-use super::{Change, LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
+use super::{Change, LONGEST_LEASE, Leased, Store, StoreError, StoreFault, Stored, Tell};
 use crate::clock::SharedClock;
 use crate::secret::Secret;
 use crate::token::key::StoreKey;
@@ -82,7 +82,8 @@ impl RedisStore {
     }
 
     fn read(&self, key: &StoreKey, content: Option<Vec<u8>>) -> Result<Option<Stored>, StoreError> {
-        content.map(|content| self.format.read(key, &content)).transpose()
+        let read = content.map(|content| self.format.read(key, &content)).transpose();
+        read.map_err(|error| error.about(format_args!("the stored token `{}` of Redis", self.keys(key).kept)))
     }
 
     async fn take(&self, key: &StoreKey) -> Result<Leased, StoreError> {
@@ -93,7 +94,8 @@ impl RedisStore {
                 return Ok(Leased { kept: self.read(key, content)?, lease: Box::new(lease) });
             }
             if self.clock.now() >= until {
-                return Err(StoreError("Redis: others hold the lease of this token for too long".to_owned()));
+                let held = "Redis: others hold the lease of this token for too long";
+                return Err(StoreError::new(StoreFault::Held, held));
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(LOOK))).await;
         }
