@@ -31,6 +31,13 @@ const EXPOSING_FILES: &[(&str, &str)] = &[
     ("src/token/store/seal.rs", "derives the key that seals what is stored"),
 ];
 
+/// The modules that read bytes of others: none of them may index, slice, or reckon with numbers that can be anything.
+const READING_OTHERS: &[&str] = &["document", "flow", "guard", "proxy", "token"];
+
+/// How they say it: clippy then refuses each place, and each exception has its reason beside it.
+const NOTHING_PANICS: &str =
+    "#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]";
+
 /// Every Rust file below `directory`, as (path from the root of the crate, text), sorted.
 fn rust_files(directory: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -102,4 +109,21 @@ fn only_listed_files_look_inside_a_secret() {
 fn every_file_is_a_module_of_its_parent() {
     let files = rust_files("src");
     assert_none(&rules::orphans(&files));
+}
+
+#[test]
+fn what_reads_bytes_of_others_denies_what_can_panic() {
+    let files = rust_files("src");
+    for module in READING_OTHERS {
+        let head = format!("src/{module}/mod.rs");
+        let (_, text) = files.iter().find(|(path, _)| *path == head).unwrap();
+        assert!(text.contains(NOTHING_PANICS), "{head} must say:\n{NOTHING_PANICS}");
+    }
+    let exceptions =
+        ["indexing_slicing", "string_slice", "arithmetic_side_effects"].map(|lint| format!("allow(clippy::{lint}"));
+    let excepted = |text: &str| {
+        text.lines().any(|line| exceptions.iter().any(|start| line.contains(start)) && !line.contains("reason"))
+    };
+    let silent = files.iter().filter(|(_, text)| excepted(text));
+    assert_none(&silent.map(|(path, _)| format!("{path} excepts itself without a reason")).collect::<Vec<_>>());
 }

@@ -47,7 +47,7 @@ impl Source {
             return Place { origin: format!("environment variable {variable}"), line: None };
         }
         // A value made up by a parent (a default, a missing key) stands where the parent does.
-        let line = (0..=path.len()).rev().find_map(|n| self.spans.get(&path[..n])).map(|(_, line)| *line);
+        let line = (0..=path.len()).rev().find_map(|n| self.spans.get(path.get(..n)?)).map(|(_, line)| *line);
         Place { origin: self.origin.clone(), line }
     }
 
@@ -147,7 +147,7 @@ impl Provider for Provided {
 
 fn line_of(text: &str, offset: usize) -> u32 {
     let newlines = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
-    u32::try_from(newlines + 1).unwrap_or(u32::MAX)
+    u32::try_from(newlines.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 struct Reader<'t> {

@@ -3,6 +3,7 @@
 //! Reading is typed and never stops: a wrong value becomes a [`Problem`] and `None`, so that all problems come at once.
 //! A table remembers which keys it was asked for; the rest are unknown, and the asked ones are what the writer may have
 //! meant.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 mod layer;
 mod node;

@@ -142,7 +142,7 @@ async fn exchange(
     let mut response = client.execute(request).await?;
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(failure::Cut)? {
-        if body.len() + chunk.len() > REPLY {
+        if body.len().saturating_add(chunk.len()) > REPLY {
             return Err(failure::TooLarge.into());
         }
         body.extend_from_slice(&chunk);

@@ -3,6 +3,7 @@
 //! `[token]` says how to get a token, `[inject]` how to send it, `[expired]` how it dies. A [`FlowSpec`] is that as it
 //! is written, with every key and name checked; [`Flow::compile`] fills its variables in. From there on nothing can be
 //! misspelt, and what is left to know at the moment of a request is the subject, the token and what a login gave.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

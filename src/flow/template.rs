@@ -52,7 +52,7 @@ impl Template {
             }
             push_text(&mut parts, before);
             parts.push(Part::Name(name.to_owned()));
-            rest = tail.get(end + 1..).unwrap_or_default();
+            rest = tail.get(end.saturating_add(1)..).unwrap_or_default();
         }
         push_text(&mut parts, rest);
         Ok(Self { parts })
@@ -153,7 +153,7 @@ pub(super) fn days_ahead(name: &str) -> Option<i32> {
     };
     let digits = digits.strip_suffix('d').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     let days: i32 = digits.parse().ok().filter(|days| *days < 100_000)?;
-    Some(sign * days)
+    days.checked_mul(sign)
 }
 
 #[cfg(test)]

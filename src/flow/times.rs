@@ -124,14 +124,14 @@ fn month(word: &str) -> Option<Month> {
     let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let start = word.get(..3)?.to_ascii_lowercase();
     let index = names.iter().position(|name| *name == start)?;
-    Month::try_from(u8::try_from(index + 1).ok()?).ok()
+    Month::try_from(u8::try_from(index.saturating_add(1)).ok()?).ok()
 }
 
 fn full_year(text: &str) -> Option<i32> {
     let year = i32::try_from(number(text, 0)?).ok()?;
     match text.len() {
-        2 if year < 70 => Some(2000 + year),
-        2 => Some(1900 + year),
+        2 if year < 70 => year.checked_add(2000),
+        2 => year.checked_add(1900),
         4 => Some(year),
         _ => None,
     }
@@ -168,7 +168,8 @@ fn offset(text: &str) -> Option<UtcOffset> {
     let digits = digits.replace(':', "");
     let (hours, minutes) = digits.split_at_checked(2)?;
     let minutes = if minutes.is_empty() { 0 } else { i8::try_from(number(minutes, 2)?).ok()? };
-    UtcOffset::from_hms(sign * i8::try_from(number(hours, 2)?).ok()?, sign * minutes, 0).ok()
+    let hours = i8::try_from(number(hours, 2)?).ok()?;
+    UtcOffset::from_hms(hours.checked_mul(sign)?, minutes.checked_mul(sign)?, 0).ok()
 }
 
 /// When a JWT says that it ends (RFC 7519 `exp`); the signature is its receiver's business.

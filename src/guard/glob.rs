@@ -41,15 +41,15 @@ fn has_dot_segment(path: &[u8]) -> bool {
 /// Runs the glob as an automaton over the path: the places in the glob that the path so far can have reached. Time is
 /// the product of both lengths, whatever a caller sends.
 fn matches(glob: &[u8], path: &[u8]) -> bool {
-    let mut places = vec![false; glob.len() + 1];
+    let mut places = vec![false; glob.len().saturating_add(1)];
     let mut next = places.clone();
     reach(glob, 0, &mut places);
     for &byte in path {
         for (place, _) in places.iter().enumerate().filter(|(_, reached)| **reached) {
-            match &glob[place..] {
+            match glob.get(place..).unwrap_or_default() {
                 [b'*', b'*', ..] => reach(glob, place, &mut next),
                 [b'*', ..] if byte != b'/' => reach(glob, place, &mut next),
-                [literal, ..] if *literal == byte => reach(glob, place + 1, &mut next),
+                [literal, ..] if *literal == byte => reach(glob, place.saturating_add(1), &mut next),
                 _ => {}
             }
         }
@@ -61,15 +61,17 @@ fn matches(glob: &[u8], path: &[u8]) -> bool {
 
 /// Marks a place, and those that follow it when a star matches nothing.
 fn reach(glob: &[u8], place: usize, places: &mut [bool]) {
-    if std::mem::replace(&mut places[place], true) {
+    let Some(reached) = places.get_mut(place) else { return };
+    if std::mem::replace(reached, true) {
         return;
     }
-    match &glob[place..] {
-        [b'/', b'*', b'*'] | [b'/', b'*', b'*', b'/', ..] => reach(glob, place + 3, places),
-        [b'*', b'*', ..] => reach(glob, place + 2, places),
-        [b'*', ..] => reach(glob, place + 1, places),
-        _ => {}
-    }
+    let skipped = match glob.get(place..).unwrap_or_default() {
+        [b'/', b'*', b'*'] | [b'/', b'*', b'*', b'/', ..] => 3,
+        [b'*', b'*', ..] => 2,
+        [b'*', ..] => 1,
+        _ => return,
+    };
+    reach(glob, place.saturating_add(skipped), places);
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A proxy on localhost that adds credentials is a confused deputy for every page in the user's browser. So a call is
 //! served only if it comes from an allowed peer, names this listener as its `Host` (against DNS rebinding) and was not
 //! made by a foreign page.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 mod browser;
 mod claims;

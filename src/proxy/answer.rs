@@ -124,9 +124,9 @@ impl Arriving {
         let ahead = data.map(|data| data.len() as u64).sum::<u64>();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
-        hint.set_lower(ahead + rest.lower());
+        hint.set_lower(ahead.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
-            hint.set_upper(ahead + upper);
+            hint.set_upper(ahead.saturating_add(upper));
         }
         hint
     }

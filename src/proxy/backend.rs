@@ -192,7 +192,7 @@ impl Backend {
             subjects.sweep(now);
             inherited.iter_mut().for_each(|subjects| subjects.sweep(now));
             inherited.retain(|subjects| !subjects.is_empty());
-            let held = subjects.len() + inherited.iter().map(Subjects::len).sum::<usize>();
+            let held = inherited.iter().map(Subjects::len).fold(subjects.len(), usize::saturating_add);
             self.upstream.token_record.set_subjects(held as u64);
         }
     }

@@ -81,8 +81,8 @@ impl<B> Source<B> {
     fn keep(&mut self, data: &Bytes) {
         let Some(kept) = &mut self.kept else { return };
         let length = data.len() as u64;
-        if self.held + length <= self.intake.keep && self.intake.budget.take(length) {
-            self.held += length;
+        if self.held.saturating_add(length) <= self.intake.keep && self.intake.budget.take(length) {
+            self.held = self.held.saturating_add(length);
             kept.push(data.clone());
         } else {
             self.settle();
@@ -186,7 +186,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         if held.attempt > 0 && held.kept.is_none() {
             return None;
         }
-        held.attempt += 1;
+        held.attempt = held.attempt.saturating_add(1);
         held.watched = true;
         // Where the earlier attempt's connection goes on, as in HTTP/2, its sending of this body must end.
         held.reader.take().into_iter().for_each(Waker::wake);

@@ -21,7 +21,7 @@ impl Budget {
 
     /// Gives a share back.
     pub(crate) fn give(&self, bytes: u64) {
-        self.0.set(self.0.get() + bytes);
+        self.0.set(self.0.get().saturating_add(bytes));
     }
 
     #[cfg(test)]

@@ -141,7 +141,7 @@ impl ProxyError {
         let proxy_status = format!("bearerd; error={}; details=\"{}\"", row.kind, row.code);
         headers.extend(HeaderValue::try_from(proxy_status).map(|value| (PROXY_STATUS, value)));
         if let Some(wait) = self.retry_after() {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response

@@ -88,7 +88,7 @@ fn decoded(coding: Coding, text: Vec<u8>) -> Option<Vec<u8>> {
         Coding::Gzip => {
             let mut decoded = Vec::new();
             let reader = flate2::read::MultiGzDecoder::new(&text[..]);
-            reader.take(MOST as u64 + 1).read_to_end(&mut decoded).ok()?;
+            reader.take((MOST as u64).saturating_add(1)).read_to_end(&mut decoded).ok()?;
             (decoded.len() <= MOST).then_some(decoded)
         }
     }

@@ -109,7 +109,7 @@ impl Call {
 
     /// Sends the request with this token, up to the head of the answer.
     async fn send(&mut self, with: &Rendered) -> Result<Arrived, ProxyError> {
-        self.entry.attempts += 1;
+        self.entry.attempts = self.entry.attempts.saturating_add(1);
         self.entry.generation = Some(with.token.generation);
         let (mut pooled, mut refusals) = (true, 0);
         loop {
@@ -128,7 +128,9 @@ impl Call {
             match self.exchange(connection, with, now).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::Unsent) if reused => {}
-                Err(Unanswered::Refused) if refusals < REFUSALS && self.upload.can_repeat() => refusals += 1,
+                Err(Unanswered::Refused) if refusals < REFUSALS && self.upload.can_repeat() => {
+                    refusals = refusals.saturating_add(1);
+                }
                 // The server closed a connection that was idle, just when it was used. What may be done twice is.
                 Err(Unanswered::Broken)
                     if reused && is_idempotent(&self.entry.head.method) && self.upload.can_repeat() =>

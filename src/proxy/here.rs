@@ -167,7 +167,7 @@ impl Here {
 
     /// Counts a connection that has buffers, until it is parked.
     pub(crate) fn wake(&self) -> Awake {
-        self.awake.set(self.awake.get() + 1);
+        self.awake.set(self.awake.get().saturating_add(1));
         Awake(self.awake.clone())
     }
 
@@ -217,6 +217,6 @@ pub(crate) struct Awake(Rc<Cell<usize>>);
 
 impl Drop for Awake {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }

@@ -184,10 +184,10 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         // With room for one byte more a read that brings all is seen to have emptied the socket.
         let wish = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX).min(self.read);
         self.inbox.reserve(wish);
-        let room = self.inbox.capacity() - self.inbox.len();
+        let room = self.inbox.spare_capacity_mut().len();
         let read = ready!(pin!(self.link.read_buf(&mut self.inbox)).poll(cx))?;
         if read == room {
-            self.read = (self.read * 2).min(MOST_READ);
+            self.read = (self.read.saturating_mul(2)).min(MOST_READ);
         }
         Poll::Ready(if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
     }

@@ -67,8 +67,8 @@ pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a 
 /// The host of an authority: no user, no port, no dot at the end.
 pub(crate) fn host(authority: &str) -> &str {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match authority.rfind(']') {
-        Some(end) => &authority[..=end],
+    let host = match authority.rfind(']').and_then(|end| authority.get(..=end)) {
+        Some(bracketed) => bracketed,
         None => authority.split(':').next().unwrap_or_default(),
     };
     host.strip_suffix('.').unwrap_or(host)

@@ -60,12 +60,12 @@ impl Slot {
 
     /// A request's body is being read.
     pub(crate) fn body_begins(&self) {
-        self.bodies.set(self.bodies.get() + 1);
+        self.bodies.set(self.bodies.get().saturating_add(1));
     }
 
     /// It is no more.
     pub(crate) fn body_ends(&self) {
-        self.bodies.set(self.bodies.get() - 1);
+        self.bodies.set(self.bodies.get().saturating_sub(1));
     }
 
     /// Whether no request is in flight. An upstream may answer before it has read a body, so that is counted by itself.

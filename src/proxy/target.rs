@@ -58,7 +58,7 @@ impl Join<'_> {
             return Ok(uri);
         }
         let rest = uri.path().strip_prefix(self.mount).unwrap_or(uri.path());
-        let mut target = String::with_capacity(self.base.len() + uri.path().len() + 64);
+        let mut target = String::with_capacity(self.base.len().saturating_add(uri.path().len()).saturating_add(64));
         target.push_str(self.base);
         target.push_str(rest);
         if target.is_empty() {

@@ -26,14 +26,14 @@ impl Turns {
     /// A request has come in.
     pub(crate) fn take(self: &Rc<Self>) -> Turn {
         self.slot.rest();
-        self.taken.set(self.taken.get() + 1);
+        self.taken.set(self.taken.get().saturating_add(1));
         Turn(self.clone())
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let left = self.0.taken.get() - 1;
+        let left = self.0.taken.get().saturating_sub(1);
         self.0.taken.set(left);
         if left == 0 {
             self.0.slot.wait(Waiting::NextRequest, self.0.idle);

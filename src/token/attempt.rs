@@ -205,7 +205,7 @@ impl Attempt {
     async fn save(&mut self, grant: Grant, turn: Turn) -> End {
         // Without a lease nobody told us of a sibling's grant that is not saved either.
         let unsaved = self.store.unsaved(&self.spec.store_key).map_or(0, |unsaved| unsaved.number);
-        self.number = self.number.max(self.generation.0).max(unsaved) + 1;
+        self.number = self.number.max(self.generation.0).max(unsaved).saturating_add(1);
         let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false, forced: self.forced };
         let saved = match turn {
             Ok(mut lease) => lease.save(&stored).await,

@@ -33,7 +33,7 @@ impl Backoff {
     /// Refused credentials stay refused: a doubling hold.
     fn hold(&mut self, first: Duration) -> Duration {
         let wait = doubled(first, self.refused, LONGEST_HOLD.max(first));
-        self.refused += 1;
+        self.refused = self.refused.saturating_add(1);
         wait
     }
 
@@ -45,7 +45,7 @@ impl Backoff {
         } else {
             ceiling = ceiling.min(if self.failed == 0 { left / 4 } else { left });
         }
-        self.failed += 1;
+        self.failed = self.failed.saturating_add(1);
         ceiling.mul_f64(draw.clamp(0.0, 1.0))
     }
 }

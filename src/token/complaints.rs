@@ -48,7 +48,7 @@ struct Count {
 impl Count {
     /// Whether there is something to tell now; who asks tells it.
     fn is_due(&mut self, now: Moment) -> bool {
-        let grown = self.subjects > self.told * 2 || self.told == 0;
+        let grown = self.subjects > self.told.saturating_mul(2) || self.told == 0;
         let due = grown && self.at.is_none_or(|at| now.since(at) >= PAUSE);
         if due {
             (self.told, self.at) = (self.subjects, Some(now));
@@ -72,7 +72,7 @@ impl Complaints {
         }
         let (Some(after), Some(trouble)) = (after, trouble) else { return };
         let count = self.0.entry((Arc::clone(upstream), after)).or_default();
-        count.subjects += usize::from(before != Some(after));
+        count.subjects = count.subjects.saturating_add(usize::from(before != Some(after)));
         if count.is_due(now) {
             let (upstream, subjects, what) = (&**upstream, count.subjects, after.as_str());
             let action = trouble.action.as_str();

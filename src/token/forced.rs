@@ -72,7 +72,7 @@ impl ForcedBounds {
         if let Some(past) = self.0.as_mut().filter(|past| past.unproven.is_some()) {
             past.unproven = None;
             past.not_before = Some(now + doubled(FIRST_WAIT, past.in_vain, LONGEST_WAIT));
-            past.in_vain += 1;
+            past.in_vain = past.in_vain.saturating_add(1);
         }
     }
 }

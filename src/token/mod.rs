@@ -1,4 +1,5 @@
 //! The token core: who may ask for a token, when, and who gets to see it. It knows no HTTP server, no client, no flow.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 //!
 //! A keeper owns one token: it loads, plans ([`plan::decide`]), asks ([`source::Source`]), saves ([`store::Store`]) and

@@ -78,10 +78,10 @@ impl Held {
         };
         let life = end.since(self.issued);
         let after = match self.refresh_in {
-            _ if self.repeated && life > SHORTLY => life - SHORTLY.min(life / 5),
+            _ if self.repeated && life > SHORTLY => life.saturating_sub(SHORTLY.min(life / 5)),
             _ if self.repeated => life,
-            Some(wish) => wish.clamp(life / 10, life / 10 * 9),
-            None if policy.exclusive => life - policy.margin.min(life / 4),
+            Some(wish) => wish.clamp(life / 10, (life / 10).saturating_mul(9)),
+            None if policy.exclusive => life.saturating_sub(policy.margin.min(life / 4)),
             None => life.mul_f64(0.65 + 0.1 * self.jitter.clamp(0.0, 1.0)),
         };
         Some(self.issued + after.max(LEAST_PACE))

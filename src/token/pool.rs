@@ -65,7 +65,7 @@ impl TokenPool {
         let mut boards = self.registry.boards();
         let known = boards.by_key.get(&spec.key).and_then(|(id, board)| Some((*id, board.upgrade()?)));
         let (id, board) = known.unwrap_or_else(|| {
-            let id = KeeperId(boards.last + 1);
+            let id = KeeperId(boards.last.saturating_add(1));
             (id, Arc::new(Board::new(id, self.commands.clone(), Arc::clone(&self.clock))))
         });
         boards.last = boards.last.max(id.0);

@@ -1,4 +1,5 @@
 //! The subjects of one upstream: bounded, the least useful out first, the idle out in time.
+#![allow(clippy::indexing_slicing, reason = "a place is always that of an entry that is there; nobody else names one")]
 
 mod order;
 
@@ -105,7 +106,7 @@ impl<T: Default> Subjects<T> {
             }
         }
         for _ in 0..self.entries.len().div_ceil(60) {
-            self.looked = (self.looked + 1) % self.entries.len();
+            self.looked = self.looked.saturating_add(1).checked_rem(self.entries.len()).unwrap_or_default();
             if let Some(entry) = self.entries.get_mut(self.looked).filter(|entry| now.since(entry.used) >= COLD) {
                 entry.held.kept = T::default();
             }

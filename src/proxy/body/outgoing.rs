@@ -34,7 +34,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream<B> {
             return Poll::Ready(Some(Err(BodyError::TakenOver)));
         }
         if let Some(data) = source.kept.as_ref().and_then(|kept| kept.get(self.position)) {
-            self.position += 1;
+            self.position = self.position.saturating_add(1);
             return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
         }
         if self.trailers_passed {
@@ -44,7 +44,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream<B> {
             source.reader = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        self.position += 1;
+        self.position = self.position.saturating_add(1);
         self.trailers_passed = next.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
         Poll::Ready(next)
     }
@@ -61,9 +61,9 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream<B> {
         let ahead = source.kept.iter().flatten().skip(self.position).map(|data| data.len() as u64).sum::<u64>();
         let rest = source.incoming.size_hint();
         let mut hint = SizeHint::new();
-        hint.set_lower(ahead + rest.lower());
+        hint.set_lower(ahead.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
-            hint.set_upper(ahead + upper);
+            hint.set_upper(ahead.saturating_add(upper));
         }
         hint
     }

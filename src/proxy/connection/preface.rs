@@ -51,11 +51,10 @@ pub(super) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Begins>
 }
 
 fn tell(read: &[u8]) -> Option<fn(Bytes) -> Begins> {
-    let length = read.len().min(PREFACE.len());
-    if read[..length] != PREFACE[..length] {
-        return Some(Begins::Http1);
+    if read.starts_with(PREFACE) {
+        return Some(Begins::Http2);
     }
-    (length == PREFACE.len()).then_some(Begins::Http2)
+    (!PREFACE.starts_with(read)).then_some(Begins::Http1)
 }
 
 #[cfg(test)]

@@ -55,8 +55,8 @@ impl Dressed<'_> {
 
     /// As a map.
     pub(crate) fn to_map(&self) -> HeaderMap {
-        let mut map =
-            HeaderMap::with_capacity(self.callers.len() + self.patch.headers.len() + self.rules.set.len() + 1);
+        let ours = self.patch.headers.len().saturating_add(self.rules.set.len()).saturating_add(1);
+        let mut map = HeaderMap::with_capacity(self.callers.len().saturating_add(ours));
         self.each(|name, value| {
             map.append(name, value.clone());
         });

@@ -84,7 +84,7 @@ impl Rest {
             Self::Connection => Ok(Some(Frame::data(inbox.split().freeze()))),
             Self::Length(left) => {
                 let data = up_to(*left, inbox);
-                *self = Self::of(*left - data.len() as u64);
+                *self = Self::of(left.saturating_sub(data.len() as u64));
                 Ok(Some(Frame::data(data)))
             }
             Self::Chunked(chunk) => match chunk.take(inbox)? {
@@ -119,7 +119,7 @@ impl Chunk {
                 Self::Data(_) if inbox.is_empty() => return Ok(Piece::Missing),
                 Self::Data(left) => {
                     let data = up_to(*left, inbox);
-                    *left -= data.len() as u64;
+                    *left = left.saturating_sub(data.len() as u64);
                     if *left == 0 {
                         *self = Self::End;
                     }
@@ -144,7 +144,9 @@ fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
     let parsed = httparse::parse_chunk_size(inbox).ok();
     let parsed = parsed.filter(|_| inbox.first().is_none_or(u8::is_ascii_hexdigit));
     let parsed = parsed.filter(|parsed| match parsed {
-        Status::Complete((line, _)) => !inbox[..*line - 1].contains(&b'\n'),
+        Status::Complete((line, _)) => {
+            inbox.iter().position(|byte| *byte == b'\n').is_some_and(|end| end.saturating_add(1) == *line)
+        }
         Status::Partial => true,
     });
     parsed.ok_or_else(|| invalid("a chunk without a size"))

@@ -93,7 +93,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
     }
 
     fn poll_write<L: AsyncWrite + Unpin>(&mut self, link: &mut L, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let text = &self.text[self.written..];
+        let text = self.text.get(self.written..).unwrap_or_default();
         let link = Pin::new(link);
         let mut written = if self.data.is_empty() && self.after.is_empty() {
             ready!(link.poll_write(cx, text))?
@@ -106,15 +106,15 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
         }
         self.begun = true;
         let of_text = written.min(text.len());
-        self.written += of_text;
-        written -= of_text;
+        self.written = self.written.saturating_add(of_text);
+        written = written.saturating_sub(of_text);
         if self.written == self.text.len() {
             self.text.clear();
             self.written = 0;
         }
         let of_data = written.min(self.data.len());
         self.data.advance(of_data);
-        self.after = &self.after[written - of_data..];
+        self.after = self.after.get(written.saturating_sub(of_data)..).unwrap_or_default();
         Poll::Ready(Ok(()))
     }
 
@@ -220,7 +220,7 @@ pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     let start = text.len();
     text.extend_from_slice(name.as_str().as_bytes());
     let mut begins = true;
-    for letter in &mut text[start..] {
+    for letter in text.iter_mut().skip(start) {
         if begins {
             letter.make_ascii_uppercase();
         }

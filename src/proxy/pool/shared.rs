@@ -51,7 +51,7 @@ impl Shared {
 
     /// One more request uses it.
     pub(super) fn share(self: &Rc<Self>) -> Share {
-        self.streams.set(self.streams.get() + 1);
+        self.streams.set(self.streams.get().saturating_add(1));
         Share { http2: self.http2.borrow().clone(), of: self.clone() }
     }
 }
@@ -65,7 +65,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let left = self.of.streams.get() - 1;
+        let left = self.of.streams.get().saturating_sub(1);
         self.of.streams.set(left);
         if left == 0 {
             self.of.idle_since.set(self.of.clock.now());

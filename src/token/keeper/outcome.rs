@@ -126,7 +126,7 @@ impl Keeper {
         let present = self.view.token.as_deref();
         let same = present.filter(|token| token.access == grant.access && token.captures == grant.captures);
         self.held = Some(Held::new(&grant, same.map(|token| (token.issued, token.life)), context.random.f64()));
-        let next = Generation(self.number.max(self.view.generation().0 + 1));
+        let next = Generation(self.number.max(self.view.generation().0.saturating_add(1)));
         let generation = same.map_or(next, |token| token.generation);
         let is_new = same.is_none();
         let token = token_of(&grant, generation, &self.spec);

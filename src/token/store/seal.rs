@@ -26,7 +26,7 @@ impl Seal {
     pub(super) fn seal(&self, name: &str, text: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
-        let mut body = Zeroizing::new(Vec::with_capacity(text.len() + AES_256_GCM.tag_len()));
+        let mut body = Zeroizing::new(Vec::with_capacity(text.len().saturating_add(AES_256_GCM.tag_len())));
         body.extend_from_slice(text);
         let aad = Aad::from(name.as_bytes());
         self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut *body).ok()?;
