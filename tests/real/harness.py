@@ -130,12 +130,13 @@ class Api(Process):
 class Bearerd(Process):
     """The proxy with one configuration, logging all it can."""
 
-    def __init__(self, world: "World", upstreams: str, wait_for: str = "ready", within: list = ()):
+    def __init__(self, world: "World", upstreams: str, wait_for: str = "ready", within: list = (), admin_keys: str = ""):
         self.admin = f"127.0.0.1:{free_port()}"
         config = world.directory / f"bearerd-{secrets.token_hex(3)}.toml"
-        config.write_text(f'[admin]\nlisten = "{self.admin}"\n[log]\naccess = "all"\n{upstreams}', encoding="utf-8")
+        config.write_text(f'[admin]\nlisten = "{self.admin}"\n{admin_keys}[log]\naccess = "all"\n{upstreams}', encoding="utf-8")
         binary = os.environ["BEARERD_BIN"]
         super().__init__("bearerd", [*within, binary, "run", "--config", config], world.directory, {"RUST_LOG": "trace"})
+        self.config = config
         self.pages: list[str] = []
         world.proxies.append(self)
         waited = subprocess.run([binary, "wait", "--for", wait_for, "--admin", self.admin], capture_output=True, text=True)
