@@ -1,5 +1,7 @@
 //! Environment variables: a layer of the configuration, and where secrets are looked for.
 
+mod kubernetes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
@@ -77,7 +79,7 @@ impl Environment {
         }
         for (name, value) in &self.variables {
             let Some(rest) = name.strip_prefix("BEARERD_") else { continue };
-            if value.is_empty() || OF_FLAGS.contains(&name.as_str()) || is_injected(rest, value) {
+            if value.is_empty() || OF_FLAGS.contains(&name.as_str()) || kubernetes::injects(rest, value) {
                 continue;
             }
             let Some(path) = key_of(name, rest, files, problems) else { continue };
@@ -97,21 +99,6 @@ impl Environment {
 fn report(problems: &Problems, name: &str, message: &str, hint: Option<String>) {
     let place = Place { origin: format!("environment variable {name}"), line: None };
     problems.add(Problem { place, message: message.to_owned(), hint, ..Problem::default() });
-}
-
-/// What Kubernetes sets for each Service named bearerd, or bearerd-something, that was there before the pod.
-fn is_injected(rest: &str, value: &str) -> bool {
-    let of_service = |service: &str| {
-        let ours = service.is_empty() || service.ends_with('_');
-        ours && !service.contains("__")
-    };
-    if rest.starts_with("SERVICE_") || rest.starts_with("PORT") {
-        return !rest.contains("__");
-    }
-    let host_or_port = ["SERVICE_HOST", "SERVICE_PORT"].iter().find_map(|key| rest.find(key));
-    let linked = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
-    let port = rest.find("PORT").filter(|_| linked || rest.contains("_TCP_") || rest.contains("_UDP_"));
-    host_or_port.or(port).is_some_and(|at| of_service(&rest[..at]))
 }
 
 /// The key that a variable sets.
