@@ -25,6 +25,8 @@ mod mutual;
 mod outage;
 #[path = "integration/plain.rs"]
 mod plain;
+#[path = "integration/reload.rs"]
+mod reload;
 #[path = "integration/rotation.rs"]
 mod rotation;
 #[path = "integration/secrets_stay.rs"]
@@ -35,6 +37,8 @@ mod simacan;
 mod stopping;
 #[path = "integration/streams.rs"]
 mod streams;
+#[path = "integration/takeover.rs"]
+mod takeover;
 #[path = "integration/token.rs"]
 mod token;
 #[path = "integration/users.rs"]

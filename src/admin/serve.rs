@@ -86,6 +86,7 @@ pub async fn serve(listener: Listener, router: Router, shutdown: Shutdown) {
             },
         }
     }
+    drop(listener);
     let farewell = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }

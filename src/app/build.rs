@@ -51,6 +51,12 @@ pub(super) struct BuildError {
     message: String,
 }
 
+impl BuildError {
+    fn new(config: &UpstreamConfig, message: String) -> Self {
+        Self { upstream: Arc::clone(&config.proxy.name), message }
+    }
+}
+
 impl Builder {
     pub(super) fn new(clock: SharedClock, pool: TokenPool, settings: &Settings) -> Self {
         let journal = Arc::new(Journal::default());
@@ -98,14 +104,26 @@ impl Builder {
         Ok(Built { config, inputs, recipe, upstream, provers })
     }
 
-    /// Who can prove a changed secret: the default subject, else some of those whose token is well now. More than one,
+    /// Who can prove a changed secret: the default subject, and some of those whose token is well now. More than one,
     /// because each may have been deleted at the vendor's.
     fn provers(&self, config: &UpstreamConfig, before: Option<Recipe>) -> Vec<Subject> {
-        match (&config.flow.subject, before) {
-            (Some(SubjectRule { default: Some(default), .. }), Some(_)) => vec![default.clone()],
-            (Some(_), Some(before)) => self.pool.subjects_of(before, PROVERS),
-            (None, _) | (_, None) => Vec::new(),
-        }
+        let Some((SubjectRule { default, .. }, before)) = config.flow.subject.as_ref().zip(before) else {
+            return Vec::new();
+        };
+        let well =
+            self.pool.subjects_of(before, PROVERS).into_iter().filter(|subject| Some(subject) != default.as_ref());
+        default.iter().cloned().chain(well).collect()
+    }
+
+    /// Whether some subject's token of this recipe is in use and well.
+    pub(super) fn has_subjects(&self, recipe: Recipe) -> bool {
+        !self.pool.subjects_of(recipe, 1).is_empty()
+    }
+
+    /// What makes the token of this configuration.
+    pub(super) fn recipe(config: &UpstreamConfig) -> Result<Recipe, BuildError> {
+        let failed = |error: std::io::Error| BuildError::new(config, error.to_string());
+        recipe(config).map_err(failed)
     }
 
     fn tls(&mut self, settings: &TlsSettings) -> Result<Arc<ClientConfig>, String> {

@@ -1,83 +1,244 @@
-//! Every listener of the process, bound before anything else happens.
+//! Every listener of the process: bound before anything else happens, and taken over when the configuration is read again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::admin::Listener;
 use crate::config::{Settings, UpstreamConfig};
-use crate::proxy::listen::{Bell, BindError, Bound, bind};
+use crate::proxy::listen::{Address, Bell, BindError, Bound, rebind};
+use crate::proxy::server::DataThread;
 use crate::proxy::settings::{Listen, UpstreamSettings};
 
-/// The listeners of callers and of admin.
+/// The listeners of callers and of admin. Each socket is held here, too, so that another listener can take it over.
 pub(super) struct Doors {
-    pub(super) data: Vec<Bound>,
-    pub(super) given: Given,
-    admin: Option<Bound>,
-    names: Vec<(String, Listen)>,
+    data: Vec<Bound>,
+    given: Given,
+    /// Every listener that callers may have come in by and that nobody names any more.
+    past: Vec<Listen>,
+    /// On their way to be closed, and can still be taken over.
+    closing: Vec<Weak<Bound>>,
+    admin: Bound,
+    /// What was asked for, where the port was any.
+    admin_written: Listen,
+    /// Whether it has moved since anybody asked.
+    moved: bool,
+}
+
+/// The listener of each upstream that asked for any port.
+type Given = BTreeMap<Arc<str>, Listen>;
+
+/// What a configuration that was read again needs: bound, but not in use yet.
+#[derive(Default)]
+pub(super) struct Opening {
+    data: Vec<Bound>,
+    given: Given,
+    admin: Option<(Listen, Bound)>,
+    /// What the configuration names, opened before or not.
+    named: Vec<Listen>,
+    /// Socket files that were not there before.
+    files: Vec<Address>,
+}
+
+/// What nobody names any more.
+pub(super) struct Closing {
+    gone: Vec<Bound>,
+    /// How many listeners are new.
+    pub(super) opened: usize,
+}
+
+impl Closing {
+    /// How many listeners go.
+    pub(super) fn closed(&self) -> usize {
+        self.gone.len()
+    }
 }
 
 impl Doors {
     /// Binds all, or none. From then on an upstream that asked for any port has the one that it got.
     pub(super) fn bind(settings: &mut Settings) -> Result<Self, BindError> {
-        let (data, given) = open(&mut settings.upstreams, &[], &Given::new())?;
-        let admin = bind(std::slice::from_ref(&settings.admin.listen))?.into_iter().next();
-        let names = settings.upstreams.iter().map(|one| (one.proxy.name.to_string(), one.proxy.listen.clone()));
-        Ok(Self { data, given, admin, names: names.collect() })
+        let admin = rebind(&settings.admin.listen, &[])?;
+        let mut data = Vec::new();
+        let given = open(&mut settings.upstreams, &[], &[], &Given::new(), &mut data)?;
+        Ok(Self {
+            data,
+            given,
+            past: Vec::new(),
+            closing: Vec::new(),
+            admin,
+            admin_written: settings.admin.listen.clone(),
+            moved: false,
+        })
     }
 
-    /// The sockets of the admin listener, for this thread's runtime; taken once.
-    pub(super) fn take_admin(&mut self) -> std::io::Result<Vec<Listener>> {
-        self.admin.take().into_iter().flat_map(|bound| bound.sockets).map(listener).collect()
+    /// The sockets for callers, for the data thread.
+    pub(super) fn data(&self) -> std::io::Result<Vec<Bound>> {
+        self.data.iter().map(Bound::try_clone).collect()
+    }
+
+    /// The sockets of the admin listener, for this thread's runtime.
+    pub(super) fn admin(&self) -> std::io::Result<Vec<Listener>> {
+        self.admin.try_clone()?.sockets.into_iter().map(listener).collect()
+    }
+
+    /// Whether admin has moved since this was last asked.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Says where each upstream and admin can be reached.
-    pub(super) fn announce(&self) {
-        for (upstream, listen) in &self.names {
+    pub(super) fn announce(&self, settings: &Settings) {
+        for UpstreamSettings { name, listen, .. } in settings.upstreams.iter().map(|config| &config.proxy) {
             let bound = self.data.iter().find(|bound| bound.listen == *listen);
-            let address = bound.map_or_else(String::new, address);
-            tracing::info!(upstream, address, "listening");
+            tracing::info!(upstream = &**name, address = bound.map_or_else(String::new, address), "listening");
         }
-        tracing::info!(address = self.admin.as_ref().map_or_else(String::new, address), "listening");
+        tracing::info!(address = address(&self.admin), "listening");
+    }
+
+    /// Binds what a configuration needs that was read again. Nothing is in use yet, and nothing is closed.
+    pub(super) fn open(&self, settings: &mut Settings) -> Result<Opening, BindError> {
+        let closing: Vec<Arc<Bound>> = self.closing.iter().filter_map(Weak::upgrade).collect();
+        let closing = closing.iter().map(|bound| &**bound);
+        let held: Vec<&Bound> = self.data.iter().chain([&self.admin]).chain(closing).collect();
+        let before: Vec<Address> = held.iter().flat_map(|bound| bound.addresses()).collect();
+        let is_file = |address: &Address| matches!(address, Address::Unix(_)) && !before.contains(address);
+        let mut opening = Opening::default();
+        let opened = open(&mut settings.upstreams, &self.data, &held, &self.given, &mut opening.data);
+        opening.files = opening.data.iter().flat_map(Bound::addresses).filter(is_file).collect();
+        opening.given = opened.inspect_err(|_| opening.undo())?;
+        opening.named = settings.upstreams.iter().map(|config| config.proxy.listen.clone()).collect();
+        let written = &settings.admin.listen;
+        if *written != self.admin_written {
+            let held: Vec<&Bound> = held.into_iter().chain(&opening.data).collect();
+            match rebind(written, &held) {
+                Ok(admin) => {
+                    opening.files.extend(admin.addresses().into_iter().filter(is_file));
+                    opening.admin = Some((written.clone(), admin));
+                }
+                Err(error) => {
+                    opening.undo();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(opening)
+    }
+
+    /// Puts what was opened into use. What nobody names any more is still open.
+    pub(super) fn begin(&mut self, opening: Opening, data: &DataThread) -> Closing {
+        let Opening { data: new, given, admin, named, .. } = opening;
+        let opened = new.len();
+        self.given = given;
+        for bound in new {
+            set_mode(&bound);
+            tracing::info!(address = address(&bound), "listening");
+            match bound.try_clone() {
+                Ok(for_callers) => data.open(for_callers),
+                Err(error) => tracing::error!(listen = %bound.listen, %error, "cannot accept on this listener"),
+            }
+            self.data.push(bound);
+        }
+        let mut gone: Vec<Bound> = self.data.extract_if(.., |bound| !named.contains(&bound.listen)).collect();
+        self.past.extend(gone.iter().map(|bound| bound.listen.clone()));
+        self.past.retain(|listen| !named.contains(listen));
+        self.past.dedup();
+        if let Some((written, bound)) = admin {
+            set_mode(&bound);
+            tracing::info!(address = address(&bound), "listening");
+            (self.admin_written, self.moved) = (written, true);
+            gone.push(std::mem::replace(&mut self.admin, bound));
+        }
+        Closing { gone, opened }
+    }
+
+    /// Each listener that nobody names any more, with the one that has its port or its path.
+    pub(super) fn moved(&self) -> Vec<(Listen, Listen)> {
+        let heir = |past: &Listen| {
+            let heir = self.data.iter().find(|bound| is_same_place(past, &bound.listen))?;
+            Some((past.clone(), heir.listen.clone()))
+        };
+        self.past.iter().filter_map(heir).collect()
+    }
+
+    /// Closes what nobody names any more.
+    pub(super) fn end(&mut self, closing: Closing, data: &DataThread) {
+        let kept: Vec<Address> = self.data.iter().flat_map(Bound::addresses).collect();
+        let gone = closing.gone.iter().flat_map(Bound::addresses).filter(|address| !kept.contains(address)).collect();
+        let held: Vec<Arc<Bound>> = closing.gone.into_iter().map(Arc::new).collect();
+        self.closing.retain(|bound| bound.strong_count() > 0);
+        self.closing.extend(held.iter().map(Arc::downgrade));
+        data.close(gone, held);
+    }
+
+    /// Holds no socket of callers any more, so that each is closed as soon as nobody accepts there.
+    pub(super) fn let_go(&mut self) {
+        self.data.clear();
     }
 }
 
-/// The listener of each upstream that asked for any port.
-pub(super) type Given = BTreeMap<Arc<str>, Listen>;
+impl Opening {
+    /// The configuration cannot be used after all: what was made for it goes.
+    pub(super) fn undo(&self) {
+        for file in &self.files {
+            if let Address::Unix(path) = file {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
 
-/// Binds what these upstreams need and is not taken yet, each address once. Any port means one for each upstream, and
+fn set_mode(bound: &Bound) {
+    if let Err(error) = bound.set_mode() {
+        tracing::error!(listen = %bound.listen, %error, "the socket file keeps the mode that it had");
+    }
+}
+
+/// Binds what these upstreams need and is not open yet, each address once. Any port means one for each upstream, and
 /// one that was given stays.
-pub(super) fn open(
+fn open(
     upstreams: &mut [UpstreamConfig],
-    taken: &[Listen],
+    taken: &[Bound],
+    held: &[&Bound],
     given: &Given,
-) -> Result<(Vec<Bound>, Given), BindError> {
-    let (mut opened, mut now) = (Vec::<Bound>::new(), Given::new());
+    opened: &mut Vec<Bound>,
+) -> Result<Given, BindError> {
+    let mut now = Given::new();
     for UpstreamSettings { name, listen, .. } in upstreams.iter_mut().map(|config| &mut config.proxy) {
         let any = is_any(listen);
         if let Some(before) = given.get(name).filter(|_| any) {
             *listen = before.clone();
         }
-        if !taken.contains(listen) && !opened.iter().any(|bound| bound.listen == *listen) {
-            for mut bound in bind(std::slice::from_ref(listen))? {
-                *listen = with_port(listen, &bound);
-                bound.listen = listen.clone();
-                opened.push(bound);
-            }
+        if !taken.iter().chain(&*opened).any(|bound| bound.listen == *listen) {
+            let held: Vec<&Bound> = held.iter().copied().chain(&*opened).collect();
+            let mut bound = rebind(listen, &held)?;
+            *listen = with_port(listen, &bound);
+            bound.listen = listen.clone();
+            opened.push(bound);
         }
         if any {
             now.insert(Arc::clone(name), listen.clone());
         }
     }
-    Ok((opened, now))
+    Ok(now)
+}
+
+fn is_same_place(one: &Listen, other: &Listen) -> bool {
+    match (one, other) {
+        (Listen::Unix(one, _), Listen::Unix(other, _)) => one == other,
+        _ => port(one).is_some() && port(one) == port(other),
+    }
+}
+
+fn port(listen: &Listen) -> Option<u16> {
+    match listen {
+        Listen::Localhost(port) => Some(*port),
+        Listen::Tcp(address) => Some(address.port()),
+        Listen::Unix(..) => None,
+    }
 }
 
 /// Whether it asks for any port.
 fn is_any(listen: &Listen) -> bool {
-    match listen {
-        Listen::Localhost(port) => *port == 0,
-        Listen::Tcp(address) => address.port() == 0,
-        Listen::Unix(..) => false,
-    }
+    port(listen) == Some(0)
 }
 
 /// The listener with the port that it got.

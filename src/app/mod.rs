@@ -6,23 +6,23 @@
 mod build;
 mod descriptors;
 mod doors;
+mod front;
 pub mod once;
+mod service;
 mod services;
 mod signals;
 pub mod store;
 mod view;
 
-use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use crate::admin::{self, Admin, Born, Command};
+use crate::admin::{Admin, Born, Command};
 use crate::clock::{Beats, SharedClock, SystemClock};
 use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, UpstreamConfig};
 use crate::guard::Access;
@@ -34,6 +34,7 @@ use crate::tls;
 use crate::token::pool::TokenPool;
 use build::Builder;
 use doors::Doors;
+use front::Front;
 use services::Services;
 use signals::{Asked, Signals};
 
@@ -64,8 +65,12 @@ pub enum Failure {
 }
 
 fn cannot_start(error: impl std::error::Error) -> Failure {
+    Failure::Start(with_cause(&error))
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Failure::Start(format!("{error}{cause}"))
+    format!("{error}{cause}")
 }
 
 /// Serves until a signal.
@@ -80,7 +85,8 @@ pub fn run(start: Start) -> Result<(), Failure> {
 
 /// A running process, seen from its control thread.
 struct App {
-    admin: JoinSet<()>,
+    front: Front,
+    doors: Doors,
     services: Services,
     data: DataThread,
     pool: TokenPool,
@@ -101,8 +107,8 @@ impl App {
         let (trigger, shutdown) = shutdown::channel();
         let (send, commands) = mpsc::channel(16);
         // Bound before anything else: a taken address must not cost a token request.
-        let mut doors = Doors::bind(&mut loaded.settings).map_err(cannot_start)?;
-        doors.announce();
+        let doors = Doors::bind(&mut loaded.settings).map_err(cannot_start)?;
+        doors.announce(&loaded.settings);
         let pool = pool(&loaded.settings, &clock)?;
         let proxy = Arc::new(ProxyRecord::default());
         let admin = Arc::new(admin_of(&loaded.settings, &clock, &proxy, &shutdown, send));
@@ -110,14 +116,15 @@ impl App {
         let bounds = limits.bounds(descriptors::sockets(loaded.settings.upstreams.len()), u64::MAX);
         descriptors::warn(&bounds, limits.connections);
         let builder = Builder::new(Arc::clone(&clock), pool.clone(), &loaded.settings);
-        let services = Services::start(loader, loaded, mem::take(&mut doors.given), watch, Arc::clone(&admin), builder);
-        let services = services.map_err(cannot_start)?;
-        let serving = serve_admin(&mut doors, &admin, &shutdown).map_err(cannot_start)?;
-        let data =
-            DataThread::spawn(doors.data, services.routes(), limits, bounds, Arc::clone(&clock), proxy, shutdown);
+        let services = Services::start(loader, loaded, watch, Arc::clone(&admin), builder).map_err(cannot_start)?;
+        let mut front = Front::new(admin, shutdown.clone());
+        front.open(doors.admin().map_err(cannot_start)?);
+        let bound = doors.data().map_err(cannot_start)?;
+        let data = DataThread::spawn(bound, services.routes(), limits, bounds, Arc::clone(&clock), proxy, shutdown);
         let data = data.map_err(cannot_start)?;
         Ok(Self {
-            admin: serving,
+            front,
+            doors,
             services,
             data,
             pool,
@@ -144,7 +151,9 @@ impl App {
                     Command::Quit => break,
                 },
                 // Secrets and certificates. Polled: inotify sees nothing on many of the mounts they come by.
-                () = sleep_until(beats.next()) => self.services.look(&self.data).await,
+                () = sleep_until(beats.next()) => if self.services.look().await {
+                    self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ());
+                },
                 () = self.services.proven() => {}
                 () = self.data.ended() => return Err(Failure::Running("the data thread has ended".into())),
             }
@@ -153,7 +162,14 @@ impl App {
     }
 
     fn reload(&mut self) -> Result<String, String> {
-        self.services.reload(&self.data)
+        let message = self.services.reload(&mut self.doors, &self.data)?;
+        if self.doors.take_moved() {
+            match self.doors.admin() {
+                Ok(listeners) => self.front.open(listeners),
+                Err(error) => tracing::error!(%error, "the admin listener stays where it was"),
+            }
+        }
+        Ok(message)
     }
 
     async fn stop(mut self) -> Result<(), Failure> {
@@ -164,6 +180,7 @@ impl App {
         or_abort(&mut self.signals, delay).await?;
         // Most tokens want to outlive the process: from here on, letting go of one is no reason to revoke it.
         self.pool.announce_shutdown();
+        self.doors.let_go();
         self.trigger.advance(Phase::Draining);
         let grace = self.runtime.shutdown_grace;
         let ended = async { tokio::time::timeout(grace, self.data.ended()).await };
@@ -174,10 +191,7 @@ impl App {
         let _ = tokio::time::timeout(FAREWELL, self.pool.shutdown()).await;
         self.services.close();
         self.trigger.advance(Phase::Cut);
-        // The answer to `POST /quit` may still be on its way.
-        while let Some(ended) = self.admin.join_next().await {
-            drop(ended);
-        }
+        self.front.ended().await;
         tracing::info!(seconds = self.clock.now().since(began).as_secs_f64(), "stopped");
         Ok(())
     }
@@ -227,14 +241,6 @@ fn admin_of(
         commands,
         born: Born::now(clock),
     }
-}
-
-fn serve_admin(doors: &mut Doors, admin: &Arc<Admin>, shutdown: &Shutdown) -> std::io::Result<JoinSet<()>> {
-    let mut serving = JoinSet::new();
-    for listener in doors.take_admin()? {
-        serving.spawn(admin::serve(listener, admin::router(Arc::clone(admin)), shutdown.clone()));
-    }
-    Ok(serving)
 }
 
 fn pool(settings: &Settings, clock: &SharedClock) -> Result<TokenPool, Failure> {

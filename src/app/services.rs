@@ -1,29 +1,24 @@
 //! All upstreams in service, and what follows when their files or the configuration change.
-//!
-//! A changed secret must prove itself: the upstream with the new one is built beside the old, and takes its place when
-//! its first token is there. A changed configuration takes its place at once; what did not change stays as it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use super::build::{BuildError, Builder, Built};
-use super::doors::{Given, open};
-use super::view::View;
-use crate::admin::{Admin, AdminUpstream};
-use crate::config::{Fingerprint, Inputs, Loaded, Loader, UpstreamConfig};
+use super::build::{BuildError, Builder};
+use super::doors::Doors;
+use super::service::{Planned, Service};
+use crate::admin::Admin;
+use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfig};
 use crate::proxy::route::Routes;
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::Listen;
 use crate::token::handle::{State, TokenHandle};
 
-/// One upstream: what serves now, and what would like to.
-struct Service {
-    now: Built,
-    view: Arc<View>,
-    next: Option<(u64, Built, Arc<View>)>,
-}
+/// An endpoint that has said nothing for so long is worth a word to whoever waits for a new secret.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// All upstreams in service.
 pub(super) struct Services {
@@ -32,18 +27,25 @@ pub(super) struct Services {
     builder: Builder,
     admin: Arc<Admin>,
     routes: Arc<ArcSwap<Routes>>,
-    given: Given,
+    moved: Vec<(Listen, Listen)>,
     all: Vec<Service>,
-    /// Waits for the first token of each `next`, by its number.
-    proving: JoinSet<u64>,
+    /// Waits for the first token of each one that is tried, by its number.
+    proving: JoinSet<News>,
     numbers: u64,
+}
+
+/// What became of an upstream that is tried.
+enum News {
+    /// It has a token.
+    Proven(u64),
+    /// There was no answer yet.
+    Silent(u64),
 }
 
 impl Services {
     pub(super) fn start(
         loader: Loader,
         loaded: Loaded,
-        given: Given,
         watch: bool,
         admin: Arc<Admin>,
         builder: Builder,
@@ -55,7 +57,7 @@ impl Services {
             builder,
             admin,
             routes: Arc::default(),
-            given,
+            moved: Vec::new(),
             all: Vec::new(),
             proving: JoinSet::new(),
             numbers: 0,
@@ -73,27 +75,27 @@ impl Services {
         Arc::clone(&self.routes)
     }
 
-    /// Looks at every file: changed secrets are tried, and with `--watch` a changed configuration is read again.
-    pub(super) async fn look(&mut self, data: &DataThread) {
+    /// Looks at every file: changed secrets are tried. Gives back whether the configuration itself has changed and is
+    /// watched.
+    pub(super) async fn look(&mut self) -> bool {
         let seen = self.fingerprints().await;
-        let Some((watched, upstreams)) = seen else { return };
+        let Some((watched, upstreams)) = seen else { return false };
         if self.watched.as_ref().is_some_and(|(_, before)| Some(before) != watched.as_ref()) {
-            if let Err(problems) = self.reload(data) {
-                tracing::error!("{problems}");
-            }
-            return;
+            return true;
         }
-        let changed = |(index, seen): (usize, Fingerprint)| (seen != *self.all[index].looked_at()).then_some(index);
-        let changed: Vec<usize> = upstreams.into_iter().enumerate().filter_map(changed).collect();
+        let changed = self.all.iter().zip(upstreams).enumerate();
+        let changed = changed.filter_map(|(index, (service, seen))| (seen != *service.looked_at()).then_some(index));
+        let changed: Vec<usize> = changed.collect();
         if !changed.is_empty() {
-            self.try_secrets(&changed);
+            self.try_files(&changed);
         }
+        false
     }
 
     /// What all files look like, taken off this thread: a mount may hang.
     async fn fingerprints(&self) -> Option<(Option<Fingerprint>, Vec<Fingerprint>)> {
         let watched = self.watched.as_ref().map(|(files, _)| files.clone());
-        let inputs: Vec<Inputs> = self.all.iter().map(|service| service.now.config.inputs.clone()).collect();
+        let inputs: Vec<Inputs> = self.all.iter().map(|service| service.files().clone()).collect();
         if watched.is_none() && inputs.iter().all(|files| files.paths().is_empty()) {
             return None;
         }
@@ -101,105 +103,142 @@ impl Services {
         tokio::task::spawn_blocking(take).await.ok()
     }
 
-    /// Reads the changed upstreams' secrets again and builds each beside the one in service.
-    fn try_secrets(&mut self, changed: &[usize]) {
+    /// Reads the files of these upstreams again.
+    fn try_files(&mut self, changed: &[usize]) {
         let loaded = match self.loader.load() {
             Ok(loaded) => loaded,
-            Err(report) => return self.refuse(changed, &report.summary()),
+            Err(report) => return self.refuse(changed, &report.errors_in_a_line()),
         };
         for mut config in loaded.settings.upstreams {
-            let same = |index: &&usize| self.all[**index].now.config.proxy.name == config.proxy.name;
+            let same = |index: &&usize| self.all.get(**index).is_some_and(|it| *it.name() == config.proxy.name);
             let Some(&index) = changed.iter().find(same) else { continue };
-            let now = &self.all[index].now;
-            // Only its secrets are new: it stays where its callers are.
-            config.proxy.listen = now.config.proxy.listen.clone();
-            match self.builder.build(config, Some(now.recipe)) {
-                Ok(built) => self.try_built(index, built),
+            let Some(before) = self.all.get(index) else { continue };
+            // Only its files are new: it stays where its callers are.
+            config.proxy.listen = before.now.config.proxy.listen.clone();
+            match Planned::build(&mut self.builder, config, Some(before)) {
+                Ok(planned) => self.put(index, planned),
                 Err(error) => self.refuse(&[index], &error.to_string()),
             }
         }
+        self.publish();
     }
 
     /// What changed cannot be used: said once, and looked at again when it changes again.
     fn refuse(&mut self, changed: &[usize], why: &str) {
-        for &index in changed {
-            let service = &mut self.all[index];
-            let upstream = &*service.now.config.proxy.name;
+        for index in changed {
+            let Some(service) = self.all.get_mut(*index) else { continue };
+            let (upstream, seen) = (&**service.name(), service.files().fingerprint());
             tracing::error!(upstream, "a secret or certificate has changed, but cannot be used: {why}");
-            let seen = service.now.config.inputs.fingerprint();
             service.set_looked_at(seen);
         }
     }
 
-    fn try_built(&mut self, index: usize, built: Built) {
-        let service = &mut self.all[index];
-        let upstream = &*built.config.proxy.name;
-        if built.recipe == service.now.recipe {
-            tracing::debug!(upstream, "a file has changed, its content has not");
-            service.set_looked_at(built.inputs);
-            return;
+    /// Puts an upstream into the place of one with its name, now or later.
+    fn put(&mut self, index: usize, planned: Planned) {
+        let Some(service) = self.all.get_mut(index) else { return };
+        let upstream = &**service.name();
+        match planned {
+            Planned::AtOnce(built) if built.recipe == service.now.recipe => {
+                tracing::info!(upstream, "a file has changed and is in use; what makes the token has not");
+                *service = Service::of(built);
+            }
+            Planned::AtOnce(built) => {
+                tracing::info!(upstream, "a secret or certificate has changed: in use, as there is no token to keep");
+                *service = Service::of(built);
+            }
+            Planned::OnProof(built) => {
+                tracing::info!(upstream, "a secret or certificate has changed: trying it");
+                let number = next(&mut self.numbers);
+                let provers = service.try_out(built, number);
+                prove(&mut self.proving, provers, number);
+            }
         }
-        tracing::info!(upstream, "a secret or certificate has changed: trying it");
-        let view = Arc::new(View::new(Arc::clone(&built.upstream)));
-        self.numbers += 1;
-        let number = self.numbers;
-        if built.provers.is_empty() {
-            // Nobody's token is there to prove it with: each subject's first request will.
-            self.proving.spawn(std::future::ready(number));
-        }
-        for handle in &built.provers {
-            self.proving.spawn(proof(handle.clone(), number));
-        }
-        service.view.set_trial(built.provers.clone());
-        service.next = Some((number, built, view));
     }
 
-    /// Waits until a changed secret has proved itself, and puts it into service.
+    /// Waits until changed credentials have proved themselves, and puts them into service.
     pub(super) async fn proven(&mut self) {
-        let Some(Ok(number)) = self.proving.join_next().await else { return std::future::pending().await };
-        let is_it = |service: &&mut Service| service.next.as_ref().is_some_and(|(next, ..)| *next == number);
-        let Some(service) = self.all.iter_mut().find(is_it) else { return };
-        let Some((_, now, view)) = service.next.take() else { return };
-        tracing::info!(upstream = &*now.config.proxy.name, "the changed secret works: it is in use");
-        *service = Service { now, view, next: None };
-        self.publish();
+        match self.proving.join_next().await {
+            Some(Ok(News::Proven(number))) => {
+                let Some(service) = self.all.iter_mut().find(|service| service.waiting() == Some(number)) else {
+                    return;
+                };
+                if service.take_next(number) {
+                    tracing::info!(upstream = &**service.name(), "the changed secret works: it is in use");
+                    self.publish();
+                }
+            }
+            Some(Ok(News::Silent(number))) => {
+                let waits = |service: &&Service| service.waiting() == Some(number) && service.is_silent();
+                if let Some(service) = self.all.iter().find(waits) {
+                    let (upstream, seconds) = (&**service.name(), SILENCE.as_secs());
+                    tracing::warn!(
+                        upstream,
+                        "the changed secret is still being tried, what was there stays in use: the token endpoint has \
+                         not answered for {seconds} s"
+                    );
+                }
+            }
+            Some(Err(_)) => {}
+            None => std::future::pending().await,
+        }
     }
 
     /// Reads the configuration again. A bad one changes nothing.
-    pub(super) fn reload(&mut self, data: &DataThread) -> Result<String, String> {
+    pub(super) fn reload(&mut self, doors: &mut Doors, data: &DataThread) -> Result<String, String> {
         let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
-        let before = self.listens();
         let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing was changed");
-        let opened = open(&mut loaded.settings.upstreams, &before, &self.given);
-        let (opened, given) = opened.map_err(|error| unchanged(&error))?;
-        let built = self.rebuild(loaded.settings.upstreams).map_err(|error| unchanged(&error))?;
+        let opening = doors.open(&mut loaded.settings).map_err(|error| unchanged(&super::with_cause(&error)))?;
+        let Settings { upstreams, .. } = loaded.settings;
+        let planned = match self.plan(upstreams) {
+            Ok(planned) => planned,
+            Err(error) => {
+                opening.undo();
+                return Err(unchanged(&error));
+            }
+        };
         self.watched = self.watched.take().map(|_| (loaded.files.clone(), loaded.files.fingerprint()));
-        (self.all, self.given) = (built, given);
-        let after = self.listens();
-        let gone: Vec<Listen> = before.into_iter().filter(|listen| !after.contains(listen)).collect();
-        let message = format!("{} upstreams, {} listeners opened, {} closed", self.all.len(), opened.len(), gone.len());
         // Opened before the routes name them, closed after: no call meets a route without its upstream.
-        opened.into_iter().for_each(|bound| data.open(bound));
+        let closing = doors.begin(opening, data);
+        self.moved = doors.moved();
+        let trying = self.replace(planned);
         self.publish();
-        gone.into_iter().for_each(|listen| data.close(listen));
+        let (opened, closed) = (closing.opened, closing.closed());
+        doors.end(closing, data);
+        let message = format!("{} upstreams, {opened} listeners opened, {closed} closed{trying}", self.all.len());
         tracing::info!("configuration read again: {message}");
         Ok(message)
     }
 
-    /// Each listener in service once.
-    fn listens(&self) -> Vec<Listen> {
-        let mut all: Vec<Listen> = Vec::new();
-        for service in &self.all {
-            let listen = &service.now.config.proxy.listen;
-            if !all.contains(listen) {
-                all.push(listen.clone());
-            }
-        }
-        all
+    fn plan(&mut self, configs: Vec<UpstreamConfig>) -> Result<Vec<Planned>, BuildError> {
+        let all = &self.all;
+        let plan = |config: UpstreamConfig| {
+            let before = all.iter().find(|service| *service.name() == config.proxy.name);
+            Planned::build(&mut self.builder, config, before)
+        };
+        configs.into_iter().map(plan).collect()
     }
 
-    fn rebuild(&mut self, configs: Vec<UpstreamConfig>) -> Result<Vec<Service>, BuildError> {
-        configs.into_iter().map(|config| self.builder.build(config, None).map(Service::of)).collect()
+    /// Puts these into the place of all there are, and says which have to prove themselves first.
+    fn replace(&mut self, planned: Vec<Planned>) -> String {
+        let mut before = std::mem::take(&mut self.all);
+        let mut trying = Vec::new();
+        for planned in planned {
+            let known = before.iter().position(|service| service.name() == planned.name());
+            let known = known.map(|index| before.swap_remove(index));
+            self.all.push(match (planned, known) {
+                (Planned::OnProof(built), Some(mut service)) => {
+                    let number = next(&mut self.numbers);
+                    trying.push(service.name().to_string());
+                    prove(&mut self.proving, service.try_out(built, number), number);
+                    service
+                }
+                (Planned::AtOnce(built) | Planned::OnProof(built), _) => Service::of(built),
+            });
+        }
+        match trying.is_empty() {
+            true => String::new(),
+            false => format!("; what makes the token of {} has changed and is tried first", trying.join(", ")),
+        }
     }
 
     /// Lets go of every token: what is not held by a request in flight ends.
@@ -210,47 +249,39 @@ impl Services {
     }
 
     fn publish(&self) {
-        self.routes.store(Arc::new(Routes::new(self.all.iter().map(|service| Arc::clone(&service.now.upstream)))));
+        let routes = Routes::new(self.all.iter().map(|service| Arc::clone(&service.now.upstream)));
+        self.routes.store(Arc::new(routes.moved(self.moved.clone())));
         self.admin.upstreams.store(Arc::new(self.all.iter().map(Service::shown).collect()));
     }
 }
 
-/// Comes back with the number when the token is there.
-async fn proof(handle: TokenHandle, number: u64) -> u64 {
-    while !matches!(handle.status().state, State::Fresh | State::Degraded) {
-        handle.changed().await;
-    }
-    number
+fn next(numbers: &mut u64) -> u64 {
+    *numbers = numbers.saturating_add(1);
+    *numbers
 }
 
-impl Service {
-    fn of(now: Built) -> Self {
-        let view = Arc::new(View::new(Arc::clone(&now.upstream)));
-        Self { now, view, next: None }
+/// Watches over one that is tried.
+fn prove(proving: &mut JoinSet<News>, provers: Vec<TokenHandle>, number: u64) {
+    if provers.is_empty() {
+        // Nobody's token is there to prove it with: each subject's first request will.
+        proving.spawn(std::future::ready(News::Proven(number)));
+        return;
     }
-
-    /// The files as they were when they were last read.
-    fn looked_at(&self) -> &Fingerprint {
-        self.next.as_ref().map_or(&self.now.inputs, |(_, built, _)| &built.inputs)
+    for handle in provers {
+        proving.spawn(async move {
+            proof(handle).await;
+            News::Proven(number)
+        });
     }
+    proving.spawn(async move {
+        sleep(SILENCE).await;
+        News::Silent(number)
+    });
+}
 
-    fn set_looked_at(&mut self, seen: Fingerprint) {
-        self.next = None;
-        self.view.set_trial(Vec::new());
-        self.now.inputs = seen;
-    }
-
-    fn shown(&self) -> AdminUpstream {
-        let config = &self.now.config;
-        AdminUpstream {
-            name: Arc::clone(&config.proxy.name),
-            listen: config.proxy.listen.to_string(),
-            url: config.proxy.base.as_ref().map(ToString::to_string),
-            flow: config.flow.name.to_string(),
-            required: config.required,
-            record: Arc::clone(&self.now.upstream.record),
-            token_record: Arc::clone(&self.now.upstream.token_record),
-            tokens: Arc::clone(&self.view) as _,
-        }
+/// Comes back when the token is there.
+async fn proof(handle: TokenHandle) {
+    while !matches!(handle.status().state, State::Fresh | State::Degraded) {
+        handle.changed().await;
     }
 }

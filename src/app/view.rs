@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use crate::admin::{SubjectError, TokenView};
 use crate::proxy::{Tokens, Upstream};
-use crate::token::handle::{Forced, State, Status, TokenHandle};
+use crate::token::handle::{Forced, LastError, State, Status, TokenHandle};
 use crate::token::source::BoxFuture;
 
 /// An upstream's tokens. Holds the default subject's, so that it is there before anybody asks.
@@ -31,6 +31,16 @@ impl View {
         self.trial.store(Arc::new(provers));
     }
 
+    /// How its own token stands, whatever is tried beside it.
+    pub(super) fn standing(&self) -> Option<Status> {
+        self.standing.as_ref().map(TokenHandle::status)
+    }
+
+    /// Whether nothing is known yet of what is tried.
+    pub(super) fn is_trial_silent(&self) -> bool {
+        self.trial.load().iter().all(|handle| handle.status().state == State::Starting)
+    }
+
     fn handle(&self, subject: Option<&str>) -> Result<TokenHandle, SubjectError> {
         match (&self.upstream.tokens, subject) {
             (Tokens::One(_), Some(_)) => Err(SubjectError::Invalid),
@@ -45,12 +55,16 @@ impl View {
 
 impl TokenView for View {
     fn status(&self) -> Option<Status> {
-        let status = self.standing.as_ref().map(TokenHandle::status);
+        let status = self.standing();
         let failed = self.trial.load().iter().map(TokenHandle::status).find(|trial| trial.last_error.is_some());
         let Some(trial) = failed else { return status };
         let status = status.unwrap_or(Status { state: State::Fresh, ..trial.clone() });
         let state = if status.state == State::Fresh { State::Degraded } else { status.state };
-        let last_error = status.last_error.or(trial.last_error);
+        let told = |error: LastError| LastError {
+            message: format!("the changed secret gives no token, what was there stays in use: {}", error.message),
+            ..error
+        };
+        let last_error = status.last_error.or(trial.last_error.map(told));
         Some(Status { state, last_error, ..status })
     }
 

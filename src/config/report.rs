@@ -44,6 +44,16 @@ impl Report {
         parts.join(", ")
     }
 
+    /// The errors, each with its place, in one line of a log.
+    pub fn errors_in_a_line(&self) -> String {
+        let errors = self.0.iter().filter(|problem| problem.level == Level::Error);
+        let told = errors.map(|problem| {
+            let key = if problem.key.is_empty() { String::new() } else { format!(", key `{}`", problem.key) };
+            printable(&format!("{} (at {}{key})", problem.message, problem.place))
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     /// As text, a paragraph per problem and the count at the end.
     pub fn text(&self, colour: bool) -> String {
         let mut text = String::new();

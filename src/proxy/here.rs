@@ -92,6 +92,7 @@ impl Here {
     pub(crate) fn find(&self, listen: &Listen, head: &request::Parts, path: &str) -> Option<Rc<Backend>> {
         self.follow_routes();
         let doors = self.doors.borrow();
+        let listen = doors.of.home(listen);
         let (_, behind) = doors.doors.iter().find(|(door, _)| door == listen)?;
         behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
     }
@@ -100,6 +101,7 @@ impl Here {
     pub(crate) fn preserves_header_case(&self, listen: &Listen) -> bool {
         self.follow_routes();
         let doors = self.doors.borrow();
+        let listen = doors.of.home(listen);
         let mut behind = doors.doors.iter().filter(|(door, _)| door == listen).flat_map(|(_, behind)| behind);
         behind.any(|backend| backend.upstream.settings.preserve_header_case)
     }

@@ -1,5 +1,7 @@
 //! Listeners: bound before anything starts, so that a port in use is found at once and no call is refused later.
 
+mod takeover;
+
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::settings::Listen;
+pub use takeover::{Address, rebind};
 
 /// Connections that the kernel accepts ahead.
 const BACKLOG: i32 = 1024;
@@ -68,43 +71,36 @@ pub fn bind(listens: &[Listen]) -> Result<Vec<Bound>, BindError> {
 }
 
 fn bind_one(listen: &Listen) -> Result<Bound, BindError> {
-    let (what, sockets) = match listen {
-        Listen::Localhost(port) => (format!("localhost:{port}"), localhost(*port)),
-        Listen::Tcp(address) => (address.to_string(), tcp(*address).map(|socket| vec![Bell::Tcp(socket)])),
-        Listen::Unix(path, mode) => {
-            (format!("unix:{}", path.display()), unix(path, *mode).map(|socket| vec![Bell::Unix(socket)]))
-        }
-    };
-    let sockets = sockets.map_err(|source| BindError { what, source })?;
-    Ok(Bound { listen: listen.clone(), sockets })
+    rebind(listen, &[])
 }
 
-fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    socket.set_reuse_port(shared)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
 /// Both loopback addresses with one port; the older one alone where the host has no other.
-fn localhost(port: u16) -> io::Result<Vec<Bell>> {
+fn localhost(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<Bell>> {
     for _ in 1..TRIES {
-        match both(port) {
+        match both(port, &get) {
             Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
             done => return done,
         }
     }
-    both(port)
+    both(port, &get)
 }
 
-fn both(port: u16) -> io::Result<Vec<Bell>> {
-    let v4 = tcp((Ipv4Addr::LOCALHOST, port).into())?;
-    let v6 = tcp((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into());
+fn both(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<Bell>> {
+    let v4 = get((Ipv4Addr::LOCALHOST, port).into())?;
+    let v6 = get((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into());
     match v6 {
         Ok(v6) => Ok(vec![Bell::Tcp(v4), Bell::Tcp(v6)]),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),

@@ -12,6 +12,7 @@ use super::settings::{Listen, Match};
 #[derive(Default)]
 pub struct Routes {
     doors: Vec<(Listen, Vec<Arc<Upstream>>)>,
+    moved: Vec<(Listen, Listen)>,
 }
 
 impl Routes {
@@ -28,7 +29,17 @@ impl Routes {
         for (_, behind) in &mut doors {
             behind.sort_by_key(|upstream| closeness(&upstream.settings.matches));
         }
-        Self { doors }
+        Self { doors, moved: Vec::new() }
+    }
+
+    /// What comes in by the first of each two is for the second: it has the port now, and connections stay.
+    pub fn moved(self, moved: Vec<(Listen, Listen)>) -> Self {
+        Self { moved, ..self }
+    }
+
+    /// The listener that this one has become.
+    pub(crate) fn home<'a>(&'a self, listen: &'a Listen) -> &'a Listen {
+        self.moved.iter().find(|(from, _)| from == listen).map_or(listen, |(_, to)| to)
     }
 
     /// The listeners and what is behind each, closest match first.

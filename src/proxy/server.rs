@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::connection;
 use super::here::{Door, Here};
-use super::listen::{Bell, Bound};
+use super::listen::{Address, Bell, Bound};
 use super::route::Routes;
 use super::serve::Caller;
-use super::settings::{Bounds, Limits, Listen};
+use super::settings::{Bounds, Limits};
 use super::socket::Socket;
 use crate::clock::{Beats, SharedClock};
 use crate::record::{Limit, ProxyRecord};
@@ -43,7 +43,7 @@ pub struct DataThread {
 #[derive(Debug)]
 enum Command {
     Open(Bound),
-    Close(Listen),
+    Close(Vec<Address>, Vec<Arc<Bound>>),
 }
 
 impl DataThread {
@@ -73,14 +73,15 @@ impl DataThread {
         Ok(Self { commands, ended })
     }
 
-    /// Accepts on this listener too.
+    /// Accepts on this listener too; a socket that another listener has is this one's from now on.
     pub fn open(&self, bound: Bound) {
         let _ = self.commands.send(Command::Open(bound));
     }
 
-    /// Accepts no more on this listener; connections that came in there stay.
-    pub fn close(&self, listen: Listen) {
-        let _ = self.commands.send(Command::Close(listen));
+    /// Accepts no more on these sockets, once those who wait there are let in; connections that came in there stay. What is
+    /// `held` is dropped when that is done.
+    pub fn close(&self, addresses: Vec<Address>, held: Vec<Arc<Bound>>) {
+        let _ = self.commands.send(Command::Close(addresses, held));
     }
 
     /// Waits until the last connection has gone, or the thread was cut off or has died.
@@ -95,8 +96,16 @@ impl DataThread {
     }
 }
 
-/// The accepting tasks of each listener.
-type Doors = RefCell<Vec<(Listen, Vec<JoinHandle<()>>)>>;
+/// One socket that is accepted on.
+struct Accepting {
+    address: Option<Address>,
+    task: JoinHandle<()>,
+    /// Dropped, it ends the task as soon as nobody waits to be let in.
+    _open: oneshot::Sender<()>,
+}
+
+/// All sockets that are accepted on.
+type Doors = RefCell<Vec<Accepting>>;
 
 async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown: Shutdown, beats: Beats) {
     let doors = Doors::default();
@@ -105,9 +114,7 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
         () = obey(here, heard, &doors) => {}
         () = shutdown.reached(Phase::Draining) => {}
     }
-    for (_, tasks) in doors.take() {
-        tasks.iter().for_each(JoinHandle::abort);
-    }
+    doors.take().iter().for_each(|accepting| accepting.task.abort());
     here.draining.set(true);
     here.sweeper.wake_all();
     tokio::select! {
@@ -129,33 +136,46 @@ async fn sweep(here: Rc<Here>, beats: Beats) {
 async fn obey(here: &Rc<Here>, mut heard: mpsc::UnboundedReceiver<Command>, doors: &Doors) {
     while let Some(command) = heard.recv().await {
         match command {
-            Command::Open(bound) => {
-                let listen = bound.listen.clone();
-                match open(here, bound) {
-                    Ok(tasks) => doors.borrow_mut().push((listen, tasks)),
-                    Err(error) => tracing::error!(?listen, %error, "cannot accept on this listener"),
-                }
-            }
-            Command::Close(listen) => {
-                let closes = |(door, _): &mut (Listen, Vec<_>)| *door == listen;
-                let closed: Vec<_> = doors.borrow_mut().extract_if(.., closes).collect();
-                closed.iter().flat_map(|(_, tasks)| tasks).for_each(JoinHandle::abort);
+            Command::Open(bound) => open(here, bound, &mut doors.borrow_mut()),
+            Command::Close(addresses, held) => {
+                let closed = close(&addresses, &mut doors.borrow_mut());
+                spawn_local(async move {
+                    for task in closed {
+                        let _ = task.await;
+                    }
+                    drop(held);
+                });
             }
         }
     }
     std::future::pending().await
 }
 
-fn open(here: &Rc<Here>, bound: Bound) -> io::Result<Vec<JoinHandle<()>>> {
+/// A socket that is accepted on already goes to this listener: one task takes over from the other.
+fn open(here: &Rc<Here>, bound: Bound, doors: &mut Vec<Accepting>) {
+    let addresses: Vec<_> = bound.sockets.iter().map(|bell| bound.address_of(bell)).collect();
     let door = Rc::new(Door { authority: bound.authority(), listen: bound.listen });
-    let start = |bell| {
+    for (bell, address) in bound.sockets.into_iter().zip(addresses) {
         let porter = Porter { here: here.clone(), door: door.clone() };
-        Ok(match bell {
-            Bell::Tcp(listener) => spawn_local(porter.tcp(TcpListener::from_std(listener)?)),
-            Bell::Unix(listener) => spawn_local(porter.unix(UnixListener::from_std(listener)?)),
-        })
-    };
-    bound.sockets.into_iter().map(start).collect()
+        let (open, closed) = oneshot::channel();
+        let task = match bell {
+            Bell::Tcp(listener) => TcpListener::from_std(listener).map(|it| spawn_local(porter.tcp(it, closed))),
+            Bell::Unix(listener) => UnixListener::from_std(listener).map(|it| spawn_local(porter.unix(it, closed))),
+        };
+        match task {
+            Ok(task) => {
+                drop(close(address.as_slice(), doors));
+                doors.push(Accepting { address, task, _open: open });
+            }
+            Err(error) => tracing::error!(listen = ?door.listen, %error, "cannot accept on this listener"),
+        }
+    }
+}
+
+/// Gives back what accepts there until nobody waits any more.
+fn close(addresses: &[Address], doors: &mut Vec<Accepting>) -> Vec<JoinHandle<()>> {
+    let is_closed = |accepting: &mut Accepting| accepting.address.as_ref().is_some_and(|at| addresses.contains(at));
+    doors.extract_if(.., is_closed).map(|accepting| accepting.task).collect()
 }
 
 /// Lets callers in.
@@ -165,9 +185,9 @@ struct Porter {
 }
 
 impl Porter {
-    async fn tcp(self, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
+    async fn tcp(self, listener: TcpListener, mut closed: oneshot::Receiver<()>) {
+        while let Some(accepted) = unless(&mut closed, listener.accept()).await {
+            match accepted {
                 Ok((stream, peer)) => {
                     let _ = stream.set_nodelay(true);
                     self.receive(Socket::Tcp(stream), Some(peer.ip().to_canonical()));
@@ -177,9 +197,9 @@ impl Porter {
         }
     }
 
-    async fn unix(self, listener: UnixListener) {
-        loop {
-            match listener.accept().await {
+    async fn unix(self, listener: UnixListener, mut closed: oneshot::Receiver<()>) {
+        while let Some(accepted) = unless(&mut closed, listener.accept()).await {
+            match accepted {
                 Ok((stream, _)) => self.receive(Socket::Unix(stream), None),
                 Err(error) => self.pause(&error).await,
             }
@@ -222,5 +242,14 @@ impl Porter {
         }
         self.here.limiter.close_idle();
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The next caller; none once the socket is closed and nobody waits there any more.
+async fn unless<T>(closed: &mut oneshot::Receiver<()>, accept: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        accepted = accept => Some(accepted),
+        _ = closed => None,
     }
 }

@@ -107,6 +107,36 @@ async fn a_client_certificate_that_is_swapped_under_load_serves_logins_and_calls
 }
 
 #[tokio::test]
+async fn a_file_that_makes_no_token_counts_as_soon_as_it_has_changed() {
+    let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
+    let key = directory.path().join("key");
+    std::fs::write(&key, "canary-first-key-9c1d").unwrap();
+    let door = Door::open(&mock).key("access.key", &format!("{{ file = {key:?} }}"));
+    let bearerd = Bearerd::start(door.toml()).await;
+    let status =
+        async |key: &str| call(client().get(bearerd.url("open", "/")).header("x-bearerd-key", key)).await.status;
+    assert_eq!(status("canary-first-key-9c1d").await, 200);
+    std::fs::write(&key, "canary-second-key-4e0b").unwrap();
+    eventually("the second key is asked for", async || status("canary-second-key-4e0b").await == 200).await;
+    assert_eq!(status("canary-first-key-9c1d").await, 403);
+}
+
+#[tokio::test]
+async fn a_changed_secret_that_cannot_be_read_is_told_with_file_and_reason() {
+    let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, YOUNIUM.secret).unwrap();
+    let bearerd = started(&mock, &secret).await;
+    std::fs::write(&secret, "\n").unwrap();
+    let line = bearerd.log().wait_for("the complaint", |line| line.contains("cannot be used").then(|| line.to_owned()));
+    let line = line.await;
+    for part in ["younium.with.client_secret", "is empty", secret.to_str().unwrap(), "bearerd.toml:"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert_eq!(token(&bearerd).await, 1);
+}
+
+#[tokio::test]
 async fn refused_credentials_are_tried_at_once_when_the_secret_changes() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     let secret = directory.path().join("secret");
@@ -147,10 +177,10 @@ impl Mount {
 }
 
 /// Callers who call all the time, until they are told to stop; all calls must succeed.
-struct Load(Arc<AtomicBool>, JoinSet<usize>);
+pub(super) struct Load(Arc<AtomicBool>, JoinSet<usize>);
 
 impl Load {
-    fn start(url: &str) -> Self {
+    pub(super) fn start(url: &str) -> Self {
         let (over, client) = (Arc::new(AtomicBool::new(false)), client());
         let caller = |_| {
             let (over, client, url) = (Arc::clone(&over), client.clone(), url.to_owned());
@@ -168,7 +198,7 @@ impl Load {
         Self(over, callers)
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.0.store(true, Ordering::Relaxed);
         assert!(self.1.join_all().await.into_iter().sum::<usize>() > 0);
     }

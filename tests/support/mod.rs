@@ -50,8 +50,7 @@ impl Bearerd {
     pub async fn start_with(configuration: impl AsRef<str>, adjust: impl FnOnce(&mut Command)) -> Self {
         let (configuration, directory) = (configuration.as_ref(), tempfile::tempdir().unwrap());
         let file = directory.path().join("bearerd.toml");
-        let admin = if configuration.contains("[admin]") { "" } else { "\n[admin]\nlisten = \"127.0.0.1:0\"\n" };
-        std::fs::write(&file, format!("{configuration}{admin}")).unwrap();
+        std::fs::write(&file, with_admin(configuration)).unwrap();
         let mut command = command();
         command.args(["run", "--config"]).arg(&file).env("BEARERD_LOG__FORMAT", "json");
         adjust(&mut command);
@@ -88,6 +87,18 @@ impl Bearerd {
     /// What it wrote.
     pub fn log(&self) -> &Log {
         self.process.log()
+    }
+
+    /// Writes another configuration and has it read.
+    pub async fn reload(&self, configuration: impl AsRef<str>) -> Answer {
+        self.write(configuration);
+        post(&self.admin_url("/reload"), "").await
+    }
+
+    /// Writes another configuration.
+    pub fn write(&self, configuration: impl AsRef<str>) {
+        let file = self.directory.path().join("bearerd.toml");
+        std::fs::write(file, with_admin(configuration.as_ref())).unwrap();
     }
 
     /// Sends a signal by name, as `TERM`.
@@ -147,6 +158,11 @@ impl Bearerd {
         };
         self.log().lines().iter().filter(|line| tells(line)).count()
     }
+}
+
+fn with_admin(configuration: &str) -> String {
+    let admin = if configuration.contains("[admin]") { "" } else { "\n[admin]\nlisten = \"127.0.0.1:0\"\n" };
+    format!("{configuration}{admin}")
 }
 
 /// Reads the addresses out of the `listening` lines, one per upstream and one for admin.

@@ -1,10 +1,12 @@
 //! Connections: how many, how long, and how they end.
 
 use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::support::Setting;
 use super::wire::*;
+use crate::proxy::listen::Address;
 use crate::shutdown::Phase;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -140,7 +142,9 @@ async fn listeners_come_and_go_while_requests_are_served() {
     kept.send(GET).await;
     assert_eq!(kept.answer().await.status(), 200);
     let listen = crate::proxy::settings::Listen::Localhost(0);
-    scene.thread.close(listen.clone());
+    let port = scene.address.port();
+    let both = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    scene.thread.close(both.map(Address::Tcp).to_vec(), Vec::new());
     eventually("the listener is closed", || std::net::TcpStream::connect(scene.address).is_err()).await;
     kept.send(GET).await;
     assert_eq!(kept.answer().await.status(), 200);

@@ -1,0 +1,49 @@
+//! The admin listener in service. It may move to another address while the process runs.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::admin::{self, Admin, Listener};
+use crate::shutdown::{self, Phase, Shutdown, Trigger};
+
+/// The admin listener, with those that it has replaced as long as they answer.
+pub(super) struct Front {
+    admin: Arc<Admin>,
+    shutdown: Shutdown,
+    serving: JoinSet<()>,
+    /// Ends the present one.
+    now: Option<Arc<Trigger>>,
+}
+
+impl Front {
+    pub(super) fn new(admin: Arc<Admin>, shutdown: Shutdown) -> Self {
+        Self { admin, shutdown, serving: JoinSet::new(), now: None }
+    }
+
+    /// Serves here instead of where it was. Answers under way there are finished.
+    pub(super) fn open(&mut self, listeners: Vec<Listener>) {
+        let (trigger, shutdown) = shutdown::channel();
+        let trigger = Arc::new(trigger);
+        for listener in listeners {
+            self.serving.spawn(admin::serve(listener, admin::router(Arc::clone(&self.admin)), shutdown.clone()));
+        }
+        let (whole, own) = (self.shutdown.clone(), Arc::clone(&trigger));
+        self.serving.spawn(async move {
+            tokio::select! {
+                () = whole.reached(Phase::Cut) => own.advance(Phase::Cut),
+                () = shutdown.reached(Phase::Cut) => {}
+            }
+        });
+        if let Some(before) = self.now.replace(trigger) {
+            before.advance(Phase::Cut);
+        }
+    }
+
+    /// Waits until the last answer has gone. The one to `POST /quit` may still be on its way.
+    pub(super) async fn ended(&mut self) {
+        while let Some(ended) = self.serving.join_next().await {
+            drop(ended);
+        }
+    }
+}

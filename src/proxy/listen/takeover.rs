@@ -1,0 +1,185 @@
+//! A listener of a configuration that was read again takes over the sockets that the process has already. A port that moves
+//! from one listener to another is never closed in between, so no caller is refused.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use socket2::SockRef;
+
+use super::{Bell, BindError, Bound, Listen, localhost, tcp, unix};
+
+/// Where one socket listens. A listener has one or two.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Address {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A socket file.
+    Unix(PathBuf),
+}
+
+impl Bound {
+    /// The addresses of its sockets.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.sockets.iter().filter_map(|bell| self.address_of(bell)).collect()
+    }
+
+    pub(crate) fn address_of(&self, bell: &Bell) -> Option<Address> {
+        match (bell, &self.listen) {
+            (Bell::Tcp(listener), _) => listener.local_addr().ok().map(Address::Tcp),
+            // The file was made elsewhere and moved: the socket does not know where it is now.
+            (Bell::Unix(_), Listen::Unix(path, _)) => Some(Address::Unix(path.clone())),
+            (Bell::Unix(_), _) => None,
+        }
+    }
+
+    /// The same sockets once more: they listen until the last of both is dropped.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let sockets = self.sockets.iter().map(Bell::try_clone).collect::<io::Result<_>>()?;
+        Ok(Self { listen: self.listen.clone(), sockets })
+    }
+
+    /// Gives a socket file the mode that is written now: it may have been taken over from one with another.
+    pub fn set_mode(&self) -> io::Result<()> {
+        match &self.listen {
+            Listen::Unix(path, mode) => fs::set_permissions(path, fs::Permissions::from_mode(*mode)),
+            Listen::Localhost(_) | Listen::Tcp(_) => Ok(()),
+        }
+    }
+}
+
+impl Bell {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+            Self::Unix(listener) => Self::Unix(listener.try_clone()?),
+        })
+    }
+}
+
+/// Binds a listener. Where one of those that are held has a socket at the very address, that one is used.
+pub fn rebind(listen: &Listen, held: &[&Bound]) -> Result<Bound, BindError> {
+    let (what, sockets) = match listen {
+        Listen::Localhost(port) => (format!("localhost:{port}"), localhost(*port, |address| tcp_of(address, held))),
+        Listen::Tcp(address) => (address.to_string(), tcp_of(*address, held).map(|socket| vec![Bell::Tcp(socket)])),
+        Listen::Unix(path, mode) => {
+            let socket = match find(&Address::Unix(path.clone()), held) {
+                Some(bell) => bell.try_clone(),
+                None => unix(path, *mode).map(Bell::Unix),
+            };
+            (format!("unix:{}", path.display()), socket.map(|socket| vec![socket]))
+        }
+    };
+    let sockets = sockets.map_err(|source| BindError { what, source })?;
+    Ok(Bound { listen: listen.clone(), sockets })
+}
+
+fn find<'b>(address: &Address, held: &[&'b Bound]) -> Option<&'b Bell> {
+    let mut all = held.iter().flat_map(|bound| bound.sockets.iter().map(move |bell| (bound.address_of(bell), bell)));
+    all.find(|(known, _)| known.as_ref() == Some(address)).map(|(_, bell)| bell)
+}
+
+fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
+    if let Some(Bell::Tcp(listener)) = find(&Address::Tcp(address), held) {
+        return listener.try_clone();
+    }
+    match tcp(address, false) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => beside(address, held).ok_or(error)?,
+        done => done,
+    }
+}
+
+/// One that only our own socket at the same port keeps from being bound, as 127.0.0.1 does 0.0.0.0: for the moment of
+/// binding, they may share it. Linux remembers that of the port: another process of this user that asks for sharing gets
+/// it from then on. One that does not ask, as no bearerd does at its start, finds the port taken as ever.
+fn beside(address: SocketAddr, held: &[&Bound]) -> Option<io::Result<TcpListener>> {
+    let sockets = held.iter().flat_map(|bound| &bound.sockets).filter_map(|bell| match bell {
+        Bell::Tcp(listener) => Some(listener),
+        Bell::Unix(_) => None,
+    });
+    let same_port = |socket: &&TcpListener| socket.local_addr().is_ok_and(|held| held.port() == address.port());
+    let ours: Vec<_> = sockets.filter(same_port).map(SockRef::from).collect();
+    if ours.is_empty() {
+        return None;
+    }
+    let share = |shared: bool| ours.iter().try_for_each(|socket| socket.set_reuse_port(shared));
+    let bound = share(true).and_then(|()| tcp(address, true));
+    let private = share(false);
+    Some(bound.and_then(|socket| {
+        private?;
+        SockRef::from(&socket).set_reuse_port(false)?;
+        Ok(socket)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+    use crate::proxy::listen::bind;
+
+    fn any() -> (Bound, u16) {
+        let bound = bind(&[Listen::Tcp((Ipv4Addr::LOCALHOST, 0).into())]).unwrap().remove(0);
+        let port = bound.local_addr().unwrap().port();
+        (bound, port)
+    }
+
+    fn reaches(listener: &Bound, port: u16) -> bool {
+        let _caller = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let accepted = |bell: &Bell| matches!(bell, Bell::Tcp(socket) if socket.accept().is_ok());
+        listener.sockets.iter().any(accepted)
+    }
+
+    #[test]
+    fn an_address_becomes_localhost_and_back_with_no_moment_in_which_nobody_listens() {
+        let (one, port) = any();
+        let caller = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let both = rebind(&Listen::Localhost(port), &[&one]).unwrap();
+        drop(one);
+        let Bell::Tcp(v4) = &both.sockets[0] else { panic!() };
+        assert_eq!(v4.accept().unwrap().1, caller.local_addr().unwrap(), "who waited is not refused");
+        let one = rebind(&Listen::Tcp((Ipv4Addr::LOCALHOST, port).into()), &[&both]).unwrap();
+        drop(both);
+        assert!(reaches(&one, port));
+        assert_eq!(one.addresses(), [Address::Tcp((Ipv4Addr::LOCALHOST, port).into())]);
+    }
+
+    #[test]
+    fn every_address_takes_over_from_one_and_the_port_stays_taken() {
+        let (one, port) = any();
+        let every = Listen::Tcp((Ipv4Addr::UNSPECIFIED, port).into());
+        let wide = rebind(&every, &[&one]).unwrap();
+        assert!(reaches(&one, port));
+        drop(one);
+        assert!(reaches(&wide, port));
+        assert!(
+            tcp((Ipv4Addr::UNSPECIFIED, port).into(), false).is_err(),
+            "another one is told that the port is taken"
+        );
+        let one = rebind(&Listen::Tcp((Ipv4Addr::LOCALHOST, port).into()), &[&wide]).unwrap();
+        drop(wide);
+        assert!(reaches(&one, port));
+    }
+
+    #[test]
+    fn the_port_of_somebody_else_stays_theirs() {
+        let ((_theirs, port), (ours, _)) = (any(), any());
+        let error = rebind(&Listen::Localhost(port), &[&ours]).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_socket_file_is_taken_over_and_gets_the_mode_that_is_written_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("y.sock");
+        let one = bind(&[Listen::Unix(path.clone(), 0o600)]).unwrap().remove(0);
+        let two = rebind(&Listen::Unix(path.clone(), 0o660), &[&one]).unwrap();
+        drop(one);
+        two.set_mode().unwrap();
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    }
+}
