@@ -23,6 +23,7 @@ const EXPOSING_FILES: &[(&str, &str)] = &[
     ("src/flow/compile.rs", "puts variables that are not secret into other variables and into the name in a store"),
     ("src/flow/inject.rs", "puts the token into the headers, query and cookies that the API gets"),
     ("src/flow/mint.rs", "puts it into requests to the token endpoint, and keeps it out of error texts"),
+    ("src/flow/mint/seed.rs", "hashes a given refresh token, to tell it from another one"),
     ("src/flow/template.rs", "puts variables into the templates of requests"),
     ("src/token/key.rs", "hashes it, with everything else that makes a token, into the key of the token"),
     ("src/token/store/format.rs", "writes tokens to a lasting store"),

@@ -37,6 +37,11 @@ impl<'a> Binder<'a> {
         template.bind(&self.variables)
     }
 
+    /// The same for a URL.
+    pub(super) fn bind_url(&self, template: &Template) -> Option<Template> {
+        template.bind_url(&self.variables)
+    }
+
     /// The pairs whose value is sent.
     pub(super) fn pairs(&self, pairs: &[(String, Template)]) -> Vec<(String, Template)> {
         pairs.iter().filter_map(|(name, value)| Some((name.clone(), self.bind(value)?))).collect()

@@ -1,22 +1,20 @@
 //! The HTTP client of token calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::Semaphore;
-use tower::ServiceExt;
-use tower::util::BoxCloneSyncService;
 
 use crate::clock::{self, Moment, SharedClock};
 use crate::token::source::{Outcome, Place};
 
+mod coding;
 mod failure;
 
-/// The whole of a token call, its reply included.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Attempts at a token at a time; whoever comes when there are so many waits in line.
@@ -26,12 +24,16 @@ const AT_A_TIME: usize = 16;
 const COMING_AND_GOING: usize = 12;
 /// The largest reply.
 const REPLY: usize = 1 << 20;
+/// Lines in its head. All are read before one is looked at, so a few more cost nothing.
+const LINES: usize = 1024;
+/// The status of a refusal says enough: its body is waited for no longer than this.
+const WORDS: Duration = Duration::from_secs(1);
 
 /// How token calls leave: TLS as the upstream has it, an outbound proxy, never the ambient one. Redirects are not
 /// followed, nothing is retried, and no idle connection is kept: token calls are rare.
 #[derive(Clone)]
 pub struct TokenClient {
-    service: BoxCloneSyncService<Request<Bytes>, Reply, tower::BoxError>,
+    http: reqwest::Client,
     at_a_time: Arc<Semaphore>,
     coming_and_going: Arc<Semaphore>,
     clock: SharedClock,
@@ -41,7 +43,10 @@ pub struct TokenClient {
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// Without its content codings.
     pub(super) body: Bytes,
+    /// Why there is less of the body than was sent.
+    pub(super) unread: Option<String>,
     pub(super) sent: Moment,
     pub(super) sent_wall: SystemTime,
     pub(super) received_wall: SystemTime,
@@ -60,28 +65,10 @@ impl TokenClient {
         proxy: Option<&OutboundProxy>,
         clock: SharedClock,
     ) -> Result<Self, ClientError> {
-        Self::with_timeout(tls, proxy, clock, TIMEOUT)
-    }
-
-    pub(super) fn with_timeout(
-        tls: Arc<rustls::ClientConfig>,
-        proxy: Option<&OutboundProxy>,
-        clock: SharedClock,
-        timeout: Duration,
-    ) -> Result<Self, ClientError> {
-        let client = http_client(tls, proxy)?;
-        let own = clock.clone();
-        let exchange = move |request| {
-            let (client, clock) = (client.clone(), own.clone());
-            async move {
-                let reply = clock::within(&*clock, timeout, exchange(client, clock.clone(), request)).await;
-                reply.unwrap_or_else(|| Err(failure::TooLate.into()))
-            }
-        };
-        let service = tower::service_fn(exchange);
+        let http = http_client(tls, proxy)?;
         let (at_a_time, coming_and_going) = (Semaphore::new(AT_A_TIME), Semaphore::new(COMING_AND_GOING));
         let (at_a_time, coming_and_going) = (Arc::new(at_a_time), Arc::new(coming_and_going));
-        Ok(Self { service: BoxCloneSyncService::new(service), at_a_time, coming_and_going, clock })
+        Ok(Self { http, at_a_time, coming_and_going, clock })
     }
 
     /// The time that lives count on.
@@ -105,9 +92,15 @@ impl TokenClient {
         Box::new(permits)
     }
 
-    /// Sends a request and reads its whole reply.
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Reply, NoReply> {
-        self.service.clone().oneshot(request).await.map_err(|error| failure::explain(&*error))
+    /// Sends a request and reads its whole reply, all of it within `patience`.
+    pub(super) async fn send(&self, request: Request<Bytes>, patience: Duration) -> Result<Reply, NoReply> {
+        let began = AtomicBool::new(false);
+        let call = exchange(&self.http, &self.clock, request, &began);
+        match clock::within(&*self.clock, patience, call).await {
+            Some(Ok(reply)) => Ok(reply),
+            Some(Err(error)) => Err(failure::explain(&*error)),
+            None => Err(failure::late(patience, began.load(Ordering::Relaxed))),
+        }
     }
 }
 
@@ -120,6 +113,10 @@ fn http_client(tls: Arc<rustls::ClientConfig>, proxy: Option<&OutboundProxy>) ->
         .http1_title_case_headers()
         .tls_backend_preconfigured(tls)
         .http1_only()
+        .http1_max_headers(LINES)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -133,22 +130,39 @@ fn http_client(tls: Arc<rustls::ClientConfig>, proxy: Option<&OutboundProxy>) ->
 }
 
 async fn exchange(
-    client: reqwest::Client,
-    clock: SharedClock,
+    client: &reqwest::Client,
+    clock: &SharedClock,
     request: Request<Bytes>,
+    began: &AtomicBool,
 ) -> Result<Reply, tower::BoxError> {
     let (sent, sent_wall) = (clock.now(), clock.wall());
     let request = reqwest::Request::try_from(request)?;
     let mut response = client.execute(request).await?;
+    began.store(true, Ordering::Relaxed);
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = BytesMut::new();
+    let whole = if status.is_success() {
+        read(&mut response, &mut body).await?;
+        true
+    } else {
+        // Whatever a refusal's body is like, its status counts.
+        tokio::time::timeout(WORDS, read(&mut response, &mut body)).await.is_ok_and(|read| read.is_ok())
+    };
+    let (body, unread) = match coding::decoded(&headers, body.freeze()) {
+        Ok(body) => (body, (!whole).then(|| "the reply was cut off".to_owned())),
+        Err(why) => (Bytes::new(), Some(why)),
+    };
+    Ok(Reply { status, headers, body, unread, sent, sent_wall, received_wall: clock.wall() })
+}
+
+async fn read(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(), tower::BoxError> {
     while let Some(chunk) = response.chunk().await.map_err(failure::Cut)? {
         if body.len().saturating_add(chunk.len()) > REPLY {
             return Err(failure::TooLarge.into());
         }
         body.extend_from_slice(&chunk);
     }
-    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    Ok(Reply { status, headers, body: body.freeze(), sent, sent_wall, received_wall: clock.wall() })
+    Ok(())
 }
 
 /// An outbound HTTP proxy for API and token calls.

@@ -42,11 +42,14 @@ pub(super) fn compile(
     let inject = spec.inject.bind(&binder);
     let upstream = upstream(spec, &binder);
     let fixed = upstream.as_ref().and_then(Template::as_text).map(str::to_owned);
-    let calls = calls(spec, &binder, fixed.as_deref(), seed, &resolved);
+    let mut calls = calls(spec, &binder, fixed.as_deref(), seed, &resolved);
     let base = upstream.filter(|template| template.as_text().is_none());
+    let upstream_from_login = base.is_some();
+    let usage = flow_usage(spec, inject.clone(), base, &calls);
+    calls.usage = Some(Arc::clone(&usage));
     let flow = Flow {
         name: spec.name.as_str().into(),
-        upstream_from_login: base.is_some(),
+        upstream_from_login,
         subject: spec.subject.as_ref().and_then(|subject| subject_rule(subject, &binder)),
         owned: inject.owned(),
         policy: policy(spec, &binder).into(),
@@ -54,7 +57,7 @@ pub(super) fn compile(
         uses_refresh_tokens: calls.refresh.as_ref().is_some_and(|call| call.request.uses("refresh_token")),
         needs_lasting_store: spec.starts_from_refresh_token(),
         makes_requests: spec.token.is_some() || spec.refresh.is_some(),
-        usage: flow_usage(spec, inject, base, &calls),
+        usage,
         upstream: fixed,
         calls: Arc::new(calls),
     };
@@ -152,13 +155,15 @@ fn value_of(
         parts.insert(part.to_owned(), own.value);
     }
     open.remove(name);
-    let text = template.bind(&parts).unwrap_or_default();
+    let plain = template.bind(&parts).unwrap_or_default();
+    let is_url = plain.as_text().is_some_and(|text| text.contains("://"));
+    let text = if is_url { template.bind_url(&parts).unwrap_or_default() } else { plain };
     Some(Resolved { value: Secret::new(text.as_text().unwrap_or_default()), secret })
 }
 
 fn upstream(spec: &FlowSpec, binder: &Binder<'_>) -> Option<Template> {
     let written = spec.upstream.as_ref()?;
-    let bound = binder.bind(written)?;
+    let bound = binder.bind_url(written)?;
     if let Some(text) = bound.as_text() {
         match address::parse(text, binder.plaintext) {
             Ok(url) if url.query().is_some() => binder.fault(written, "gives a base URL with a query", None),
@@ -189,6 +194,7 @@ fn calls(
         secrets: secrets.map(|own| own.value.clone()).collect(),
         plaintext: binder.plaintext,
         fixed: fixed(spec, binder),
+        usage: None,
         token,
         origin,
         seed,

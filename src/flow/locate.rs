@@ -1,10 +1,15 @@
 //! The one way to point into a reply: `/json/pointer`, `header:Name`, `cookie:Name`, `text`, or a list of these, of
 //! which the first that exists counts. A `?` at the end makes it optional.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
+
+const NOT_UTF8: &str = "has bytes in it that are no UTF-8";
+/// Servers take heads of 8 to 64 KiB.
+const LONGEST: usize = 64 << 10;
 
 /// Where a value is in a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +46,8 @@ impl<'a> Located<'a> {
         let parse = || {
             // Some servers begin with a byte order mark, which JSON forbids.
             let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
-            serde_json::from_slice(body).ok()
+            // One field in another encoding is no reason to lose the others.
+            serde_json::from_slice(body).or_else(|_| serde_json::from_str(&String::from_utf8_lossy(body))).ok()
         };
         self.json.get_or_init(parse).as_ref()
     }
@@ -78,6 +84,25 @@ impl Spot {
             Self::Text => Some(std::str::from_utf8(reply.body).ok()?.trim().to_owned()),
         }
     }
+
+    /// The same where a credential should be; if something else is there, what it is.
+    fn credential(&self, reply: &Located<'_>) -> Option<Result<String, &'static str>> {
+        let utf8 = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| NOT_UTF8);
+        Some(match self {
+            Self::Pointer(pointer) => match reply.json()?.pointer(pointer)? {
+                Value::Null => return None,
+                Value::String(text) => Ok(text.clone()),
+                Value::Number(number) => Ok(number.to_string()),
+                Value::Bool(_) => Err("is `true` or `false`, not text"),
+                Value::Array(_) => Err("is a list, not text"),
+                Value::Object(_) => Err("is an object, not text"),
+            },
+            Self::Header(name) => utf8(reply.headers.get(name)?.as_bytes()),
+            Self::Cookie(name) => Ok(reply.cookie(name)?),
+            Self::Text if reply.body.trim_ascii().starts_with(b"<") => Err("is markup, not a token"),
+            Self::Text => utf8(reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(reply.body)),
+        })
+    }
 }
 
 impl Locator {
@@ -110,6 +135,19 @@ impl Locator {
     /// The value as text; an empty one counts as none.
     pub(super) fn find(&self, reply: &Located<'_>) -> Option<String> {
         self.choices.iter().filter_map(|spot| spot.find(reply)).find(|text| !text.is_empty())
+    }
+
+    /// A credential, trimmed, or why what is there cannot be one. An empty text counts as none.
+    pub(super) fn credential(&self, reply: &Located<'_>) -> Result<Option<String>, Cow<'static, str>> {
+        let mut wrong = None;
+        for found in self.choices.iter().filter_map(|spot| spot.credential(reply)) {
+            match found.map_err(Cow::Borrowed).and_then(judged) {
+                Ok(text) if text.is_empty() => {}
+                Ok(text) => return Ok(Some(text)),
+                Err(why) => wrong = wrong.or(Some(why)),
+            }
+        }
+        wrong.map_or(Ok(None), Err)
     }
 
     /// The header, for a locator that is exactly one.
@@ -153,6 +191,27 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
+/// A credential as headers will carry it: without the white space around it.
+fn judged(text: String) -> Result<String, Cow<'static, str>> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() && !text.is_empty() {
+        return Err("is blank".into());
+    }
+    if trimmed.contains(['\r', '\n']) {
+        return Err("has a line end in it".into());
+    }
+    if trimmed.chars().any(|c| c.is_ascii_control() && c != '\t') {
+        return Err("has a control character in it".into());
+    }
+    if trimmed.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(NOT_UTF8.into());
+    }
+    match trimmed.len() {
+        LONGEST.. => Err(format!("has {} bytes, more than any server takes in a header", trimmed.len()).into()),
+        _ => Ok(trimmed.to_owned()),
+    }
+}
+
 fn check_pointer(text: &str) -> Result<String, String> {
     let escapes_well = text.split('~').skip(1).all(|tail| tail.starts_with(['0', '1']));
     if escapes_well { Ok(text.to_owned()) } else { Err(format!("`{text}`: `~` is written `~0` in a JSON pointer")) }
@@ -164,83 +223,4 @@ pub(super) fn is_cookie_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const BODY: &str =
-        r#"{"a":{"b~/c":"deep","n":86400,"f":1.5,"t":true,"null":null,"empty":"","list":["x",{"y":"z"}]}}"#;
-
-    fn find(locator: &[&str], body: &str) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-subject-token", HeaderValue::from_static("from-header"));
-        headers.append("set-cookie", HeaderValue::from_static("B1SESSION=old; Path=/"));
-        headers.append("set-cookie", HeaderValue::from_static("ROUTEID=.node1; Path=/; HttpOnly"));
-        headers.append("set-cookie", HeaderValue::from_static("B1SESSION=a=b; Secure"));
-        Locator::parse(locator.iter().copied()).unwrap().find(&Located::new(&headers, body.as_bytes()))
-    }
-
-    #[test]
-    fn each_kind_finds_its_value() {
-        for (locator, value) in [
-            ("/a/b~0~1c", Some("deep")),
-            ("/a/n", Some("86400")),
-            ("/a/f", Some("1.5")),
-            ("/a/t", Some("true")),
-            ("/a/null", None),
-            ("/a/empty", None),
-            ("/a/list", None),
-            ("/a/list/1/y", Some("z")),
-            ("/a/list/7", None),
-            ("", None),
-            ("header:X-Subject-Token", Some("from-header")),
-            ("header:X-Other", None),
-            ("cookie:ROUTEID", Some(".node1")),
-            ("cookie:B1SESSION", Some("a=b")),
-            ("cookie:b1session", None),
-        ] {
-            assert_eq!(find(&[locator], BODY).as_deref(), value, "{locator}");
-        }
-    }
-
-    #[test]
-    fn the_whole_body_is_a_json_string_or_plain_text() {
-        assert_eq!(find(&[""], "\"tok\"").as_deref(), Some("tok"));
-        assert_eq!(find(&[""], "tok"), None);
-        assert_eq!(find(&["text"], " tok\r\n").as_deref(), Some("tok"));
-        assert_eq!(find(&["text"], " \n"), None);
-        assert_eq!(find(&["/a"], "\u{feff}{\"a\":1}").as_deref(), Some("1"));
-    }
-
-    #[test]
-    fn a_list_takes_the_first_that_exists() {
-        assert_eq!(find(&["/none", "/a/empty", "cookie:ROUTEID", "/a/n"], BODY).as_deref(), Some(".node1"));
-        assert_eq!(find(&["/none", "header:none?"], BODY), None);
-    }
-
-    #[test]
-    fn a_question_mark_makes_it_optional() {
-        assert!(Locator::parse(["/a?"]).unwrap().is_optional());
-        assert!(Locator::parse(["/a", "text?"]).unwrap().is_optional());
-        assert!(!Locator::parse(["/a"]).unwrap().is_optional());
-    }
-
-    #[test]
-    fn anything_else_is_no_locator() {
-        for wrong in ["access_token", "$.token", "header:", "header:a b", "cookie:", "cookie:a;b", "body", "/a~2"] {
-            assert!(Locator::parse([wrong]).is_err(), "{wrong}");
-        }
-        assert!(Locator::parse([]).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_locator_and_no_body_panics(locator in "\\PC*|[/~0-9a?:]*", body in proptest::collection::vec(any::<u8>(), 0..64)) {
-            if let Ok(locator) = Locator::parse([locator.as_str()]) {
-                let _ = locator.find(&Located::new(&HeaderMap::new(), &body));
-            }
-        }
-    }
-}
+mod tests;

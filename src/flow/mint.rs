@@ -1,27 +1,31 @@
 //! A flow as the token core's source: one HTTP exchange at a time.
 
+mod seed;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ring::hmac;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+use self::seed::{SEED, is_of, mark_of};
 use super::address::{self, Hosts};
 use super::client::{NoReply, Reply, TokenClient};
-use super::refusal::{self, Mask};
+use super::mask::Mask;
+use super::refusal;
 use super::reply::Read;
 use super::request::{Gate, TokenRequest};
 use super::template::{Lookup, days_ahead};
 use crate::secret::Secret;
-use crate::token::grant::{Grant, Life};
+use crate::token::action::Action;
+use crate::token::grant::{Generation, Grant, Life, Token};
 use crate::token::key::{RecipeWriter, Subject};
 use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Place, Source, Step};
+use crate::token::usage::Usage;
 
-/// A capture of our own, whose name no flow can write: which given refresh token a grant goes back to. When the user
-/// gives another one, the chain of the old one is over.
-const SEED: &str = "refresh_token#";
+/// What a revocation has.
+const REVOCATION: Duration = Duration::from_secs(10);
 
 /// The requests of a flow, bound to its variables.
 #[derive(Default)]
@@ -41,6 +45,8 @@ pub(super) struct Calls {
     pub(super) fixed: Vec<Secret>,
     /// Values that no message may show.
     pub(super) secrets: Vec<Secret>,
+    /// How the API takes the token.
+    pub(super) usage: Option<Arc<dyn Usage>>,
 }
 
 /// A request that gives a token, and how its reply is read.
@@ -101,12 +107,20 @@ impl FlowSource {
     async fn call(&self, call: &Call, ask: Ask<'_>) -> Result<Grant, MintError> {
         let scope = self.scope(ask.subject, ask.previous.filter(|_| ask.step == Step::Refresh));
         let mask = self.calls.mask(&self.scope(ask.subject, ask.previous));
-        let (what, reply) = self.send(&call.request, &scope, &mask).await?;
+        let (what, reply) = self.send(&call.request, &scope, &mask, ask.patience).await?;
         if !reply.status.is_success() {
             return Err(refusal::refused(&what, &reply, &mask));
         }
         let grant = call.read.grant(&reply, scope.previous, call.ttl);
         let mut grant = grant.map_err(|why| refusal::unusable(&what, &why, &reply, &mask))?;
+        if let Err(why) = self.calls.sendable(&grant, ask.subject) {
+            return Err(refusal::unusable(
+                &what,
+                &format!("its token cannot be sent: {}", mask.clean(&why)),
+                &reply,
+                &mask,
+            ));
+        }
         if let Some(seed) = &self.calls.seed {
             grant.refresh = grant.refresh.or_else(|| scope.refresh.cloned());
             let mark = scope.previous.and_then(|grant| grant.captures.get(SEED)).filter(|mark| is_of(mark, seed));
@@ -116,22 +130,30 @@ impl FlowSource {
     }
 
     /// What was asked of whom, and the reply.
-    async fn send(&self, request: &TokenRequest, scope: &Scope<'_>, mask: &Mask) -> Result<(String, Reply), MintError> {
+    async fn send(
+        &self,
+        request: &TokenRequest,
+        scope: &Scope<'_>,
+        mask: &Mask,
+        patience: Duration,
+    ) -> Result<(String, Reply), MintError> {
         let built = request.build(scope, &self.calls.gate());
-        let request = built.map_err(|why| failure(Outcome::BadReply, mask.clean(&why)))?;
+        let request = built.map_err(|why| MintError::new(Outcome::BadReply, mask.clean(&why)))?;
         let url = url::Url::parse(&request.uri().to_string());
         let shown = url.map_or_else(|_| String::new(), |url| address::shown(&url));
         let what = mask.clean(&format!("{} {shown}", request.method()));
-        match self.client.send(request).await {
+        match self.client.send(request, patience).await {
             Ok(reply) => Ok((what, reply)),
-            Err(NoReply { outcome, why }) => Err(failure(outcome, format!("{what}: {why}"))),
+            Err(NoReply { outcome, why }) => {
+                Err(MintError { action: Some(Action::Wait), ..MintError::new(outcome, format!("{what}: {why}")) })
+            }
         }
     }
 
     async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
         let mask = self.calls.mask(&scope);
         let _place = self.client.place(true).await;
-        let (what, reply) = self.send(request, &scope, &mask).await?;
+        let (what, reply) = self.send(request, &scope, &mask, REVOCATION).await?;
         if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
     }
 
@@ -154,6 +176,20 @@ impl Calls {
         let Some(seed) = &self.seed else { return previous?.refresh.as_ref() };
         let own = |grant: &&Grant| grant.captures.get(SEED).is_none_or(|mark| is_of(mark, seed));
         previous.filter(own).and_then(|grant| grant.refresh.as_ref()).or(Some(seed))
+    }
+
+    /// Whether requests to the API can carry this. Judged when it comes, so that nobody learns of it with each request.
+    fn sendable(&self, grant: &Grant, subject: Option<&Subject>) -> Result<(), String> {
+        let Some(usage) = &self.usage else { return Ok(()) };
+        let token = Token {
+            generation: Generation::default(),
+            subject: subject.cloned(),
+            access: grant.access.clone(),
+            captures: grant.captures.clone(),
+            issued: grant.issued,
+            life: grant.life,
+        };
+        usage.patch(&token).map(drop).map_err(|error| error.to_string())
     }
 
     /// Everything that decides which token comes back.
@@ -190,26 +226,9 @@ impl Calls {
         scope.subject.iter().for_each(|subject| mask.add(subject.as_str()));
         let calls = self.token.iter().chain(&self.refresh).map(|call| &call.request);
         let pairs = calls.chain(&self.revoke).filter_map(|request| request.basic_pair(scope));
-        pairs.for_each(|pair| mask.add(&pair));
+        pairs.for_each(|pair| mask.add_pair(pair));
         mask
     }
-}
-
-/// Tells a given refresh token from others. Salted, so that whoever reads what is stored cannot look it up.
-fn mark_of(seed: &Secret, salt: u128) -> Secret {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &salt.to_be_bytes());
-    let tag = hmac::sign(&key, seed.expose().as_bytes());
-    let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Secret::new(format!("{salt:032x}{tag}"))
-}
-
-fn is_of(mark: &Secret, seed: &Secret) -> bool {
-    let salt = mark.expose().get(..32).and_then(|salt| u128::from_str_radix(salt, 16).ok());
-    salt.is_some_and(|salt| mark_of(seed, salt) == *mark)
-}
-
-fn failure(outcome: Outcome, message: String) -> MintError {
-    MintError { outcome, grant_is_dead: false, retry_after: None, message }
 }
 
 impl Source for FlowSource {
@@ -235,6 +254,10 @@ impl Source for FlowSource {
         Box::pin(async move { if asks { self.client.place(new).await } else { Box::new(()) as Place } })
     }
 
+    fn is_sendable(&self, grant: &Grant, subject: Option<&Subject>) -> bool {
+        self.calls.sendable(grant, subject).is_ok()
+    }
+
     fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {
         let call = match ask.step {
             Step::Login => self.calls.token.as_ref(),
@@ -244,7 +267,7 @@ impl Source for FlowSource {
             match call {
                 Some(call) => self.call(call, ask).await,
                 None if self.can_login() && ask.step == Step::Login => Ok(self.granted_by_nobody()),
-                None => Err(failure(Outcome::BadReply, "the flow has no such request".to_owned())),
+                None => Err(MintError::new(Outcome::BadReply, "the flow has no such request")),
             }
         })
     }

@@ -5,73 +5,70 @@ use std::time::Duration;
 use http::{StatusCode, header};
 
 use super::client::Reply;
-use super::locate::{Located, Locator, text_of};
+use super::instead;
+use super::locate::{Located, Locator};
+use super::mask::Mask;
 use super::reply::server_time;
 use super::times;
+use crate::token::action::Action;
 use crate::token::source::{MintError, Outcome};
 
 /// Where servers put what they have to say, best first.
 const ERRORS: [&str; 6] = ["/error_description", "/error", "/errors/0", "/errorMessage", "/errmsg", "/message"];
 
-/// The most characters of a server's own words that are shown.
-const SHOWN: usize = 300;
-
-/// Values that must not be shown, whoever says them.
-#[derive(Default)]
-pub(super) struct Mask(Vec<String>);
-
-impl Mask {
-    /// One more; its form-encoded spelling goes too, because servers quote what they got.
-    pub(super) fn add(&mut self, secret: &str) {
-        if secret.is_empty() {
-            return;
-        }
-        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let url = super::shape::encode(secret);
-        self.0.extend([secret.to_owned(), form, url]);
-        // The longest first: a secret that is part of another one must not break it up.
-        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        self.0.dedup();
-    }
-
-    /// The text without them, without control characters, and not too long.
-    pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.0 {
-            text = text.replace(secret, "…");
-        }
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        match clean.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}…", clean.get(..end).unwrap_or_default()),
-            None => clean,
-        }
-    }
-}
+/// `error` of a reply that refuses the client itself, not what it sent (RFC 6749 §5.2).
+const CLIENT_IS_REFUSED: [&str; 2] = ["invalid_client", "unauthorized_client"];
+/// `error` of a reply to a request that no other credentials would better.
+const REQUEST_IS_WRONG: [&str; 6] = [
+    "unauthorized_client",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "unsupported_grant_type",
+    "unsupported_token_type",
+];
 
 /// Why a reply that is no success gave no token.
 pub(super) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
-    let outcome = match reply.status {
-        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Rejected,
-        _ => Outcome::Status,
-    };
     let said = match reply.headers.get(header::LOCATION).filter(|_| reply.status.is_redirection()) {
         Some(location) => Some(format!("redirects are not followed; this one goes to {}", target(location))),
-        None => said(&located),
+        None => said(&located).or_else(|| reply.unread.clone()).or_else(|| instead::words(&reply.body)),
     };
+    let error = error_code(&located);
+    let is = |codes: &[&str]| error.as_deref().is_some_and(|error| codes.contains(&error));
+    let outcome = match reply.status {
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Rejected,
+        status if may_be_dead(status) && is(&CLIENT_IS_REFUSED) => Outcome::Rejected,
+        _ => Outcome::Status,
+    };
+    let message = sentence(mask, what, &reply.status.to_string(), said);
     MintError {
-        outcome,
-        grant_is_dead: grant_is_dead(reply.status, &located),
+        grant_is_dead: may_be_dead(reply.status) && !is(&CLIENT_IS_REFUSED),
         retry_after: retry_after(reply),
-        message: sentence(mask, what, &reply.status.to_string(), said),
+        action: match outcome {
+            Outcome::Rejected => is(&REQUEST_IS_WRONG).then_some(Action::FixConfiguration),
+            _ => (!comes_back(reply.status)).then_some(Action::FixConfiguration),
+        },
+        ..MintError::new(outcome, message)
     }
+}
+
+/// A server that says this may say something else later.
+fn comes_back(status: StatusCode) -> bool {
+    let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || later.contains(&status)
 }
 
 /// Why a reply that claims success gave no token.
 pub(super) fn unusable(what: &str, why: &str, reply: &Reply, mask: &Mask) -> MintError {
-    let said = said(&Located::new(&reply.headers, &reply.body));
-    let message = sentence(mask, what, &format!("{}, but {why}", reply.status), said);
-    MintError { outcome: Outcome::BadReply, grant_is_dead: false, retry_after: None, message }
+    let located = Located::new(&reply.headers, &reply.body);
+    let said = match (located.json(), &reply.unread) {
+        (_, Some(unread)) => Some(unread.clone()),
+        (Some(_), None) => said(&located),
+        (None, None) => Some(instead::of_json(&reply.body)),
+    };
+    MintError::new(Outcome::BadReply, sentence(mask, what, &format!("{}, but {why}", reply.status), said))
 }
 
 fn sentence(mask: &Mask, what: &str, status: &str, said: Option<String>) -> String {
@@ -90,11 +87,14 @@ fn target(location: &http::HeaderValue) -> String {
     text.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
-/// RFC 6749 §5.2: a refresh token is dead when it is refused with `invalid_grant`; servers that name no error mean that.
-fn grant_is_dead(status: StatusCode, reply: &Located<'_>) -> bool {
-    let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
-    let error = reply.json().and_then(|json| json.get("error")).filter(|error| !error.is_null());
-    refused && error.is_none_or(|error| text_of(error).is_some_and(|text| text.is_empty() || text == "invalid_grant"))
+/// Refused so, a refresh token is dead, whatever the body says: `Unauthorized`, an object and HTML are words of
+/// frameworks, not codes of OAuth.
+fn may_be_dead(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
+fn error_code(reply: &Located<'_>) -> Option<String> {
+    Locator::pointer("/error").find(reply).map(|code| code.trim().to_owned())
 }
 
 /// RFC 9110 §10.2.3: seconds, or a date, which is of the server's clock.

@@ -100,13 +100,15 @@ impl Read {
     ) -> Result<Grant, String> {
         let located = Located::new(&reply.headers, &reply.body);
         let access = match &self.token {
-            Some(locator) => locator.find(&located).ok_or_else(|| format!("no token at {locator}"))?,
+            Some(locator) => {
+                let found = locator.credential(&located).map_err(|why| format!("the token at {locator} {why}"))?;
+                found.ok_or_else(|| format!("no token at {locator}"))?
+            }
             None => String::new(),
         };
         let life = self.life(&located, &access, reply).or(ttl);
-        let refresh = self.refresh_token.as_ref().and_then(|locator| locator.find(&located)).map(Secret::new);
         Ok(Grant {
-            refresh: refresh.or_else(|| previous?.refresh.clone()),
+            refresh: self.refresh_token(&located).unwrap_or_else(|| previous?.refresh.clone()),
             captures: self.captured(&located, previous)?,
             issued: reply.sent,
             life: life.map_or(Life::UntilRejected, |life| Life::Until(reply.sent + life)),
@@ -115,11 +117,25 @@ impl Read {
         })
     }
 
+    /// `None` if the reply says nothing of one. One that cannot be used has taken the old one's place all the same.
+    fn refresh_token(&self, located: &Located<'_>) -> Option<Option<Secret>> {
+        let locator = self.refresh_token.as_ref()?;
+        match locator.credential(located) {
+            Ok(text) => text.map(|text| Some(Secret::new(text))),
+            Err(why) => {
+                tracing::warn!("the refresh token at {locator} {why}: it cannot be used");
+                let text = locator.find(located).filter(|text| !matches!(text.trim(), "" | "true" | "false"));
+                text.map(|_| None)
+            }
+        }
+    }
+
     fn captured(&self, located: &Located<'_>, previous: Option<&Grant>) -> Result<BTreeMap<String, Secret>, String> {
         let mut captures = BTreeMap::new();
         for (name, locator) in &self.captures {
             let kept = || previous?.captures.get(name).cloned();
-            match locator.find(located).map(Secret::new).or_else(kept) {
+            let found = locator.find(located).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+            match found.map(Secret::new).or_else(kept) {
                 Some(value) => drop(captures.insert(name.clone(), value)),
                 None if locator.is_optional() => {}
                 None => return Err(format!("no `{name}` at {locator}")),

@@ -55,7 +55,7 @@ impl TokenRequest {
 
     /// The request with its variables filled in.
     pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
-        let url = binder.bind(&self.url).unwrap_or_default();
+        let url = binder.bind_url(&self.url).unwrap_or_default();
         if let Some(text) = url.as_text()
             && let Err(message) = address::parse(text, binder.plaintext)
         {
@@ -116,6 +116,7 @@ impl TokenRequest {
         *request.uri_mut() = url.as_str().parse().map_err(|_| "the URL cannot stand in a request".to_owned())?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(header::USER_AGENT, AGENT);
         if let Some(kind) = kind {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -153,13 +154,17 @@ impl Gate<'_> {
             if self.captures.iter().any(|capture| capture == name) { Some(value) } else { component(&value) }
         };
         let text = template
-            .render(&opaque)
+            .render_url(&opaque)
             .ok_or_else(|| format!("the URL needs `{}`, which is not there", names.join("`, `")))?;
         let captured = names.iter().any(|name| self.captures.iter().any(|capture| capture == name));
         let text = match self.origin {
             Some(origin) if captured && text.starts_with('/') => format!("{origin}{text}"),
             _ => text,
         };
+        // The reader of URLs would leave these out, and call what was never named.
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err("the URL has white space or a control character in it".to_owned());
+        }
         let url = address::parse(&text, self.plaintext).map_err(|message| format!("the URL {message}"))?;
         if captured && !self.hosts.allow(&url) {
             let host = url.host_str().unwrap_or_default();

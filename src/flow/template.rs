@@ -95,16 +95,30 @@ impl Template {
 
     /// The template with its variables filled in; `None` if it is exactly one empty variable.
     pub(super) fn bind(&self, variables: &BTreeMap<String, Secret>) -> Option<Self> {
+        self.bind_with(variables, |value, _| value)
+    }
+
+    /// The same for a URL: a slash at the end of a value and one that comes after it are one.
+    pub(super) fn bind_url(&self, variables: &BTreeMap<String, Secret>) -> Option<Self> {
+        self.bind_with(variables, joined)
+    }
+
+    fn bind_with(
+        &self,
+        variables: &BTreeMap<String, Secret>,
+        shaped: for<'v> fn(&'v str, Option<&Part>) -> &'v str,
+    ) -> Option<Self> {
         if let [Part::Name(name)] = self.parts.as_slice()
             && variables.get(name).is_some_and(Secret::is_empty)
         {
             return None;
         }
         let mut parts = Vec::new();
-        for part in &self.parts {
+        for (index, part) in self.parts.iter().enumerate() {
+            let next = self.parts.get(index.saturating_add(1));
             match part {
                 Part::Name(name) => match variables.get(name) {
-                    Some(value) => push_text(&mut parts, value.expose()),
+                    Some(value) => push_text(&mut parts, shaped(value.expose(), next)),
                     None => parts.push(part.clone()),
                 },
                 Part::Text(text) => push_text(&mut parts, text),
@@ -115,14 +129,38 @@ impl Template {
 
     /// The text at this moment; `None` if something that it names does not exist yet.
     pub(super) fn render(&self, values: &dyn Lookup) -> Option<String> {
+        self.render_with(values, |value, _| value)
+    }
+
+    /// The same for a URL, as [`Template::bind_url`] joins it.
+    pub(super) fn render_url(&self, values: &dyn Lookup) -> Option<String> {
+        self.render_with(values, joined)
+    }
+
+    fn render_with(
+        &self,
+        values: &dyn Lookup,
+        shaped: for<'v> fn(&'v str, Option<&Part>) -> &'v str,
+    ) -> Option<String> {
         let mut text = String::new();
-        for part in &self.parts {
+        for (index, part) in self.parts.iter().enumerate() {
             match part {
                 Part::Text(literal) => text.push_str(literal),
-                Part::Name(name) => text.push_str(&values.value(name)?),
+                Part::Name(name) => {
+                    let next = self.parts.get(index.saturating_add(1));
+                    text.push_str(shaped(&values.value(name)?, next));
+                }
             }
         }
         Some(text)
+    }
+}
+
+/// A value as a URL goes on after it.
+fn joined<'v>(value: &'v str, next: Option<&Part>) -> &'v str {
+    match next {
+        Some(Part::Text(text)) if text.starts_with('/') => value.trim_end_matches('/'),
+        _ => value,
     }
 }
 
@@ -193,6 +231,24 @@ mod tests {
         assert_eq!(filled("${a}", &[("a", "")], None), None);
         assert_eq!(filled("x${a}", &[("a", "")], None).as_deref(), Some("x"));
         assert_eq!(filled("${a}${a}", &[("a", "")], None).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_url_has_one_slash_where_a_value_ends_with_one_too() {
+        for (text, value, url) in [
+            ("${a}/b", "https://x", "https://x/b"),
+            ("${a}/b", "https://x/", "https://x/b"),
+            ("${a}/b", "https://x///", "https://x/b"),
+            ("https://${a}/b//c/", "x/y/", "https://x/y/b//c/"),
+            ("${a}", "https://x/", "https://x/"),
+            ("${a}?b", "https://x/", "https://x/?b"),
+            ("${a}/${a}/", "/", "//"),
+        ] {
+            let (template, pairs) = (Template::parse(text).unwrap(), variables(&[("a", value)]));
+            assert_eq!(template.bind_url(&pairs).unwrap().as_text(), Some(url), "{text}");
+            assert_eq!(template.render_url(&|_: &str| Some(value.to_owned())).as_deref(), Some(url), "{text}");
+        }
+        assert_eq!(filled("${a}/b", &[("a", "x/")], None).as_deref(), Some("x//b"), "text that is no URL stays");
     }
 
     #[test]

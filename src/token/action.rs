@@ -35,9 +35,11 @@ impl Action {
     pub(super) fn after(error: &MintError, can_login: bool, worked: bool) -> Self {
         match error.outcome {
             Outcome::Rejected if error.grant_is_dead && !can_login => Self::AuthorizeAgain,
-            Outcome::Rejected => Self::ReplaceSecret,
-            Outcome::BadReply if !worked => Self::FixConfiguration,
-            Outcome::Ok | Outcome::Status | Outcome::Timeout | Outcome::Connect | Outcome::BadReply => Self::Wait,
+            Outcome::Rejected => error.action.unwrap_or(Self::ReplaceSecret),
+            Outcome::Status | Outcome::BadReply if worked => Self::Wait,
+            Outcome::BadReply => error.action.unwrap_or(Self::FixConfiguration),
+            Outcome::Status => error.action.unwrap_or(Self::Wait),
+            Outcome::Ok | Outcome::Timeout | Outcome::Connect => Self::Wait,
         }
     }
 
@@ -62,12 +64,17 @@ mod tests {
         assert_eq!(Action::after(&dead, false, true), Action::AuthorizeAgain);
         assert_eq!(Action::after(&dead, true, true), Action::ReplaceSecret);
         assert_eq!(Action::after(&error(Outcome::Rejected), false, true), Action::ReplaceSecret);
+        let scope = MintError { action: Some(Action::FixConfiguration), ..error(Outcome::Rejected) };
+        assert_eq!(Action::after(&scope, true, true), Action::FixConfiguration);
     }
 
     #[test]
     fn a_reply_without_a_token_is_a_wrong_configuration_until_there_was_one() {
         assert_eq!(Action::after(&error(Outcome::BadReply), true, false), Action::FixConfiguration);
         assert_eq!(Action::after(&error(Outcome::BadReply), true, true), Action::Wait);
+        let moved = MintError { action: Some(Action::FixConfiguration), ..error(Outcome::Status) };
+        assert_eq!(Action::after(&moved, true, false), Action::FixConfiguration);
+        assert_eq!(Action::after(&moved, true, true), Action::Wait);
         for outcome in [Outcome::Status, Outcome::Timeout, Outcome::Connect] {
             assert_eq!(Action::after(&error(outcome), false, false), Action::Wait, "{outcome:?}");
         }

@@ -13,10 +13,10 @@ use super::ledger::Ledger;
 use super::pool::TokenSpec;
 use super::source::{Ask, MintError, Outcome, Step};
 use super::store::{Store, StoreError, StoreFault, Stored};
-use crate::clock::{self, Moment, SharedClock};
+use crate::clock::{Moment, SharedClock};
 
-/// A token call has this long.
-const CALL: Duration = Duration::from_secs(10);
+/// A token call has a quarter of the last life, within these: whoever hangs must not outlast several short tokens.
+const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
 /// An attempt, and what it learns on its way.
 pub(super) struct Attempt {
@@ -58,7 +58,7 @@ pub(super) enum End {
 }
 
 /// The part of a grant that readers get.
-pub(super) fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) -> Token {
+fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) -> Token {
     Token {
         generation,
         subject: spec.key.subject.clone(),
@@ -67,6 +67,13 @@ pub(super) fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) 
         issued: grant.issued,
         life: grant.life,
     }
+}
+
+/// The same, if a request can be sent with it now.
+pub(super) fn usable(grant: &Grant, generation: Generation, spec: &TokenSpec, now: Moment) -> Option<Token> {
+    let token = token_of(grant, generation, spec);
+    let subject = spec.key.subject.as_ref();
+    Some(token).filter(|token| token.is_usable(now) && spec.source.is_sendable(grant, subject))
 }
 
 impl Attempt {
@@ -110,8 +117,7 @@ impl Attempt {
 
     fn is_usable(&self) -> bool {
         let now = self.clock.now();
-        let usable = |grant| token_of(grant, Generation::default(), &self.spec).is_usable(now);
-        self.previous.as_ref().is_some_and(usable)
+        self.previous.as_ref().is_some_and(|grant| usable(grant, Generation::default(), &self.spec, now).is_some())
     }
 
     /// The keeper minds the interval since its own requests; this is for the one before a restart, or of another
@@ -189,9 +195,8 @@ impl Attempt {
         let started = self.clock.now();
         self.requested = Some(started);
         let subject = self.spec.key.subject.as_ref();
-        let ask = Ask { step, subject, previous: self.previous.as_ref() };
-        let call = self.spec.source.mint(ask);
-        let result = clock::within(&*self.clock, CALL, call).await.unwrap_or_else(|| Err(no_reply()));
+        let ask = Ask { step, subject, previous: self.previous.as_ref(), patience: self.limit() };
+        let result = self.spec.source.mint(ask).await;
         let outcome = result.as_ref().err().map_or(Outcome::Ok, |error| error.outcome);
         let kind = match step {
             Step::Login => "login",
@@ -199,6 +204,11 @@ impl Attempt {
         };
         self.spec.record.token_request(kind, outcome.as_str(), self.clock.now().since(started));
         result
+    }
+
+    fn limit(&self) -> Duration {
+        let (least, most) = CALL;
+        self.previous.as_ref().and_then(Grant::length).map_or(most, |life| (life / 4).clamp(least, most))
     }
 
     /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
@@ -238,9 +248,4 @@ impl Attempt {
         self.store.forget(key, unsaved.number);
         Ok(None)
     }
-}
-
-fn no_reply() -> MintError {
-    let message = format!("the token endpoint did not answer within {} s", CALL.as_secs());
-    MintError { outcome: Outcome::Timeout, grant_is_dead: false, retry_after: None, message }
 }

@@ -19,12 +19,21 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Counts a failure and says how long to wait. `left` is the life of the token that is still usable, zero if there
-    /// is none; `draw` is 0 to 1.
-    pub(super) fn after(&mut self, error: &MintError, left: Duration, hold: Duration, draw: f64) -> Duration {
+    /// is none; `took` is how long the failed call lasted; `draw` is 0 to 1.
+    pub(super) fn after(
+        &mut self,
+        error: &MintError,
+        left: Duration,
+        took: Duration,
+        hold: Duration,
+        draw: f64,
+    ) -> Duration {
         let wait = match error.outcome {
             Outcome::Rejected => self.hold(hold),
             Outcome::Ok | Outcome::Status | Outcome::Timeout | Outcome::Connect | Outcome::BadReply => {
-                self.pause(left, draw)
+                let pause = self.pause(left, draw);
+                // Whoever hung for longer than the pause has been given it already, and requests fail meanwhile.
+                if left.is_zero() { pause.saturating_sub(took) } else { pause }
             }
         };
         wait.max(error.retry_after.unwrap_or_default().min(LONGEST))
@@ -60,16 +69,17 @@ mod tests {
     use super::*;
 
     const HOLD: Duration = Duration::from_secs(60);
+    const QUICK: Duration = Duration::ZERO;
     const LONG: Duration = Duration::from_secs(3000);
 
     fn error(outcome: Outcome, retry_after: Option<u64>) -> MintError {
         let retry_after = retry_after.map(Duration::from_secs);
-        MintError { outcome, grant_is_dead: false, retry_after, message: String::new() }
+        MintError { retry_after, ..MintError::new(outcome, "") }
     }
 
     fn waits(outcome: Outcome, left: Duration, times: usize) -> Vec<u64> {
         let mut backoff = Backoff::default();
-        (0..times).map(|_| backoff.after(&error(outcome, None), left, HOLD, 1.0).as_secs()).collect()
+        (0..times).map(|_| backoff.after(&error(outcome, None), left, QUICK, HOLD, 1.0).as_secs()).collect()
     }
 
     #[test]
@@ -92,14 +102,26 @@ mod tests {
         let mut backoff = Backoff::default();
         let left = Duration::from_secs(2);
         let failing = error(Outcome::Connect, None);
-        assert_eq!(backoff.after(&failing, left, HOLD, 1.0), Duration::from_millis(500));
-        assert_eq!(backoff.after(&failing, left, HOLD, 1.0), Duration::from_secs(2));
+        assert_eq!(backoff.after(&failing, left, QUICK, HOLD, 1.0), Duration::from_millis(500));
+        assert_eq!(backoff.after(&failing, left, QUICK, HOLD, 1.0), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn with_no_usable_token_a_call_that_hung_has_used_up_its_pause() {
+        let hung = error(Outcome::Timeout, None);
+        let mut backoff = Backoff::default();
+        let took = Duration::from_secs(3);
+        let mut waits = |left| backoff.after(&hung, left, took, HOLD, 1.0).as_secs();
+        assert_eq!([(); 4].map(|()| waits(Duration::ZERO)), [0, 0, 1, 5]);
+        assert_eq!(waits(LONG), 16, "no hurry while there is a token");
+        let busy = error(Outcome::Status, Some(4));
+        assert_eq!(Backoff::default().after(&busy, Duration::ZERO, took, HOLD, 1.0), Duration::from_secs(4));
     }
 
     #[test]
     fn the_jitter_is_full() {
         for (draw, expected) in [(0.0, 0), (0.25, 250), (1.0, 1000), (7.0, 1000)] {
-            let pause = Backoff::default().after(&error(Outcome::Status, None), LONG, HOLD, draw);
+            let pause = Backoff::default().after(&error(Outcome::Status, None), LONG, QUICK, HOLD, draw);
             assert_eq!(pause, Duration::from_millis(expected));
         }
     }
@@ -108,16 +130,16 @@ mod tests {
     fn a_refusal_holds_a_minute_and_doubles_to_a_quarter_of_an_hour() {
         assert_eq!(waits(Outcome::Rejected, Duration::ZERO, 6), [60, 120, 240, 480, 900, 900]);
         let long = Duration::from_secs(3600);
-        assert_eq!(Backoff::default().after(&error(Outcome::Rejected, None), LONG, long, 1.0), long);
+        assert_eq!(Backoff::default().after(&error(Outcome::Rejected, None), LONG, QUICK, long, 1.0), long);
     }
 
     #[test]
     fn retry_after_is_obeyed_up_to_five_minutes_even_with_no_token() {
         for (asked, obeyed) in [(0, 1), (30, 30), (300, 300), (3600, 300)] {
             let busy = error(Outcome::Status, Some(asked));
-            assert_eq!(Backoff::default().after(&busy, Duration::ZERO, HOLD, 1.0).as_secs(), obeyed, "{asked}");
+            assert_eq!(Backoff::default().after(&busy, Duration::ZERO, QUICK, HOLD, 1.0).as_secs(), obeyed, "{asked}");
         }
         let refused = error(Outcome::Rejected, Some(10));
-        assert_eq!(Backoff::default().after(&refused, Duration::ZERO, HOLD, 1.0), HOLD);
+        assert_eq!(Backoff::default().after(&refused, Duration::ZERO, QUICK, HOLD, 1.0), HOLD);
     }
 }

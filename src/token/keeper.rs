@@ -53,6 +53,8 @@ pub(super) struct Keeper {
     /// Who ordered the renewal that runs.
     orders: Vec<oneshot::Sender<Forced>>,
     state: State,
+    /// The state of the last line about it.
+    told: State,
     /// What it was last counted with.
     complaint: Option<Complaint>,
     /// When it wants to be looked at again.
@@ -79,6 +81,7 @@ impl Keeper {
             waiters: Vec::new(),
             orders: Vec::new(),
             state: State::Starting,
+            told: State::Starting,
             complaint: None,
             wake: None,
         }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::action::Action;
 use super::grant::Grant;
 use super::key::Subject;
 
@@ -28,6 +29,8 @@ pub struct Ask<'a> {
     pub subject: Option<&'a Subject>,
     /// The grant before this one; a refresh reads its refresh token.
     pub previous: Option<&'a Grant>,
+    /// How long the call may take, reply included.
+    pub patience: Duration,
 }
 
 /// How a token request ended, as the metrics name it.
@@ -35,7 +38,7 @@ pub struct Ask<'a> {
 pub enum Outcome {
     /// A token.
     Ok,
-    /// Credentials refused: 400, 401, 403.
+    /// Credentials refused: 400, 401, 403, or whatever else says that the client is the one refused.
     Rejected,
     /// Another status that is no success.
     Status,
@@ -43,7 +46,7 @@ pub enum Outcome {
     Timeout,
     /// No connection: DNS, TCP or TLS.
     Connect,
-    /// A success without a token in it, or a reply that is too large or cut.
+    /// A success without a token that can be used, or a reply that is too large or cut.
     BadReply,
 }
 
@@ -67,12 +70,21 @@ impl Outcome {
 pub struct MintError {
     /// How it ended; [`Outcome::Rejected`] is held, all others back off.
     pub outcome: Outcome,
-    /// 400 or 401 whose `error` is absent or `invalid_grant`: a refresh token sent with it is dead.
+    /// A refresh token sent with it is dead: 400, 401, 404 or 410, unless `error` says that the client is refused.
     pub grant_is_dead: bool,
     /// When the server wants to be asked again.
     pub retry_after: Option<Duration>,
+    /// What a person should do, where the reply says more about that than how the request ended.
+    pub action: Option<Action>,
     /// For people, without a secret: what was asked, what the server said.
     pub message: String,
+}
+
+impl MintError {
+    /// An error that says no more than how it ended.
+    pub fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { outcome, grant_is_dead: false, retry_after: None, action: None, message: message.into() }
+    }
 }
 
 /// A place among those that may ask: once it is dropped, the next one's.
@@ -93,8 +105,13 @@ pub trait Source: Send + Sync + 'static {
         Box::pin(async { Box::new(()) as Place })
     }
 
-    /// One attempt: one HTTP exchange, never a second step on its own. A reply without a new refresh token keeps the
-    /// old one in the grant.
+    /// Whether the API's requests can carry this grant's token; one that they cannot is as good as none.
+    fn is_sendable(&self, _grant: &Grant, _subject: Option<&Subject>) -> bool {
+        true
+    }
+
+    /// One attempt: one HTTP exchange, never a second step on its own. It ends within [`Ask::patience`]. A reply without
+    /// a new refresh token keeps the old one in the grant.
     fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>>;
 
     /// Ends a grant; best effort. Flows without a revocation return at once.

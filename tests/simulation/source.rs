@@ -54,35 +54,10 @@ impl Source for SimSource {
     }
 
     fn mint<'a>(&'a self, ask: Ask<'a>) -> BoxFuture<'a, Result<Grant, MintError>> {
-        Box::pin(async move {
-            self.life.beat().await;
-            let issued = self.life.clock.now();
-            let step = if self.life.world.breaks(Mutation::LogsInAlways) { Step::Login } else { ask.step };
-            let ask = Ask { step, ..ask };
-            let wire = self.wire(&ask);
-            let world = &self.life.world;
-            let mut open = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
-            let refresh = wire.with.clone().filter(|_| world.setup.refresh != Refreshing::ByAccess);
-            open.sent(&wire, refresh);
-            let (tell, told) = oneshot::channel();
-            tokio::spawn(exchange(Arc::clone(world), wire, tell));
-            let Ok(answer) = told.await else { return std::future::pending().await };
-            self.life.beat().await;
-            let refresh_in = world.setup.refresh_in.map(seconds);
-            let result = answer.map(|granted| Grant { refresh_in, ..grant(granted, issued, &ask) });
-            open.ended(&self.life, &result);
-            for _ in 0..if world.breaks(Mutation::Insists) { 20 } else { 0 } {
-                let mut again = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
-                again.sent(&self.wire(&ask), None);
-                again.ended(&self.life, &result);
-            }
-            if world.mutation == Some(Mutation::AsksTwice) && ask.step == Step::Login {
-                let twice = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
-                twice.sent(&self.wire(&ask), None);
-                twice.sent(&self.wire(&ask), None);
-            }
-            result
-        })
+        let (call, late) = (self.call(ask), || Err(error(Outcome::Timeout)));
+        Box::pin(
+            async move { bearerd::clock::within(&*self.life.clock, ask.patience, call).await.unwrap_or_else(late) },
+        )
     }
 
     fn revoke<'a>(&'a self, _: Option<&'a Subject>, grant: &'a Grant) -> BoxFuture<'a, Result<(), MintError>> {
@@ -106,6 +81,36 @@ impl Source for SimSource {
 }
 
 impl SimSource {
+    async fn call(&self, ask: Ask<'_>) -> Result<Grant, MintError> {
+        self.life.beat().await;
+        let issued = self.life.clock.now();
+        let step = if self.life.world.breaks(Mutation::LogsInAlways) { Step::Login } else { ask.step };
+        let ask = Ask { step, ..ask };
+        let wire = self.wire(&ask);
+        let world = &self.life.world;
+        let mut open = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
+        let refresh = wire.with.clone().filter(|_| world.setup.refresh != Refreshing::ByAccess);
+        open.sent(&wire, refresh);
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(exchange(Arc::clone(world), wire, tell));
+        let Ok(answer) = told.await else { return std::future::pending().await };
+        self.life.beat().await;
+        let refresh_in = world.setup.refresh_in.map(seconds);
+        let result = answer.map(|granted| Grant { refresh_in, ..grant(granted, issued, &ask) });
+        open.ended(&self.life, &result);
+        for _ in 0..if world.breaks(Mutation::Insists) { 20 } else { 0 } {
+            let mut again = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
+            again.sent(&self.wire(&ask), None);
+            again.ended(&self.life, &result);
+        }
+        if world.mutation == Some(Mutation::AsksTwice) && ask.step == Step::Login {
+            let twice = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
+            twice.sent(&self.wire(&ask), None);
+            twice.sent(&self.wire(&ask), None);
+        }
+        result
+    }
+
     fn wire(&self, ask: &Ask<'_>) -> Wire {
         let setup = &self.life.world.setup;
         let with = match (ask.step, setup.refresh) {
@@ -231,5 +236,5 @@ fn grant(granted: Granted, issued: Moment, ask: &Ask<'_>) -> Grant {
 }
 
 fn error(outcome: Outcome) -> MintError {
-    MintError { outcome, grant_is_dead: false, retry_after: None, message: format!("simulated: {}", outcome.as_str()) }
+    MintError::new(outcome, format!("simulated: {}", outcome.as_str()))
 }

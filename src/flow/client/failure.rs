@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use super::NoReply;
 use crate::token::source::Outcome;
@@ -11,22 +12,20 @@ use crate::token::source::Outcome;
 #[error("the reply was cut off")]
 pub(super) struct Cut(#[source] pub(super) reqwest::Error);
 
-/// The whole call took too long.
-#[derive(Debug, thiserror::Error)]
-#[error("no reply in time")]
-pub(super) struct TooLate;
-
 /// The reply is larger than any token.
 #[derive(Debug, thiserror::Error)]
 #[error("the reply is larger than 1 MiB")]
 pub(super) struct TooLarge;
 
+/// What a call came to whose time is over.
+pub(super) fn late(patience: Duration, began: bool) -> NoReply {
+    let what = if began { "the reply began, but did not end" } else { "no reply" };
+    NoReply { outcome: Outcome::Timeout, why: format!("{what} within {} s", patience.as_secs_f32()) }
+}
+
 /// What became of the call.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> NoReply {
     let no_reply = |outcome, why: &str| NoReply { outcome, why: why.to_owned() };
-    if error.is::<TooLate>() {
-        return no_reply(Outcome::Timeout, &error.to_string());
-    }
     if error.is::<TooLarge>() {
         return no_reply(Outcome::BadReply, &error.to_string());
     }

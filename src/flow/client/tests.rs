@@ -14,7 +14,7 @@ async fn a_burst_of_new_tokens_is_served_in_the_order_it_came_and_renewals_go_pa
         tokio::spawn(async move {
             let _place = client.place(new).await;
             order.lock().unwrap().push(name);
-            tokio::time::sleep(TIMEOUT).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
         })
     };
     let new: Vec<_> = (0..40).map(|number| comes(format!("new {number}"), true)).collect();

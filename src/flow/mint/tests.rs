@@ -1,55 +1,15 @@
-use std::sync::Mutex;
+mod bytes;
+mod endpoint;
+mod outcomes;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use self::endpoint::{Endpoint, HANG};
 use super::*;
 use crate::clock::{Clock, PausedClock, SystemClock};
 use crate::document::{Document, Layer, Problems};
 use crate::flow::{Flow, FlowSpec, Values};
-
-/// A token endpoint that gives each call the next reply and notes what it got.
-struct Endpoint {
-    url: String,
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-impl Endpoint {
-    async fn start(replies: impl IntoIterator<Item = String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let calls: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (noted, replies) = (calls.clone(), replies.into_iter().collect::<Vec<_>>());
-        tokio::spawn(async move {
-            for reply in replies {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = Vec::new();
-                while !is_whole(&request) {
-                    assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
-                }
-                noted.lock().unwrap().push(String::from_utf8(request).unwrap());
-                if reply == HANG {
-                    std::future::pending::<()>().await;
-                }
-                let _ = stream.write_all(reply.as_bytes()).await;
-            }
-        });
-        Self { url, calls }
-    }
-
-    fn calls(&self) -> Vec<String> {
-        self.calls.lock().unwrap().clone()
-    }
-}
-
-const HANG: &str = "hang";
-
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-    body.len() >= length.parse().unwrap()
-}
 
 fn reply(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
@@ -60,11 +20,11 @@ fn ok(body: &str) -> String {
     reply("200 OK", "", body)
 }
 
-fn client(timeout: Duration, clock: Arc<dyn Clock>) -> TokenClient {
+fn client(clock: Arc<dyn Clock>) -> TokenClient {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-    TokenClient::with_timeout(Arc::new(tls), None, clock, timeout).unwrap()
+    TokenClient::new(Arc::new(tls), None, clock).unwrap()
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -83,15 +43,15 @@ fn shipped(name: &str, pairs: &[(&str, &str)]) -> Flow {
 }
 
 fn source(flow: &Flow) -> Arc<dyn Source> {
-    flow.source(client(LONG, Arc::new(SystemClock)))
+    flow.source(client(Arc::new(SystemClock)))
 }
 
 fn login() -> Ask<'static> {
-    Ask { step: Step::Login, subject: None, previous: None }
+    Ask { step: Step::Login, subject: None, previous: None, patience: LONG }
 }
 
 fn refresh(previous: Option<&Grant>) -> Ask<'_> {
-    Ask { step: Step::Refresh, subject: None, previous }
+    Ask { step: Step::Refresh, subject: None, previous, patience: LONG }
 }
 
 fn grant(refresh: Option<&str>, life: Life, clock: &dyn Clock) -> Grant {
@@ -147,7 +107,7 @@ async fn no_error_text_shows_a_secret_that_the_server_echoes() {
     let source = source(&flow);
     let previous = grant(Some("r-canary"), Life::UntilRejected, &SystemClock);
     for step in [Step::Login, Step::Refresh] {
-        let ask = Ask { step, subject: None, previous: Some(&previous) };
+        let ask = Ask { step, ..refresh(Some(&previous)) };
         let error = source.mint(ask).await.unwrap_err();
         assert_eq!((error.outcome, error.grant_is_dead), (Outcome::Rejected, false));
         assert!(!error.message.contains("canary") && !error.message.contains("aWQ6"), "{}", error.message);
@@ -179,11 +139,11 @@ async fn a_reply_that_is_too_large_or_cut_or_late_is_no_grant() {
         let error = patient.mint(login()).await.unwrap_err();
         assert_eq!((error.outcome, error.message), (Outcome::BadReply, format!("POST {}/t: {why}", endpoint.url)));
     }
-    let hasty = flow.source(client(Duration::from_millis(50), Arc::new(SystemClock)));
-    let error = hasty.mint(login()).await.unwrap_err();
+    let hasty = Ask { patience: Duration::from_millis(50), ..login() };
+    let error = patient.mint(hasty).await.unwrap_err();
     assert_eq!(
         (error.outcome, error.message),
-        (Outcome::Timeout, format!("POST {}/t: no reply in time", endpoint.url))
+        (Outcome::Timeout, format!("POST {}/t: no reply within 0.05 s", endpoint.url))
     );
 }
 
@@ -197,7 +157,7 @@ async fn a_host_that_cannot_be_reached_is_named_with_the_reason() {
     let error = source(&flow("token = { url = \"https://nowhere.invalid/t\" }", &[])).mint(login()).await.unwrap_err();
     assert_eq!(error.outcome, Outcome::Connect);
     assert!(error.message.starts_with("POST https://nowhere.invalid/t: "), "{}", error.message);
-    let plain = Endpoint::start([]).await;
+    let plain = Endpoint::start([""; 0]).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = plain
         .url
@@ -230,7 +190,7 @@ const ALIVE: &str = "[token]\nurl = \"https://a.example\"\n[refresh]\nurl = \"ht
 #[tokio::test(start_paused = true)]
 async fn a_refresh_that_needs_the_living_token_is_for_living_tokens_only() {
     let clock = Arc::new(PausedClock::start());
-    let source = flow(ALIVE, &[]).source(client(LONG, clock.clone()));
+    let source = flow(ALIVE, &[]).source(client(clock.clone()));
     let old = grant(None, Life::Until(clock.now() + Duration::from_secs(10)), &*clock);
     assert!(source.can_refresh(Some(&old), false));
     assert!(!source.can_refresh(Some(&old), true) && !source.can_refresh(None, false));

@@ -14,7 +14,7 @@ fn reply(status: u16, headers: &[(&'static str, &'static str)], body: impl Into<
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
     let sent = Moment::from_start(Duration::ZERO);
     let status = StatusCode::from_u16(status).unwrap();
-    Reply { status, headers: map, body: body.into(), sent, sent_wall: wall, received_wall: wall }
+    Reply { status, headers: map, body: body.into(), unread: None, sent, sent_wall: wall, received_wall: wall }
 }
 
 fn error(status: u16, body: &'static str) -> MintError {
@@ -39,21 +39,58 @@ fn bad_credentials_come_as_400_401_or_403_and_everything_else_is_a_failure() {
     }
 }
 
+const BODIES: [&str; 14] = [
+    "",
+    "<html>",
+    "null",
+    "[]",
+    r#"{"error":"invalid_grant"}"#,
+    r#"{"error":null}"#,
+    r#"{"error":""}"#,
+    r#"{"error":true}"#,
+    r#"{"error":"Unauthorized","status":401}"#,
+    r#"{"error":"invalid_token"}"#,
+    r#"{"error":"Refresh token expired"}"#,
+    r#"{"error":{"code":"invalid_client"}}"#,
+    r#"{"errors":["invalid_client"]}"#,
+    r#"{"message":"expired","error_description":"invalid_client"}"#,
+];
+
 #[test]
-fn a_grant_is_dead_when_the_server_says_so_or_says_nothing() {
-    for (status, body, dead) in [
-        (400, r#"{"error":"invalid_grant"}"#, true),
-        (401, r#"{"error":"invalid_grant"}"#, true),
-        (401, "", true),
-        (400, "<html>", true),
-        (401, r#"{"error":null}"#, true),
-        (401, r#"{"message":"expired"}"#, true),
-        (400, r#"{"error":"invalid_client"}"#, false),
-        (400, r#"{"error":{"code":"invalid_grant"}}"#, false),
-        (403, r#"{"error":"invalid_grant"}"#, false),
-        (500, r#"{"error":"invalid_grant"}"#, false),
+fn a_refresh_token_is_dead_whatever_the_body_says_unless_the_client_is_refused() {
+    for status in [400, 401, 404, 410] {
+        for body in BODIES {
+            assert!(error(status, body).grant_is_dead, "{status} {body}");
+        }
+        for code in ["invalid_client", "unauthorized_client"] {
+            let body: &'static str = format!(r#"{{"error":"{code}"}}"#).leak();
+            let error = error(status, body);
+            assert_eq!((error.grant_is_dead, error.outcome), (false, Outcome::Rejected), "{status} {code}");
+        }
+    }
+    for status in [302, 402, 403, 405, 408, 409, 422, 425, 429, 500, 502, 503] {
+        assert!(BODIES.iter().all(|body| !error(status, body).grant_is_dead), "{status}");
+    }
+}
+
+#[test]
+fn what_a_person_should_do_follows_from_what_was_said() {
+    for (status, body, action) in [
+        (401, "", None),
+        (400, r#"{"error":"invalid_client"}"#, None),
+        (404, r#"{"error":"invalid_client"}"#, None),
+        (400, r#"{"error":"invalid_scope"}"#, Some(Action::FixConfiguration)),
+        (403, r#"{"error":"unauthorized_client"}"#, Some(Action::FixConfiguration)),
+        (302, "", Some(Action::FixConfiguration)),
+        (404, "", Some(Action::FixConfiguration)),
+        (415, "", Some(Action::FixConfiguration)),
+        (408, "", None),
+        (425, "", None),
+        (429, "", None),
+        (500, "", None),
+        (503, "", None),
     ] {
-        assert_eq!(error(status, body).grant_is_dead, dead, "{status} {body}");
+        assert_eq!(error(status, body).action, action, "{status} {body}");
     }
 }
 
@@ -103,32 +140,4 @@ fn retry_after_is_seconds_or_a_date_of_the_servers_clock() {
     assert_eq!(wait(&[("retry-after", "soon")]), None);
     assert_eq!(wait(&[("retry-after", "99999999999999999999999")]), None);
     assert_eq!(wait(&[]), None);
-}
-
-#[test]
-fn echoed_secrets_are_masked_in_every_spelling() {
-    let mut mask = Mask::default();
-    mask.add("can+ary é");
-    mask.add("can");
-    mask.add("");
-    for echo in ["can+ary é", "can%2Bary+%C3%A9", "can%2Bary%20%C3%A9"] {
-        assert_eq!(mask.clean(&format!("bad secret {echo}!")), "bad secret …!");
-    }
-    assert_eq!(mask.clean("can"), "…");
-}
-
-#[test]
-fn foreign_text_is_bounded_and_has_no_control_characters() {
-    let clean = Mask::default().clean(&format!("a\r\nb\u{1b}[31m{}", "é".repeat(1000)));
-    assert!(clean.starts_with("a  b [31mé"));
-    assert_eq!(clean.chars().count(), SHOWN + 1);
-    assert!(clean.ends_with('…'));
-}
-
-#[test]
-fn a_secret_at_the_cut_is_masked_before_the_text_is_cut() {
-    let mut mask = Mask::default();
-    mask.add("canary");
-    let clean = mask.clean(&format!("{}canary", "x".repeat(SHOWN - 3)));
-    assert!(!clean.contains("can"), "{clean}");
 }

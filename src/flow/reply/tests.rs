@@ -20,6 +20,7 @@ fn reply(headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Reply {
         status: StatusCode::OK,
         headers: pairs.collect(),
         body: body.into(),
+        unread: None,
         sent: Moment::from_start(Duration::from_secs(100)),
         sent_wall: at(SENT),
         received_wall: at(SENT + 1),

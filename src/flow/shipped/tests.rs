@@ -49,7 +49,7 @@ fn text(request: &Request<bytes::Bytes>) -> String {
     let mut headers: Vec<_> = request
         .headers()
         .iter()
-        .filter(|(name, _)| *name != "user-agent")
+        .filter(|(name, _)| *name != "user-agent" && *name != "accept-encoding")
         .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
         .collect();
     headers.sort();

@@ -10,7 +10,7 @@ use crate::proxy::settings::Base;
 use crate::token::source::{MintError, Outcome};
 
 fn failure(outcome: Outcome) -> Option<MintError> {
-    Some(MintError { outcome, grant_is_dead: false, retry_after: None, message: "it failed".to_owned() })
+    Some(MintError::new(outcome, "it failed"))
 }
 
 async fn closed_port() -> std::net::SocketAddr {

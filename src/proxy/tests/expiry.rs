@@ -94,7 +94,7 @@ async fn without_another_token_the_apis_answer_is_the_answer() {
     let mut setting = Setting::to(api.address);
     setting.mint = |number| {
         let message = "refused".to_owned();
-        let refused = MintError { outcome: Outcome::Rejected, grant_is_dead: false, retry_after: None, message };
+        let refused = MintError::new(Outcome::Rejected, message);
         (number > 1).then_some(refused)
     };
     let scene = setting.start();

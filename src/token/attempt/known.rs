@@ -1,6 +1,6 @@
 //! What the store knows, and which of it is news to an attempt.
 
-use super::{Attempt, token_of};
+use super::{Attempt, usable};
 use crate::token::grant::{Generation, Grant};
 use crate::token::store::{Store, Stored};
 
@@ -14,8 +14,9 @@ impl Attempt {
     /// Makes a newer grant of the store the previous one, if its token saves the request; gives it back then. The token
     /// that we have already saves none, whatever its end is in the store: there it is the wall's, which may be wrong.
     pub(in crate::token) fn adopt(&mut self, stored: &Stored) -> Option<Grant> {
-        let token = token_of(&stored.grant, Generation::default(), &self.spec);
-        let serves = !self.spec.prove && !stored.refresh_sent && token.is_usable(self.clock.now());
+        let serves = !self.spec.prove
+            && !stored.refresh_sent
+            && usable(&stored.grant, Generation::default(), &self.spec, self.clock.now()).is_some();
         if !serves || !self.is_newer(stored) || self.has_token_of(stored) {
             return None;
         }

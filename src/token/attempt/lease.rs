@@ -92,5 +92,5 @@ fn sent_by_another() -> MintError {
 }
 
 fn failing(message: String) -> MintError {
-    MintError { outcome: Outcome::Connect, grant_is_dead: false, retry_after: None, message }
+    MintError::new(Outcome::Connect, message)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Keeper;
 use crate::clock::Moment;
 use crate::token::action::Action;
-use crate::token::attempt::{Attempt, End, token_of};
+use crate::token::attempt::{Attempt, End, usable};
 use crate::token::backoff::Backoff;
 use crate::token::grant::{Generation, Grant};
 use crate::token::handle::Forced;
@@ -36,16 +36,16 @@ impl Keeper {
                     self.bounds.started(now);
                 }
                 self.view.forcing |= attempt.forced;
-                self.succeed(grant, context);
+                self.succeed(grant, attempt.requested, context);
             }
             End::Minted(grant) => {
                 self.spec.prove = false;
                 (self.spent, self.marked) = (false, false);
-                self.succeed(grant, context);
+                self.succeed(grant, attempt.requested, context);
             }
             End::Failed(error) => {
                 self.find(attempt.previous, context);
-                self.fail(&error, attempt.action, context);
+                self.fail(&error, attempt.action, attempt.requested, context);
             }
             End::TooEarly => {
                 let known = attempt.previous.as_ref().map(|grant| grant.issued.min(now));
@@ -77,11 +77,10 @@ impl Keeper {
         }
     }
 
-    fn succeed(&mut self, grant: Grant, context: &mut Context) {
+    fn succeed(&mut self, grant: Grant, requested: Option<Moment>, context: &mut Context) {
         if !self.hold(grant, context) {
-            let message = "the token endpoint gave a token whose life was over when it came".to_owned();
-            let useless = MintError { outcome: Outcome::BadReply, grant_is_dead: false, retry_after: None, message };
-            return self.fail(&useless, None, context);
+            let message = "the token endpoint gave a token whose life was over when it came";
+            return self.fail(&MintError::new(Outcome::BadReply, message), None, requested, context);
         }
         self.backoff = Backoff::default();
         self.retry_at = None;
@@ -95,12 +94,13 @@ impl Keeper {
         }
     }
 
-    fn fail(&mut self, error: &MintError, action: Option<Action>, context: &mut Context) {
+    fn fail(&mut self, error: &MintError, action: Option<Action>, requested: Option<Moment>, context: &mut Context) {
         let now = context.clock.now();
         let usable = self.view.usable(now).filter(|_| !self.rejected);
         let left = usable.map(|token| token.expires().map_or(Duration::MAX, |end| end.since(now)));
         let draw = context.random.f64();
-        let wait = self.backoff.after(error, left.unwrap_or_default(), self.spec.policy.hold, draw);
+        let took = requested.map_or(Duration::ZERO, |requested| now.since(requested));
+        let wait = self.backoff.after(error, left.unwrap_or_default(), took, self.spec.policy.hold, draw);
         // A failed forced renewal is tried again as one: while a token is there to use, its bound on the minute holds.
         let bound = self.bounds.free_from().filter(|_| self.view.forcing && self.view.usable(now).is_some());
         self.retry_at = bound.max(Some(now + wait));
@@ -129,11 +129,9 @@ impl Keeper {
         let next = Generation(self.number.max(self.view.generation().0.saturating_add(1)));
         let generation = same.map_or(next, |token| token.generation);
         let is_new = same.is_none();
-        let token = token_of(&grant, generation, &self.spec);
+        let token = usable(&grant, generation, &self.spec, now);
         self.grant = Some(grant);
-        if !token.is_usable(now) {
-            return false;
-        }
+        let Some(token) = token else { return false };
         if !self.spec.prove {
             self.rejected &= !is_new;
             self.view.obtained_at = context.clock.wall().checked_sub(now.since(token.issued));

@@ -4,6 +4,7 @@ use super::Keeper;
 use crate::clock::Moment;
 use crate::token::board::Board;
 use crate::token::complaints::{Complaint, Complaints};
+use crate::token::handle::State;
 use crate::token::view::Trouble;
 
 impl Keeper {
@@ -19,10 +20,14 @@ impl Keeper {
             self.complain(trouble.as_ref(), complaints, now);
         }
         let state = self.view.state(now);
-        if state == std::mem::replace(&mut self.state, state) {
+        if state != std::mem::replace(&mut self.state, state) {
+            board.announce();
+        }
+        // An attempt under way will know the reason when it ends, or there will be nothing to tell.
+        let knows_soon = state == State::Expired && self.view.trouble.is_none() && self.view.running;
+        if knows_soon || state == std::mem::replace(&mut self.told, state) {
             return;
         }
-        board.announce();
         let (upstream, state) = (&*self.spec.record.upstream, state.as_str());
         match &self.view.trouble {
             _ if self.is_one_of_many() => tracing::debug!(upstream, state, "a subject's token is {state}"),

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::clock::{Moment, SharedClock};
+use crate::clock::{self, Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::Subject;
@@ -91,7 +91,7 @@ pub(crate) fn rotating(number: usize, issued: Moment, life: Duration) -> Grant {
 }
 
 pub(crate) fn error(outcome: Outcome) -> MintError {
-    MintError { outcome, grant_is_dead: false, retry_after: None, message: format!("it was {}", outcome.as_str()) }
+    MintError::new(outcome, format!("it was {}", outcome.as_str()))
 }
 
 impl Source for FakeSource {
@@ -117,9 +117,9 @@ impl Source for FakeSource {
         self.calls.lock().unwrap().push(call.clone());
         let number = self.count();
         let (takes, result) = self.script.lock().unwrap()(number, &call);
+        let late = || Err(error(Outcome::Timeout));
         Box::pin(async move {
-            tokio::time::sleep(takes).await;
-            result
+            clock::within(&*self.clock, ask.patience, tokio::time::sleep(takes)).await.map_or_else(late, |()| result)
         })
     }
 

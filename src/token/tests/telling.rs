@@ -73,6 +73,37 @@ async fn a_token_tells_each_change_of_its_state_in_one_line() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_endpoint_that_swallows_everything_is_told_in_one_line_with_the_reason() {
+    let (mut paper, _guard) = Paper::start();
+    let swallows = |number: usize, call: &Call| {
+        let takes = if number == 1 { Duration::ZERO } else { HOUR };
+        (takes, Ok(grant(number, call.at, seconds(4))))
+    };
+    let handle = World::new(swallows).opened().await;
+    pass(seconds(600)).await;
+    assert_eq!(handle.status().state, State::Expired);
+    let expired = r#"WARN the token is expired: it was timeout upstream="test" state="expired" action="wait""#;
+    assert_eq!(paper.take()[1..], [expired]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_while_its_renewal_is_slow_is_nothing_to_tell_if_that_succeeds() {
+    let (mut paper, _guard) = Paper::start();
+    let slow = |number: usize, call: &Call| {
+        let takes = Duration::from_millis(if number == 2 { 1900 } else { 0 });
+        (takes, Ok(grant(number, call.at, if number == 1 { seconds(4) } else { HOUR })))
+    };
+    let handle = World::new(slow).opened().await;
+    let mut states = vec![State::Fresh];
+    while handle.status().generation != Some(generation(2)) {
+        pass(Duration::from_millis(10)).await;
+        states.push(handle.status().state);
+    }
+    assert!(states.contains(&State::Expired));
+    assert_eq!(paper.take().len(), 1, "fresh, once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_many_subjects_only_their_number_is_told() {
     let (mut paper, _guard) = Paper::start();
     let world = troubled().with(while_used());

@@ -82,7 +82,29 @@ async fn a_token_call_has_ten_seconds() {
     assert_eq!(handle.status().state, State::Starting);
     pass(Duration::from_millis(20)).await;
     assert_eq!(handle.status().state, State::Expired);
-    assert!(handle.status().last_error.unwrap().message.contains("did not answer"));
+    assert!(handle.status().last_error.unwrap().message.contains("timeout"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_call_has_a_quarter_of_the_last_life_and_the_next_begins_at_once() {
+    for (life, has) in [(1, 2), (2, 2), (8, 2), (20, 5), (36, 9), (40, 10), (3600, 10)] {
+        let world = World::new(move |number, call| {
+            let hangs = number == 2;
+            (if hangs { HOUR } else { Duration::ZERO }, Ok(grant(number, call.at, seconds(life))))
+        });
+        let handle = world.opened().await;
+        while world.source.count() < 3 {
+            pass(Duration::from_millis(10)).await;
+        }
+        let calls = world.source.calls();
+        let (hung, next) = (calls[1].at, calls[2].at);
+        let apart = next.since(hung);
+        let end = calls[0].at + seconds(life);
+        assert!(apart >= seconds(has), "{life}: {apart:?}");
+        let pause = if hung + seconds(has) >= end { Duration::from_millis(20) } else { seconds(1) };
+        assert!(apart <= seconds(has) + pause, "{life}: {apart:?}");
+        drop(handle);
+    }
 }
 
 #[tokio::test(start_paused = true)]

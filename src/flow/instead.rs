@@ -1,0 +1,181 @@
+//! What came instead of a token, in a few words. Whatever could be a credential in it stays out: a token that is not
+//! where it was looked for is known to nobody, so no mask knows it.
+
+use std::borrow::Cow;
+
+/// The most characters of a body that are quoted.
+const QUOTED: usize = 80;
+/// So much of a body is looked at.
+const READ: usize = 16 << 10;
+/// Longer words are no language's.
+const WORD: usize = 16;
+
+/// A body that should have been JSON.
+pub(super) fn of_json(body: &[u8]) -> String {
+    let text = text(body);
+    let text = text.trim();
+    match text.chars().next() {
+        None => "the reply is empty".to_owned(),
+        Some('<') => match words(body) {
+            Some(words) => format!("the reply is HTML or XML, not JSON: {words}"),
+            None => "the reply is HTML or XML, not JSON".to_owned(),
+        },
+        Some('{' | '[') => format!("the reply is no whole JSON: {}", quoted(&without_values(text))),
+        Some(_) => match form_keys(text) {
+            Some(keys) => format!("the reply is a form, not JSON, with `{}`", keys.join("`, `")),
+            None => match words(body) {
+                Some(words) => format!("the reply is text, not JSON: {words}"),
+                None => format!("the reply is {} bytes that are not JSON", body.len()),
+            },
+        },
+    }
+}
+
+/// What a body that is no JSON says to people: the title of a page, or plain text.
+pub(super) fn words(body: &[u8]) -> Option<String> {
+    let text = text(body);
+    let text = text.trim();
+    let said = match text.chars().next()? {
+        '<' => title(text)?.to_owned(),
+        '{' | '[' | '"' => return None,
+        _ if form_keys(text).is_some() => return None,
+        _ => text.to_owned(),
+    };
+    let count = said.split_whitespace().count();
+    // One word or two may be a token.
+    let is_language = text.starts_with('<') || count > 2;
+    is_language.then(|| quoted(&said.split_whitespace().map(word).collect::<Vec<_>>().join(" ")))
+}
+
+fn text(body: &[u8]) -> Cow<'_, str> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    String::from_utf8_lossy(body.get(..READ).unwrap_or(body))
+}
+
+/// A word, unless it could be a credential.
+fn word(word: &str) -> &str {
+    let is_number = word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !word.contains(|c: char| c.is_ascii_digit() || matches!(c, '=' | '_' | '+' | '\u{fffd}'));
+    if is_number || (plain && word.len() < WORD) { word } else { "…" }
+}
+
+/// What stands in a page's title, or in its first heading.
+fn title(page: &str) -> Option<&str> {
+    let lower = page.to_ascii_lowercase();
+    ["title", "h1"].iter().find_map(|tag| {
+        let start = lower.find(&format!("<{tag}"))?;
+        let start = start.saturating_add(lower.get(start..)?.find('>')?).saturating_add(1);
+        let end = start.saturating_add(lower.get(start..)?.find('<')?);
+        page.get(start..end).map(str::trim).filter(|title| !title.is_empty())
+    })
+}
+
+/// The names in `a=b&c=d`, if it is that.
+fn form_keys(text: &str) -> Option<Vec<&str>> {
+    let pairs: Option<Vec<_>> = text.split('&').map(|pair| pair.split_once('=')).collect();
+    let keys: Vec<_> = pairs?.into_iter().map(|(key, _)| key).collect();
+    keys.iter().all(|key| is_name(key)).then(|| keys.into_iter().take(8).collect())
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphabetic() || b"_-".contains(&byte);
+    (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// JSON with its names, and with nothing of its texts and numbers.
+fn without_values(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let tail = rest.strip_prefix(c).unwrap_or_default();
+        match c {
+            '"' => {
+                let (inside, after) = string(tail);
+                let is_shown = after.trim_start().starts_with(':') && is_name(inside);
+                shown.push_str(&if is_shown { format!("\"{inside}\"") } else { "\"…\"".to_owned() });
+                rest = after;
+            }
+            '{' | '}' | '[' | ']' | ':' | ',' | ' ' | '\r' | '\n' | '\t' => {
+                shown.push(c);
+                rest = tail;
+            }
+            _ => {
+                let end = rest.find(['{', '}', '[', ']', ':', ',', '"']).unwrap_or(rest.len());
+                shown.push('…');
+                rest = rest.get(end..).unwrap_or_default();
+            }
+        }
+    }
+    shown
+}
+
+/// What is within a string of JSON whose first quote is gone, and what comes after it.
+fn string(text: &str) -> (&str, &str) {
+    let mut escaped = false;
+    let end = text.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    let inside = end.and_then(|end| text.split_at_checked(end));
+    inside.map_or((text, ""), |(inside, rest)| (inside, rest.strip_prefix('"').unwrap_or(rest)))
+}
+
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default().trim()),
+        None => format!("`{}`", text.trim()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_named_and_quoted_without_what_could_be_a_credential() {
+        for (body, said) in [
+            ("", "the reply is empty"),
+            (" \r\n", "the reply is empty"),
+            (
+                "<html><head><title>Sign in to\n Contoso</title>",
+                "the reply is HTML or XML, not JSON: `Sign in to Contoso`",
+            ),
+            ("\u{feff}<!doctype html><input value=\"canary\">", "the reply is HTML or XML, not JSON"),
+            ("<title>code c4n4ry</title>", "the reply is HTML or XML, not JSON: `code …`"),
+            (
+                "access_token=canary&token_type=bearer",
+                "the reply is a form, not JSON, with `access_token`, `token_type`",
+            ),
+            (
+                r#"{"access_token":"canary","expires_in":3600,"x":["canary"],"refresh_tok"#,
+                "the reply is no whole JSON: `{\"access_token\":\"…\",\"expires_in\":…,\"x\":[\"…\"],\"…\"`",
+            ),
+            (r#"{"access_token":"can\"ary"#, "the reply is no whole JSON: `{\"access_token\":\"…\"`"),
+            ("canary", "the reply is 6 bytes that are not JSON"),
+            ("Bearer canary", "the reply is 13 bytes that are not JSON"),
+            ("upstream request timeout", "the reply is text, not JSON: `upstream request timeout`"),
+            ("Error 502 for key=canary", "the reply is text, not JSON: `Error 502 for …`"),
+        ] {
+            assert_eq!(of_json(body.as_bytes()), said, "{body}");
+        }
+        assert!(of_json(&[b"{\"a\":[".as_slice(), &[b'['; 1000]].concat()).len() < 200);
+    }
+
+    #[test]
+    fn an_error_page_is_told_by_its_title() {
+        assert_eq!(words(b"<html><h1>Not Found</h1>").as_deref(), Some("`Not Found`"));
+        assert_eq!(words(b"{\"a\":"), None);
+        assert_eq!(words(b"<html>"), None);
+        assert_eq!(words(b""), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_panics(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64), text in "[<{\\[\"\\\\a:=&,]*") {
+            of_json(&body);
+            of_json(text.as_bytes());
+            words(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Values that no message may show, in whatever spelling a server quotes them.
+//!
+//! Spellings nest, so the text is read, not the secrets spelled: escapes are undone one layer after the other, each byte
+//! remembering where it came from, and whatever turns out to be a secret is hidden there.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// The most characters of foreign text that are shown.
+pub(super) const SHOWN: usize = 300;
+/// So much of foreign text is looked at.
+const READ: usize = 64 << 10;
+/// How often a spelling may be spelled again.
+const LAYERS: usize = 5;
+/// Shorter than this, text only looks like base64.
+const RUN: usize = 8;
+/// Shorter secrets are found in base64 by chance.
+const CERTAIN: usize = 4;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// Values that must not be shown, whoever says them.
+#[derive(Default)]
+pub(super) struct Mask {
+    secrets: Vec<Vec<u8>>,
+    /// What is made of a secret and is one in its parts: Basic credentials.
+    whole: Vec<String>,
+}
+
+/// Text with some layers of spelling undone: each byte, and from where to where it stood in the text.
+struct Layer {
+    bytes: Vec<u8>,
+    spans: Vec<(usize, usize)>,
+}
+
+impl Mask {
+    /// One more.
+    pub(super) fn add(&mut self, secret: &str) {
+        let secret = secret.trim();
+        if !secret.is_empty() {
+            self.secrets.push(plain(secret.as_bytes()));
+        }
+    }
+
+    /// Credentials whose parts are as secret as the whole.
+    pub(super) fn add_pair(&mut self, pair: String) {
+        self.add(&pair);
+        self.whole.push(pair);
+    }
+
+    /// The text without them, without control characters, and not too long.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let end = (0..=READ.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        let text = text.get(..end).unwrap_or_default();
+        let mut hidden = vec![false; text.len()];
+        let mut layer = Layer::of(text);
+        for _ in 0..LAYERS {
+            self.hide(&layer, &mut hidden);
+            let inner = layer.unescaped();
+            if inner.bytes == layer.bytes {
+                break;
+            }
+            layer = inner;
+        }
+        let clean: String = shown(text, &hidden).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        match clean.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}…", clean.get(..end).unwrap_or_default()),
+            None => clean,
+        }
+    }
+
+    fn hide(&self, layer: &Layer, hidden: &mut [bool]) {
+        let text = plain(&layer.bytes);
+        for secret in &self.secrets {
+            for (start, window) in text.windows(secret.len()).enumerate() {
+                if window == secret {
+                    layer.hide(start, start.saturating_add(secret.len()), hidden);
+                }
+            }
+        }
+        for (start, end) in runs(&layer.bytes) {
+            if layer.bytes.get(start..end).is_some_and(|run| self.is_spelled_by(run)) {
+                let padding = layer.bytes.iter().skip(end).take_while(|byte| **byte == b'=').count();
+                layer.hide(start, end.saturating_add(padding), hidden);
+            }
+        }
+    }
+
+    /// Whether these base64 characters are a secret, hold one, or are a part of the credentials.
+    fn is_spelled_by(&self, run: &[u8]) -> bool {
+        let standard = run.iter().map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => *byte,
+        });
+        let standard: Vec<u8> = standard.collect();
+        let text = std::str::from_utf8(&standard).unwrap_or_default();
+        self.whole.iter().any(|pair| pair.contains(text))
+            || (0..4).any(|skip| {
+                let run = standard.get(skip..).unwrap_or_default();
+                let whole = if run.len() % 4 == 1 { run.split_last().map_or(run, |(_, rest)| rest) } else { run };
+                BASE64.decode(whole).is_ok_and(|bytes| self.is_in(&bytes))
+            })
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let spelled = plain(bytes);
+        let layer = Layer { bytes: bytes.to_vec(), spans: vec![(0, 0); bytes.len()] };
+        let unescaped = plain(&layer.unescaped().bytes);
+        self.secrets.iter().any(|secret| {
+            let within = |text: &[u8]| text.windows(secret.len()).any(|window| window == secret);
+            *secret == spelled || secret.len() >= CERTAIN && (within(&spelled) || within(&unescaped))
+        })
+    }
+}
+
+/// A form writes a space as `+`: the two are not told apart.
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
+}
+
+fn shown(text: &str, hidden: &[bool]) -> String {
+    let mut bytes = Vec::new();
+    let mut before = false;
+    for (byte, hidden) in text.bytes().zip(hidden) {
+        match (*hidden, before) {
+            (true, false) => bytes.extend_from_slice("…".as_bytes()),
+            (true, true) => {}
+            (false, _) => bytes.push(byte),
+        }
+        before = *hidden;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Where there could be base64, in either alphabet.
+fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    let mut runs = Vec::new();
+    let mut start = 0_usize;
+    for run in bytes.split(|byte| !is_base64(*byte)) {
+        let end = start.saturating_add(run.len());
+        if run.len() >= RUN {
+            runs.push((start, end));
+        }
+        start = end.saturating_add(1);
+    }
+    runs
+}
+
+impl Layer {
+    fn of(text: &str) -> Self {
+        Self { bytes: text.as_bytes().to_vec(), spans: (0..text.len()).map(|at| (at, at.saturating_add(1))).collect() }
+    }
+
+    fn hide(&self, start: usize, end: usize, hidden: &mut [bool]) {
+        let span = self.spans.get(start).zip(self.spans.get(end.saturating_sub(1)));
+        let Some(((first, _), (_, last))) = span else { return };
+        hidden.iter_mut().take(*last).skip(*first).for_each(|hidden| *hidden = true);
+    }
+
+    /// One layer further in: JSON's escapes, percent-encoding and HTML's entities undone.
+    fn unescaped(&self) -> Self {
+        let mut inner = Self { bytes: Vec::with_capacity(self.bytes.len()), spans: Vec::new() };
+        let mut at = 0;
+        while let Some((byte, rest)) = self.bytes.get(at..).and_then(<[u8]>::split_first) {
+            let (meaning, taken) = escape(*byte, rest).unwrap_or_else(|| (vec![*byte], 1));
+            let end = at.saturating_add(taken);
+            let last = self.spans.get(end.saturating_sub(1)).map_or(0, |span| span.1);
+            let span = (self.spans.get(at).map_or(0, |span| span.0), last);
+            inner.spans.extend(meaning.iter().map(|_| span));
+            inner.bytes.extend(meaning);
+            at = end;
+        }
+        inner
+    }
+}
+
+/// What an escape that begins here means, and how long it is.
+fn escape(first: u8, rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    match first {
+        b'%' => Some((vec![u8::try_from(hex(rest.get(..2)?)?).ok()?], 3)),
+        b'\\' => backslash(rest),
+        b'&' => entity(rest),
+        _ => None,
+    }
+}
+
+fn backslash(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let plain = |byte| Some((vec![byte], 2));
+    match rest.first()? {
+        b'u' => {
+            let unit = |digits: Option<&[u8]>| u16::try_from(hex(digits?)?).ok();
+            let high = unit(rest.get(1..5))?;
+            let low = || unit(rest.get(5..11)?.strip_prefix(b"\\u"));
+            let units = |units: &[u16]| String::from_utf16(units).ok().map(String::into_bytes);
+            units(&[high]).map(|text| (text, 6)).or_else(|| Some((units(&[high, low()?])?, 12)))
+        }
+        b'x' => Some((vec![u8::try_from(hex(rest.get(1..3)?)?).ok()?], 4)),
+        b'n' => plain(b'\n'),
+        b'r' => plain(b'\r'),
+        b't' => plain(b'\t'),
+        b'b' => plain(8),
+        b'f' => plain(12),
+        other if other.is_ascii_punctuation() => plain(*other),
+        _ => None,
+    }
+}
+
+fn entity(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let length = rest.iter().take(10).position(|byte| *byte == b';')?;
+    let name = std::str::from_utf8(rest.get(..length)?).ok()?;
+    let character = match (name, name.strip_prefix('#')) {
+        ("amp", _) => '&',
+        ("lt", _) => '<',
+        ("gt", _) => '>',
+        ("quot", _) => '"',
+        ("apos", _) => '\'',
+        ("nbsp", _) => '\u{a0}',
+        ("plus", _) => '+',
+        ("sol", _) => '/',
+        ("equals", _) => '=',
+        (_, Some(number)) => char::from_u32(match number.strip_prefix(['x', 'X']) {
+            Some(digits) => hex(digits.as_bytes())?,
+            None => number.parse().ok()?,
+        })?,
+        _ => return None,
+    };
+    Some((utf8(character), length.saturating_add(2)))
+}
+
+fn utf8(character: char) -> Vec<u8> {
+    character.to_string().into_bytes()
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u32::from_str_radix(text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests;

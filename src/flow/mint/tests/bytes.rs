@@ -1,0 +1,229 @@
+//! Replies as the world sends them, byte for byte.
+
+use std::io::Write;
+
+use super::*;
+
+/// What a login comes to whose endpoint sends these bytes.
+async fn told(bytes: impl Into<Vec<u8>>) -> Result<Grant, String> {
+    let endpoint = Endpoint::start([bytes]).await;
+    let source = source(&flow(&format!("token = {{ url = \"{}\" }}", endpoint.url), &[]));
+    let url = format!("POST {}/: ", endpoint.url);
+    source.mint(login()).await.map_err(|error| error.message.replace(&url, ""))
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
+    [format!("{head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+const TOKEN: &[u8] = br#"{"access_token":"t","expires_in":60}"#;
+
+#[tokio::test]
+async fn every_reply_that_curl_can_read_is_read() {
+    let lines: String = (0..500).map(|number| format!("\r\nx-{number}: y")).collect();
+    for (what, bytes) in [
+        ("no reason", with_body("HTTP/1.1 200", TOKEN)),
+        ("an empty reason", with_body("HTTP/1.1 200 ", TOKEN)),
+        ("a reason in Latin-1", [b"HTTP/1.1 200 D\xe9j\xe0\r\n\r\n", TOKEN].concat()),
+        ("HTTP/1.0", [b"HTTP/1.0 200 OK\r\n\r\n", TOKEN].concat()),
+        ("another success", with_body("HTTP/1.1 201 Created", TOKEN)),
+        ("500 lines", with_body(&format!("HTTP/1.1 200 OK{lines}"), TOKEN)),
+        ("a space before a colon", with_body("HTTP/1.1 200 OK\r\nX-A : 1", TOKEN)),
+        ("a folded line", with_body("HTTP/1.1 200 OK\r\nx-a: 1\r\n 2", TOKEN)),
+        ("a line that is none", with_body("HTTP/1.1 200 OK\r\nx a\r\n(: 1", TOKEN)),
+        ("its length twice", with_body("HTTP/1.1 200 OK\r\ncontent-length: 36", TOKEN)),
+        ("bytes in a header", [b"HTTP/1.1 200 OK\r\nx-a: \xff\xe9\r\ncontent-length: 36\r\n\r\n", TOKEN].concat()),
+        ("an interim answer", [b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", TOKEN].concat()),
+        ("gzip", with_body("HTTP/1.1 200 OK\r\ncontent-encoding: gzip", &gzip(TOKEN))),
+        ("gzip without a word", with_body("HTTP/1.1 200 OK", &gzip(TOKEN))),
+        ("text", with_body("HTTP/1.1 200 OK\r\ncontent-type: text/html", TOKEN)),
+        ("a byte order mark", with_body("HTTP/1.1 200 OK", &[b"\xef\xbb\xbf", TOKEN].concat())),
+    ] {
+        let grant = told(bytes).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!((grant.access.expose(), grant.length()), ("t", Some(Duration::from_secs(60))), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_about_the_rest_of_a_reply_fails_a_login() {
+    for (rest, life) in [
+        (r#""expires_in":1e400"#, Some(3_153_600_000)),
+        (r#""expires_in":-1e400"#, None),
+        (r#""expires_in":123456789012345678901234567890"#, Some(3_153_600_000)),
+        (r#""expires_in":"""#, None),
+        (r#""expires_in":" ""#, None),
+        (r#""expires_in":-5"#, None),
+        (r#""expires_in":0"#, None),
+        (r#""expires_in":true"#, None),
+        (r#""expires_in":[60]"#, None),
+        (r#""expires_in":{"seconds":60}"#, None),
+        (r#""expires_in":"60 ""#, Some(60)),
+        (r#""expires_at":1e400"#, None),
+        (r#""expires_at":-1e400,"refresh_in":1e400"#, None),
+        ("\"name\":\"\u{0}\u{1}\"", None),
+        (r#""lone":"\ud800""#, None),
+        (r#""refresh_token":{"a":1}"#, None),
+    ] {
+        let told = told(with_body("HTTP/1.1 200 OK", format!(r#"{{"access_token":"t",{rest}}}"#).as_bytes())).await;
+        match told {
+            Ok(grant) => assert_eq!(grant.length().map(|life| life.as_secs()), life, "{rest}"),
+            // RFC 8259: no JSON, which nobody can repair.
+            Err(_) => assert!(rest.contains(['\u{0}', 'l']), "{rest}"),
+        }
+    }
+    let latin1 = b"{\"access_token\":\"t\",\"company\":\"Soci\xe9t\xe9\",\"expires_in\":60}";
+    assert_eq!(told(with_body("HTTP/1.1 200 OK", latin1)).await.unwrap().length(), Some(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn what_came_instead_of_a_token_is_said_without_what_could_be_one() {
+    for (head, body, said) in [
+        (
+            "",
+            "<html><title>Sign in</title>",
+            "no token at /access_token: the reply is HTML or XML, not JSON: `Sign in`",
+        ),
+        (
+            "",
+            "access_token=canary&token_type=bearer",
+            "no token at /access_token: the reply is a form, not JSON, with `access_token`, `token_type`",
+        ),
+        (
+            "",
+            "{\"access_token\":\"canary",
+            "no token at /access_token: the reply is no whole JSON: `{\"access_token\":\"…\"`",
+        ),
+        ("", "", "no token at /access_token: the reply is empty"),
+        (
+            "\r\ncontent-encoding: br",
+            "canary",
+            "no token at /access_token: the reply is encoded with `br`, which was not asked for and cannot be read",
+        ),
+        ("", r#"{"access_token":true}"#, "the token at /access_token is `true` or `false`, not text"),
+        ("", r#"{"access_token":{"canary":1}}"#, "the token at /access_token is an object, not text"),
+        ("", r#"{"access_token":["canary"]}"#, "the token at /access_token is a list, not text"),
+        ("", r#"{"access_token":" \n"}"#, "the token at /access_token is blank"),
+        ("", r#"{"access_token":"can\r\nary"}"#, "the token at /access_token has a line end in it"),
+        ("", r#"{"access_token":"canary\u0000"}"#, "the token at /access_token has a control character in it"),
+        ("", "{\"access_token\":\"canary\u{fffd}\"}", "the token at /access_token has bytes in it that are no UTF-8"),
+    ] {
+        let error = told(with_body(&format!("HTTP/1.1 200 OK{head}"), body.as_bytes())).await.unwrap_err();
+        assert_eq!(error, format!("200 OK, but {said}"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_no_header_can_hold_is_none() {
+    let huge = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(1_000_000));
+    let error = told(with_body("HTTP/1.1 200 OK", huge.as_bytes())).await.unwrap_err();
+    assert_eq!(
+        error,
+        "200 OK, but the token at /access_token has 1000000 bytes, more than any server takes in a header"
+    );
+    let latin1 = told(with_body("HTTP/1.1 200 OK", b"{\"access_token\":\"can\xe9\"}")).await.unwrap_err();
+    assert_eq!(latin1, "200 OK, but the token at /access_token has bytes in it that are no UTF-8");
+}
+
+#[tokio::test]
+async fn a_token_is_trimmed_and_a_number_is_text() {
+    for (json, token) in [
+        (r#""T\n""#, "T"),
+        (r#""T\r\n""#, "T"),
+        (r#""\t T \u00a0""#, "T"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("1.50", "1.50"),
+        ("7", "7"),
+        (r#""a b\t\u00e9""#, "a b\té"),
+    ] {
+        let body = format!(r#"{{"access_token":{json},"refresh_token":"r\n"}}"#);
+        let grant = told(with_body("HTTP/1.1 200 OK", body.as_bytes())).await.unwrap();
+        assert_eq!(grant.access.expose(), token, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_counts_whatever_its_body_is_like() {
+    let cut = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\n{".to_vec();
+    let large = with_body("HTTP/1.1 401 Unauthorized", &vec![b'x'; 2 << 20]);
+    let packed = with_body("HTTP/1.1 401 Unauthorized\r\ncontent-encoding: br", b"\x01\x02");
+    let broken = with_body("HTTP/1.1 401 Unauthorized\r\ncontent-encoding: gzip", b"\x1f\x8b\x08\x00");
+    for bytes in [cut, large, packed, broken] {
+        let endpoint = Endpoint::start([bytes]).await;
+        let source = source(&flow(&format!("token = {{ url = \"{}\" }}", endpoint.url), &[]));
+        let error = source.mint(login()).await.unwrap_err();
+        assert_eq!((error.outcome, error.grant_is_dead), (Outcome::Rejected, true), "{}", error.message);
+    }
+    let body = gzip(br#"{"error":"invalid_client","error_description":"Bad credentials"}"#);
+    let told = told(with_body("HTTP/1.1 401 Unauthorized\r\ncontent-encoding: gzip", &body)).await;
+    assert_eq!(told.unwrap_err(), "401 Unauthorized: Bad credentials");
+}
+
+#[tokio::test]
+async fn what_cannot_be_injected_is_no_token() {
+    let text = "hosts = [\"*.a.example\"]\nupstream = \"https://${host}\"\n[token]\nurl = \"URL\"\nread = { host = \"/host\", user = \"/user?\" }\n[inject]\ncookies = { SID = \"${token}\" }\nheaders = { x-user = \"${user}\" }";
+    for (token, host, user, why) in [
+        ("t", "x.a.example", "u", None),
+        ("a;b", "x.a.example", "u", Some("its token cannot be sent: the value of cookie `SID` cannot stand in one")),
+        (
+            "t",
+            "evil.example",
+            "u",
+            Some(
+                "its token cannot be sent: the login's reply names the host evil.example, which is not among the flow's `hosts`",
+            ),
+        ),
+        (
+            "t",
+            "x.a.example",
+            "a\\nb",
+            Some("its token cannot be sent: the value of header `x-user` has a control character in it"),
+        ),
+        ("t", " x.a.example\\n", " u ", None),
+        (
+            "t",
+            "x.a.exam\\nple",
+            "u",
+            Some("its token cannot be sent: the URL has white space or a control character in it"),
+        ),
+    ] {
+        let body = format!(r#"{{"access_token":"{token}","host":"{host}","user":"{user}"}}"#);
+        let endpoint = Endpoint::start([ok(&body)]).await;
+        let flow = flow(&text.replace("URL", &endpoint.url), &[]);
+        let result = source(&flow).mint(login()).await.map_err(|error| error.message);
+        let why = why.map(|why| format!("POST {}/: 200 OK, but {why}", endpoint.url));
+        assert_eq!(result.err(), why, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_arrived_during_a_sleep_is_read_before_time_is_judged() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, heard) = tokio::sync::oneshot::channel();
+    let (done, sent) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Read::read(&mut stream, &mut [0; 4096]).unwrap();
+        asked.send(()).unwrap();
+        for piece in [&b"HTTP/1.1 200 OK\r\n"[..], b"content-length: 36\r\n\r\n", TOKEN] {
+            stream.write_all(piece).unwrap();
+        }
+        done.send(()).unwrap();
+        stream
+    });
+    let source = source(&flow(&format!("token = {{ url = \"{url}\" }}"), &[]));
+    let patience = Duration::from_millis(500);
+    let mint = tokio::spawn(async move { source.mint(Ask { patience, ..login() }).await });
+    heard.await.unwrap();
+    // The whole process stands still, this thread included, until well after the deadline.
+    sent.recv().unwrap();
+    std::thread::sleep(patience * 2);
+    assert_eq!(mint.await.unwrap().unwrap().access, Secret::new("t"));
+    drop(server.join());
+}
