@@ -24,7 +24,7 @@ use tower::ServiceExt;
 
 use self::resolver::{NoAddress, Resolver};
 use super::error::Fault;
-use super::http1::Http1;
+use super::http1::{Http1, LINES};
 use super::http2::Http2;
 use super::limiter::Limiter;
 use super::line::Line;
@@ -178,7 +178,9 @@ impl Dial {
             return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(link))))));
         }
         let mut http = http1::Builder::new();
-        http.preserve_header_case(true).title_case_headers(true);
+        http.preserve_header_case(true).title_case_headers(true).max_headers(LINES);
+        http.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+        http.ignore_invalid_headers_in_responses(true);
         let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
         match want {
             Want::Any => tokio::task::spawn_local(ended(connection)),

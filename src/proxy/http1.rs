@@ -21,10 +21,13 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use self::head::Reader;
+pub(crate) use self::head::framing::Said;
+pub(crate) use self::head::lenient::LINES;
 use self::rest::Rest;
 pub(crate) use self::sending::write_line;
 use self::sending::{SendError, Sending};
 use super::body::{BodyError, Outgoing};
+use super::interim::Allowance;
 use super::link::Link;
 use super::outbound::Outbound;
 
@@ -42,8 +45,16 @@ pub(crate) struct Http1<B = Outgoing> {
     read: usize,
     head: Reader,
     rest: Rest,
+    /// What may still be said ahead of the answer.
+    ahead: Allowance,
     /// Whether its server takes another request after this answer.
     persists: bool,
+}
+
+/// What a read has brought.
+enum Read {
+    Some,
+    End,
 }
 
 /// Why a request has no answer.
@@ -68,6 +79,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             read: READ,
             head: Reader::default(),
             rest: Rest::Ended,
+            ahead: Allowance::default(),
             persists: true,
         }
     }
@@ -82,8 +94,8 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// Takes a request. Sent is what [`Http1::poll_head`] finds time for.
     pub(crate) fn begin(&mut self, request: Outbound<'_, B>) {
-        self.read = READ;
-        self.head.of_head = request.head.method == Method::HEAD;
+        (self.read, self.ahead) = (READ, Allowance::default());
+        self.head.begin(request.head.method == Method::HEAD);
         self.sending.begin(request);
     }
 
@@ -102,16 +114,20 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             while let Some(head) = self.head.read(&mut self.inbox, spare).map_err(NoAnswer::Broken)? {
                 let status = head.parts.status;
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+                    self.ahead.take(head.length).map_err(NoAnswer::Broken)?;
                     told(head.parts);
                     continue;
                 }
                 (self.rest, self.persists) = (head.rest, head.persists);
                 return Poll::Ready(Ok(head.parts));
             }
-            if let Err(error) = ready!(self.poll_read(cx, u64::MAX)) {
-                let unsent = !self.sending.has_begun();
-                return Poll::Ready(Err(if unsent { NoAnswer::Unsent } else { NoAnswer::Broken(error) }));
-            }
+            let error = match ready!(self.poll_read(cx, u64::MAX)) {
+                Ok(Read::Some) => continue,
+                Ok(Read::End) => io::ErrorKind::UnexpectedEof.into(),
+                Err(error) => error,
+            };
+            let unsent = !self.sending.has_begun();
+            return Poll::Ready(Err(if unsent { NoAnswer::Unsent } else { NoAnswer::Broken(error) }));
         }
     }
 
@@ -138,11 +154,10 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             if frame.is_some() || self.rest.has_ended() {
                 return Poll::Ready(frame.map(Ok));
             }
-            match ready!(self.poll_read(cx, self.rest.most())) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && self.rest.ends_with_connection() => {
-                    self.rest = Rest::Ended;
-                }
-                read => read?,
+            match ready!(self.poll_read(cx, self.rest.most()))? {
+                Read::Some => {}
+                Read::End if self.rest.ends_with_connection() => self.rest = Rest::Ended,
+                Read::End => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
             }
         }
     }
@@ -179,17 +194,17 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         (self.inbox.freeze(), self.link)
     }
 
-    /// Reads once. The end is an error.
-    fn poll_read(&mut self, cx: &mut Context<'_>, most: u64) -> Poll<io::Result<()>> {
+    /// Reads once. An end of TLS that the server has not told is an error (RFC 9112 §9.8).
+    fn poll_read(&mut self, cx: &mut Context<'_>, most: u64) -> Poll<io::Result<Read>> {
         // With room for one byte more a read that brings all is seen to have emptied the socket.
         let wish = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX).min(self.read);
         self.inbox.reserve(wish);
-        let room = self.inbox.spare_capacity_mut().len();
+        let room = self.inbox.capacity().saturating_sub(self.inbox.len());
         let read = ready!(pin!(self.link.read_buf(&mut self.inbox)).poll(cx))?;
         if read == room {
-            self.read = (self.read.saturating_mul(2)).min(MOST_READ);
+            self.read = self.read.saturating_mul(2).min(MOST_READ);
         }
-        Poll::Ready(if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
+        Poll::Ready(Ok(if read == 0 { Read::End } else { Read::Some }))
     }
 }
 

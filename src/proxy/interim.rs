@@ -55,6 +55,33 @@ impl Interim {
     }
 }
 
+/// What a server may still say ahead of one answer.
+pub(crate) struct Allowance {
+    answers: u8,
+    bytes: usize,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { answers: 16, bytes: 64 << 10 }
+    }
+}
+
+impl Allowance {
+    /// It has said so much more.
+    pub(crate) fn take(&mut self, bytes: usize) -> io::Result<()> {
+        let left = self.answers.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        let too_much = || io::Error::new(io::ErrorKind::InvalidData, "more than 16 interim answers, or 64 KiB of them");
+        (self.answers, self.bytes) = left.ok_or_else(too_much)?;
+        Ok(())
+    }
+}
+
+/// How long such a head is, about.
+pub(crate) fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
+}
+
 fn reason(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or_default()
 }

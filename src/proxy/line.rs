@@ -8,15 +8,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, response};
+use http::{HeaderMap, Method, response};
 use hyper::body::{Frame, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::body::Outgoing;
-use super::http1::Http1;
-use super::interim::Ahead;
+use super::http1::{Http1, NoAnswer, Said};
+use super::interim::{Ahead, Allowance, size};
 use super::link::Link;
 use super::outbound::Outbound;
 use super::reading::Reading;
@@ -25,7 +25,7 @@ use super::unanswered::Unanswered;
 use super::version::for_http1;
 
 /// So much of what a server says ahead of its answer waits to be heard.
-const HEARD: usize = 16;
+const HEARD: usize = 64;
 
 /// A connection of HTTP/1.1.
 pub(crate) enum Line {
@@ -84,18 +84,22 @@ impl Line {
             Self::Spelled(sender) => {
                 let mut request = request.into_request();
                 for_http1(&mut request);
+                let of_head = request.method() == Method::HEAD;
                 let (tell, mut told) = mpsc::channel(HEARD);
                 hyper::ext::on_informational(&mut request, move |said| {
                     let _ = tell.try_send((said.status(), said.headers().clone()));
                 });
+                let mut allowance = Allowance::default();
                 let mut answer = pin!(sender.try_send_request(request));
                 let answer = std::future::poll_fn(|cx| {
                     while let Poll::Ready(Some((status, headers))) = told.poll_recv(cx) {
+                        allowance.take(size(&headers)).map_err(NoAnswer::Broken)?;
                         ahead.hear(status, headers);
                     }
-                    answer.as_mut().poll(cx)
+                    answer.as_mut().poll(cx).map_err(Unanswered::from)
                 });
-                let (head, body) = answer.await?.into_parts();
+                let (mut head, body) = answer.await?.into_parts();
+                Said::settle(&mut head, of_head).map_err(NoAnswer::Broken)?;
                 Ok((head, Reading::Spelled(body)))
             }
         }

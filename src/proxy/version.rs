@@ -2,7 +2,7 @@
 //! `Host`.
 
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use hyper::body::Body;
 
 use super::settings::Base;
@@ -26,6 +26,22 @@ pub(crate) fn for_http1<B: Body>(request: &mut Request<B>) {
         // Said aloud, because a body of a GET is not expected.
         request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    say_length(request);
+}
+
+/// Whether servers want to be told that there is no body (RFC 9110 §8.6): some answer 411 otherwise.
+pub(crate) fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Says once how long the body is, if anybody has said it, and that there is none where one is expected.
+fn say_length<B: Body>(request: &mut Request<B>) {
+    let told = request.headers().contains_key(header::CONTENT_LENGTH);
+    if request.body().is_end_stream() && (told || expects_body(request.method())) {
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+    } else if let (true, Some(length)) = (told, request.body().size_hint().exact()) {
+        request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
 }
 
 /// Makes a request one of HTTP/2: no `Host` beside `:authority`, and nothing of the connection (RFC 9113 §8.2.2, §8.3.1).
@@ -35,6 +51,7 @@ pub(crate) fn for_http2<B: Body>(request: &mut Request<B>, base: &Base) {
     for name in [header::HOST, header::TRANSFER_ENCODING] {
         request.headers_mut().remove(name);
     }
+    say_length(request);
 }
 
 /// Names scheme and host in the target, as HTTP/2 and an outbound proxy want it.

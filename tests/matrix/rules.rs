@@ -83,6 +83,11 @@ pub const OF_ANSWERS: &[Rule] = &[
             message.take("trailer");
         }
     }),
+    rule("an answer that never has a body has no length", "RFC 9110 §8.6", |message, _| {
+        if message.start == "204" {
+            message.take("content-length");
+        }
+    }),
     rule("there is no reason phrase in HTTP/2", "RFC 9113 §8.3.2", |message, case| {
         if case.way.calls != Calls::Http2 && case.way.speaks.is_http2() {
             message.more =

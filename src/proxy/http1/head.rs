@@ -1,22 +1,26 @@
 //! The head of an answer, and what it says of what follows (RFC 9112 §4, §6.3, §9.3).
+//!
+//! [`outline`] finds the parts of one that is written as it should be; [`lenient`] writes others anew; [`framing`] tells
+//! what follows.
+
+pub(super) mod framing;
+pub(super) mod lenient;
+mod outline;
 
 use std::cell::Cell;
 use std::io;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
-use httparse::{ParserConfig, Status};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
 use hyper::ext::ReasonPhrase;
 
+use self::framing::Said;
+use self::outline::{Lines, Outline, long_outline, outline};
 use super::rest::Rest;
 
-/// How many lines a head may have.
-const LINES: usize = 256;
-
-/// How long a head may be.
-const LONGEST: usize = 256 << 10;
+/// How long a head may be: as long as curl lets it be.
+pub(super) const LONGEST: usize = 300 << 10;
 
 /// A head, and what it says of the connection.
 pub(super) struct Head {
@@ -25,6 +29,8 @@ pub(super) struct Head {
     pub(super) rest: Rest,
     /// Whether the server takes another request after this answer.
     pub(super) persists: bool,
+    /// How long it was.
+    pub(super) length: usize,
 }
 
 /// Reads heads, one request's after the other's.
@@ -32,155 +38,107 @@ pub(super) struct Head {
 pub(super) struct Reader {
     /// Whether the request was a HEAD.
     pub(super) of_head: bool,
-    lines: Vec<(Range<usize>, Range<usize>)>,
-}
-
-/// What was found where.
-struct Outline {
-    length: usize,
-    status: StatusCode,
-    /// Only where it is not the usual one.
-    reason: Option<Range<usize>>,
-    version: Version,
+    lines: Lines,
+    /// How much was looked at that is not whole.
+    seen: usize,
 }
 
 impl Reader {
+    /// Another request's answer is to come.
+    pub(super) fn begin(&mut self, of_head: bool) {
+        (self.of_head, self.seen) = (of_head, 0);
+    }
+
     /// The next head, if all of it is there. Its headers go into `spare`, which is empty.
     pub(super) fn read(&mut self, inbox: &mut BytesMut, spare: &Cell<HeaderMap>) -> io::Result<Option<Head>> {
         if inbox.is_empty() {
             return Ok(None);
         }
-        let Some(outline) = self.outline(inbox)? else {
-            return if inbox.len() > LONGEST { Err(invalid("a head that is too long")) } else { Ok(None) };
+        let Some((text, outline)) = self.take(inbox)? else {
+            return if inbox.len() > LONGEST { Err(invalid("a head of more than 300 KiB")) } else { Ok(None) };
         };
-        let text = inbox.split_to(outline.length).freeze();
         let mut parts = Response::new(()).into_parts().0;
         (parts.status, parts.version) = (outline.status, outline.version);
         parts.headers = spare.take();
-        if let Some(reason) = outline.reason.and_then(|reason| ReasonPhrase::try_from(text.slice(reason)).ok()) {
+        if let Some(reason) = outline.reason.and_then(|reason| ReasonPhrase::try_from(part(&text, reason)).ok()) {
             parts.extensions.insert(reason);
+        } else if parts.status.canonical_reason().is_none() {
+            parts.extensions.insert(ReasonPhrase::from_static(b""));
         }
         let said = self.collect(&text, &mut parts.headers)?;
-        let persists = said.persists.unwrap_or(parts.version == Version::HTTP_11);
-        let rest = self.rest(&said, &mut parts)?;
-        Ok(Some(Head { parts, rest, persists }))
+        let current = parts.version == Version::HTTP_11;
+        let (rest, framed) = self.rest(&said, parts.status)?;
+        // What is framed in two ways, or in one that its version does not have, is read, and nothing after it.
+        let persists = said.persists.unwrap_or(current) && framed && (current || !said.chunked);
+        said.settle_length(parts.status, &mut parts.headers);
+        Ok(Some(Head { length: text.len(), parts, rest, persists }))
     }
 
-    /// Where everything is. Apart from taking it, because what is looked at cannot be taken at the same time.
-    #[allow(
-        clippy::arithmetic_side_effects,
-        reason = "parts of the inbox lie in it; to be replaced by what needs no addresses"
-    )]
-    fn outline(&mut self, inbox: &[u8]) -> io::Result<Option<Outline>> {
-        let place = |part: &[u8]| {
-            let start = part.as_ptr().addr() - inbox.as_ptr().addr();
-            start..start + part.len()
-        };
-        let mut lines = [const { MaybeUninit::uninit() }; LINES];
-        let mut head = httparse::Response::new(&mut []);
-        let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, inbox, &mut lines);
-        let Status::Complete(length) = parsed.map_err(|error| invalid(&error.to_string()))? else { return Ok(None) };
-        let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
-        let status = status.ok_or_else(|| invalid("a status that is none"))?;
-        let reason = head.reason.filter(|reason| Some(*reason) != status.canonical_reason());
-        let version = if head.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-        self.lines.clear();
-        self.lines.extend(head.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))));
-        Ok(Some(Outline { length, status, reason: reason.map(|reason| place(reason.as_bytes())), version }))
+    /// Takes a head, if all of it is there, and tells where its parts are. One that comes little by little is looked at
+    /// again when it can be whole: each look begins at its beginning.
+    fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<(Bytes, Outline)>> {
+        if self.seen > 0 && !has_empty_line(inbox.get(self.seen.saturating_sub(2)..).unwrap_or_default()) {
+            self.seen = inbox.len();
+            return Ok(None);
+        }
+        self.seen = 0;
+        match outline(inbox, &mut self.lines) {
+            Ok(Some(outline)) => {
+                let text = inbox.split_to(outline.length.min(inbox.len())).freeze();
+                return Ok(Some((text, outline)));
+            }
+            Ok(None) => {}
+            Err(_) => {
+                if let Some(written) = lenient::head(inbox)? {
+                    let outline = long_outline(&written.text, written.lines, &mut self.lines);
+                    let outline = outline.map_err(|error| invalid(&error.to_string()))?;
+                    inbox.advance(written.length.min(inbox.len()));
+                    return Ok(outline.map(|outline| (written.text.into(), outline)));
+                }
+            }
+        }
+        self.seen = inbox.len();
+        Ok(None)
     }
 
     fn collect(&self, text: &Bytes, headers: &mut HeaderMap) -> io::Result<Said> {
         let mut said = Said::default();
-        headers.reserve(self.lines.len());
+        headers.try_reserve(self.lines.len()).map_err(|error| invalid(&error.to_string()))?;
         for (name, value) in &self.lines {
             let name = text.get(name.clone()).unwrap_or_default();
             let name = HeaderName::from_bytes(name).map_err(|error| invalid(&error.to_string()))?;
-            let value = HeaderValue::from_maybe_shared(text.slice(value.clone()));
+            let value = HeaderValue::from_maybe_shared(part(text, value.clone()));
             let value = value.map_err(|error| invalid(&error.to_string()))?;
             said.hear(&name, &value)?;
-            headers.append(name, value);
+            headers.try_append(name, value).map_err(|error| invalid(&error.to_string()))?;
         }
         Ok(said)
     }
 
-    fn rest(&self, said: &Said, parts: &mut response::Parts) -> io::Result<Rest> {
-        match parts.status {
-            StatusCode::SWITCHING_PROTOCOLS => return Ok(Rest::Left),
-            status if status.is_informational() => return Ok(Rest::Ended),
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => return Ok(Rest::Ended),
-            _ if self.of_head => return Ok(Rest::Ended),
-            _ => {}
+    /// What follows, and whether that is told in one way.
+    fn rest(&self, said: &Said, status: StatusCode) -> io::Result<(Rest, bool)> {
+        match status {
+            StatusCode::SWITCHING_PROTOCOLS => return Ok((Rest::Left, true)),
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => return Ok((Rest::Ended, true)),
+            _ if self.of_head || status.is_informational() => return Ok((Rest::Ended, true)),
+            _ => said.is_readable()?,
         }
-        match (said.chunked, said.length) {
-            (Some(_), _) if parts.version == Version::HTTP_10 => Err(invalid("a transfer coding in HTTP/1.0")),
-            (Some(chunked), length) => {
-                // A length beside it is a trap for whoever believes it.
-                length.and_then(|_| parts.headers.remove(header::CONTENT_LENGTH));
-                Ok(if chunked { Rest::chunked() } else { Rest::Connection })
-            }
-            (None, Some(length)) => {
-                if said.repeats_length {
-                    parts.headers.insert(header::CONTENT_LENGTH, length.into());
-                }
-                Ok(Rest::of(length))
-            }
-            (None, None) => Ok(Rest::Connection),
-        }
+        Ok(match said.length {
+            length if said.chunked => (Rest::chunked(), length.is_none()),
+            Some(length) => (Rest::of(length), true),
+            None => (Rest::Connection, true),
+        })
     }
 }
 
-/// What the lines say of the message itself.
-#[derive(Default)]
-struct Said {
-    persists: Option<bool>,
-    /// Whether the last transfer coding is the chunked one; `None` without any.
-    chunked: Option<bool>,
-    length: Option<u64>,
-    repeats_length: bool,
+/// A part of a text; nothing where it has no such part.
+fn part(text: &Bytes, place: Range<usize>) -> Bytes {
+    if text.get(place.clone()).is_some() { text.slice(place) } else { Bytes::new() }
 }
 
-impl Said {
-    fn hear(&mut self, name: &HeaderName, value: &HeaderValue) -> io::Result<()> {
-        match *name {
-            header::CONNECTION => {
-                let lists = |wanted: &str| items(value).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()));
-                if lists("close") {
-                    self.persists = Some(false);
-                } else if lists("keep-alive") {
-                    self.persists.get_or_insert(true);
-                }
-            }
-            header::TRANSFER_ENCODING => {
-                self.chunked = items(value).last().map(|last| last.eq_ignore_ascii_case(b"chunked"));
-            }
-            header::CONTENT_LENGTH => {
-                for item in items(value) {
-                    self.hear_length(number(item).ok_or_else(|| invalid("a length that is none"))?)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn hear_length(&mut self, length: u64) -> io::Result<()> {
-        self.repeats_length = self.length.is_some();
-        if *self.length.get_or_insert(length) == length { Ok(()) } else { Err(invalid("two different lengths")) }
-    }
-}
-
-/// The members of a list (RFC 9110 §5.6.1).
-fn items(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// Digits and nothing else: `+1` is no length.
-fn number(text: &[u8]) -> Option<u64> {
-    let add = |number: u64, digit: &u8| {
-        let digit = char::from(*digit).to_digit(10)?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    };
-    text.iter().try_fold(0, add).filter(|_| !text.is_empty())
+/// Whether the line after a line's end may be empty.
+fn has_empty_line(text: &[u8]) -> bool {
+    text.array_windows().any(|pair| matches!(pair, b"\n\n" | b"\n\r"))
 }
 
 /// What came is not HTTP.

@@ -4,16 +4,19 @@ use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use httparse::Status;
+use httparse::{EMPTY_HEADER, Status};
 use hyper::body::{Frame, SizeHint};
 
-use super::head::invalid;
+use super::head::{invalid, lenient};
 
-/// How long the line with a chunk's size, or the trailers, may be.
+/// How long the line with a chunk's size may be.
 const LONGEST: usize = 16 << 10;
 
-/// How many trailers there may be.
-const TRAILERS: usize = 64;
+/// How long the trailers may be.
+const LONGEST_TRAILERS: usize = 64 << 10;
+
+/// So many trailers need no room of their own.
+const FEW: usize = 16;
 
 /// What is left of an answer.
 pub(super) enum Rest {
@@ -110,9 +113,9 @@ impl Chunk {
         loop {
             match self {
                 Self::Size => match size(inbox)? {
-                    Status::Partial => return missing(inbox),
+                    Status::Partial => return missing(inbox, LONGEST),
                     Status::Complete((line, size)) => {
-                        inbox.advance(line);
+                        inbox.advance(line.min(inbox.len()));
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
                 },
@@ -125,9 +128,13 @@ impl Chunk {
                     }
                     return Ok(Piece::Data(data));
                 }
-                Self::End => match &inbox[..] {
+                Self::End => match &**inbox {
                     [b'\r', b'\n', ..] => {
                         inbox.advance(2);
+                        *self = Self::Size;
+                    }
+                    [b'\n', ..] => {
+                        inbox.advance(1);
                         *self = Self::Size;
                     }
                     [] | [b'\r'] => return Ok(Piece::Missing),
@@ -139,35 +146,52 @@ impl Chunk {
     }
 }
 
-/// The line's length, and the size that it tells. The library takes no digits for 0, and any byte for an extension.
+/// The line's length, and the size that it tells. The library takes no digits for 0, any byte for an extension, and no LF
+/// alone for the line's end.
 fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
-    let parsed = httparse::parse_chunk_size(inbox).ok();
-    let parsed = parsed.filter(|_| inbox.first().is_none_or(u8::is_ascii_hexdigit));
-    let parsed = parsed.filter(|parsed| match parsed {
-        Status::Complete((line, _)) => {
-            inbox.iter().position(|byte| *byte == b'\n').is_some_and(|end| end.saturating_add(1) == *line)
-        }
-        Status::Partial => true,
-    });
-    parsed.ok_or_else(|| invalid("a chunk without a size"))
+    let digits = inbox.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let Some(line) = inbox.iter().position(|byte| *byte == b'\n') else {
+        let begins = digits > 0 || inbox.is_empty();
+        return if begins { Ok(Status::Partial) } else { Err(invalid("a chunk without a size")) };
+    };
+    let text = inbox.get(..line).unwrap_or_default().trim_ascii_end();
+    let (digits, extension) = text.split_at_checked(digits).unwrap_or_default();
+    let size = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let extension = extension.trim_ascii_start();
+    let whole = extension.first().is_none_or(|first| *first == b';') && !extension.contains(&b'\r');
+    let size = size.filter(|_| whole).ok_or_else(|| invalid("a chunk without a size"))?;
+    Ok(Status::Complete((line.saturating_add(1), size)))
 }
 
 fn trailers(inbox: &mut BytesMut) -> io::Result<Piece> {
-    let mut lines = [httparse::EMPTY_HEADER; TRAILERS];
-    let parsed = httparse::parse_headers(inbox, &mut lines).map_err(|error| invalid(&error.to_string()))?;
-    let Status::Complete((length, lines)) = parsed else { return missing(inbox) };
+    let mut few = [EMPTY_HEADER; FEW];
+    let (length, trailers) = match httparse::parse_headers(inbox, &mut few) {
+        Ok(Status::Complete((length, lines))) => (length, collect(lines)?),
+        Ok(Status::Partial) => return missing(inbox, LONGEST_TRAILERS),
+        Err(_) => {
+            let Some(written) = lenient::fields(inbox, Vec::new())? else { return missing(inbox, LONGEST_TRAILERS) };
+            let mut many = vec![EMPTY_HEADER; written.lines];
+            let parsed = httparse::parse_headers(&written.text, &mut many);
+            let Ok(Status::Complete((_, lines))) = parsed else { return Err(invalid("trailers that are none")) };
+            (written.length, collect(lines)?)
+        }
+    };
+    inbox.advance(length.min(inbox.len()));
+    Ok(Piece::Trailers(trailers))
+}
+
+fn collect(lines: &[httparse::Header<'_>]) -> io::Result<HeaderMap> {
     let mut trailers = HeaderMap::with_capacity(lines.len());
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|error| invalid(&error.to_string()))?;
         let value = HeaderValue::from_bytes(line.value).map_err(|error| invalid(&error.to_string()))?;
-        trailers.append(name, value);
+        trailers.try_append(name, value).map_err(|error| invalid(&error.to_string()))?;
     }
-    inbox.advance(length);
-    Ok(Piece::Trailers(trailers))
+    Ok(trailers)
 }
 
-fn missing(inbox: &BytesMut) -> io::Result<Piece> {
-    if inbox.len() > LONGEST { Err(invalid("a line that is too long")) } else { Ok(Piece::Missing) }
+fn missing(inbox: &BytesMut, longest: usize) -> io::Result<Piece> {
+    if inbox.len() > longest { Err(invalid("a line that is too long")) } else { Ok(Piece::Missing) }
 }
 
 fn up_to(most: u64, inbox: &mut BytesMut) -> Bytes {

@@ -11,6 +11,7 @@ use tokio::io::AsyncWrite;
 
 use crate::proxy::body::BodyError;
 use crate::proxy::outbound::Outbound;
+use crate::proxy::version;
 
 /// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
 const COPIED: usize = 4 << 10;
@@ -188,15 +189,18 @@ fn write_head<B: Body>(text: &mut Vec<u8>, request: &Outbound<'_, B>) -> Framing
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
-    let chunked = matches!(framing, Framing::Chunked);
-    headers.each(|name, value| {
-        if !(chunked && *name == header::CONTENT_LENGTH) {
-            write_line(text, name, value.as_bytes());
+    let mut told = false;
+    headers.each(|name, value| match framing {
+        _ if *name != header::CONTENT_LENGTH => write_line(text, name, value.as_bytes()),
+        Framing::Length(length) if !told => {
+            told = true;
+            write_length(text, length);
         }
+        Framing::Length(_) | Framing::Chunked => {}
     });
     match framing {
-        Framing::Length(length) if length > 0 && !head.headers.contains_key(header::CONTENT_LENGTH) => {
-            write_line(text, &header::CONTENT_LENGTH, length.to_string().as_bytes());
+        Framing::Length(length) if !told && (length > 0 || version::expects_body(&head.method)) => {
+            write_length(text, length);
         }
         Framing::Length(_) => {}
         // Said aloud, because a body of a GET is not expected.
@@ -204,6 +208,10 @@ fn write_head<B: Body>(text: &mut Vec<u8>, request: &Outbound<'_, B>) -> Framing
     }
     text.extend_from_slice(LINE_END);
     framing
+}
+
+fn write_length(text: &mut Vec<u8>, length: u64) {
+    write_line(text, &header::CONTENT_LENGTH, length.to_string().as_bytes());
 }
 
 fn write_target(text: &mut Vec<u8>, target: &Uri) {

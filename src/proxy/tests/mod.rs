@@ -1,6 +1,7 @@
 //! The data path over real sockets: a caller that writes bytes, a data thread, an upstream that is told what to answer.
 
 mod ahead;
+mod answers;
 mod bodies;
 mod connections;
 mod errors;

@@ -114,6 +114,9 @@ impl Caller {
     /// The next message whole; to the end of the connection if nothing else bounds it.
     pub(super) async fn message(&mut self, bounded: bool) -> Option<Said> {
         let mut said = self.head().await?;
+        if matches!(said.status(), 204 | 304) {
+            return Some(said);
+        }
         if said.header("transfer-encoding").is_some() {
             while let Some(chunk) = self.chunk().await? {
                 said.body.extend(chunk);
@@ -125,7 +128,7 @@ impl Caller {
             said.trailers = String::from_utf8(trailers).unwrap();
         } else if let Some(length) = said.header("content-length").and_then(|length| length.parse().ok()) {
             said.body = self.exactly(length).await?;
-        } else if !bounded && said.status() != 204 && said.status() != 304 {
+        } else if !bounded {
             while self.more().await {}
             said.body = std::mem::take(&mut self.read);
         }

@@ -39,28 +39,51 @@ fn what_is_not_chunked_is_an_error() {
         " 5\r\nhello",
         ";a\r\n",
         "-1\r\n",
-        "5\nhello",
         "5;a\nb\r\nhello",
+        "5x\r\nhello",
+        "5 5\r\nhello",
+        "5;a\rb\r\nhello",
         "5\r\nhello0\r\n",
-        "5\r\nhello\n0\r\n",
         "10000000000000000\r\n",
-        "0\r\nX\r\n\r\n",
-        "0\r\n x: y\r\n\r\n",
+        "0\r\nx: \0\r\n\r\n",
     ] {
         assert!(decode(Rest::chunked(), text, text.len()).is_err(), "{text:?}");
     }
 }
 
 #[test]
+fn lines_may_end_as_they_like_and_odd_trailers_are_made_right_or_dropped() {
+    for text in [
+        "5\nhello\n0\n\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nx y: z\r\nx\r\n\r\n",
+        "5\r\nhello\r\n0\r\n x: y\r\n\r\n",
+    ] {
+        for piece in 1..=text.len() {
+            let (data, trailers, rest, over) = decode(Rest::chunked(), text, piece).unwrap();
+            assert_eq!(
+                (data.as_str(), trailers.len(), rest.has_ended(), over.as_str()),
+                ("hello", 0, true, ""),
+                "{text:?}"
+            );
+        }
+    }
+    let (_, trailers, ..) = decode(Rest::chunked(), "0\r\nX-A : 1\r\nx-b: 2\r\n 3\r\n\r\n", 99).unwrap();
+    assert_eq!(trailers, ["x-a=1", "x-b=2 3"]);
+}
+
+#[test]
 fn a_line_with_a_size_and_trailers_have_their_limits() {
-    for begins in ["5;", "0\r\nx: "] {
+    for (begins, longest) in [("5;", LONGEST), ("0\r\nx: ", LONGEST_TRAILERS)] {
         let long = |length| format!("{begins}{}", "a".repeat(length));
-        assert!(decode(Rest::chunked(), &long(LONGEST - 8), LONGEST * 2).is_ok());
-        assert!(decode(Rest::chunked(), &long(LONGEST + 8), LONGEST * 2).is_err(), "{begins}");
+        assert!(decode(Rest::chunked(), &long(longest - 8), longest * 2).is_ok());
+        assert!(decode(Rest::chunked(), &long(longest + 8), longest * 2).is_err(), "{begins}");
     }
     let lines = |count| format!("0\r\n{}\r\n", "x: y\r\n".repeat(count));
-    assert_eq!(decode(Rest::chunked(), &lines(TRAILERS), 9999).unwrap().1.len(), TRAILERS);
-    assert!(decode(Rest::chunked(), &lines(TRAILERS + 1), 9999).is_err());
+    for count in [FEW, FEW + 1, lenient::LINES] {
+        assert_eq!(decode(Rest::chunked(), &lines(count), 99_999).unwrap().1.len(), count);
+    }
+    assert!(decode(Rest::chunked(), &lines(lenient::LINES + 1), 99_999).is_err());
 }
 
 #[test]

@@ -127,12 +127,13 @@ const LINE: &str = "POST /a%2Fb?c=%20 HTTP/1.1\r\nHost: api\r\n";
 #[test]
 fn the_framing_is_that_of_the_body() {
     let none = || Script::of(&[], Some(0));
-    assert_eq!(wire(&[], none(), 99), format!("{LINE}\r\n"));
+    assert_eq!(wire(&[], none(), 99), format!("{LINE}Content-Length: 0\r\n\r\n"), "a server may want to be told");
     assert_eq!(wire(&[("content-length", "0")], none(), 99), format!("{LINE}Content-Length: 0\r\n\r\n"));
     let known = || Script::of(&["hel", "lo"], Some(5));
     let expected = format!("{LINE}Content-Length: 5\r\n\r\nhello");
     assert_eq!(wire(&[], known(), 99), expected);
     assert_eq!(wire(&[("content-length", "5")], known(), 99), expected);
+    assert_eq!(wire(&[("content-length", "5"), ("content-length", "5")], known(), 99), expected);
     let chunked = format!("{LINE}Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n");
     let unknown = || Script::of(&["hel", "", "lo"], None);
     assert_eq!(wire(&[], unknown(), 99), chunked);
@@ -142,7 +143,7 @@ fn the_framing_is_that_of_the_body() {
 #[test]
 fn names_begin_with_capitals_and_equal_names_keep_their_order() {
     let head = [("x-legal-entity", "b"), ("etag", "\"x\""), ("x-legal-entity", "a"), ("x-", "")];
-    let expected = "X-Legal-Entity: b\r\nX-Legal-Entity: a\r\nEtag: \"x\"\r\nX-: \r\n\r\n";
+    let expected = "X-Legal-Entity: b\r\nX-Legal-Entity: a\r\nEtag: \"x\"\r\nX-: \r\nContent-Length: 0\r\n\r\n";
     assert_eq!(wire(&head, Script::of(&[], Some(0)), 99), format!("{LINE}{expected}"));
 }
 

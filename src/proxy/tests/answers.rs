@@ -1,0 +1,175 @@
+//! Answers that are not as they should be, over real sockets: what curl can read is read, what leaves is strict, and
+//! nothing that is said behind an answer reaches the next caller.
+
+use std::time::Duration;
+
+use super::support::Setting;
+use super::wire::*;
+
+/// Over HTTP/1.0 a caller hears nothing ahead of its answer.
+const OLD: &str = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// What a caller reads of this answer to this request.
+async fn passed(request: &str, answer: impl AsRef<[u8]>, exactly: bool) -> Option<Said> {
+    let (api, address) = ByHand::start().await;
+    let mut setting = Setting::to(address);
+    setting.upstream.preserve_header_case = exactly;
+    let scene = setting.start();
+    let mut caller = scene.caller().await;
+    caller.send(request).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer).await;
+    drop(there);
+    heard(&mut caller, request).await
+}
+
+async fn heard(caller: &mut Caller, request: &str) -> Option<Said> {
+    if request.starts_with("HEAD") { caller.head().await } else { caller.message(false).await }
+}
+
+#[tokio::test]
+async fn a_status_line_without_a_reason_or_with_any_bytes_in_it_ends_nothing() {
+    for status in [200, 302, 404] {
+        for reason in [&b""[..], b" ", b" D\xe9plac\xe9"] {
+            for ahead in [None, Some(100), Some(103)] {
+                let line = |status: u16| [format!("HTTP/1.1 {status}").as_bytes(), reason, b"\r\n"].concat();
+                let said = ahead.map(|ahead| [&line(ahead)[..], b"\r\n"].concat()).unwrap_or_default();
+                let answer = [&said[..], &line(status), b"Content-Length: 2\r\n\r\nok"].concat();
+                let said = passed(OLD, answer, false).await.unwrap();
+                assert_eq!((said.status(), said.text().as_str()), (status, "ok"), "{ahead:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_curl_reads_is_read() {
+    let many = "X: y\r\n".repeat(1000);
+    for (lines, exactly) in [
+        ("X-A : 1\r\nContent-Length: 2\r\n\r\nok", true),
+        ("X-A: 1\r\nContent-Length : 2\r\n\r\nok", true),
+        ("X-A: 1\nContent-Length: 2\n\nok", true),
+        ("X-B: a\r\n b\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok", true),
+        ("X y: a\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok", true),
+        ("no colon\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok", true),
+        ("X-B: a\rb\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok", false),
+        (&format!("X-A: 1\r\n{many}Content-Length: 2\r\n\r\nok"), true),
+        ("X-A: 1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", true),
+        ("X-A: 1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true),
+    ] {
+        for exactly in [false, true].into_iter().filter(|spelled| exactly || !spelled) {
+            let said = passed(GET, format!("HTTP/1.1 200 OK\r\n{lines}"), exactly).await.unwrap();
+            let told = (said.status(), said.text(), said.header("x-a"));
+            assert_eq!(told, (200, "ok".to_owned(), Some("1")), "{lines:?} {exactly}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn equal_lengths_are_one_line_whatever_is_asked() {
+    for (request, status) in [("HEAD", 200), ("GET", 200), ("GET", 304)] {
+        for lengths in ["Content-Length: 2\r\nContent-Length: 2", "Content-Length: 2, 2"] {
+            for exactly in [false, true] {
+                let body = if (request, status) == ("GET", 200) { "ok" } else { "" };
+                let answer = format!("HTTP/1.1 {status} X\r\n{lengths}\r\n\r\n{body}");
+                let said = passed(&GET.replace("GET", request), answer, exactly).await;
+                let said = said.unwrap_or_else(|| panic!("{request} {status} {lengths} {exactly}"));
+                let told: Vec<_> = said.headers.get_all("content-length").iter().cloned().collect();
+                // hyper says nothing of the length of what was not modified.
+                let expected = if status == 304 { vec![] } else { vec![http::HeaderValue::from_static("2")] };
+                assert_eq!((said.status(), told), (status, expected), "{request} {lengths} {exactly}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_502() {
+    for lines in [
+        "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n\r\nok",
+        "Transfer-Encoding: x\r\nContent-Length: 2\r\n\r\nok",
+        "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    ] {
+        for exactly in [false, true] {
+            let said = passed(GET, format!("HTTP/1.1 200 OK\r\n{lines}"), exactly).await.unwrap();
+            assert_eq!((said.status(), said.code().as_str()), (502, "upstream-reset"), "{lines:?} {exactly}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_behind_an_answer_never_reaches_the_next_caller() {
+    const STRAY: &str = "HTTP/1.1 200 Stray\r\nContent-Length: 5\r\n\r\nstray";
+    for (request, answer) in [
+        ("GET", "HTTP/1.1 204 N\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 N\r\n\r\n"),
+        ("HEAD", "HTTP/1.1 200 K\r\nContent-Length: 5\r\n\r\n"),
+        ("GET", "HTTP/1.1 200 K\r\nContent-Length: 2\r\n\r\nok"),
+        ("GET", "HTTP/1.1 200 K\r\nContent-Length: 0\r\n\r\n"),
+        ("GET", "HTTP/1.1 200 K\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
+        ("GET", "HTTP/1.1 200 K\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n"),
+    ] {
+        for (later, exactly) in [(false, false), (true, false), (false, true)] {
+            let (api, address) = ByHand::start().await;
+            let mut setting = Setting::to(address);
+            setting.upstream.preserve_header_case = exactly;
+            let scene = setting.start();
+            let mut caller = scene.caller().await;
+            caller.send(GET.replace("GET", request)).await;
+            let mut there = api.accept().await;
+            there.head().await.unwrap();
+            there.send(format!("{answer}{}", if later { "" } else { STRAY })).await;
+            let first = heard(&mut caller, request).await.unwrap();
+            assert_ne!(first.text(), "stray");
+            if later {
+                // It lies in the socket when the next request comes.
+                there.send(STRAY).await;
+            }
+            caller.send(GET).await;
+            let mut other = api.accept().await;
+            other.head().await.unwrap();
+            other.send(self::answer(200, "right")).await;
+            assert_eq!(caller.answer().await.text(), "right", "{answer:?} {later} {exactly}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_much_is_said_ahead_of_an_answer_and_no_more() {
+    let long = format!("HTTP/1.1 103 E\r\nX: {}\r\n\r\n", "x".repeat(5000));
+    for (said, count, status) in [
+        ("HTTP/1.1 100 C\r\n\r\n", 16, 200),
+        ("HTTP/1.1 100 C\r\n\r\n", 17, 502),
+        ("HTTP/1.1 102 P\r\n\r\n", 100, 502),
+        (&long, 12, 200),
+        (&long, 14, 502),
+    ] {
+        let answer = format!("{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", said.repeat(count));
+        let said = passed(OLD, answer, false).await.unwrap();
+        assert_eq!(said.status(), status, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_talks_without_end_holds_nobody_else_up() {
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let (mut one, mut other) = (scene.caller().await, scene.caller().await);
+    one.send(GET).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    let talking = tokio::spawn(async move {
+        let said = "HTTP/1.1 103 E\r\n\r\n".repeat(10_000);
+        while tokio::io::AsyncWriteExt::write_all(&mut there.stream, said.as_bytes()).await.is_ok() {}
+    });
+    other.send(GET).await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    there.send(answer(200, "right")).await;
+    assert_eq!(other.answer().await.text(), "right");
+    tokio::time::timeout(Duration::from_secs(20), talking).await.expect("it is heard without end").unwrap();
+}
