@@ -149,18 +149,19 @@ impl Chunk {
 /// The line's length, and the size that it tells. The library takes no digits for 0, any byte for an extension, and no LF
 /// alone for the line's end.
 fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
+    let none = || invalid("a chunk without a size");
     let digits = inbox.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let Some(line) = inbox.iter().position(|byte| *byte == b'\n') else {
-        let begins = digits > 0 || inbox.is_empty();
-        return if begins { Ok(Status::Partial) } else { Err(invalid("a chunk without a size")) };
-    };
-    let text = inbox.get(..line).unwrap_or_default().trim_ascii_end();
-    let (digits, extension) = text.split_at_checked(digits).unwrap_or_default();
-    let size = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    let extension = extension.trim_ascii_start();
+    let (number, behind) = inbox.split_at_checked(digits).unwrap_or_default();
+    let follows = behind.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n'));
+    if !follows || (number.is_empty() && !behind.is_empty()) {
+        return Err(none());
+    }
+    let Some(end) = behind.iter().position(|byte| *byte == b'\n') else { return Ok(Status::Partial) };
+    let extension = behind.get(..end).unwrap_or_default().trim_ascii();
+    let size = std::str::from_utf8(number).ok().and_then(|number| u64::from_str_radix(number, 16).ok());
     let whole = extension.first().is_none_or(|first| *first == b';') && !extension.contains(&b'\r');
-    let size = size.filter(|_| whole).ok_or_else(|| invalid("a chunk without a size"))?;
-    Ok(Status::Complete((line.saturating_add(1), size)))
+    let size = size.filter(|_| whole).ok_or_else(none)?;
+    Ok(Status::Complete((digits.saturating_add(end).saturating_add(1), size)))
 }
 
 fn trailers(inbox: &mut BytesMut) -> io::Result<Piece> {
