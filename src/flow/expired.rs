@@ -1,6 +1,6 @@
 //! `[expired]`: the answers that mean "this token is dead".
 
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::locate::{Located, Locator};
 use super::reader::Reader;
@@ -62,7 +62,7 @@ impl Expired {
             if when.holds(&head) {
                 return Verdict::Expired;
             }
-            if when.at.needs_body() && is_json(headers) {
+            if when.at.needs_body() {
                 verdict = Verdict::AskBody;
             }
         }
@@ -72,6 +72,11 @@ impl Expired {
     /// Whether a body may be asked for.
     pub(super) fn reads_bodies(&self) -> bool {
         self.when.iter().any(|when| when.at.needs_body())
+    }
+
+    /// Whether a body counts that is neither a JSON object nor an array.
+    pub(super) fn reads_text(&self) -> bool {
+        self.when.iter().any(|when| when.at.takes_any_body())
     }
 
     /// What the body says.
@@ -107,12 +112,6 @@ fn status_code(node: &Node<'_>, problems: &Problems) -> Option<StatusCode> {
         node.error(problems, format!("{number} is no status"), None);
     }
     status
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    matches!(kind.as_str(), "application/json" | "text/json") || kind.ends_with("+json")
 }
 
 #[cfg(test)]

@@ -132,6 +132,10 @@ impl Usage for FlowUsage {
     fn reads_bodies(&self) -> bool {
         self.renews && self.expired.reads_bodies()
     }
+
+    fn reads_text(&self) -> bool {
+        self.renews && self.expired.reads_text()
+    }
 }
 
 /// For [`super::Flow`].

@@ -158,6 +158,15 @@ impl Locator {
         }
     }
 
+    /// Whether a body that is neither a JSON object nor an array can have the value.
+    pub(super) fn takes_any_body(&self) -> bool {
+        self.choices.iter().any(|spot| match spot {
+            Spot::Text => true,
+            Spot::Pointer(pointer) => pointer.is_empty(),
+            Spot::Header(_) | Spot::Cookie(_) => false,
+        })
+    }
+
     /// Whether the head of a reply is not enough.
     pub(super) fn needs_body(&self) -> bool {
         self.choices.iter().any(|spot| matches!(spot, Spot::Pointer(_) | Spot::Text))

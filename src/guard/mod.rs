@@ -9,6 +9,7 @@ mod browser;
 mod claims;
 mod glob;
 mod host;
+mod path;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +22,20 @@ use crate::secret::Secret;
 use claims::{Claims, Line};
 
 pub use browser::share;
+pub use glob::Globs;
+pub use path::has_dot_segment;
 
 /// The header that carries `access.key`; never forwarded.
 pub static KEY: HeaderName = HeaderName::from_static("x-bearerd-key");
+
+/// Headers by which frameworks let a request name another path or method than its own.
+static OTHER_PATH: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-url"), HeaderName::from_static("x-rewrite-url")];
+static OTHER_METHOD: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// The `access` table of an upstream, with nothing left to default.
 #[derive(Clone, Debug)]
@@ -36,7 +48,7 @@ pub struct Access {
     /// Methods allowed; empty: all.
     pub methods: Vec<Method>,
     /// Globs on the decoded path; empty: all.
-    pub paths: Vec<String>,
+    pub paths: Globs,
     /// Browser origins allowed besides the listener's own.
     pub origins: Vec<String>,
     /// What `X-Bearerd-Key` must hold.
@@ -105,7 +117,7 @@ impl Default for Access {
             peers: loopback(),
             hosts: Vec::new(),
             methods: Vec::new(),
-            paths: Vec::new(),
+            paths: Globs::default(),
             origins: Vec::new(),
             key: None,
             dot_segments: false,
@@ -139,13 +151,13 @@ impl Access {
         }
         if let (Admission::PassTo(origin), Some(asked)) = (&admission, browser::preflight(call)) {
             // A browser sends a preflight without the page's headers, so it cannot have the key.
-            self.check_method(&asked)?;
-            self.check_path(call.path)?;
+            self.check_method(call, &asked)?;
+            self.check_path(call)?;
             return Ok(Admission::Preflight(browser::answer(origin, &asked, call.headers)));
         }
-        self.check_method(call.method)?;
+        self.check_method(call, call.method)?;
         self.check_key(claims.key)?;
-        self.check_path(call.path)?;
+        self.check_path(call)?;
         Ok(admission)
     }
 
@@ -176,13 +188,24 @@ impl Access {
         Ok(call.authority.or(named))
     }
 
-    fn check_path(&self, path: &str) -> Result<(), Refusal> {
-        let allowed = self.paths.is_empty() || glob::any_matches(&self.paths, path);
-        allowed.then_some(()).ok_or(Refusal::Denied("the path is not in access.paths"))
+    fn check_path(&self, call: &Call<'_>) -> Result<(), Refusal> {
+        if self.paths.is_empty() {
+            return Ok(());
+        }
+        if OTHER_PATH.iter().any(|name| call.headers.contains_key(name)) {
+            return Err(Refusal::Denied("a header names another path, and access.paths is set"));
+        }
+        path::is_allowed(&self.paths, call.path).then_some(()).ok_or(Refusal::Denied("the path is not in access.paths"))
     }
 
-    fn check_method(&self, method: &Method) -> Result<(), Refusal> {
-        let allowed = self.methods.is_empty() || self.methods.contains(method);
+    fn check_method(&self, call: &Call<'_>, method: &Method) -> Result<(), Refusal> {
+        if self.methods.is_empty() {
+            return Ok(());
+        }
+        let others = OTHER_METHOD.iter().flat_map(|name| call.headers.get_all(name));
+        let mut others = others.map(|other| Method::from_bytes(&other.as_bytes().to_ascii_uppercase()).ok());
+        let allowed = self.methods.contains(method)
+            && others.all(|other| other.is_some_and(|other| self.methods.contains(&other)));
         allowed.then_some(()).ok_or(Refusal::Denied("the method is not in access.methods"))
     }
 

@@ -1,49 +1,78 @@
 //! Whether an answer says that the token is dead. Usually its head tells; where only a small JSON body can, that is
-//! read ahead and passed on unchanged all the same.
+//! read ahead and passed on unchanged all the same. JSON is known by how it begins and gzip by its magic number, not by
+//! what either is called: servers say of their errors what they like.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
+use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::answer::Arrived;
+use super::answer::{Arrived, Arriving};
 use crate::token::usage::{Usage, Verdict};
 
 /// The longest body that is looked into, as sent and decoded.
 const MOST: usize = 64 << 10;
 
-/// How long the look may hold an answer up.
+/// How long the look may hold up an answer whose length nobody knows.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Whether this answer asks for another token.
-pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut Arrived) -> bool {
+/// So much of a body, decoded, must show how it begins.
+const BEGINNING: u64 = 1 << 10;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Which JSON forbids and some servers begin with (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether this answer asks for another token. A body whose length is known is waited for as long as `patience` allows.
+pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Duration) -> bool {
     match usage.verdict(answer.head.status, &answer.head.headers) {
         Verdict::Accepted => false,
         Verdict::Expired => true,
-        Verdict::AskBody => body_says_expired(usage, answer).await,
+        Verdict::AskBody => body_says_expired(usage, answer, patience).await,
     }
 }
 
-async fn body_says_expired(usage: &dyn Usage, answer: &mut Arrived) -> bool {
-    let head = &answer.head;
-    let coding = coding(&head.headers);
-    let too_long = answer.body.length().is_some_and(|length| length > MOST as u64);
-    if too_long || coding == Coding::Unknown || !is_json(&head.headers) {
+async fn body_says_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Duration) -> bool {
+    let length = answer.body.length();
+    if length.is_some_and(|length| length > MOST as u64) {
         return false;
     }
-    let mut text = Vec::new();
-    let reading = async {
-        while let Some(frame) = answer.body.read_ahead().await {
-            text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-            if text.len() > MOST {
-                return false;
-            }
+    let patience = if length.is_some() { patience } else { PATIENCE };
+    let reading = read_small(&mut answer.body, usage.reads_text());
+    let text = tokio::time::timeout(patience, reading).await.ok().flatten();
+    let decoded = text.and_then(decoded);
+    decoded.is_some_and(|text| usage.body_says_expired(answer.head.status, &answer.head.headers, &text))
+}
+
+/// Reads a body ahead to its end; `None` as soon as it is too long, or begins as nothing that would be looked into.
+async fn read_small(body: &mut Arriving, any: bool) -> Option<Vec<u8>> {
+    let (mut text, mut worthwhile) = (Vec::new(), any);
+    while let Some(frame) = body.read_ahead().await {
+        text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if text.len() > MOST {
+            return None;
         }
-        true
+        worthwhile = worthwhile || begins_as_json(&text)?;
+    }
+    Some(text)
+}
+
+/// Whether a body is a JSON object or array by its first byte, which may be yet to come; `None` if it is neither.
+fn begins_as_json(text: &[u8]) -> Option<bool> {
+    let mut beginning = Vec::new();
+    let read = match GZIP.starts_with(text.get(..GZIP.len()).unwrap_or(text)) {
+        true => MultiGzDecoder::new(text).take(BEGINNING).read_to_end(&mut beginning),
+        false => text.take(BEGINNING).read_to_end(&mut beginning),
     };
-    let whole = tokio::time::timeout(PATIENCE, reading).await.unwrap_or(false);
-    let decoded = whole.then(|| decoded(coding, text)).flatten();
-    decoded.is_some_and(|text| usage.body_says_expired(head.status, &head.headers, &text))
+    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning);
+    match beginning.trim_ascii_start().first() {
+        Some(b'{' | b'[') => Some(true),
+        None if read.is_ok() || read.is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof) => Some(false),
+        Some(0xef) if beginning.len() < 3 => Some(false),
+        _ => None,
+    }
 }
 
 /// An encoding that can be looked into: the caller's gzip, or none.
@@ -60,38 +89,17 @@ fn accepts_gzip(line: &HeaderValue) -> bool {
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Coding {
-    Plain,
-    Gzip,
-    Unknown,
-}
-
-fn coding(headers: &HeaderMap) -> Coding {
-    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None => Coding::Plain,
-        Some(name) if name.eq_ignore_ascii_case(b"identity") => Coding::Plain,
-        Some(name) if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") => Coding::Gzip,
-        Some(_) => Coding::Unknown,
+/// The text of a body, without a byte order mark, if it is not too long.
+fn decoded(mut text: Vec<u8>) -> Option<Vec<u8>> {
+    if text.starts_with(&GZIP) {
+        let mut decoded = Vec::new();
+        MultiGzDecoder::new(&*text).take((MOST as u64).saturating_add(1)).read_to_end(&mut decoded).ok()?;
+        text = decoded;
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().to_ascii_lowercase().contains("json")
-}
-
-fn decoded(coding: Coding, text: Vec<u8>) -> Option<Vec<u8>> {
-    match coding {
-        Coding::Plain => Some(text),
-        Coding::Unknown => None,
-        Coding::Gzip => {
-            let mut decoded = Vec::new();
-            let reader = flate2::read::MultiGzDecoder::new(&text[..]);
-            reader.take((MOST as u64).saturating_add(1)).read_to_end(&mut decoded).ok()?;
-            (decoded.len() <= MOST).then_some(decoded)
-        }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
     }
+    (text.len() <= MOST).then_some(text)
 }
 
 #[cfg(test)]
@@ -108,10 +116,10 @@ mod tests {
 
     #[test]
     fn gzip_is_decoded_up_to_a_limit() {
-        assert_eq!(decoded(Coding::Gzip, gzip(b"{}")).unwrap(), b"{}");
-        assert_eq!(decoded(Coding::Gzip, gzip(&vec![b' '; MOST + 1])), None);
-        assert_eq!(decoded(Coding::Gzip, b"{}".to_vec()), None);
-        assert_eq!(decoded(Coding::Unknown, b"{}".to_vec()), None);
+        assert_eq!(decoded(gzip(b"{}")).unwrap(), b"{}");
+        assert_eq!(decoded(gzip(&vec![b' '; MOST + 1])), None);
+        assert_eq!(decoded(b"\xef\xbb\xbf{}".to_vec()).unwrap(), b"{}");
+        assert_eq!(decoded(GZIP.to_vec()), None);
     }
 
     #[test]
@@ -131,14 +139,32 @@ mod tests {
     }
 
     #[test]
-    fn json_is_known_by_its_type() {
-        for (kind, json) in
-            [("application/json; charset=utf-8", true), ("application/problem+JSON", true), ("text/html", false)]
-        {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-            assert_eq!(is_json(&headers), json, "{kind}");
+    fn json_is_known_by_how_it_begins() {
+        for (text, json) in [
+            (&b"{"[..], Some(true)),
+            (b" \r\n\t[1]", Some(true)),
+            (b"\xef\xbb\xbf {}", Some(true)),
+            (b"", Some(false)),
+            (b"  ", Some(false)),
+            (b"\xef", Some(false)),
+            (b"\xef\xbb", Some(false)),
+            (b"\xef\xbb\xbf", Some(false)),
+            (b"\xef\xbb{", None),
+            (b"<html>{", None),
+            (b"data: {}", None),
+            (b"\0\0\0\0\x02{}", None),
+            (b"\x1f", Some(false)),
+            (b"\x1f{", None),
+            (b"\x1f\x8bnot gzip, whatever it says", None),
+        ] {
+            assert_eq!(begins_as_json(text), json, "{text:?}");
         }
-        assert!(!is_json(&HeaderMap::new()));
+        for (text, json) in [(&b"\n{\"a\":1}"[..], Some(true)), (b"<html>", None), (b"", Some(false))] {
+            let sent = gzip(text);
+            assert_eq!(begins_as_json(&sent), json, "{text:?}");
+            for length in 0..10 {
+                assert_eq!(begins_as_json(&sent[..length]), Some(false), "{length} bytes of the frame tell nothing");
+            }
+        }
     }
 }

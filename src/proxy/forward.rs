@@ -99,7 +99,7 @@ impl Call {
     }
 
     async fn is_expired(&self, token: &Token, answer: &mut Arrived) -> bool {
-        let expired = is_expired(&*self.backend().upstream.usage, answer).await;
+        let expired = is_expired(&*self.backend().upstream.usage, answer, self.patience).await;
         if !expired {
             self.seat.handle.accepted(token.generation);
             self.upload.settle();

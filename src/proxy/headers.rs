@@ -11,9 +11,11 @@ mod cookies;
 pub(crate) mod dressed;
 pub(crate) mod marks;
 mod set_cookie;
+mod spelling;
 pub(crate) mod view;
 
 use marks::Marks;
+use spelling::is_same_variable;
 
 /// One upstream's rules, made once.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Rules {
         if trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
-        remove_each(headers, |name| self.unwanted.contains(name));
+        remove_each(headers, |name| self.is_unwanted(name));
         if own_origin {
             remove_each(headers, |name| *name == header::ORIGIN);
         }
@@ -56,10 +58,17 @@ impl Rules {
     /// Removes what must not reach the upstream in a body's trailers.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
         strip_each(trailers, Marks::of(trailers), Marks::NOT_FROM_CALLERS);
-        remove_each(trailers, |name| self.unwanted.contains(name));
+        remove_each(trailers, |name| self.is_unwanted(name));
         for framing in [header::HOST, header::CONTENT_LENGTH, header::TRAILER] {
             trailers.remove(framing);
         }
+    }
+
+    /// Whether a line must go: by its name, or because a server that makes variables of names takes it for one that is
+    /// ours. Where the caller's own value wins, it must be spelled as it was configured.
+    fn is_unwanted(&self, name: &HeaderName) -> bool {
+        self.unwanted.iter().any(|unwanted| is_same_variable(unwanted, name))
+            || self.callers.iter().any(|callers| callers != name && is_same_variable(callers, name))
     }
 
     fn sets(&self, name: &HeaderName) -> bool {

@@ -95,7 +95,7 @@ impl Caller {
             self.here.limiter.refused(Limit::Requests);
             return refuse(entry, &ProxyError::Busy(Limit::Requests), grpc, turn);
         }
-        let seat = match seat(&entry, marks) {
+        let seat = match seat(&mut entry, marks) {
             Ok(seat) => seat,
             Err(error) => return refuse(entry, &error, grpc, turn),
         };
@@ -183,17 +183,21 @@ fn admit(entry: &Entry, peer: Option<IpAddr>) -> Admission {
 }
 
 /// Whose token a well-formed request gets.
-fn seat(entry: &Entry, marks: Marks) -> Result<Seat, ProxyError> {
+fn seat(entry: &mut Entry, marks: Marks) -> Result<Seat, ProxyError> {
+    let began = entry.began();
     let Entry { head, backend, .. } = entry;
+    if head.version == Version::HTTP_2 {
+        version::repair(head, marks.meet(Marks::CONTENT_LENGTH)).map_err(ProxyError::BadRequest)?;
+    }
     if !backend.upstream.settings.access.dot_segments && target::has_dot_segment(head.uri.path()) {
         return Err(ProxyError::BadRequest("the path has a dot segment"));
     }
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if marks.meet(Marks::TRANSFER_ENCODING) && !codings.all(chunked) {
+    if marks.meet(Marks::TRANSFER_ENCODING) && !(codings.next().is_some_and(chunked) && codings.next().is_none()) {
         return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
     }
-    backend.seat(&head.headers, entry.began())
+    backend.seat(&head.headers, began)
 }
 
 fn strip_request(entry: &mut Entry, marks: Marks, own_origin: bool, upgrade: bool) {

@@ -8,6 +8,7 @@ use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use super::error::ProxyError;
+use crate::guard;
 
 /// Checks what is asked for; the path comes back raw. Only the path of an absolute target counts.
 pub(crate) fn path<'a>(method: &Method, uri: &'a Uri) -> Result<&'a str, ProxyError> {
@@ -21,17 +22,9 @@ pub(crate) fn path<'a>(method: &Method, uri: &'a Uri) -> Result<&'a str, ProxyEr
     }
 }
 
-/// Whether a path has a segment `.` or `..` in the eyes of any server: percent-encoded, set off by an encoded slash or
-/// a backslash, or with parameters behind it.
+/// Whether a path has a segment `.` or `..` in the eyes of any server, plain or percent-encoded.
 pub(crate) fn has_dot_segment(path: &str) -> bool {
-    if !path.contains(['.', '%']) {
-        return false;
-    }
-    let decoded: Cow<'_, [u8]> = percent_decode_str(path).into();
-    decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
-        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-        matches!(name, b"." | b"..")
-    })
+    path.contains(['.', '%']) && guard::has_dot_segment(&Cow::from(percent_decode_str(path)))
 }
 
 /// What one route does to paths.
@@ -151,6 +144,8 @@ mod tests {
             "/a%5c..%5Cb",
             "/..;x=1/a",
             "/%2e%2e;/",
+            "/..%20/a",
+            "/a/..%00",
         ] {
             assert!(has_dot_segment(path), "{path}");
         }

@@ -1,6 +1,7 @@
 //! What differs on the wire between HTTP/1.1 and HTTP/2. Inside, a request is HTTP/1.1: its target a path, its host in
 //! `Host`.
 
+use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use hyper::body::Body;
@@ -18,6 +19,26 @@ pub(crate) fn join_crumbs(headers: &mut HeaderMap) {
         line.set_sensitive(true);
         headers.insert(header::COOKIE, line);
     }
+}
+
+/// What is wrong with a request of HTTP/2 that its library lets pass. Lengths that are the same are one.
+pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str> {
+    // Without `:authority` the scheme is not kept, and nothing is made of it.
+    if head.uri.scheme_str().is_some_and(str::is_empty) {
+        return Err("the scheme is empty");
+    }
+    if lengths {
+        let mut lines = head.headers.get_all(header::CONTENT_LENGTH).iter();
+        let first = lines.next().cloned();
+        let mut others = lines.peekable();
+        if let (Some(first), true) = (first, others.peek().is_some()) {
+            if others.any(|other| other != first) {
+                return Err("there is more than one length");
+            }
+            head.headers.insert(header::CONTENT_LENGTH, first);
+        }
+    }
+    Ok(())
 }
 
 /// Makes a request ready for HTTP/1.1.

@@ -12,7 +12,7 @@ pub enum Verdict {
     Accepted,
     /// Yes.
     Expired,
-    /// The body will tell: ask [`Usage::body_says_expired`] with a small JSON body.
+    /// The body will tell, if it is small: ask [`Usage::body_says_expired`].
     AskBody,
 }
 
@@ -29,11 +29,16 @@ pub trait Usage: Send + Sync + 'static {
     /// What an answer's head says of the token that was used.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict;
 
-    /// What its body says; called only after [`Verdict::AskBody`], with a decoded JSON body.
+    /// What its body says; called only after [`Verdict::AskBody`], with a decoded body.
     fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool;
 
     /// Whether [`Usage::verdict`] may ever ask for the body. The upstream is then asked for encodings that can be read.
     fn reads_bodies(&self) -> bool {
+        false
+    }
+
+    /// Whether a body tells that is neither a JSON object nor an array. Without this, others are passed on at once.
+    fn reads_text(&self) -> bool {
         false
     }
 }

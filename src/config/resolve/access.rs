@@ -30,7 +30,7 @@ pub(super) fn read(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<Access> 
         peers: peers?.unwrap_or_else(loopback),
         hosts: hosts?.unwrap_or_default(),
         methods: methods?.unwrap_or_default(),
-        paths: paths?.unwrap_or_default(),
+        paths: paths?.unwrap_or_default().into_iter().collect(),
         origins: origins?.unwrap_or_default(),
         key: key?,
         dot_segments: dot_segments?,

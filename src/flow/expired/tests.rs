@@ -46,7 +46,9 @@ fn with_when_only_the_body_decides() {
     let expired = expired(r#"expired = { when = [{ status = 401, at = "/errorCode", in = ["Y020", "119"] }] }"#);
     assert!(expired.reads_bodies());
     assert_eq!(verdict(&expired, 401, &[JSON]), Verdict::AskBody);
-    assert_eq!(verdict(&expired, 401, &[("content-type", "text/html")]), Verdict::Accepted);
+    assert_eq!(verdict(&expired, 401, &[("content-type", "text/html")]), Verdict::AskBody, "whatever it is called");
+    assert_eq!(verdict(&expired, 401, &[]), Verdict::AskBody);
+    assert!(!expired.reads_text());
     assert_eq!(verdict(&expired, 200, &[JSON]), Verdict::Accepted);
     let says = |status: u16, body: &str| {
         expired.body_says_expired(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
@@ -63,6 +65,16 @@ fn without_a_status_a_body_of_any_is_asked_for() {
     let expired = expired(r#"expired = { status = [401], when = [{ at = "/errcode", in = ["42001"] }] }"#);
     assert_eq!(verdict(&expired, 200, &[("content-type", "application/problem+json")]), Verdict::AskBody);
     assert_eq!(verdict(&expired, 401, &[JSON]), Verdict::Expired);
+}
+
+#[test]
+fn a_whole_text_may_decide_too() {
+    for at in ["text", ""] {
+        let expired = expired(&format!(r#"expired = {{ when = [{{ at = "{at}", in = ["stale"] }}] }}"#));
+        assert!(expired.reads_text() && expired.reads_bodies());
+        let body = if at.is_empty() { "\"stale\"" } else { " stale\n" };
+        assert!(expired.body_says_expired(StatusCode::OK, &HeaderMap::new(), body.as_bytes()));
+    }
 }
 
 #[test]

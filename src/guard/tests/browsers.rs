@@ -112,7 +112,7 @@ fn options_that_is_no_preflight_of_a_foreign_page_is_an_ordinary_call() {
     assert!(preflight("http://localhost:8080", "PUT").passes(&shared()));
     let plain = Caller { method: Method::OPTIONS, ..Caller::with(&[("origin", "https://app.example")]) };
     assert!(matches!(plain.meets(&shared()), Admission::PassTo(_)));
-    let forbidden = Access { paths: vec!["/open/**".to_owned()], ..shared() };
+    let forbidden = Access { paths: ["/open/**"].iter().collect(), ..shared() };
     assert!(preflight("https://app.example", "PUT").refusal(&forbidden).contains("access.paths"));
 }
 

@@ -5,6 +5,8 @@ use std::ops::BitOr;
 
 use http::HeaderMap;
 
+use super::spelling::is_alias;
+
 /// A set of names.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Marks(u16);
@@ -24,7 +26,7 @@ impl Marks {
     const PROXY_CONNECTION: Self = Self(1 << 5);
     /// What a caller says to proxies, and to bearerd itself.
     const FOR_PROXIES: Self = Self(1 << 6);
-    /// What a caller says about its own network.
+    /// What a caller says about its own network, and what else never passes in another spelling.
     const FORWARDED: Self = Self(1 << 7);
     /// `Proxy-Authenticate`.
     const PROXY_AUTHENTICATE: Self = Self(1 << 8);
@@ -36,6 +38,8 @@ impl Marks {
     pub(crate) const EXPECT: Self = Self(1 << 11);
     /// What may name the upstream's address: `Location` and its like, `Link`, `Refresh`, `Set-Cookie`.
     pub(crate) const ADDRESS: Self = Self(1 << 12);
+    /// `Content-Length`.
+    pub(crate) const CONTENT_LENGTH: Self = Self(1 << 13);
 
     /// Headers of one connection (RFC 9110 §7.6.1).
     const OF_CONNECTION: Self = Self(0b11_1111);
@@ -65,7 +69,8 @@ impl Marks {
             "content-type" => Self::CONTENT_TYPE,
             "expect" => Self::EXPECT,
             "location" | "content-location" | "set-cookie" | "link" | "refresh" | "operation-location" => Self::ADDRESS,
-            _ if name.starts_with("x-forwarded-") => Self::FORWARDED,
+            "content-length" => Self::CONTENT_LENGTH,
+            _ if is_alias(name) => Self::FORWARDED,
             _ => Self::default(),
         }
     }

@@ -68,6 +68,43 @@ fn what_is_of_the_connection_or_a_credential_goes() {
 }
 
 #[test]
+fn every_spelling_that_a_server_takes_for_ours_goes_and_others_pass() {
+    let rules = rules(|settings, owned| {
+        settings.headers = vec![pair("api-version", "2.1"), pair("x-mine", "1"), pair("x_under", "1")];
+        settings.caller_may_set = vec![HeaderName::from_static("x-mine")];
+        settings.remove_headers = vec![HeaderName::from_static("x-gone-too")];
+        owned.headers = vec![HeaderName::from_static("legal-entity"), header::AUTHORIZATION];
+    });
+    let lines = [
+        ("legal_entity", "theirs"),
+        ("Legal.Entity", "theirs"),
+        ("Api_Version", "1"),
+        ("x_mine", "2"),
+        ("x-mine", "2"),
+        ("X-Under", "2"),
+        ("x_gone-too", "1"),
+        ("X_User", "eve"),
+        ("X_Bearerd_Key", "k"),
+        ("X_Forwarded_For", "1.2.3.4"),
+        ("x-forwarded_host", "evil"),
+        ("Proxy_Authorization", "Basic x"),
+        ("Transfer_Encoding", "chunked"),
+        ("Content_Length", "5"),
+        ("AUTHORIZATION", "Bearer evil"),
+        ("X_Custom", "1"),
+        ("Content_Type", "a/b"),
+        ("x_user_agent", "1"),
+    ];
+    let left = ["content_type", "x-mine", "x_custom", "x_user_agent"];
+    let mut headers = map(&lines);
+    strip(&rules, &mut headers, true);
+    assert_eq!(names_of(&headers), left);
+    let mut trailers = map(&lines);
+    rules.strip_trailers(&mut trailers);
+    assert_eq!(names_of(&trailers), left);
+}
+
+#[test]
 fn a_foreign_origin_passes() {
     let mut headers = map(&[("origin", "https://app.example")]);
     strip(&rules(|_, _| ()), &mut headers, false);

@@ -130,3 +130,102 @@ async fn a_body_that_says_expired_counts_and_passes_unchanged_otherwise() {
     assert_eq!(said.header("content-length"), Some("16"));
     assert_eq!((api.seen().len(), api.last().header("accept-encoding")), (2, Some("identity")));
 }
+
+/// An API that answers the first token with `stale` and others with `{}`, each after this head, whose length is said.
+async fn tells_in_its_body(head: &'static str, stale: impl Into<Vec<u8>>) -> (Said, usize) {
+    let stale = stale.into();
+    let api = Api::start(move |said| {
+        let body = if said.header("authorization") == Some("Bearer g1") { &stale[..] } else { b"{}" };
+        [format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+    })
+    .await;
+    let mut setting = Setting::to(api.address);
+    setting.bodies = true;
+    let said = setting.start().get("/").await;
+    (said, api.seen().len())
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_body_is_looked_at_for_what_it_is_whatever_it_is_called() {
+    const STALE: &[u8] = b" {\"code\": \"expired\"}";
+    for head in [
+        "",
+        "Content-Type: text/plain\r\n",
+        "Content-Type: text/html; charset=utf-8\r\n",
+        "Content-Type: application/javascript\r\n",
+        "Content-Type: application/octet-stream\r\n",
+        "Content-Type: \u{e9}\r\n",
+    ] {
+        let (said, calls) = tells_in_its_body(head, STALE).await;
+        assert_eq!((said.text().as_str(), calls), ("{}", 2), "{head}");
+        let (_, calls) = tells_in_its_body(head, gzip(STALE)).await;
+        assert_eq!(calls, 2, "gzip without a label: {head}");
+        let (_, calls) = tells_in_its_body(head, [b"\xef\xbb\xbf", STALE].concat()).await;
+        assert_eq!(calls, 2, "byte order mark: {head}");
+    }
+    let (_, calls) = tells_in_its_body("Content-Encoding: gzip\r\n", gzip(STALE)).await;
+    assert_eq!(calls, 2);
+    let (said, calls) =
+        tells_in_its_body("Content-Type: application/json\r\n", &b"<p>{\"code\": \"expired\"}"[..]).await;
+    assert_eq!((said.text().as_str(), calls), ("<p>{\"code\": \"expired\"}", 1));
+    let long = [STALE, &[b' '; 64 << 10]].concat();
+    assert_eq!(tells_in_its_body("", long).await.1, 1, "a long body is not looked at");
+}
+
+/// The first request of a scene that looks into bodies, and the API's end of it.
+async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::support::Scene, ByHand, Caller, Caller) {
+    let (api, address) = ByHand::start().await;
+    let mut scene = Setting::to(address);
+    scene.bodies = true;
+    setting(&mut scene);
+    let scene = scene.start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    (scene, api, caller, there)
+}
+
+#[tokio::test]
+async fn a_body_of_known_length_is_waited_for() {
+    let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
+    there.send("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n").await;
+    // Longer than a body of unknown length is waited for.
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    there.send("{\"code\": \"expired\"").await;
+    there.send("}").await;
+    let again = there.head().await.unwrap();
+    assert_eq!(again.header("authorization"), Some("Bearer g2"));
+    there.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+    assert_eq!(caller.answer().await.text(), "{}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_passed_on_as_far_as_it_has() {
+    let hasty = |setting: &mut Setting| setting.upstream.timeouts.response = std::time::Duration::from_millis(100);
+    let (_scene, _api, mut caller, mut there) = asked(hasty).await;
+    there.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"a\"").await;
+    assert_eq!(caller.head().await.unwrap().header("content-length"), Some("9"));
+    there.send(": 12}").await;
+    assert_eq!(caller.exactly(9).await.unwrap(), b"{\"a\": 12}");
+
+    let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
+    there.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert_eq!(caller.head().await.unwrap().status(), 200);
+    there.send("3\r\nabc\r\n0\r\n\r\n").await;
+    assert_eq!(caller.chunk().await.unwrap().unwrap(), b"abc");
+}
+
+#[tokio::test]
+async fn what_does_not_begin_as_json_is_passed_on_at_once() {
+    let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
+    there.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<p>").await;
+    assert_eq!(caller.head().await.unwrap().status(), 200);
+    assert_eq!(caller.exactly(3).await.unwrap(), b"<p>");
+}

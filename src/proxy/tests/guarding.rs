@@ -56,3 +56,138 @@ async fn a_host_that_is_none_is_malformed_and_never_reflected() {
     tokio::io::AsyncReadExt::read_to_string(&mut socket, &mut said).await.unwrap();
     assert!(said.contains("302") && said.contains("Location: http://localhost/x"), "{said}");
 }
+
+#[tokio::test]
+async fn a_path_slips_past_no_list_and_is_forwarded_as_it_was_sent() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let mut setting = Setting::to(api.address);
+    setting.upstream.access.paths = ["/public/**"].iter().collect();
+    setting.upstream.access.dot_segments = true;
+    let scene = setting.start();
+    for target in ["/public/..;/admin", "/public/%2e%2e;/admin", "/public/../admin", "/public/%252e%252e/x", "//admin"]
+    {
+        let said = scene.get(target).await;
+        assert_eq!((said.status(), said.code().as_str()), (403, "guard"), "{target}");
+    }
+    assert!(api.seen().is_empty());
+    for target in ["/public/a;v=1//b%2Fc%5C?x=..;/", "/public/%2520e", "/%70ublic/"] {
+        assert_eq!((scene.get(target).await.status(), api.last().target()), (200, target));
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_coding_is_chunked_once_and_alone() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let scene = Setting::to(api.address).start();
+    for lines in [
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: , chunked",
+        "Transfer-Encoding: identity, chunked",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked;x=1",
+        "Transfer-Encoding: \"chunked\"",
+        "Transfer-Encoding:",
+    ] {
+        let said = scene.ask(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n0\r\n\r\n")).await;
+        assert_eq!(said.status(), 400, "{lines}");
+    }
+    assert!(api.seen().is_empty());
+    let said = scene.ask("POST / HTTP/1.1\r\nHost: localhost\r\ntransfer-encoding: Chunked \r\n\r\n0\r\n\r\n").await;
+    assert_eq!(said.status(), 200);
+}
+
+#[tokio::test]
+async fn what_a_server_takes_for_ours_reaches_it_neither_in_the_head_nor_behind_the_body() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let mut setting = Setting::to(api.address);
+    setting.upstream.headers = vec![("legal-entity".parse().unwrap(), "ours".parse().unwrap())];
+    let scene = setting.start();
+    let theirs = "Legal_Entity: theirs\r\nX_Forwarded_For: 1.2.3.4\r\nContent_Length: 7\r\nX_Custom: 1\r\n";
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTrailer: x_custom\r\n{theirs}\r\n1\r\na\r\n0\r\n{theirs}\r\n"
+    );
+    assert_eq!(scene.ask(request).await.status(), 200);
+    let seen = api.last();
+    assert_eq!((seen.header("legal-entity"), seen.header("x_custom")), (Some("ours"), Some("1")));
+    let said = seen.raw.to_lowercase() + &seen.trailers.to_lowercase();
+    assert!(!["theirs", "1.2.3.4", "content_length"].iter().any(|theirs| said.contains(theirs)), "{said}");
+}
+
+/// What a connection of HTTP/2 is told about its first stream: a status, or nothing if the stream was reset.
+async fn told(scene: &super::support::Scene, lines: &[(&str, &str)]) -> Option<u16> {
+    let mut block = Vec::new();
+    for text in lines.iter().flat_map(|(name, value)| [("\0", *name), ("", *value)]) {
+        block.extend_from_slice(text.0.as_bytes());
+        block.push(u8::try_from(text.1.len()).unwrap());
+        block.extend_from_slice(text.1.as_bytes());
+    }
+    let mut caller = scene.caller().await;
+    caller.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let length = u8::try_from(block.len()).unwrap();
+    caller.send([&[0, 0, length, 1, 5, 0, 0, 0, 1], &*block].concat()).await;
+    loop {
+        let head = caller.exactly(9).await?;
+        let payload = caller.exactly(usize::from(head[1]) << 8 | usize::from(head[2])).await?;
+        match head[3] {
+            // The indexed statuses of RFC 7541, appendix A.
+            1 => {
+                return Some(match payload[0] {
+                    0x88 => 200,
+                    0x8c => 400,
+                    other => other.into(),
+                });
+            }
+            3 | 7 => return None,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn malformed_requests_of_http_2_are_refused() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let scene = Setting::to(api.address).start();
+    let (method, scheme) = ((":method", "GET"), (":scheme", "http"));
+    let (path, authority) = ((":path", "/"), (":authority", "localhost"));
+    for lines in [
+        vec![method, (":scheme", ""), path, authority],
+        vec![method, path, authority],
+        vec![method, scheme, (":path", ""), authority],
+        vec![method, scheme, authority],
+        vec![method, scheme, (":path", "x"), authority],
+        vec![method, scheme, (":path", "*"), authority],
+        vec![method, scheme, (":path", "/\\..\\"), authority],
+        vec![method, scheme, path, path, authority],
+        vec![(":method", ""), scheme, path, authority],
+        vec![scheme, path, authority],
+        vec![method, method, scheme, path, authority],
+        vec![method, scheme, path, (":authority", "")],
+        vec![method, scheme, path, (":authority", "user@localhost")],
+        vec![method, scheme, path],
+        vec![method, scheme, path, authority, ("host", "a b.localhost")],
+        vec![method, scheme, path, authority, (":status", "200")],
+        vec![method, scheme, path, authority, (":protocol", "websocket")],
+        vec![method, scheme, path, authority, (":other", "x")],
+        vec![method, scheme, path, authority, ("accept", "*/*"), path],
+        vec![method, scheme, authority, ("accept", "*/*"), path],
+        vec![method, scheme, path, authority, ("connection", "close")],
+        vec![method, scheme, path, authority, ("transfer-encoding", "chunked")],
+        vec![method, scheme, path, authority, ("te", "gzip")],
+        vec![method, scheme, path, authority, ("Accept", "*/*")],
+        vec![method, scheme, path, authority, ("content-length", "5")],
+        vec![method, scheme, path, authority, ("content-length", "0"), ("content-length", "5")],
+        vec![method, scheme, path, authority, ("content-length", "0"), ("content-length", "+0")],
+        vec![method, scheme, path, authority, ("content-length", "0, 0")],
+    ] {
+        assert!(matches!(told(&scene, &lines).await, None | Some(400)), "{lines:?}");
+    }
+    assert!(api.seen().is_empty());
+    let two = [method, scheme, path, authority, ("content-length", "0"), ("content-length", "0")];
+    assert_eq!(told(&scene, &two).await, Some(200));
+    assert_eq!(api.last().headers.get_all("content-length").iter().count(), 1);
+    let odd = [method, (":scheme", "coap"), path, authority];
+    assert_eq!(told(&scene, &odd).await, Some(200), "a gateway's scheme is its own business (RFC 9113 §8.3.1)");
+}

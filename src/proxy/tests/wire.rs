@@ -160,7 +160,9 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) async fn start(answer: impl Fn(&Said) -> String + Send + Sync + 'static) -> Self {
+    pub(super) async fn start<A: AsRef<[u8]> + Send + 'static>(
+        answer: impl Fn(&Said) -> A + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Self { address: listener.local_addr().unwrap(), seen: Arc::default(), connections: Arc::default() };
         let (seen, connections, answer) = (api.seen.clone(), api.connections.clone(), Arc::new(answer));
@@ -186,7 +188,11 @@ impl Api {
     }
 }
 
-async fn talk(mut caller: Caller, seen: Arc<Mutex<Vec<Said>>>, answer: Arc<impl Fn(&Said) -> String + Send + Sync>) {
+async fn talk<A: AsRef<[u8]> + Send>(
+    mut caller: Caller,
+    seen: Arc<Mutex<Vec<Said>>>,
+    answer: Arc<impl Fn(&Said) -> A + Send + Sync>,
+) {
     while let Some(request) = caller.message(true).await {
         seen.lock().unwrap().push(request.clone());
         caller.send(answer(&request)).await;
