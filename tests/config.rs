@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -96,7 +97,9 @@ fn the_example_with_every_key_has_no_error() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("secrets")).unwrap();
     for secret in ["client_secret", "access_key"] {
-        fs::write(directory.path().join("secrets").join(secret), "0123456789abcdef\n").unwrap();
+        let file = directory.path().join("secrets").join(secret);
+        fs::write(&file, "0123456789abcdef\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/bearerd.example.toml");
     fs::copy(example, directory.path().join("bearerd.toml")).unwrap();

@@ -4,6 +4,8 @@
 //! It can be called again: a reload and a changed secret are the same road once more.
 
 mod environment;
+#[cfg(test)]
+mod hints;
 mod inputs;
 mod load;
 mod report;

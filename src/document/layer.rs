@@ -7,6 +7,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 use toml_edit::{Item, TableLike};
 
+use super::hint;
 use super::problem::{Place, Problem};
 
 /// One layer of what people wrote.
@@ -71,9 +72,11 @@ impl Layer {
         let origin = origin.into();
         let document = toml_edit::Document::parse(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
+            let at = line.and_then(|line| text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?));
             Problem {
                 place: Place { origin: origin.clone(), line },
                 message: what_is_wrong(&error, text),
+                hint: hint::for_syntax(text, at.unwrap_or_default()).map(str::to_owned),
                 ..Problem::default()
             }
         })?;

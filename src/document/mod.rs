@@ -5,6 +5,8 @@
 //! meant.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
+mod hint;
+mod kind;
 mod layer;
 mod node;
 mod problem;
@@ -13,8 +15,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use hint::{maybe_variable, placeholder};
+pub use kind::Kind;
 pub use layer::Layer;
-pub use node::{Kind, Node};
+pub use node::Node;
 pub use problem::{Level, Place, Problem, Problems, nearest};
 pub use quantity::duration;
 pub use table::Table;

@@ -5,34 +5,18 @@ use std::time::Duration;
 
 use figment::value::Value;
 
-use super::Document;
+use super::kind::{NUMBER, TRUTH};
 use super::problem::{Level, Place, Problem, Problems, nearest};
-use super::quantity::{duration, quantity};
+use super::quantity::{duration, size};
 use super::table::Table;
+use super::{Document, hint};
 
 /// One value: what it is, what it is called, where it stands.
 #[derive(Clone, Debug)]
 pub struct Node<'d> {
-    document: &'d Document,
-    value: &'d Value,
-    path: Vec<String>,
-}
-
-/// What kind of value was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// Text; everything from the environment is.
-    Text,
-    /// A whole number.
-    Integer,
-    /// A number with a point.
-    Float,
-    /// `true` or `false`.
-    Boolean,
-    /// A list.
-    List,
-    /// A table.
-    Table,
+    pub(super) document: &'d Document,
+    pub(super) value: &'d Value,
+    pub(super) path: Vec<String>,
 }
 
 impl<'d> Node<'d> {
@@ -59,18 +43,6 @@ impl<'d> Node<'d> {
     /// File and line.
     pub fn place(&self) -> Place {
         self.document.place(self.value, &self.path)
-    }
-
-    /// What kind of value it is.
-    pub fn kind(&self) -> Kind {
-        match self.value {
-            Value::String(..) | Value::Char(..) | Value::Empty(..) => Kind::Text,
-            Value::Bool(..) => Kind::Boolean,
-            Value::Num(_, number) if number.to_f64().is_some() => Kind::Float,
-            Value::Num(..) => Kind::Integer,
-            Value::Array(..) => Kind::List,
-            Value::Dict(..) => Kind::Table,
-        }
     }
 
     /// Whether it comes from the environment, where everything is text.
@@ -125,20 +97,6 @@ impl<'d> Node<'d> {
         found
     }
 
-    fn wrong_kind(&self, problems: &Problems, wanted: &str) {
-        let found = match self.kind() {
-            Kind::Text => "text",
-            Kind::Integer => "a number",
-            Kind::Float => "a number with a point",
-            Kind::Boolean => "true or false",
-            Kind::List => "a list",
-            Kind::Table => "a table",
-        };
-        let hint = (wanted == "text" && !matches!(self.kind(), Kind::List | Kind::Table))
-            .then(|| "put it in quotes, so that it stays as you wrote it".to_owned());
-        self.error(problems, format!("expected {wanted}, found {found}"), hint);
-    }
-
     /// Text.
     pub fn text(&self, problems: &Problems) -> Option<&'d str> {
         let text = self.value.as_str();
@@ -161,7 +119,7 @@ impl<'d> Node<'d> {
             _ => None,
         };
         if truth.is_none() {
-            self.wrong_kind(problems, "true or false");
+            self.wrong_kind(problems, TRUTH);
         }
         truth
     }
@@ -175,7 +133,7 @@ impl<'d> Node<'d> {
         };
         let number = number.and_then(|number| u64::try_from(number).ok());
         if number.is_none() {
-            self.wrong_kind(problems, "a whole number that is not negative");
+            self.wrong_kind(problems, NUMBER);
         }
         number
     }
@@ -183,20 +141,29 @@ impl<'d> Node<'d> {
     /// A duration: `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`, `"0s"`.
     pub fn duration(&self, problems: &Problems) -> Option<Duration> {
         let read = self.value.as_str().and_then(duration);
-        self.quantity(problems, read, "a duration", "write it with a unit, like \"90s\", \"5m\" or \"1h\"")
+        let meant = read.is_none().then(|| hint::for_duration(&self.written()?)).flatten();
+        let hint = meant.map_or_else(
+            || "write it with a unit, like \"90s\", \"5m\" or \"1h\"".to_owned(),
+            |meant| format!("write it with a unit: `\"{meant}\"`"),
+        );
+        self.quantity(problems, read, "a duration", hint)
     }
 
     /// A size in bytes: `"512B"`, `"64KiB"`, `"1MiB"`.
     pub fn size(&self, problems: &Problems) -> Option<u64> {
-        let units = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-        let bytes = self.value.as_str().and_then(|text| quantity(text, &units));
-        self.quantity(problems, bytes, "a size", "write it with a unit, like \"64KiB\" or \"1MiB\"")
+        let bytes = self.value.as_str().and_then(size);
+        let meant = bytes.is_none().then(|| hint::for_size(&self.written()?)).flatten();
+        let hint = meant.map_or_else(
+            || "write it with a unit, like \"64KiB\" or \"1MiB\"".to_owned(),
+            |meant| format!("write it with a unit: `\"{meant}\"`"),
+        );
+        self.quantity(problems, bytes, "a size", hint)
     }
 
-    fn quantity<T>(&self, problems: &Problems, read: Option<T>, what: &str, hint: &str) -> Option<T> {
+    fn quantity<T>(&self, problems: &Problems, read: Option<T>, what: &str, hint: String) -> Option<T> {
         if read.is_none() {
             let found = self.value.as_str().map_or_else(String::new, |text| format!(", found {text:?}"));
-            self.error(problems, format!("expected {what}{found}"), Some(hint.to_owned()));
+            self.error(problems, format!("expected {what}{found}"), Some(hint));
         }
         read
     }

@@ -8,8 +8,13 @@ pub fn duration(text: &str) -> Option<Duration> {
     quantity(text, &units).map(Duration::from_millis)
 }
 
+/// A size in bytes as people write it: `512B`, `64KiB`.
+pub(super) fn size(text: &str) -> Option<u64> {
+    quantity(text, &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
+}
+
 /// Sum of `number unit` pairs, as in `1h30m`.
-pub(super) fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let mut rest = text.trim();
     let mut sum = 0_u64;
     if rest.is_empty() {

@@ -141,19 +141,30 @@ enum Content {
 /// caller's turn.
 pub(crate) struct Answer {
     content: Content,
-    _entry: Option<Box<Entry>>,
+    entry: Option<Box<Entry>>,
     _turn: Turn,
+    /// Whether the end of the body has been passed on.
+    ended: bool,
 }
 
 impl Answer {
     /// A body that bearerd made.
     pub(crate) fn own(text: Bytes, entry: Option<Box<Entry>>, turn: Turn) -> Self {
-        Self { content: Content::Own(text), _entry: entry, _turn: turn }
+        Self { content: Content::Own(text), entry, _turn: turn, ended: false }
     }
 
     /// The upstream's body.
     pub(crate) fn upstream(body: Arriving, entry: Box<Entry>, turn: Turn) -> Self {
-        Self { content: Content::Upstream(body), _entry: Some(entry), _turn: turn }
+        Self { content: Content::Upstream(body), entry: Some(entry), _turn: turn, ended: false }
+    }
+}
+
+/// The caller has gone, the upstream broke off, or the grace has run out: what was passed on is not the whole.
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let (Content::Upstream(body), Some(entry)) = (&self.content, &mut self.entry) {
+            entry.cut = !self.ended && !body.is_end_stream();
+        }
     }
 }
 
@@ -162,10 +173,15 @@ impl Body for Answer {
     type Error = ReadError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match &mut self.get_mut().content {
+        let answer = self.get_mut();
+        match &mut answer.content {
             Content::Own(text) if text.is_empty() => Poll::Ready(None),
             Content::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
-            Content::Upstream(body) => body.poll_frame(cx),
+            Content::Upstream(body) => {
+                let frame = body.poll_frame(cx);
+                answer.ended |= matches!(frame, Poll::Ready(None));
+                frame
+            }
         }
     }
 

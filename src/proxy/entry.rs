@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     status: u16,
     code: Option<&'static str>,
     blame: Blame,
+    /// Whether the answer was broken off.
+    pub(crate) cut: bool,
     /// How often it was sent.
     pub(crate) attempts: u8,
     /// Which token was sent last.
@@ -50,6 +52,7 @@ impl Entry {
             status: 0,
             code: None,
             blame: Blame::Client,
+            cut: false,
             attempts: 0,
             generation: None,
             upstream: None,
@@ -95,6 +98,7 @@ impl Drop for Entry {
             status: self.status,
             code: self.code,
             blame: self.blame,
+            cut: self.cut,
             attempts: self.attempts,
             generation: self.generation.map(|generation| generation.0),
             whole: self.clock.now().since(self.began),

@@ -16,7 +16,7 @@ const TEXT: usize = 512;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u8)]
 pub enum AccessLog {
-    /// Those with a status from 400 on, and those whose caller went away.
+    /// Those with a status from 400 on, and those whose answer did not reach its end.
     #[default]
     Errors,
     /// All.
@@ -44,6 +44,8 @@ pub struct Entry {
     pub code: Option<&'static str>,
     /// Who is at fault.
     pub blame: Blame,
+    /// Whether the answer was broken off before its end.
+    pub cut: bool,
     /// How often it was sent to the upstream.
     pub attempts: u8,
     /// From its head to the end of the answer.
@@ -100,7 +102,7 @@ impl Journal {
     }
 
     pub(super) fn add(&self, upstream: &Arc<str>, request: &Finished<'_>) {
-        if self.is_logged(request.status) {
+        if self.is_logged(request.status, request.cut) {
             log(upstream, request);
         }
         for _ in 0..KEPT {
@@ -116,9 +118,9 @@ impl Journal {
         }
     }
 
-    fn is_logged(&self, status: u16) -> bool {
+    fn is_logged(&self, status: u16, cut: bool) -> bool {
         let which = self.access.load(Ordering::Relaxed);
-        which == AccessLog::All as u8 || (which == AccessLog::Errors as u8 && (status == 0 || status >= 400))
+        which == AccessLog::All as u8 || (which == AccessLog::Errors as u8 && (cut || status == 0 || status >= 400))
     }
 }
 
@@ -133,6 +135,7 @@ impl Entry {
             status: 0,
             code: None,
             blame: Blame::None,
+            cut: false,
             attempts: 0,
             whole: Duration::ZERO,
             to_head: None,
@@ -150,6 +153,7 @@ impl Entry {
         self.status = request.status;
         self.code = request.code;
         self.blame = request.blame;
+        self.cut = request.cut;
         self.attempts = request.attempts;
         self.whole = request.whole;
         self.to_head = request.upstream;
@@ -172,6 +176,7 @@ fn log(upstream: &str, request: &Finished<'_>) {
         path = request.path,
         status = request.status,
         code = request.code,
+        cut = request.cut.then_some(true),
         by = answered_by(request.status, request.code),
         attempts = request.attempts,
         generation = request.generation,
@@ -195,6 +200,7 @@ mod tests {
             status: 200,
             code: None,
             blame: Blame::None,
+            cut: false,
             attempts: 1,
             generation: None,
             whole: Duration::ZERO,
@@ -214,10 +220,12 @@ mod tests {
         let journal = Journal::default();
         let logged = |which| {
             journal.log(which);
-            [0, 200, 302, 399, 400, 404, 500].map(|status| u8::from(journal.is_logged(status)))
+            [0, 200, 302, 399, 400, 404, 500].map(|status| u8::from(journal.is_logged(status, false)))
         };
         assert_eq!(logged(AccessLog::Errors), [1, 0, 0, 0, 1, 1, 1]);
         assert_eq!(logged(AccessLog::All), [1; 7]);
         assert_eq!(logged(AccessLog::Off), [0; 7]);
+        journal.log(AccessLog::Errors);
+        assert!(journal.is_logged(200, true), "broken off");
     }
 }

@@ -100,6 +100,8 @@ pub struct Finished<'a> {
     pub code: Option<&'static str>,
     /// Who is at fault.
     pub blame: Blame,
+    /// Whether the answer was broken off before its end: by the caller, the upstream or the end of the process.
+    pub cut: bool,
     /// How often it was sent to the upstream.
     pub attempts: u8,
     /// Which token was sent last.

@@ -11,6 +11,7 @@ fn finished<'a>(method: &'a Method, path: &'a str) -> Finished<'a> {
         status: 200,
         code: None,
         blame: Blame::None,
+        cut: false,
         attempts: 1,
         generation: Some(3),
         whole: Duration::from_millis(7),

@@ -3,7 +3,7 @@
 use bearerd::demo::mock::{Kind, Mock};
 use tokio::net::TcpStream;
 
-use crate::support::{Bearerd, Door, PATIENCE, Wire, eventually, get, outside, post};
+use crate::support::{Bearerd, Door, PATIENCE, Wire, event, eventually, get, outside, post};
 
 async fn started(mock: &Mock, more: &str) -> Bearerd {
     let bearerd = Bearerd::start(Door::open(mock).toml() + more).await;
@@ -121,4 +121,25 @@ async fn an_address_in_use_ends_the_start_with_a_message() {
     let mut process = crate::support::Process::start(command);
     assert_eq!(process.ended().await.code(), Some(1));
     process.log().says(&taken.local_addr().unwrap().port().to_string()).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_broken_off_is_marked_so_in_the_access_log() {
+    let mock = outside().await;
+    let mut bearerd = started(&mock, "[runtime]\nshutdown_grace = \"100ms\"\n").await;
+    let mut cut = Wire::open(bearerd.address("open")).await;
+    cut.send("GET /cut HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    cut.rest().await;
+    assert_eq!(get(&bearerd.url("open", "/bytes")).await.status, 200);
+    let mut held = Wire::open(bearerd.address("open")).await;
+    held.send("GET /drip?hold HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    held.until("\r\n\r\n").await;
+    bearerd.signal("TERM");
+    assert_eq!(bearerd.ended().await.code(), Some(0));
+    for path in ["/cut", "/drip"] {
+        let line = bearerd.log().wait_for(path, |line| Some(event(line)).filter(|event| event["path"] == path)).await;
+        assert_eq!((&line["status"], &line["cut"]), (&200.into(), &true.into()), "{line}");
+    }
+    let whole = bearerd.log().lines().iter().any(|line| event(line)["path"] == "/bytes");
+    assert!(!whole, "a whole answer is no error");
 }

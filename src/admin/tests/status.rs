@@ -34,6 +34,7 @@ pub(super) fn finish(upstream: &AdminUpstream, path: &str, method: &Method) {
         status: 401,
         code: None,
         blame: Blame::Token,
+        cut: false,
         attempts: 2,
         generation: Some(1),
         whole: Duration::from_millis(30),

@@ -5,13 +5,27 @@ use std::net::{IpAddr, SocketAddr};
 use crate::document::{Kind, Node, Problems};
 use crate::proxy::settings::Listen;
 
+const A_PORT: &str = "a port is a number up to 65535";
+
 /// The longest path that a socket address holds, its closing zero left out.
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// `"localhost:8080"`, `"127.0.0.1:8080"`, `{ unix = "/path", mode = "0660" }`.
 pub(super) fn read(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
-    if node.kind() == Kind::Table {
-        return unix(node, problems);
+    match node.kind() {
+        Kind::Table => return unix(node, problems),
+        Kind::Integer => {
+            let port = node.integer(&Problems::default()).and_then(|port| u16::try_from(port).ok());
+            let hint = port.map_or_else(|| A_PORT.to_owned(), |port| format!("write `\"localhost:{port}\"`"));
+            node.error(problems, "a number is no address to listen on", Some(hint));
+            return None;
+        }
+        Kind::List => {
+            let hint = "one address in quotes; \"localhost:8080\" is both loopback addresses";
+            node.error(problems, "a list is no address to listen on", Some(hint.into()));
+            return None;
+        }
+        Kind::Text | Kind::Float | Kind::Boolean => {}
     }
     let text = node.text(problems)?;
     let parsed = parse(text);
@@ -29,6 +43,9 @@ fn parse(text: &str) -> Result<Listen, String> {
     if text.parse::<u16>().is_ok() {
         return Err(format!("did you mean `localhost:{text}`?"));
     }
+    if crate::document::placeholder(text).is_some() {
+        return Err("nothing is filled in here: take the line out, and set it by BEARERD_… in the environment".into());
+    }
     if text.parse::<IpAddr>().is_ok() || text == "localhost" {
         return Err(format!(
             "add a port, as in `{}:8080`",
@@ -36,20 +53,24 @@ fn parse(text: &str) -> Result<Listen, String> {
         ));
     }
     let (host, port) = text.rsplit_once(':').ok_or(example.clone())?;
-    let port = port.parse::<u16>().map_err(|_| "a port is a number up to 65535".to_owned())?;
+    let port = port.parse::<u16>().map_err(|_| A_PORT.to_owned())?;
     match host {
         "localhost" => Ok(Listen::Localhost(port)),
         "" | "*" => {
             Err(format!("did you mean `localhost:{port}`? every address of this host would be `0.0.0.0:{port}`"))
         }
-        _ if host.contains("://") => Err("an address has no scheme".into()),
+        _ if host.contains("://") => Err(format!("an address has no scheme: did you mean `localhost:{port}`?")),
         _ => Err("names other than `localhost` are not looked up: write the address".into()),
     }
 }
 
 fn unix(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
     let table = node.table(problems)?;
-    let path = table.require("unix", problems);
+    let path = table.get("unix");
+    if path.is_none() {
+        let hint = "a socket file is `{ unix = \"/run/bearerd/NAME.sock\" }`, a port \"localhost:8080\"";
+        node.error(problems, "`unix` is missing", Some(hint.into()));
+    }
     let mode = super::or(table.get("mode"), 0o600, |mode| octal(mode, problems));
     table.finish(problems);
     let node = path?;

@@ -2,6 +2,7 @@
 
 mod access;
 mod base;
+mod exposure;
 mod flows;
 mod headers;
 mod listen;

@@ -15,6 +15,9 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
     let table = node.table(scope.problems)?;
     let ca = super::optional(table.get("ca"), |node| scope.readable(node));
     let [cert, key] = ["cert", "key"].map(|name| super::optional(table.get(name), |node| scope.readable(node)));
+    if let (Some(node), Some(Some(path))) = (table.get("key"), &key) {
+        super::exposure::check_secret(&node, path, scope.problems);
+    }
     let written = (table.get("cert").is_some(), table.get("key").is_some());
     let server_name = super::optional(table.get("server_name"), |node| {
         super::access::host(node, node.text(scope.problems)?, scope.problems)

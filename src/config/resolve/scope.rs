@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::super::environment::{Environment, Lookup};
 use super::super::load::in_words;
 use super::Inputs;
-use crate::document::{Kind, Node, Problems};
+use crate::document::{Kind, Node, Problems, maybe_variable, placeholder};
 use crate::secret::Secret;
 
 /// Larger than any credential or bundle of certificates.
@@ -24,6 +24,8 @@ pub(super) struct Scope<'c> {
 pub(super) struct Found {
     pub(super) value: Secret,
     pub(super) origin: String,
+    /// The file it was read from.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Found {
@@ -50,6 +52,9 @@ impl<'c> Scope<'c> {
     /// A credential: `{ file }`, `{ env }` or text. Text in a file works, with a warning.
     pub(super) fn secret(&self, node: &Node<'_>) -> Option<Found> {
         let found = self.value(node)?;
+        if let Some(path) = &found.file {
+            super::exposure::check_secret(node, path, self.problems);
+        }
         if found.value.is_empty() {
             node.error(self.problems, "the secret is empty", None);
             return None;
@@ -65,7 +70,8 @@ impl<'c> Scope<'c> {
     pub(super) fn value(&self, node: &Node<'_>) -> Option<Found> {
         if node.kind() != Kind::Table {
             let text = node.text(self.problems)?;
-            return Some(Found { value: Secret::new(text), origin: node.place().to_string() });
+            self.check_placeholder(node, text)?;
+            return Some(Found { value: Secret::new(text), origin: node.place().to_string(), file: None });
         }
         let table = node.table(self.problems)?;
         let (file, variable) = later_of(table.get("file"), table.get("env"));
@@ -85,6 +91,24 @@ impl<'c> Scope<'c> {
         }
     }
 
+    /// Nothing is filled in here: text that stands for another place would be sent as it is.
+    fn check_placeholder(&self, node: &Node<'_>, text: &str) -> Option<()> {
+        if let Some(meant) = placeholder(text) {
+            let message = "this is sent as it stands: nothing is filled in here";
+            let hint = match node.is_environment() {
+                false => format!("write `{} = {meant}`", node.name()),
+                true => "set the variable to the value itself".to_owned(),
+            };
+            node.error(self.problems, message, Some(hint));
+            return None;
+        }
+        if maybe_variable(text) {
+            let hint = "if it names a variable, put the whole value into that, and write { env = \"NAME\" }";
+            node.warn(self.problems, "this is sent as it stands: nothing is filled in here", Some(hint.to_owned()));
+        }
+        Some(())
+    }
+
     pub(super) fn variable_text(&self, node: &Node<'_>, name: &str) -> Option<Found> {
         let complaint = match self.environment.look_up(name) {
             Lookup::Text(text) => {
@@ -95,7 +119,8 @@ impl<'c> Scope<'c> {
             Lookup::NotText => "is not UTF-8 text",
             Lookup::Unset => "is not set",
         };
-        node.error(self.problems, format!("the environment variable `{name}` {complaint}"), None);
+        let bare = placeholder(name).map(|meant| format!("write the name alone: `{meant}`"));
+        node.error(self.problems, format!("the environment variable `{name}` {complaint}"), bare);
         None
     }
 
@@ -110,7 +135,8 @@ impl<'c> Scope<'c> {
             node.error(self.problems, format!("the file `{}` is empty", path.display()), None);
             return None;
         }
-        Some(self.checked(node, text, format!("file {}", path.display())))
+        let found = self.checked(node, text, format!("file {}", path.display()));
+        Some(Found { file: Some(path.to_owned()), ..found })
     }
 
     /// A file that must be readable, whatever is in it.
@@ -140,10 +166,12 @@ impl<'c> Scope<'c> {
             node.warn(self.problems, format!("the value of {origin} begins with a byte order mark"), hint());
         } else if text.trim() != text {
             node.warn(self.problems, format!("the value of {origin} begins or ends with white space"), hint());
+        } else if placeholder(&text).is_some() || maybe_variable(&text) {
+            node.warn(self.problems, format!("the value of {origin} looks like the name of another place"), hint());
         } else if text.contains(['\n', '\r', '\0']) && !text.contains("-----BEGIN ") {
             node.warn(self.problems, format!("the value of {origin} has more than one line"), hint());
         }
-        Found { value: Secret::new(text), origin }
+        Found { value: Secret::new(text), origin, file: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::settings::{AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
 use super::scope::Scope;
-use super::{listen, optional, or, outbound};
+use super::{exposure, listen, optional, or, outbound};
 use crate::document::{Node, Problems, Table};
 use crate::proxy::settings::{Limits, Listen};
 use crate::record::AccessLog;
@@ -63,7 +63,11 @@ pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSe
     let kind = or(table.get("kind"), "memory", |node| {
         node.one_of(scope.problems, &[("memory", "memory"), ("file", "file"), ("redis", "redis")])
     });
-    let path = optional(table.get("path"), |node| Some(node.path_beside(node.text(scope.problems)?)));
+    let path = optional(table.get("path"), |node| {
+        let path = node.path_beside(node.text(scope.problems)?);
+        exposure::check_store(node, &path, scope.problems);
+        Some(path)
+    });
     let url = optional(table.get("url"), |node| redis_url(node, scope));
     let prefix = or(table.get("prefix"), "bearerd:".to_owned(), |node| node.text(scope.problems).map(str::to_owned));
     let key = optional(table.get("key"), |node| scope.secret(node).map(|found| found.value));

@@ -7,7 +7,7 @@ use super::routes::Door;
 use super::scope::Scope;
 use super::variables::{Lookup, Taken};
 use super::{access, base, flows, headers, listen, optional, or, outbound};
-use crate::document::{Node, Problems, Table, nearest};
+use crate::document::{Node, Problems, Table, nearest, placeholder};
 use crate::flow::Flow;
 use crate::guard::Access;
 use crate::proxy::settings::{Base, Listen, Match, OutboundProxy, Protocol, UpstreamSettings};
@@ -153,6 +153,10 @@ fn url(
     };
     let parsed = base::parse(text, plaintext);
     if let Err((message, hint)) = &parsed {
+        let variable = format!("BEARERD_UPSTREAM__{}__URL", node.name().to_uppercase().replace('-', "_"));
+        let filled =
+            placeholder(text).map(|_| format!("nothing is filled in here: take the line out, and set {variable}"));
+        let hint = &filled.unwrap_or_else(|| hint.clone());
         let message = if own.is_some() { message.clone() } else { format!("{message} (it is the flow's)") };
         place.error(problems, message, Some(hint.clone()));
     }

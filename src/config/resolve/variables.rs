@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::settings::Variable as Origin;
+use super::exposure::check_secret;
 use super::scope::{Found, Scope};
 use crate::document::{Node, Table, nearest};
 use crate::flow::{Values, Variable};
@@ -78,7 +79,11 @@ impl<'l, 'd> Lookup<'l, 'd> {
         for (node, path) in self.files(&input.name) {
             self.scope.note(&path);
             if path.symlink_metadata().is_ok() {
-                return self.scope.file_text(&node, &path).map(Some);
+                let found = self.scope.file_text(&node, &path)?;
+                if input.secret {
+                    check_secret(&node, &path, self.scope.problems);
+                }
+                return Some(Some(found));
             }
         }
         self.in_environment(input, taken)

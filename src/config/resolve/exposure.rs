@@ -1,0 +1,128 @@
+//! Files and directories that other users can get at.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path};
+
+use crate::document::{Node, Problems};
+
+/// The mounts of container runtimes, where everybody may read and nobody else is.
+const MOUNTS: &[&str] = &["/run/secrets", "/var/run/secrets"];
+
+/// Who a file belongs to, and what others may do with it.
+struct Owned {
+    user: u32,
+    mode: u32,
+    group_is_ours: bool,
+}
+
+impl Owned {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        let group = rustix::process::Gid::from_raw(metadata.gid());
+        let ours = || rustix::process::getgroups().is_ok_and(|groups| groups.contains(&group));
+        let group_is_ours = rustix::process::getegid() == group || ours();
+        Some(Self { user: metadata.uid(), mode: metadata.mode(), group_is_ours })
+    }
+
+    /// What these bits allow to somebody else. A group of ours is how a secret is handed to us: 0440 under fsGroup, 0640.
+    fn lets_others(&self, bits: u32) -> bool {
+        let group = if self.group_is_ours { 0 } else { bits << 3 };
+        self.mode & (bits | group) != 0
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.user != 0 && self.user != rustix::process::geteuid().as_raw()
+    }
+}
+
+/// Warns of a secret that other users of this host can read or replace.
+pub(super) fn check_secret(node: &Node<'_>, path: &Path, problems: &Problems) {
+    let Ok(resolved) = path.canonicalize() else { return };
+    let Some(owned) = Owned::of(&resolved) else { return };
+    let (reads, writes) = (owned.lets_others(4), owned.lets_others(2));
+    let apart = is_mounted(&resolved) || !is_reachable(&resolved);
+    if apart || !(reads || writes) {
+        return;
+    }
+    let can = if writes { "write" } else { "read" };
+    let message = format!("others can {can} the secret `{}`: its mode is {:04o}", path.display(), owned.mode & 0o7777);
+    node.warn(problems, message, Some(format!("chmod 600 {}", path.display())));
+}
+
+/// Warns of a directory of tokens that others own or can change. They cannot read what is in it, but take it away.
+pub(super) fn check_store(node: &Node<'_>, path: &Path, problems: &Problems) {
+    let Some(owned) = Owned::of(path) else { return };
+    let message = if owned.is_foreign() {
+        format!("the store `{}` belongs to user {}", path.display(), owned.user)
+    } else if owned.lets_others(2) {
+        format!("others can write to the store `{}`: its mode is {:04o}", path.display(), owned.mode & 0o7777)
+    } else {
+        return;
+    };
+    let hint =
+        format!("name a directory in it, such as `{}`: it is made for bearerd alone", path.join("tokens").display());
+    node.warn(problems, message, Some(hint));
+}
+
+/// Kubernetes mounts secrets with mode 0644, and links them through a directory named by two dots and a time. Nobody but
+/// the containers that mount it see it.
+fn is_mounted(resolved: &Path) -> bool {
+    let timed =
+        |part: Component<'_>| part.as_os_str().to_str().is_some_and(|name| name.len() > 2 && name.starts_with(".."));
+    MOUNTS.iter().any(|mount| resolved.starts_with(mount)) || resolved.components().any(timed)
+}
+
+/// Whether others may pass through every directory on the way.
+fn is_reachable(resolved: &Path) -> bool {
+    let open = |directory: &Path| Owned::of(directory).is_none_or(|owned| owned.lets_others(1));
+    resolved.ancestors().skip(1).all(open)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, create_dir, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn at(mode: u32, path: &Path) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_secret_is_exposed_if_others_can_get_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = directory.path().join("secret");
+        write(&secret, "x").unwrap();
+        let exposed = |mode: u32, of_directory: u32| {
+            at(mode, &secret);
+            at(of_directory, directory.path());
+            let owned = Owned::of(&secret).unwrap();
+            is_reachable(&secret.canonicalize().unwrap()) && (owned.lets_others(4) || owned.lets_others(2))
+        };
+        assert!(exposed(0o644, 0o755) && exposed(0o602, 0o755) && exposed(0o604, 0o711));
+        assert!(!exposed(0o600, 0o755) && !exposed(0o440, 0o755) && !exposed(0o640, 0o755));
+        assert!(!exposed(0o644, 0o700), "nobody gets as far as the file");
+    }
+
+    #[test]
+    fn what_kubernetes_and_container_runtimes_mount_is_left_alone() {
+        for path in ["/etc/x/..2026_11_28_06_00_00.123/secret", "/run/secrets/x", "/var/run/secrets/a/b"] {
+            assert!(is_mounted(Path::new(path)), "{path}");
+        }
+        for path in ["/etc/x/secret", "/home/a/.secret", "/run/secret"] {
+            assert!(!is_mounted(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_everybody_writes_to_is_exposed() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = directory.path().join("store");
+        create_dir(&store).unwrap();
+        for (mode, exposed) in [(0o777, true), (0o1777, true), (0o700, false), (0o755, false), (0o2770, false)] {
+            at(mode, &store);
+            assert_eq!(Owned::of(&store).unwrap().lets_others(2), exposed, "{mode:o}");
+        }
+    }
+}

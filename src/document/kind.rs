@@ -1,0 +1,89 @@
+//! Values of the wrong kind, and what to write instead.
+
+use figment::value::Value;
+
+use super::hint;
+use super::node::Node;
+use super::problem::Problems;
+
+/// What kind of value was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Text; everything from the environment is.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number with a point.
+    Float,
+    /// `true` or `false`.
+    Boolean,
+    /// A list.
+    List,
+    /// A table.
+    Table,
+}
+
+pub(super) const TRUTH: &str = "true or false";
+pub(super) const NUMBER: &str = "a whole number that is not negative";
+
+impl Node<'_> {
+    /// What kind of value it is.
+    pub fn kind(&self) -> Kind {
+        match self.value {
+            Value::String(..) | Value::Char(..) | Value::Empty(..) => Kind::Text,
+            Value::Bool(..) => Kind::Boolean,
+            Value::Num(_, number) if number.to_f64().is_some() => Kind::Float,
+            Value::Num(..) => Kind::Integer,
+            Value::Array(..) => Kind::List,
+            Value::Dict(..) => Kind::Table,
+        }
+    }
+
+    pub(super) fn wrong_kind(&self, problems: &Problems, wanted: &str) {
+        let found = match self.kind() {
+            Kind::Text => "text",
+            Kind::Integer => "a number",
+            Kind::Float => "a number with a point",
+            Kind::Boolean => "true or false",
+            Kind::List => "a list",
+            Kind::Table => "a table",
+        };
+        self.error(problems, format!("expected {wanted}, found {found}"), self.hint_for(wanted));
+    }
+
+    /// What to write instead.
+    fn hint_for(&self, wanted: &str) -> Option<String> {
+        match (wanted, self.value) {
+            ("text", Value::Array(..)) if self.name() == "scope" => {
+                let scopes = self.list(&Problems::default())?.iter().filter_map(Node::as_text).collect::<Vec<_>>();
+                Some(format!("one text with spaces between: `\"{}\"`", scopes.join(" ")))
+            }
+            ("text", Value::Array(..)) => Some("one text in quotes, without the brackets".to_owned()),
+            ("text", Value::Dict(..)) => None,
+            ("text", _) => Some("put it in quotes, so that it stays as you wrote it".to_owned()),
+            ("a list", Value::String(..)) => Some("put it in brackets, as in `[\"one\", \"two\"]`".to_owned()),
+            ("a table", Value::Array(..)) if self.path.len() == 1 => {
+                Some(format!("one pair of brackets and a name: `[{}.NAME]`", self.key()))
+            }
+            ("a table", _) if self.path.len() == 2 => Some(format!(
+                "the keys of an upstream or flow stand below a line with its name: `[{}.NAME]`",
+                self.path.first().map_or("upstream", String::as_str)
+            )),
+            (_, Value::String(_, text)) if wanted == TRUTH => hint::for_boolean(text).map(str::to_owned),
+            (_, Value::Num(..)) if wanted == TRUTH => Some("write `true` or `false`".to_owned()),
+            (_, Value::String(_, text)) if wanted == NUMBER => {
+                let number = text.trim().replace(['_', ' '], "").parse::<u64>().ok()?;
+                Some(format!("write `{number}`, without quotes"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Text or number as text.
+    pub(super) fn written(&self) -> Option<String> {
+        match self.value {
+            Value::Num(..) => Some(self.json().to_string()),
+            _ => self.as_text().map(str::to_owned),
+        }
+    }
+}
