@@ -5,16 +5,17 @@
 //! |---|---|---|
 //! | `clock` | time that runs through suspend, and the paused one of tests | |
 //! | `secret` | text that must not be seen | |
+//! | `panics` | a panic ends its own work, counted and told | |
 //! | `tls` | TLS to the outside: one client configuration for API and token calls | |
 //! | `guard` | who may call | `secret` |
 //! | `record` | what happened to requests and tokens: counters, histograms, the last requests | |
 //! | `shutdown` | from the first signal to the end of the grace | |
 //! | `telemetry` | logs | |
 //! | `document` | reading JSON, TOML and text that others wrote | |
-//! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record` |
+//! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record`, `panics` |
 //! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document`, `tls` |
-//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `tls` |
-//! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `telemetry`, `clock`, `shutdown` |
+//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `tls`, `panics` |
+//! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `telemetry`, `clock`, `shutdown`, `panics` |
 //! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::plan`, `token::key`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls` |
 //! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
 //! | `app` | puts all of these together on two threads | everything above |
@@ -32,6 +33,7 @@ pub mod demo;
 pub mod document;
 pub mod flow;
 pub mod guard;
+pub mod panics;
 pub mod proxy;
 pub mod record;
 pub mod secret;

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, oneshot};
 
@@ -133,5 +133,6 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(from_fn_with_state(Arc::clone(&admin), access::admit))
+        .layer(from_fn(problem::internal))
         .with_state(admin)
 }

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+use crate::panics;
 
 /// An error as the caller sees it; its text holds no secret.
 #[derive(Debug)]
@@ -62,6 +66,13 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// A panic of a handler ends its request alone.
+pub(super) async fn internal(request: Request, next: Next) -> Response {
+    panics::caught(next.run(request)).await.unwrap_or_else(|panicked| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", panicked.to_string()).into_response()
+    })
 }
 
 /// There is nothing at this path.

@@ -26,6 +26,7 @@ use crate::admin::{Admin, Born, Command};
 use crate::clock::{Beats, SharedClock, SystemClock};
 use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, UpstreamConfig};
 use crate::guard::Access;
+use crate::panics;
 use crate::proxy::server::DataThread;
 use crate::record::ProxyRecord;
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
@@ -151,10 +152,10 @@ impl App {
                     Command::Quit => break,
                 },
                 // Secrets and certificates. Polled: inotify sees nothing on many of the mounts they come by.
-                () = sleep_until(beats.next()) => if self.services.look().await {
+                () = sleep_until(beats.next()) => if panics::caught(self.services.look()).await.unwrap_or_default() {
                     self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ());
                 },
-                () = self.services.proven() => {}
+                _ = panics::caught(self.services.proven()) => {}
                 () = self.data.ended() => return Err(Failure::Running("the data thread has ended".into())),
             }
         }
@@ -162,7 +163,8 @@ impl App {
     }
 
     fn reload(&mut self) -> Result<String, String> {
-        let message = self.services.reload(&mut self.doors, &self.data)?;
+        let reload = panics::catch(|| self.services.reload(&mut self.doors, &self.data));
+        let message = reload.unwrap_or_else(|panicked| Err(panicked.to_string()))?;
         if self.doors.take_moved() {
             match self.doors.admin() {
                 Ok(listeners) => self.front.open(listeners),

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::Environment;
+use crate::panics;
 use args::{Args, Command};
 use output::Output;
 
@@ -53,6 +54,8 @@ impl Failure {
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
+    panics::watch();
+    harden();
     let environment = environment();
     let output = Output::new(&environment);
     let done = match Args::try_parse() {
@@ -74,6 +77,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Tokens must stand in no core file, and no other process of the same user may read them here: root alone may look on.
+/// Best effort: some sandboxes forbid it.
+fn harden() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+}
+
 fn dispatch(command: Command, environment: Environment, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(&args, environment, output),
@@ -88,4 +100,18 @@ fn dispatch(command: Command, environment: Environment, output: &Output) -> Resu
 /// The only place where the process's own environment is read.
 fn environment() -> Environment {
     std::env::vars_os().collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    use super::*;
+
+    #[test]
+    fn no_core_file_holds_a_secret() {
+        harden();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    }
 }

@@ -72,7 +72,8 @@ async fn is_called(socket: &Socket, caller: &Caller) -> bool {
         caller.slot.remember(cx.waker());
         match socket.poll_read_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
-            Poll::Pending if caller.is_dismissed() || caller.here.draining.get() => Poll::Ready(false),
+            Poll::Pending if caller.is_dismissed() => Poll::Ready(false),
+            Poll::Pending if caller.here.draining.get() && !socket.holds_bytes() => Poll::Ready(false),
             Poll::Pending => Poll::Pending,
         }
     })
@@ -129,7 +130,8 @@ where
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
                 return Poll::Ready(false);
             }
-            if told || !caller.here.draining.get() {
+            // One on which nothing is under way is parked, and ends there.
+            if told || !caller.here.draining.get() || caller.may_park() {
                 break;
             }
             told = true;
@@ -150,9 +152,13 @@ impl Caller {
         matches!(self.slot.over(), Some(Waiting::NextRequest | Waiting::RequestHead))
     }
 
+    fn has_cause_to_park(&self) -> bool {
+        self.slot.is_quiet() || self.here.is_crowded() || self.here.draining.get()
+    }
+
     /// Whether no request is in flight, and keeping hyper's state for the next would not pay.
     fn may_park(&self) -> bool {
-        self.slot.is_free() && self.tunnel.borrow().is_none() && (self.slot.is_quiet() || self.here.is_crowded())
+        self.slot.is_free() && self.tunnel.borrow().is_none() && self.has_cause_to_park()
     }
 }
 

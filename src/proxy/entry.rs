@@ -91,6 +91,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Where the answer has begun, its status is what the caller has got.
+            let status = self.status;
+            self.failed(&ProxyError::Internal);
+            self.status = if status == 0 { self.status } else { status };
+        }
         self.backend.upstream.record.finished(&Finished {
             at: self.clock.wall(),
             method: &self.head.method,

@@ -35,11 +35,15 @@ pub(crate) enum ProxyError {
     Upstream(Fault),
     /// A limit on all callers together is reached.
     Busy(Limit),
+    /// A panic.
+    Internal,
 }
 
 /// Why an upstream gave no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
+    /// A panic while it was being connected to.
+    Internal,
     /// This process has no socket left for a connection.
     NoSocket,
     /// No TCP connection.
@@ -103,6 +107,13 @@ impl ProxyError {
             Self::NoToken(reason) => no_token(reason),
             Self::Busy(limit) => busy(*limit),
             Self::Upstream(fault) => fault.row(),
+            Self::Internal => row(
+                S::INTERNAL_SERVER_ERROR,
+                "internal",
+                "proxy_internal_error",
+                Blame::Bearerd,
+                "a fault of bearerd itself; its log says where",
+            ),
         }
     }
 
@@ -119,7 +130,8 @@ impl ProxyError {
             | Self::Unsupported
             | Self::RequestTimeout
             | Self::Upstream(_)
-            | Self::Busy(_) => None,
+            | Self::Busy(_)
+            | Self::Internal => None,
         }
     }
 
@@ -152,6 +164,7 @@ impl Fault {
     const fn row(self) -> Row {
         let (status, code, kind, detail) = match self {
             Self::NoSocket => return busy(Limit::Sockets),
+            Self::Internal => return ProxyError::Internal.row(),
             Self::Unreachable => (
                 S::BAD_GATEWAY,
                 "upstream-unreachable",
@@ -205,7 +218,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_millis(1200);
 
-    const TABLE: [(ProxyError, u16, &str, &str); 19] = [
+    const TABLE: [(ProxyError, u16, &str, &str); 20] = [
         (ProxyError::Guard("x"), 403, "guard", "http_request_denied"),
         (ProxyError::Subject("x"), 400, "subject", "http_request_error"),
         (ProxyError::BadRequest("x"), 400, "bad-request", "http_request_error"),
@@ -230,6 +243,7 @@ mod tests {
         (ProxyError::Busy(Limit::Connections), 503, "busy", "connection_limit_reached"),
         (ProxyError::Busy(Limit::Requests), 503, "busy", "connection_limit_reached"),
         (ProxyError::Upstream(Fault::NoSocket), 503, "busy", "connection_limit_reached"),
+        (ProxyError::Internal, 500, "internal", "proxy_internal_error"),
     ];
 
     #[test]

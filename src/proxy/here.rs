@@ -15,6 +15,7 @@ use super::route::Routes;
 use super::settings::{Bounds, Limits, Listen};
 use super::sweep::{Sweeper, TICK};
 use crate::clock::{Beats, SharedClock};
+use crate::panics;
 use crate::record::{Limit, ProxyRecord};
 
 /// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
@@ -47,7 +48,9 @@ pub(crate) struct Here {
     pub(crate) sweeper: Sweeper,
     /// What may be kept for repeats.
     pub(crate) budget: Rc<Budget>,
-    /// Whether kept-alive connections are to end.
+    /// Whether each answer is its connection's last: the process is about to go down.
+    pub(crate) leaving: Cell<bool>,
+    /// Whether connections end on which nothing is under way.
     pub(crate) draining: Cell<bool>,
     /// What happened.
     pub(crate) record: Arc<ProxyRecord>,
@@ -74,6 +77,7 @@ impl Here {
             limiter: Limiter::new(bounds, record.clone(), clock.clone()),
             sweeper: Sweeper::new(clock.now()),
             budget: Rc::new(Budget::new(limits.replay_total)),
+            leaving: Cell::new(false),
             draining: Cell::new(false),
             farewells: Cell::new(0),
             connections: Cell::new(0),
@@ -139,7 +143,14 @@ impl Here {
         self.sweeper.sweep(now);
         self.limiter.publish();
         self.follow_routes();
-        self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| backend.sweep(now));
+        self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| {
+            // What one upstream's sweep does must not keep the others' connections from being closed.
+            let _ = panics::catch(|| {
+                #[cfg(test)]
+                backend.upstream.settings.base.iter().for_each(|base| panics::point("sweep", &base.to_string()));
+                backend.sweep(now);
+            });
+        });
     }
 
     /// Waits a tick; longer while nobody is connected, since only the heart must beat.

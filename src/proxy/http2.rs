@@ -5,7 +5,9 @@
 
 mod sending;
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
@@ -35,7 +37,20 @@ const STREAMS: usize = 100;
 
 /// A connection of HTTP/2. It closes when the last clone and the last answer are gone.
 #[derive(Clone)]
-pub(crate) struct Http2(SendRequest<Bytes>);
+pub(crate) struct Http2 {
+    requests: SendRequest<Bytes>,
+    /// Whether the connection's task has ended, be it in a panic: then h2 is not asked any more.
+    over: Rc<Cell<bool>>,
+}
+
+/// Says so whichever way it ends.
+struct Ending(Rc<Cell<bool>>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
 
 impl Http2 {
     /// Begins to speak.
@@ -43,23 +58,29 @@ impl Http2 {
         let mut builder = Builder::new();
         builder.enable_push(false).initial_max_send_streams(STREAMS).max_header_list_size(LONGEST);
         builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
-        let (sender, connection) = builder.handshake(link).await?;
+        let (requests, connection) = builder.handshake(link).await?;
+        let over = Rc::new(Cell::new(false));
+        let ending = Ending(over.clone());
         tokio::task::spawn_local(async {
+            let _ending = ending;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an upstream connection ended");
             }
         });
-        Ok(Self(sender))
+        Ok(Self { requests, over })
     }
 
     /// Whether it takes no further request.
     pub(crate) fn is_closed(&mut self) -> bool {
-        matches!(self.0.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+        let gone = |requests: &mut SendRequest<_>| {
+            matches!(requests.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+        };
+        self.over.get() || gone(&mut self.requests)
     }
 
     /// How many requests at a time its server takes.
     pub(crate) fn room(&self) -> usize {
-        self.0.current_max_send_streams()
+        if self.over.get() { 0 } else { self.requests.current_max_send_streams() }
     }
 
     /// Sends a request, up to the head of the answer; `ahead` hears what the server says before.
@@ -68,10 +89,10 @@ impl Http2 {
         request: Request<Outgoing>,
         ahead: &Ahead,
     ) -> Result<(response::Parts, Receiving), Unanswered> {
-        std::future::poll_fn(|cx| self.0.poll_ready(cx)).await.map_err(|_| Unanswered::Unsent)?;
+        std::future::poll_fn(|cx| self.requests.poll_ready(cx)).await.map_err(|_| Unanswered::Unsent)?;
         let (head, body) = request.into_parts();
         let body = (!body.is_end_stream()).then_some(body);
-        let (mut answer, stream) = self.0.send_request(Request::from_parts(head, ()), body.is_none())?;
+        let (mut answer, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
         let mut sending = body.map(|body| Sending::new(body, stream));
         let answer = std::future::poll_fn(|cx| {
             if let Some(Poll::Ready(sent)) = sending.as_mut().map(|sending| sending.poll(cx)) {

@@ -25,6 +25,7 @@ use super::turn::{Turn, Turns};
 use super::upgrade::{Far, Tunnel};
 use super::{expect, grpc, target, upgrade, version};
 use crate::guard::{self, Admission};
+use crate::panics;
 use crate::record::Limit;
 
 /// One caller's connection.
@@ -55,12 +56,32 @@ impl Caller {
     /// One request among others on a connection of HTTP/2: what it waits for is its own.
     pub(crate) fn stream(&self) -> Self {
         let (here, door, turns) = (self.here.clone(), self.door.clone(), self.turns.clone());
+        self.turns.begin();
         let (slot, tunnel, interim) = (here.sweeper.slot(), RefCell::default(), self.interim.clone());
         Self { slot, here, door, peer: self.peer, interim, tunnel, turns }
     }
 
-    /// Answers a request.
+    /// Answers a request, whatever happens to it.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Answer> {
+        let http2 = request.version() == Version::HTTP_2;
+        let done = panics::caught(self.answer(request)).await;
+        // What a panic may have left half-done goes with the connection.
+        let last = done.is_err() || self.here.leaving.get();
+        let mut answer = done.unwrap_or_else(|panics::Panicked| {
+            ProxyError::Internal.response(None).map(|text| Answer::own(text, None, self.turns.take()))
+        });
+        if last && !http2 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    /// Whether there has been a request.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.turns.have_begun()
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let turn = self.turns.take();
         let (head, body) = request.into_parts();
         let entry = match self.route(head) {

@@ -21,6 +21,7 @@ use super::serve::Caller;
 use super::settings::{Bounds, Limits};
 use super::socket::Socket;
 use crate::clock::{Beats, SharedClock};
+use crate::panics;
 use crate::record::{Limit, ProxyRecord};
 use crate::shutdown::{Phase, Shutdown};
 
@@ -29,6 +30,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Names that are resolved at a time, each by a thread with a socket of its own.
 const RESOLVING: usize = 16;
+
+/// A turn of the runtime.
+const HEARING: Duration = Duration::from_millis(1);
+
+/// So long after the last listener has closed a request that was on its way is still waited for.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Then whoever has not sent a whole head has this long for it, and a caller of HTTP/2 for its goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How many callers are told at a time that there are too many; the others are just closed.
 const FAREWELLS: usize = 32;
@@ -110,15 +120,18 @@ type Doors = RefCell<Vec<Accepting>>;
 async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown: Shutdown, beats: Beats) {
     let doors = Doors::default();
     let sweeping = spawn_local(sweep(here.clone(), beats));
+    let announced = async {
+        shutdown.reached(Phase::Announced).await;
+        here.leaving.set(true);
+        here.sweeper.wake_all();
+        shutdown.reached(Phase::Draining).await;
+    };
     tokio::select! {
         () = obey(here, heard, &doors) => {}
-        () = shutdown.reached(Phase::Draining) => {}
+        () = announced => {}
     }
-    doors.take().iter().for_each(|accepting| accepting.task.abort());
-    here.draining.set(true);
-    here.sweeper.wake_all();
     tokio::select! {
-        () = here.emptied() => {}
+        () = drain(here, doors.take()) => {}
         () = shutdown.reached(Phase::Cut) => {
             tracing::warn!(connections = here.connections(), "the grace has run out: connections are cut");
         }
@@ -126,16 +139,35 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
     sweeping.abort();
 }
 
+/// Lets everybody go as soon as nothing of theirs can be under way: a request may have been sent before its caller could
+/// know that the answer to the one before was the last.
+async fn drain(here: &Rc<Here>, doors: Vec<Accepting>) {
+    // The runtime hears meanwhile of those whom the system has let in.
+    tokio::time::sleep(HEARING).await;
+    let tasks: Vec<_> = doors.into_iter().map(|accepting| accepting.task).collect();
+    for task in tasks {
+        let _ = task.await;
+    }
+    let _ = tokio::time::timeout(LINGER, here.emptied()).await;
+    here.draining.set(true);
+    here.sweeper.wake_all();
+    while tokio::time::timeout(FAREWELL, here.emptied()).await.is_err() {
+        here.sweeper.dismiss_all();
+    }
+}
+
 async fn sweep(here: Rc<Here>, beats: Beats) {
     loop {
-        here.sweep();
+        // Whatever happens in one, the next one comes: without it nothing that waits would ever end.
+        let _ = panics::catch(|| here.sweep());
         here.until_next_sweep(&beats).await;
     }
 }
 
 async fn obey(here: &Rc<Here>, mut heard: mpsc::UnboundedReceiver<Command>, doors: &Doors) {
     while let Some(command) = heard.recv().await {
-        match command {
+        // The thread must hear the next one, too.
+        let _ = panics::catch(|| match command {
             Command::Open(bound) => open(here, bound, &mut doors.borrow_mut()),
             Command::Close(addresses, held) => {
                 let closed = close(&addresses, &mut doors.borrow_mut());
@@ -146,7 +178,7 @@ async fn obey(here: &Rc<Here>, mut heard: mpsc::UnboundedReceiver<Command>, door
                     drop(held);
                 });
             }
-        }
+        });
     }
     std::future::pending().await
 }
@@ -206,15 +238,23 @@ impl Porter {
         }
     }
 
+    /// The next caller is received whatever happens to this one.
     fn receive(&self, socket: Socket, peer: Option<IpAddr>) {
+        let _ = panics::catch(|| self.let_in(socket, peer));
+    }
+
+    fn let_in(&self, socket: Socket, peer: Option<IpAddr>) {
+        panics::point("accept", &self.door.authority);
         let admitted = match self.here.admit() {
             Ok(admitted) => admitted,
             Err(limit) => return self.turn_away(socket, limit),
         };
         let caller = Caller::new(self.here.clone(), self.door.clone(), peer);
+        // The task is an edge for panics.
         spawn_local(async move {
+            let _admitted = admitted;
+            panics::point("connection", &caller.door.authority);
             connection::serve(socket, caller).await;
-            drop(admitted);
         });
     }
 
@@ -225,7 +265,7 @@ impl Porter {
             let here = self.here.clone();
             here.farewells.set(told.saturating_add(1));
             spawn_local(async move {
-                connection::turn_away(socket, limit).await;
+                let _ = panics::caught(connection::turn_away(socket, limit)).await;
                 here.farewells.set(here.farewells.get().saturating_sub(1));
             });
         }

@@ -1,10 +1,12 @@
 //! A socket of either kind, a caller's or an upstream's.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -27,6 +29,16 @@ impl Socket {
             Self::Tcp(stream) | Self::Upstream { stream, .. } => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
         }
+    }
+
+    /// Whether bytes lie in it that nobody has read, asked of the system itself: its word may still be on its way here.
+    pub(crate) fn holds_bytes(&self) -> bool {
+        let mut one = [MaybeUninit::uninit()];
+        let peeked = match self {
+            Self::Tcp(stream) | Self::Upstream { stream, .. } => SockRef::from(stream).peek(&mut one),
+            Self::Unix(stream) => SockRef::from(stream).peek(&mut one),
+        };
+        peeked.is_ok_and(|length| length > 0)
     }
 }
 

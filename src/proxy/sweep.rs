@@ -96,6 +96,13 @@ impl Slot {
         }
     }
 
+    /// A wait for a request is over before its time.
+    fn dismiss(&self) {
+        if matches!(self.waiting.get(), Waiting::NextRequest | Waiting::RequestHead) && !self.over.replace(true) {
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
@@ -154,6 +161,11 @@ impl Sweeper {
     /// Wakes every connection, so that each looks around.
     pub(crate) fn wake_all(&self) {
         self.each(Slot::wake);
+    }
+
+    /// Ends every wait for a request, or for the rest of one's head.
+    pub(crate) fn dismiss_all(&self) {
+        self.each(Slot::dismiss);
     }
 
     fn each(&self, act: impl Fn(&Slot)) {

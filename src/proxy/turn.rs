@@ -11,6 +11,7 @@ pub(crate) struct Turns {
     slot: Rc<Slot>,
     idle: Duration,
     taken: Cell<usize>,
+    begun: Cell<bool>,
 }
 
 /// One request's turn; dropping it ends it.
@@ -20,7 +21,17 @@ impl Turns {
     /// Nobody's turn yet: the first request is waited for.
     pub(crate) fn new(slot: Rc<Slot>, idle: Duration) -> Rc<Self> {
         slot.wait(Waiting::NextRequest, idle);
-        Rc::new(Self { slot, idle, taken: Cell::new(0) })
+        Rc::new(Self { slot, idle, taken: Cell::new(0), begun: Cell::new(false) })
+    }
+
+    /// The first request is there, and will take its turn.
+    pub(crate) fn begin(&self) {
+        self.begun.set(true);
+    }
+
+    /// Whether there has been one.
+    pub(crate) fn have_begun(&self) -> bool {
+        self.begun.get()
     }
 
     /// A request has come in.

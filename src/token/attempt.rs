@@ -14,6 +14,7 @@ use super::pool::TokenSpec;
 use super::source::{Ask, MintError, Outcome, Step};
 use super::store::{Store, StoreError, StoreFault, Stored};
 use crate::clock::{Moment, SharedClock};
+use crate::panics;
 
 /// A token call has a quarter of the last life, within these: whoever hangs must not outlast several short tokens.
 const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
@@ -81,6 +82,13 @@ impl Attempt {
     pub(super) async fn run(mut self) -> (Self, End) {
         let end = self.make().await;
         (self, end)
+    }
+
+    /// Nobody knows how far it came: its refresh token may have been sent.
+    pub(super) fn broken_off(mut self) -> Self {
+        self.requested = Some(self.clock.now());
+        self.spent |= self.previous.as_ref().is_some_and(|grant| grant.refresh.is_some());
+        self
     }
 
     async fn make(&mut self) -> End {
@@ -196,7 +204,8 @@ impl Attempt {
         self.requested = Some(started);
         let subject = self.spec.key.subject.as_ref();
         let ask = Ask { step, subject, previous: self.previous.as_ref(), patience: self.limit() };
-        let result = self.spec.source.mint(ask).await;
+        let done = panics::caught(self.spec.source.mint(ask)).await;
+        let result = done.unwrap_or_else(|panicked| Err(MintError::new(Outcome::BadReply, panicked.to_string())));
         let outcome = result.as_ref().err().map_or(Outcome::Ok, |error| error.outcome);
         let kind = match step {
             Step::Login => "login",

@@ -98,6 +98,12 @@ impl Keeper {
         !self.view.running && self.board.strong_count() == 0
     }
 
+    /// Something panicked about it. An attempt that was about to start, or has ended, does not run.
+    pub(super) fn interrupt(&mut self, runs: bool, wake: Moment) {
+        self.view.running = runs;
+        self.wake = Some(wake);
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         self.view.running
     }

@@ -1,5 +1,7 @@
 //! The pool's task: it owns all keepers, one queue of timers and the requests under way. An idle token costs an entry.
 
+mod guarded;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -53,6 +55,8 @@ pub(super) enum Command {
 /// Work that has ended.
 enum Done {
     Minted(Box<(Attempt, End)>),
+    /// An attempt, in a panic.
+    Panicked,
     Saved(bool),
     Looked(Option<Stored>),
     Revoked,
@@ -94,8 +98,8 @@ impl Owner {
                 // In this order, so that a simulation can be played again.
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(Command::Open { id, spec, board }) => self.open(id, spec, board),
-                    Some(Command::Word(id, word)) => self.word(id, word),
+                    Some(Command::Open { id, spec, board }) => self.guarded(id, false, |owner| owner.open(id, spec, board)),
+                    Some(Command::Word(id, word)) => self.guarded(id, false, |owner| owner.word(id, word)),
                     Some(Command::Changed(change)) => self.changed(&change),
                     Some(Command::Stopping) => self.stopping = true,
                     Some(Command::Shutdown(done)) => {
@@ -105,7 +109,7 @@ impl Owner {
                     }
                     None => return self.finish().await,
                 },
-                Some(Ok((id, done))) = self.jobs.join_next() => self.done(id, done),
+                Some(Ok((id, done))) = self.jobs.join_next() => self.guarded(id, true, |owner| owner.done(id, done)),
                 () = tokio::time::sleep(nap) => self.ring(),
             }
         }
@@ -152,6 +156,10 @@ impl Owner {
                 let (attempt, end) = *ended;
                 keeper.ended(attempt, end, &mut self.context);
             }
+            Done::Panicked => {
+                let attempt = keeper.attempt(&self.context).broken_off();
+                keeper.ended(attempt, End::Failed(guarded::failure()), &mut self.context);
+            }
             Done::Saved(done) => keeper.saved(done, self.context.clock.now()),
             Done::Looked(stored) => keeper.looked(stored.as_ref(), &mut self.context),
             Done::Revoked => {}
@@ -163,7 +171,7 @@ impl Owner {
     fn ring(&mut self) {
         let now = self.context.clock.now();
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.settle(id, true);
+            self.guarded(id, false, |owner| owner.settle(id, true));
         }
     }
 
@@ -179,17 +187,10 @@ impl Owner {
         }
         match job {
             Some(Job::Mint(attempt)) => {
-                self.jobs.spawn(async move { (id, Done::Minted(Box::new(attempt.run().await))) });
+                self.jobs.spawn(async move { (id, guarded::mint(attempt).await) });
             }
             Some(Job::Save(attempt)) => {
-                self.jobs.spawn(async move {
-                    let done = match attempt.save_again().await {
-                        Ok(None) => Done::Saved(true),
-                        Ok(newer) => Done::Looked(newer),
-                        Err(_) => Done::Saved(false),
-                    };
-                    (id, done)
-                });
+                self.jobs.spawn(async move { (id, guarded::save(attempt).await) });
             }
             None if over => self.retire(id),
             None => {}
@@ -267,6 +268,7 @@ impl Owner {
         idle.iter().for_each(|(id, keeper)| self.revoke(*id, keeper, LAST_WORK));
         let mut busy = busy;
         while let Some(ended) = self.jobs.join_next().await {
+            // A panic of one leaves its token as it was.
             let Ok((id, Done::Minted(ended))) = ended else { continue };
             let Some(mut keeper) = busy.remove(&id) else { continue };
             keeper.ended(ended.0, ended.1, &mut self.context);

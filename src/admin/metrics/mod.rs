@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 
 use super::status::wall_of;
 use super::{Admin, AdminUpstream};
+use crate::panics;
 use crate::record::{Limit, LimitRecord, Replay, Snapshot, TokenRecord};
 use crate::token::handle::State as TokenState;
 use text::{Kind, Text};
@@ -153,6 +154,8 @@ fn limits(text: &mut Text, admin: &Admin) {
 fn process(text: &mut Text, admin: &Admin) {
     text.family("bearerd_connections", Kind::Gauge, "Connections from callers.");
     text.count(&[], admin.proxy.connections());
+    text.family("bearerd_panics_total", Kind::Counter, "Faults of bearerd itself; each is in the log with its place.");
+    text.count(&[], panics::count());
     text.family("bearerd_build_info", Kind::Gauge, "Always 1; the version is in the label.");
     text.count(&[("version", env!("CARGO_PKG_VERSION"))], 1);
 }

@@ -150,3 +150,16 @@ async fn a_record_that_upstreams_share_is_added_once() {
     let text = page(&stage).await;
     assert_eq!(value(&check(&text), "bearerd_token_request_duration_seconds_count", ""), 1.0);
 }
+
+#[tokio::test]
+async fn a_panic_of_a_handler_is_a_500_and_is_counted() {
+    crate::panics::watch();
+    let stage = Stage::new();
+    let before = crate::panics::count();
+    // The fake has no answer to give.
+    assert_eq!(stage.post("/refresh?upstream=younium").await.code(), (500, "internal".to_owned()));
+    assert_eq!(stage.get("/livez").await.status, 200);
+    let page = stage.get("/metrics").await.body;
+    let counted = check(&page).into_iter().find(|(name, ..)| *name == "bearerd_panics_total").unwrap().2;
+    assert!(counted as u64 > before, "{counted}");
+}

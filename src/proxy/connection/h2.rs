@@ -1,5 +1,7 @@
 //! A caller's connection in HTTP/2 without TLS, known by its preface (RFC 9113 §3.3).
 
+mod heads;
+
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
@@ -13,6 +15,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
+use self::heads::Heads;
 use crate::proxy::serve::Caller;
 use crate::proxy::settings::Limits;
 use crate::proxy::socket::{Rewound, Socket};
@@ -34,32 +37,43 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(super) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
     let (here, slot) = (caller.here.clone(), caller.slot.clone());
     let _awake = here.wake();
-    // The head of each request is bounded by hyper; what is waited for is the next request.
-    slot.wait(Waiting::NextRequest, here.limits.caller_idle);
+    // A preface announces a request.
+    slot.wait(Waiting::RequestHead, here.limits.header_timeout);
+    let heads = here.sweeper.slot();
+    let link = Heads::new(Rewound { ahead, socket }, heads.clone(), here.limits.header_timeout);
+    let serving = caller.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let stream = caller.stream();
+        let stream = serving.stream();
         async move { Ok::<_, Infallible>(stream.serve(request).await) }
     });
-    let mut connection = pin!(builder(&here.limits).serve_connection(TokioIo::new(Rewound { ahead, socket }), service));
+    let mut connection = pin!(builder(&here.limits).serve_connection(TokioIo::new(link), service));
     let mut told = false;
     std::future::poll_fn(|cx| {
         slot.remember(cx.waker());
-        let over = slot.over().is_some();
-        if over && told {
-            return Poll::Ready(());
-        }
-        if over || (here.draining.get() && !told) {
-            told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        if over {
-            slot.wait(Waiting::NextRequest, FAREWELL);
-        }
-        connection.as_mut().poll(cx).map(|end| {
-            if let Err(error) = end {
-                tracing::debug!(%error, "a caller's connection ended");
+        heads.remember(cx.waker());
+        loop {
+            let over = slot.over();
+            // Half a head keeps all others of the connection from coming, and a caller that never asked needs no farewell.
+            if (over.is_some() && told) || over == Some(Waiting::RequestHead) || heads.over().is_some() {
+                return Poll::Ready(());
             }
-        })
+            // hyper closes a connection at once that is told to go before it has begun.
+            let leaving = here.draining.get() || (here.leaving.get() && caller.has_begun());
+            if over.is_some() || (leaving && !told) {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            if over.is_some() {
+                slot.wait(Waiting::NextRequest, FAREWELL);
+            }
+            if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
+                return Poll::Ready(());
+            }
+            if told || !here.leaving.get() || !caller.has_begun() {
+                return Poll::Pending;
+            }
+        }
     })
     .await;
 }

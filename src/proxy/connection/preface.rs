@@ -1,7 +1,7 @@
 //! Which HTTP a caller speaks: the first bytes tell (RFC 9113 §3.4).
 
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -29,12 +29,15 @@ pub(super) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Begins>
     std::future::poll_fn(|cx| {
         caller.slot.remember(cx.waker());
         loop {
-            if caller.slot.over().is_some() || (caller.here.draining.get() && read.is_empty()) {
+            if caller.slot.over().is_some() {
                 return Poll::Ready(None);
             }
             let mut bytes = [0; FIRST];
             let mut buffer = ReadBuf::new(&mut bytes);
-            let done = ready!(Pin::new(&mut *socket).poll_read(cx, &mut buffer));
+            let Poll::Ready(done) = Pin::new(&mut *socket).poll_read(cx, &mut buffer) else {
+                let unused = caller.here.draining.get() && read.is_empty() && !socket.holds_bytes();
+                return if unused { Poll::Ready(None) } else { Poll::Pending };
+            };
             if done.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(None);
             }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use tokio::sync::watch;
 
 use super::{Connection, Pool, Shared};
+use crate::panics;
 use crate::proxy::client::{Sender, Want};
 use crate::proxy::error::Fault;
 
@@ -68,6 +69,20 @@ impl Pool {
         shared
     }
 
+    async fn open_for_all(&self) -> Opened {
+        #[cfg(test)]
+        panics::point("connect", &self.base.to_string());
+        match self.dial.connect(Want::Any).await {
+            Err(fault) => Opened::Failed(fault),
+            Ok(Sender::Http2(http2)) => Opened::Shared(self.keep_shared(Shared::new(http2, self.clock.clone()))),
+            Ok(Sender::Http1(line)) => {
+                self.dialling.alone.set(true);
+                self.put(self.own(line));
+                Opened::Alone
+            }
+        }
+    }
+
     /// The attempt that is under way; it goes on when the request that began it goes away.
     fn under_way(self: &Rc<Self>) -> watch::Receiver<Option<Opened>> {
         let mut under_way = self.dialling.under_way.borrow_mut();
@@ -77,15 +92,9 @@ impl Pool {
         let (tell, told) = watch::channel(None);
         let pool = self.clone();
         tokio::task::spawn_local(async move {
-            let opened = match pool.dial.connect(Want::Any).await {
-                Err(fault) => Opened::Failed(fault),
-                Ok(Sender::Http2(http2)) => Opened::Shared(pool.keep_shared(Shared::new(http2, pool.clock.clone()))),
-                Ok(Sender::Http1(line)) => {
-                    pool.dialling.alone.set(true);
-                    pool.put(pool.own(line));
-                    Opened::Alone
-                }
-            };
+            // All who wait must hear how it ended, and the next one must find it ended.
+            let opened = panics::caught(pool.open_for_all()).await;
+            let opened = opened.unwrap_or(Opened::Failed(Fault::Internal));
             pool.dialling.under_way.take();
             tell.send_replace(Some(opened));
         });

@@ -28,6 +28,9 @@ use crate::token::source::MintError;
 use crate::token::store::memory::MemoryStore;
 use crate::token::usage::{PatchError, Usage, Verdict};
 
+/// The verdict on an answer of this status is a panic.
+pub(super) const PANICS: u16 = 599;
+
 /// Puts the generation on the request as a bearer token; a 401 is the sign of expiry, and so is a 200 whose JSON says so.
 pub(super) struct Bearer {
     pub(super) bodies: bool,
@@ -45,6 +48,7 @@ impl Usage for Bearer {
     fn verdict(&self, status: StatusCode, _: &HeaderMap) -> Verdict {
         match status {
             StatusCode::UNAUTHORIZED => Verdict::Expired,
+            _ if status == PANICS => panic!("on purpose"),
             _ if self.bodies => Verdict::AskBody,
             _ => Verdict::Accepted,
         }

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::format::Format;
 use super::{LONGEST_LEASE, Lease, Leased, Store, StoreError, StoreFault, Stored};
+use crate::panics::Panicked;
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 
@@ -206,7 +207,10 @@ async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let ended = tokio::task::spawn_blocking(work).await;
-    ended.unwrap_or_else(|_| Err(StoreError::new(StoreFault::Failed, "the process ends")))
+    ended.unwrap_or_else(|error| {
+        let why = if error.is_panic() { Panicked.to_string() } else { "the process ends".to_owned() };
+        Err(StoreError::new(StoreFault::Failed, why))
+    })
 }
 
 /// The lock, and what is kept.

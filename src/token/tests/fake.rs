@@ -1,6 +1,6 @@
 //! A token endpoint for tests: a closure answers, the calls are kept.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{self, Moment, SharedClock};
@@ -116,7 +116,7 @@ impl Source for FakeSource {
             Call { step: ask.step, refresh: refresh.map(|secret| secret.expose().to_owned()), at: self.clock.now() };
         self.calls.lock().unwrap().push(call.clone());
         let number = self.count();
-        let (takes, result) = self.script.lock().unwrap()(number, &call);
+        let (takes, result) = self.script.lock().unwrap_or_else(PoisonError::into_inner)(number, &call);
         let late = || Err(error(Outcome::Timeout));
         Box::pin(async move {
             clock::within(&*self.clock, ask.patience, tokio::time::sleep(takes)).await.map_or_else(late, |()| result)

@@ -228,3 +228,20 @@ async fn the_bound_on_forced_renewals_puts_no_planned_one_off() {
     let planned: Vec<_> = world.source.calls()[2..].iter().map(|call| call.at.since(second).as_secs()).collect();
     assert!(planned.len() == 2 && planned[0] >= 25 && planned[1] < 49, "{planned:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_token_call_is_a_failed_attempt_and_the_owner_lives_on() {
+    crate::panics::watch();
+    let before = crate::panics::count();
+    let world = World::new(|number, call| {
+        assert!(number != 2 && number != 3, "on purpose");
+        answer(Ok(grant(number, call.at, HOUR)))
+    });
+    let handle = world.opened().await;
+    for _ in 0..350 {
+        pass(seconds(10)).await;
+        assert!(world.current(&handle).is_some());
+    }
+    assert_eq!((handle.status().state, world.current(&handle)), (State::Fresh, Some("t4".to_owned())));
+    assert!(crate::panics::count() >= before + 2);
+}

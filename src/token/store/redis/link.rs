@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::address::Address;
+use crate::panics;
 use crate::token::store::{StoreError, StoreFault};
 
 /// A call may take this long, and each attempt to connect.
@@ -51,7 +52,13 @@ impl Link {
         let (sender, state) = watch::channel(State::Joining);
         let silent = Arc::<Notify>::default();
         let mut keeper = JoinSet::new();
-        keeper.spawn(keep(Keep { address, channel, hear, state: sender, silent: Arc::clone(&silent) }));
+        let keep = Keep { address, channel, hear, state: sender, silent: Arc::clone(&silent) };
+        keeper.spawn(async move {
+            // Without it Redis would be away for ever.
+            while panics::caught(keep.up()).await.is_err() {
+                sleep(PAUSE).await;
+            }
+        });
         Self { state, silent, _keeper: keeper }
     }
 
@@ -95,26 +102,29 @@ struct Joined {
     driver: JoinSet<()>,
 }
 
-async fn keep(keep: Keep) {
-    let mut told = false;
-    loop {
-        let joined = timeout(PATIENCE, join(&keep)).await;
-        match joined.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
-            Ok(joined) => {
-                if std::mem::take(&mut told) {
-                    tracing::info!("Redis is back: tokens are shared again");
+impl Keep {
+    async fn up(&self) {
+        let keep = self;
+        let mut told = false;
+        loop {
+            let joined = timeout(PATIENCE, join(keep)).await;
+            match joined.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+                Ok(joined) => {
+                    if std::mem::take(&mut told) {
+                        tracing::info!("Redis is back: tokens are shared again");
+                    }
+                    keep.state.send_replace(State::Joined(joined.connection.clone()));
+                    (keep.hear)(News::Joined);
+                    watch_over(joined, &keep.silent).await;
+                    keep.state.send_replace(State::Joining);
                 }
-                keep.state.send_replace(State::Joined(joined.connection.clone()));
-                (keep.hear)(News::Joined);
-                watch_over(joined, &keep.silent).await;
-                keep.state.send_replace(State::Joining);
-            }
-            Err(why) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!("Redis is away, each process keeps to its own tokens until it is back: {why}");
+                Err(why) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!("Redis is away, each process keeps to its own tokens until it is back: {why}");
+                    }
+                    keep.state.send_replace(State::Away(why));
+                    sleep(PAUSE).await;
                 }
-                keep.state.send_replace(State::Away(why));
-                sleep(PAUSE).await;
             }
         }
     }

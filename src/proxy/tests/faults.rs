@@ -1,0 +1,120 @@
+//! Panics on purpose: each ends what it happens in, and nothing else.
+
+use http::Request;
+
+use super::streams::{self, ask};
+use super::support::{PANICS, Scene, Setting};
+use super::wire::*;
+use crate::panics::{self, fault};
+use crate::record::{Blame, Limit};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Answers `/fault` in a way that its verdict panics on.
+async fn api() -> Api {
+    panics::watch();
+    Api::start(|said| answer(if said.target() == "/fault" { PANICS } else { 200 }, "fine")).await
+}
+
+fn authority(scene: &Scene) -> String {
+    format!("localhost:{}", scene.address.port())
+}
+
+async fn nothing_is_left(scene: &Scene) {
+    eventually("nothing is in flight", || scene.record.in_flight() == 0).await;
+    eventually("no place is taken", || scene.proxy_record.limit(Limit::Requests).used() == 0).await;
+}
+
+fn blamed(scene: &Scene) -> Vec<(u16, u64)> {
+    let ours = scene.record.counts().into_iter().filter(|count| count.blame == Blame::Bearerd);
+    ours.map(|count| (count.status, count.count)).collect()
+}
+
+#[tokio::test]
+async fn a_panic_in_a_request_is_a_500_and_its_neighbours_are_served() {
+    let api = api().await;
+    let scene = Setting::to(api.address).start();
+    let before = panics::count();
+    let mut neighbour = scene.caller().await;
+    neighbour.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1").await;
+    for _ in 0..3 {
+        let mut caller = scene.caller().await;
+        caller.send("POST /fault HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody").await;
+        let said = caller.answer().await;
+        assert_eq!((said.status(), said.code().as_str(), said.header("connection")), (500, "internal", Some("close")));
+        assert_eq!(said.header("proxy-status"), Some("bearerd; error=proxy_internal_error; details=\"internal\""));
+        assert!(caller.is_closed().await);
+    }
+    neighbour.send("2").await;
+    assert_eq!(neighbour.answer().await.text(), "fine");
+    assert_eq!(scene.get("/").await.status(), 200);
+    assert!(panics::count() >= before + 3);
+    assert_eq!(blamed(&scene), [(500, 3)]);
+    nothing_is_left(&scene).await;
+}
+
+#[tokio::test]
+async fn a_panic_in_a_stream_ends_that_stream_and_no_other_of_its_connection() {
+    let api = api().await;
+    let scene = Setting::to(api.address).start();
+    let caller = streams::caller(scene.address).await;
+    let request = |path: &str| Request::get(format!("http://localhost{path}")).body(()).unwrap();
+    let (first, fault, second) =
+        tokio::join!(ask(&caller, request("/")), ask(&caller, request("/fault")), ask(&caller, request("/")));
+    let fault = fault.unwrap();
+    assert_eq!(fault.head.status, 500);
+    assert!(!fault.head.headers.contains_key("connection"));
+    assert_eq!((first.unwrap().body, second.unwrap().body), ("fine".into(), "fine".into()));
+    assert_eq!(ask(&caller, request("/")).await.unwrap().body, "fine");
+    nothing_is_left(&scene).await;
+}
+
+#[tokio::test]
+async fn a_panic_in_a_connection_ends_it_alone_and_gives_its_place_back() {
+    let api = api().await;
+    for point in ["connection", "accept"] {
+        let scene = Setting::to(api.address).start();
+        let mut neighbour = scene.caller().await;
+        neighbour.send(GET).await;
+        assert_eq!(neighbour.answer().await.status(), 200);
+        fault::arm(point, &authority(&scene));
+        let before = panics::count();
+        assert!(scene.caller().await.is_closed().await);
+        assert!(panics::count() > before);
+        eventually("its place is free", || scene.proxy_record.connections() == 1).await;
+        neighbour.send(GET).await;
+        assert_eq!(neighbour.answer().await.status(), 200, "{point}");
+        assert_eq!(scene.get("/").await.status(), 200, "{point}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_sweep_does_not_end_the_sweeps() {
+    let api = api().await;
+    let mut setting = Setting::to(api.address);
+    setting.limits.header_timeout = std::time::Duration::from_millis(100);
+    let base = setting.upstream.base.as_ref().unwrap().to_string();
+    let scene = setting.start();
+    assert_eq!(scene.get("/").await.status(), 200);
+    let before = panics::count();
+    fault::arm("sweep", &base);
+    eventually("it panics", || panics::count() > before).await;
+    // Who sends half a head is let go by a sweep.
+    let mut late = scene.caller().await;
+    late.send("GET / HTTP/1.1\r\nHost: loc").await;
+    assert!(late.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_panic_while_a_shared_connection_is_opened_fails_those_who_wait_and_not_the_next() {
+    panics::watch();
+    let (address, _) = streams::api(|mut asked: streams::Asked| async move { asked.answer(200, "fine") }).await;
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = crate::proxy::settings::Protocol::Http2;
+    let base = setting.upstream.base.as_ref().unwrap().to_string();
+    let scene = setting.start();
+    fault::arm("connect", &base);
+    let said = scene.get("/").await;
+    assert_eq!((said.status(), said.code().as_str()), (500, "internal"));
+    assert_eq!(scene.get("/").await.text(), "fine");
+}

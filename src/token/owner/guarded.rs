@@ -1,0 +1,47 @@
+//! What a panic about one token comes to: a failure of that one, which is looked at again after a while. All others go on.
+
+use std::time::Duration;
+
+use super::{Done, Owner};
+use crate::panics;
+use crate::token::attempt::Attempt;
+use crate::token::board::KeeperId;
+use crate::token::source::{MintError, Outcome};
+
+/// A token about which something panicked is left alone for this long.
+const PAUSE: Duration = Duration::from_secs(10);
+
+impl Owner {
+    /// Does something about a token; `job_is_over`: its job has ended.
+    pub(super) fn guarded(&mut self, id: KeeperId, job_is_over: bool, act: impl FnOnce(&mut Self)) {
+        let busy = self.keepers.get(&id).is_some_and(|keeper| keeper.is_busy());
+        if panics::catch(|| act(self)).is_ok() {
+            return;
+        }
+        let Some(keeper) = self.keepers.get_mut(&id) else { return };
+        let at = self.context.clock.now() + PAUSE;
+        keeper.interrupt(busy && !job_is_over, at);
+        self.timers.retain(|(_, other)| *other != id);
+        self.timers.insert((at, id));
+    }
+}
+
+/// What an attempt that panicked comes to.
+pub(super) fn failure() -> MintError {
+    MintError::new(Outcome::BadReply, panics::Panicked.to_string())
+}
+
+/// An attempt, however it ends.
+pub(super) async fn mint(attempt: Attempt) -> Done {
+    let ended = panics::caught(attempt.run()).await;
+    ended.map_or(Done::Panicked, |ended| Done::Minted(Box::new(ended)))
+}
+
+/// An attempt to save, however it ends.
+pub(super) async fn save(attempt: Attempt) -> Done {
+    match panics::caught(attempt.save_again()).await {
+        Ok(Ok(None)) => Done::Saved(true),
+        Ok(Ok(newer)) => Done::Looked(newer),
+        Ok(Err(_)) | Err(panics::Panicked) => Done::Saved(false),
+    }
+}
