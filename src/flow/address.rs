@@ -1,7 +1,7 @@
 //! Which URLs a token may travel to: absolute, encrypted unless the host is this machine, and, where a reply named the
 //! host, within the flow's `hosts`.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -50,14 +50,50 @@ impl Hosts {
         Self(patterns.into_iter().map(|pattern| pattern.to_ascii_lowercase()).collect())
     }
 
-    /// Whether this URL's host is one of them; the port is free.
+    /// Whether this URL's host is one of them; the port is free. An address is only what somebody wrote: a pattern of
+    /// names is none of addresses.
     pub(super) fn allow(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else { return false };
-        self.0.iter().any(|pattern| match pattern.strip_prefix("*.") {
-            Some(parent) => host.strip_suffix(parent).is_some_and(|below| below.len() > 1 && below.ends_with('.')),
-            None => host == pattern,
-        })
+        self.name(url) || self.only_by_pattern(url)
     }
+
+    /// Whether nobody wrote this host: the reply chose it among the names that a pattern allows.
+    pub(super) fn only_by_pattern(&self, url: &Url) -> bool {
+        let Some(Host::Domain(host)) = url.host() else { return false };
+        let below = |pattern: &String| {
+            let below = host.strip_suffix(pattern.strip_prefix("*.")?)?;
+            (below.len() > 1 && below.ends_with('.')).then_some(())
+        };
+        !self.name(url) && self.0.iter().any(|pattern| below(pattern).is_some())
+    }
+
+    fn name(&self, url: &Url) -> bool {
+        url.host_str().is_some_and(|host| self.0.iter().any(|pattern| pattern == host))
+    }
+}
+
+/// Whether this is an address of this machine, of its network, or of nobody: what a name that a reply chose must not
+/// lead to. Cloud metadata is among them (169.254.169.254, fd00:ec2::254).
+pub(super) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_private_v4(address),
+        IpAddr::V6(address) => {
+            let [first, second, third, fourth, fifth, sixth, seventh, eighth] = address.segments();
+            let embedded = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+            match (first, second, third, fourth, fifth, sixth) {
+                // IPv4-mapped, IPv4-compatible with :: and ::1, NAT64, 6to4.
+                (0, 0, 0, 0, 0, 0 | 0xffff) | (0x64, 0xff9b, ..) => is_private_v4(embedded(seventh, eighth)),
+                (0x2002, high, low, ..) => is_private_v4(embedded(high, low)),
+                _ => matches!(first & 0xfe00, 0xfc00) || matches!(first & 0xffc0, 0xfe80 | 0xfec0) || first >= 0xff00,
+            }
+        }
+    }
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    let is_shared = first == 100 && second & 0xc0 == 64;
+    let is_special = matches!((first, second, third), (0, ..) | (192, 0, 0) | (198, 18 | 19, _) | (224.., ..));
+    address.is_private() || address.is_loopback() || address.is_link_local() || is_shared || is_special
 }
 
 /// Whether this can stand in `hosts`.
@@ -101,6 +137,65 @@ mod tests {
     fn a_shown_url_has_no_query() {
         let url = Url::parse("https://a.example:8443/b/c?secret=x").unwrap();
         assert_eq!(shown(&url), "https://a.example:8443/b/c");
+    }
+
+    #[test]
+    fn addresses_of_this_machine_and_its_network_are_private_in_every_spelling() {
+        for private in [
+            "127.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "100.100.100.200",
+            "192.0.0.192",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fd00:ec2::254",
+            "fc00::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "::ffff:169.254.169.254",
+            "::ffff:10.0.0.1",
+            "::10.0.0.1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "2002:a00:1::",
+        ] {
+            assert!(is_private(private.parse().unwrap()), "{private}");
+        }
+        for public in ["93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1", "::ffff:8.8.8.8", "2002:808:808::"]
+        {
+            assert!(!is_private(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_called_only_if_somebody_wrote_it() {
+        let patterns = Hosts::new(["*.example.com", "*.254", "*.169.254", "10.0.0.1"].map(str::to_owned));
+        for url in [
+            "https://169.254.169.254/",
+            "https://2852039166/",
+            "https://0xa9fea9fe/",
+            "https://0251.0376.0251.0376/",
+            "https://169.254.43518/",
+            "https://[::ffff:169.254.169.254]/",
+            "https://[fd00:ec2::254]/",
+            "https://10.0.0.2/",
+        ] {
+            assert!(!patterns.allow(&Url::parse(url).unwrap()), "{url}");
+        }
+        let written = Url::parse("https://0xa.0.0.1/").unwrap();
+        assert!(patterns.allow(&written) && !patterns.only_by_pattern(&written));
+        let chosen = Url::parse("https://a.example.com/").unwrap();
+        assert!(patterns.allow(&chosen) && patterns.only_by_pattern(&chosen));
     }
 
     #[test]

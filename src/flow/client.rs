@@ -9,11 +9,13 @@ use http::{HeaderMap, Request, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::Semaphore;
 
+use super::request::Chosen;
 use crate::clock::{self, Moment, SharedClock};
 use crate::token::source::{Outcome, Place};
 
 mod coding;
 mod failure;
+mod resolver;
 
 /// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,6 +36,8 @@ const WORDS: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct TokenClient {
     http: reqwest::Client,
+    /// For hosts that a reply chose.
+    public: reqwest::Client,
     at_a_time: Arc<Semaphore>,
     coming_and_going: Arc<Semaphore>,
     clock: SharedClock,
@@ -65,10 +69,11 @@ impl TokenClient {
         proxy: Option<&OutboundProxy>,
         clock: SharedClock,
     ) -> Result<Self, ClientError> {
-        let http = http_client(tls, proxy)?;
+        let http = http_client(Arc::clone(&tls), proxy, false)?;
+        let public = http_client(tls, proxy, true)?;
         let (at_a_time, coming_and_going) = (Semaphore::new(AT_A_TIME), Semaphore::new(COMING_AND_GOING));
         let (at_a_time, coming_and_going) = (Arc::new(at_a_time), Arc::new(coming_and_going));
-        Ok(Self { http, at_a_time, coming_and_going, clock })
+        Ok(Self { http, public, at_a_time, coming_and_going, clock })
     }
 
     /// The time that lives count on.
@@ -95,7 +100,9 @@ impl TokenClient {
     /// Sends a request and reads its whole reply, all of it within `patience`.
     pub(super) async fn send(&self, request: Request<Bytes>, patience: Duration) -> Result<Reply, NoReply> {
         let began = AtomicBool::new(false);
-        let call = exchange(&self.http, &self.clock, request, &began);
+        let chosen = request.extensions().get::<Chosen>().is_some();
+        let http = if chosen { &self.public } else { &self.http };
+        let call = exchange(http, &self.clock, request, &began);
         match clock::within(&*self.clock, patience, call).await {
             Some(Ok(reply)) => Ok(reply),
             Some(Err(error)) => Err(failure::explain(&*error)),
@@ -104,7 +111,11 @@ impl TokenClient {
     }
 }
 
-fn http_client(tls: Arc<rustls::ClientConfig>, proxy: Option<&OutboundProxy>) -> Result<reqwest::Client, ClientError> {
+fn http_client(
+    tls: Arc<rustls::ClientConfig>,
+    proxy: Option<&OutboundProxy>,
+    public: bool,
+) -> Result<reqwest::Client, ClientError> {
     let mut tls = Arc::unwrap_or_clone(tls);
     // What the data path offers for the API may be HTTP/2; token calls speak HTTP/1.1.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -123,6 +134,9 @@ fn http_client(tls: Arc<rustls::ClientConfig>, proxy: Option<&OutboundProxy>) ->
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(0)
         .no_proxy();
+    if public {
+        builder = builder.dns_resolver(resolver::Public);
+    }
     if let Some(proxy) = proxy {
         builder = builder.proxy(proxy.for_client()?);
     }

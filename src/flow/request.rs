@@ -113,6 +113,9 @@ impl TokenRequest {
         let (body, kind) = self.body.render(values);
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
+        if gate.is_chosen(&self.url, &url) {
+            request.extensions_mut().insert(Chosen);
+        }
         *request.uri_mut() = url.as_str().parse().map_err(|_| "the URL cannot stand in a request".to_owned())?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -144,7 +147,19 @@ pub(super) struct Gate<'a> {
     pub(super) origin: Option<&'a str>,
 }
 
+/// Marks a request whose host a reply chose: its name must not lead to a private address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen;
+
 impl Gate<'_> {
+    /// Whether a reply chose the URL's host, and nobody wrote it.
+    fn is_chosen(&self, template: &Template, url: &url::Url) -> bool {
+        let captured = template.names().any(|name| self.captures.iter().any(|capture| capture == name));
+        let relative = self.origin.is_some_and(|origin| origin == address::origin(url));
+        let is_local = url.host_str().is_some_and(|host| host.ends_with(".localhost"));
+        captured && !relative && !is_local && self.hosts.only_by_pattern(url)
+    }
+
     /// The URL at this moment, if it may be called.
     pub(super) fn url(&self, template: &Template, values: &dyn Lookup) -> Result<url::Url, String> {
         let names: Vec<_> = template.names().collect();

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::NoReply;
+use super::resolver::Private;
 use crate::token::source::Outcome;
 
 /// The reply began and did not end.
@@ -46,6 +47,9 @@ fn connecting(error: &reqwest::Error) -> String {
     let tls = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>());
     if let Some(tls) = tls {
         return format!("TLS failed: {}", certificate(tls).map_or_else(|| tls.to_string(), str::to_owned));
+    }
+    if let Some(private) = chain.iter().find_map(|error| error.downcast_ref::<Private>()) {
+        return private.to_string();
     }
     if chain.iter().any(|error| error.to_string().starts_with("dns error")) {
         return "the host name cannot be resolved".to_owned();

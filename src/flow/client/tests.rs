@@ -29,3 +29,21 @@ async fn a_burst_of_new_tokens_is_served_in_the_order_it_came_and_renewals_go_pa
     let sorted: Vec<_> = (0..40).map(|number| format!("new {number}")).collect();
     assert_eq!(new.into_iter().map(|(_, name)| name.clone()).collect::<Vec<_>>(), sorted);
 }
+
+#[tokio::test]
+async fn a_name_that_a_reply_chose_leads_to_no_private_address() {
+    let tls = tls::client_config(&TlsSettings::default()).unwrap();
+    let client = TokenClient::new(tls, None, Arc::new(clock::SystemClock)).unwrap();
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let ask = |chosen: bool| {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = format!("http://localhost:{closed}/").parse().unwrap();
+        if chosen {
+            request.extensions_mut().insert(Chosen);
+        }
+        client.send(request, Duration::from_secs(5))
+    };
+    let why = |reply: Result<Reply, NoReply>| reply.err().unwrap().why;
+    assert!(why(ask(true).await).contains("private address"));
+    assert!(why(ask(false).await).contains("refused"));
+}

@@ -1,0 +1,25 @@
+//! Names that a reply chose: they may lead to the world, not to this machine or its network.
+
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::flow::address::is_private;
+
+/// The system's resolver without the addresses that no reply may choose.
+pub(super) struct Public;
+
+/// There would have been addresses, of this machine or its network.
+#[derive(Debug, thiserror::Error)]
+#[error("the login's reply names a host with a private address: write it into the flow's `hosts` if that is right")]
+pub(super) struct Private;
+
+impl Resolve for Public {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<_> = found.into_iter().filter(|address| !is_private(address.ip())).collect();
+            if public.is_empty() { Err(Private.into()) } else { Ok(Box::new(public.into_iter()) as Addrs) }
+        })
+    }
+}
