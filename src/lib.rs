@@ -3,6 +3,7 @@
 //!
 //! | module | is about | may import |
 //! |---|---|---|
+//! | `allocator` | memory, and how much of it is in use | |
 //! | `clock` | time that runs through suspend, and the paused one of tests | |
 //! | `secret` | text that must not be seen | |
 //! | `panics` | a panic ends its own work, counted and told | |
@@ -14,7 +15,7 @@
 //! | `document` | reading JSON, TOML and text that others wrote | |
 //! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record`, `panics` |
 //! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document`, `tls` |
-//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `tls`, `panics` |
+//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `tls`, `panics`, `allocator` |
 //! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `telemetry`, `clock`, `shutdown`, `panics` |
 //! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::plan`, `token::key`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls` |
 //! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
@@ -25,6 +26,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod admin;
+mod allocator;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "integration/attacks.rs"]
+mod attacks;
 #[path = "integration/demo.rs"]
 mod demo;
 #[path = "integration/dnb_europe.rs"]

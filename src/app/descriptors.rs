@@ -32,12 +32,11 @@ fn left(all: usize, upstreams: usize) -> usize {
 
 /// Says it where they do not suffice for the connections that are configured, each with a request.
 pub(super) fn warn(bounds: &Bounds, connections: usize) {
-    let Bounds { sockets, requests, .. } = *bounds;
-    if sockets / 2 < connections {
+    if bounds.connections < connections {
         tracing::warn!(
             limit = connections,
             connections = bounds.connections,
-            requests,
+            requests = bounds.requests,
             action = "raise the limit of open files (ulimit -Hn, LimitNOFILE=), or lower limits.connections",
             "there are too few file descriptors for limits.connections"
         );

@@ -4,6 +4,7 @@
 //! signals and the admin listener. `build` makes one upstream, `services` holds all of them and follows what changes.
 
 mod build;
+mod cgroup;
 mod descriptors;
 mod doors;
 mod front;
@@ -23,11 +24,13 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use crate::admin::{Admin, Born, Command};
+use crate::allocator;
 use crate::clock::{Beats, SharedClock, SystemClock};
 use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, UpstreamConfig};
 use crate::guard::Access;
 use crate::panics;
 use crate::proxy::server::DataThread;
+use crate::proxy::settings::{Bounds, Limits};
 use crate::record::ProxyRecord;
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
 use crate::telemetry::{Format, Telemetry};
@@ -78,6 +81,7 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 pub fn run(start: Start) -> Result<(), Failure> {
     let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
     descriptors::raise();
+    allocator::give_back();
     let beats = Beats::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(cannot_start)?;
@@ -114,8 +118,7 @@ impl App {
         let proxy = Arc::new(ProxyRecord::default());
         let admin = Arc::new(admin_of(&loaded.settings, &clock, &proxy, &shutdown, send));
         let (runtime, limits) = (loaded.settings.runtime.clone(), loaded.settings.limits.clone());
-        let bounds = limits.bounds(descriptors::sockets(loaded.settings.upstreams.len()), u64::MAX);
-        descriptors::warn(&bounds, limits.connections);
+        let bounds = bounds(&limits, loaded.settings.upstreams.len());
         let builder = Builder::new(Arc::clone(&clock), pool.clone(), &loaded.settings);
         let services = Services::start(loader, loaded, watch, Arc::clone(&admin), builder).map_err(cannot_start)?;
         let mut front = Front::new(admin, shutdown.clone());
@@ -197,6 +200,15 @@ impl App {
         tracing::info!(seconds = self.clock.now().since(began).as_secs_f64(), "stopped");
         Ok(())
     }
+}
+
+/// What the limits come to here. Says where they cannot hold.
+fn bounds(limits: &Limits, upstreams: usize) -> Bounds {
+    let memory = cgroup::limit();
+    let bounds = limits.bounds(descriptors::sockets(upstreams), cgroup::budget(memory));
+    descriptors::warn(&bounds, limits.connections);
+    cgroup::warn(limits, memory);
+    bounds
 }
 
 /// Does the work, unless a second signal ends everything.

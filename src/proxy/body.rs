@@ -109,6 +109,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Source<B> {
             return Poll::Pending;
         };
         self.note(Waiting::ResponseHead, self.intake.patience.upstream);
+        self.intake.slot.account.moves();
         Poll::Ready(match next {
             None => {
                 self.ended = true;

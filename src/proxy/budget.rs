@@ -1,31 +1,36 @@
 //! How much of the bodies in flight may be kept for repeats.
 
 use std::cell::Cell;
+use std::rc::Rc;
+
+use super::memory::Memory;
 
 /// What all requests together may still keep.
-#[derive(Debug)]
-pub(crate) struct Budget(Cell<u64>);
+pub(crate) struct Budget {
+    left: Cell<u64>,
+    memory: Rc<Memory>,
+}
 
 impl Budget {
-    /// A budget of so many bytes.
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self(Cell::new(bytes))
+    /// A budget of so many bytes, of which nothing is given out while memory is tight.
+    pub(crate) fn new(bytes: u64, memory: Rc<Memory>) -> Self {
+        Self { left: Cell::new(bytes), memory }
     }
 
     /// Takes a share, if there is as much left.
     pub(crate) fn take(&self, bytes: u64) -> bool {
-        let left = self.0.get().checked_sub(bytes);
-        self.0.set(left.unwrap_or_else(|| self.0.get()));
+        let left = self.left.get().checked_sub(bytes).filter(|_| !self.memory.is_tight());
+        self.left.set(left.unwrap_or_else(|| self.left.get()));
         left.is_some()
     }
 
     /// Gives a share back.
     pub(crate) fn give(&self, bytes: u64) {
-        self.0.set(self.0.get().saturating_add(bytes));
+        self.left.set(self.left.get().saturating_add(bytes));
     }
 
     #[cfg(test)]
     pub(crate) fn left(&self) -> u64 {
-        self.0.get()
+        self.left.get()
     }
 }

@@ -132,7 +132,7 @@ impl Dial {
         if !http2 {
             return self.speak_http1(link, want).await;
         }
-        Http2::new(link).await.map(Sender::Http2).map_err(|_| Fault::Reset)
+        Http2::new(link, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
     }
 
     async fn link(&self, want: Want) -> Result<Link, Fault> {
@@ -175,7 +175,10 @@ impl Dial {
 
     async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
         if !self.preserve_header_case {
-            return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(link))))));
+            return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(
+                link,
+                self.limiter.memory.clone(),
+            ))))));
         }
         let mut http = http1::Builder::new();
         http.preserve_header_case(true).title_case_headers(true).max_headers(LINES);

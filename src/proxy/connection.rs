@@ -14,6 +14,7 @@
 //! readable. Connections of HTTP/2 are not parked.
 
 mod h2;
+mod pacing;
 mod preface;
 
 use std::cell::Cell;
@@ -32,6 +33,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use self::pacing::Pacing;
 use self::preface::Begins;
 use super::answer::Answer;
 use super::error::ProxyError;
@@ -86,7 +88,8 @@ async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Sock
     let interim = caller.interim.clone();
     let header_timeout = caller.here.limits.header_timeout;
     let slot = caller.slot.clone();
-    let mut link = Link { socket, ahead, interim: interim.clone(), slot, header_timeout };
+    let pacing = Pacing::of(&caller);
+    let mut link = Link { socket, ahead, interim: interim.clone(), slot, header_timeout, pacing };
     loop {
         let serving = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -106,6 +109,7 @@ async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Sock
             return None;
         }
         if parts.read_buf.is_empty() {
+            caller.slot.account.settle(&caller.here.limiter.memory);
             return Some(link.socket);
         }
         link.ahead = parts.read_buf;
@@ -207,6 +211,7 @@ struct Link {
     interim: Rc<Interim>,
     slot: Rc<Slot>,
     header_timeout: Duration,
+    pacing: Pacing,
 }
 
 impl Link {
@@ -222,6 +227,7 @@ impl AsyncRead for Link {
             buffer.put_slice(&self.ahead.split_to(length));
             return Poll::Ready(Ok(()));
         }
+        ready!(self.pacing.poll_read(cx));
         let before = buffer.filled().len();
         let done = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if self.slot.is_free() && buffer.filled().len() > before {
@@ -235,7 +241,9 @@ impl AsyncWrite for Link {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        let done = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.pacing.wrote(&done);
+        done
     }
 
     fn poll_write_vectored(
@@ -245,7 +253,9 @@ impl AsyncWrite for Link {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);
-        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
+        let done = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.pacing.wrote(&done);
+        done
     }
 
     fn is_write_vectored(&self) -> bool {

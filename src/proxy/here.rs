@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
 use http::request;
@@ -20,6 +21,9 @@ use crate::record::{Limit, ProxyRecord};
 
 /// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
 const AWAKE: usize = 256;
+
+/// Time for those that were cut off to end.
+const RELIEF: Duration = Duration::from_millis(20);
 
 /// A listener, as its callers' connections know it.
 #[derive(Debug)]
@@ -73,10 +77,10 @@ impl Here {
         clock: SharedClock,
         record: Arc<ProxyRecord>,
     ) -> Self {
+        let limiter = Limiter::new(bounds, record.clone(), clock.clone());
         Self {
-            limiter: Limiter::new(bounds, record.clone(), clock.clone()),
             sweeper: Sweeper::new(clock.now()),
-            budget: Rc::new(Budget::new(limits.replay_total)),
+            budget: Rc::new(Budget::new(limits.replay_total.min(bounds.memory / 4), limiter.memory.clone())),
             leaving: Cell::new(false),
             draining: Cell::new(false),
             farewells: Cell::new(0),
@@ -86,6 +90,7 @@ impl Here {
             left: Notify::new(),
             doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
             routes: RefCell::new(Cache::new(routes)),
+            limiter,
             limits,
             clock,
             record,
@@ -153,6 +158,20 @@ impl Here {
         });
     }
 
+    /// Makes room in the budget of bytes whenever it is tight.
+    pub(crate) async fn relieve(self: Rc<Self>) {
+        let memory = &self.limiter.memory;
+        loop {
+            memory.pressure.notified().await;
+            while memory.is_tight() || memory.resume() {
+                let cut = memory.relieve(self.sweeper.accounts(), self.clock.now());
+                (0..cut).for_each(|_| self.limiter.refused(Limit::Memory));
+                tokio::time::sleep(RELIEF).await;
+                memory.resume();
+            }
+        }
+    }
+
     /// Waits a tick; longer while nobody is connected, since only the heart must beat.
     pub(crate) async fn until_next_sweep(&self, beats: &Beats) {
         if self.connections.get() == 0 {
@@ -172,6 +191,9 @@ impl Here {
         }
         if now >= self.limiter.connections() {
             return Err(Limit::Connections);
+        }
+        if self.limiter.memory.used() >= self.limiter.memory_most() {
+            return Err(Limit::Memory);
         }
         let socket = self.limiter.socket().ok_or(Limit::Sockets)?;
         self.count(now.saturating_add(1));

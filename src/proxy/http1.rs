@@ -13,6 +13,7 @@ mod sending;
 use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -29,6 +30,7 @@ use self::sending::{SendError, Sending};
 use super::body::{BodyError, Outgoing};
 use super::interim::Allowance;
 use super::link::Link;
+use super::memory::Memory;
 use super::outbound::Outbound;
 
 /// What is read at once: enough for most answers; twice as much after each time that it was not, up to the most.
@@ -38,6 +40,7 @@ const MOST_READ: usize = 384 << 10;
 /// A connection of HTTP/1.1.
 pub(crate) struct Http1<B = Outgoing> {
     link: Link,
+    memory: Rc<Memory>,
     sending: Sending<B>,
     /// Writing has failed. What the server has said before that is still read.
     deaf: bool,
@@ -70,9 +73,10 @@ pub(crate) enum NoAnswer {
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     /// A connection on which nothing was said.
-    pub(crate) fn new(link: Link) -> Self {
+    pub(crate) fn new(link: Link, memory: Rc<Memory>) -> Self {
         Self {
             link,
+            memory,
             sending: Sending::default(),
             deaf: false,
             inbox: BytesMut::new(),
@@ -201,7 +205,9 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         self.inbox.reserve(wish);
         let room = self.inbox.capacity().saturating_sub(self.inbox.len());
         let read = ready!(pin!(self.link.read_buf(&mut self.inbox)).poll(cx))?;
-        if read == room {
+        if self.read > READ && self.memory.is_tight() {
+            self.read = READ;
+        } else if read == room {
             self.read = self.read.saturating_mul(2).min(MOST_READ);
         }
         Poll::Ready(Ok(if read == 0 { Read::End } else { Read::Some }))

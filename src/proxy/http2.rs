@@ -28,6 +28,8 @@ use super::unanswered::Unanswered;
 /// with the smallest one a hundred messages of gRPC at once are too many.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// A connection's window takes at most this part of the budget for memory.
+const PART: u64 = 16;
 
 /// The longest list of headers, as over HTTP/1.1.
 const LONGEST: u32 = 256 << 10;
@@ -53,11 +55,12 @@ impl Drop for Ending {
 }
 
 impl Http2 {
-    /// Begins to speak.
-    pub(crate) async fn new(link: Link) -> Result<Self, h2::Error> {
+    /// Begins to speak; `memory` is the budget of all.
+    pub(crate) async fn new(link: Link, memory: u64) -> Result<Self, h2::Error> {
+        let window = u32::try_from(memory / PART).unwrap_or(u32::MAX).clamp(STREAM_WINDOW, CONNECTION_WINDOW);
         let mut builder = Builder::new();
         builder.enable_push(false).initial_max_send_streams(STREAMS).max_header_list_size(LONGEST);
-        builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
+        builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(window);
         let (requests, connection) = builder.handshake(link).await?;
         let over = Rc::new(Cell::new(false));
         let ending = Ending(over.clone());

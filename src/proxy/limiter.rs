@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::memory::Memory;
 use super::pool::Pool;
 use super::settings::Bounds;
 use crate::clock::{Moment, SharedClock};
@@ -17,11 +18,16 @@ use crate::record::{Limit, ProxyRecord};
 /// A limit that refuses thousands a second is told of once in this time.
 const PAUSE: Duration = Duration::from_secs(60);
 
+/// So many connections share the requests where those are scarce.
+const SHARES: usize = 32;
+
 /// The limits on all callers together.
 pub(crate) struct Limiter {
     bounds: Bounds,
     requests: Arc<AtomicUsize>,
     sockets: Arc<AtomicUsize>,
+    /// The budget of bytes.
+    pub(crate) memory: Rc<Memory>,
     pools: RefCell<Vec<Weak<Pool>>>,
     told: [Cell<Option<Moment>>; Limit::ALL.len()],
     record: Arc<ProxyRecord>,
@@ -40,7 +46,13 @@ impl Limiter {
             record.limit(limit).set_most(most);
         }
         let (requests, sockets, pools, told) = Default::default();
-        Rc::new(Self { bounds, requests, sockets, pools, told, record, clock })
+        let memory = Rc::new(Memory::new(bounds.memory));
+        Rc::new(Self { bounds, requests, sockets, memory, pools, told, record, clock })
+    }
+
+    /// How many bytes may be in use.
+    pub(crate) fn memory_most(&self) -> u64 {
+        self.bounds.memory
     }
 
     /// How many callers may be connected.
@@ -48,9 +60,19 @@ impl Limiter {
         self.bounds.connections
     }
 
-    /// Counts a request until what is returned is dropped.
-    pub(crate) fn request(&self) -> Option<InUse> {
-        (count(&self.requests) < self.bounds.requests).then(|| InUse::of(&self.requests))
+    /// Counts a request until what is returned is dropped; `others` are in flight on the same connection, and `answered` is
+    /// one on which a request was answered before.
+    ///
+    /// Where half are in use one connection gets no more than its share. The last eighth is for connections on which
+    /// answers end: requests that never do fill the rest at most.
+    pub(crate) fn request(&self, others: usize, answered: bool) -> Option<InUse> {
+        let (used, most) = (count(&self.requests), self.bounds.requests);
+        let room = match used {
+            _ if used < most / 2 => true,
+            _ if used < most.saturating_sub(most / 8) => others == 0 || others < most / SHARES,
+            _ => used < most && others == 0 && (answered || most < SHARES),
+        };
+        room.then(|| InUse::of(&self.requests))
     }
 
     /// Counts a socket until what is returned is dropped. An idle connection to an upstream is closed for it if need be.
@@ -107,6 +129,8 @@ impl Limiter {
 
     /// Tells the record what is in use.
     pub(crate) fn publish(&self) {
+        self.memory.look();
+        self.record.limit(Limit::Memory).set_used(self.memory.used());
         self.record.limit(Limit::Requests).set_used(count(&self.requests) as u64);
         self.record.limit(Limit::Sockets).set_used(count(&self.sockets) as u64);
     }
@@ -156,16 +180,33 @@ mod tests {
     fn what_is_dropped_makes_room() {
         let bounds = Bounds { requests: 2, sockets: 1, ..Bounds::default() };
         let limiter = Limiter::new(bounds, Arc::default(), Arc::new(SystemClock));
-        let (first, second) = (limiter.request(), limiter.request());
-        assert!(first.is_some() && second.is_some() && limiter.request().is_none());
+        let request = || limiter.request(0, false);
+        let (first, second) = (request(), request());
+        assert!(first.is_some() && second.is_some() && request().is_none());
         drop(first);
-        assert!(limiter.request().is_some());
+        assert!(request().is_some());
         let socket = limiter.socket();
         assert!(socket.is_some() && limiter.socket().is_none());
         drop(socket);
         assert!(limiter.socket().is_some());
         limiter.publish();
         assert_eq!(limiter.record.limit(Limit::Requests).used(), 1);
+    }
+
+    #[test]
+    fn what_is_scarce_is_shared() {
+        let limiter =
+            Limiter::new(Bounds { requests: 320, ..Bounds::default() }, Arc::default(), Arc::new(SystemClock));
+        let taken = |most: usize, others: usize, answered: bool| -> Vec<_> {
+            (0..most).map_while(|_| limiter.request(others, answered)).collect()
+        };
+        let one_connection = taken(1000, 10, true);
+        assert_eq!(one_connection.len(), 160);
+        let new_connections = taken(1000, 0, false);
+        assert_eq!(new_connections.len(), 120);
+        assert!(limiter.request(1, true).is_none());
+        assert_eq!(taken(1000, 0, true).len(), 40);
+        assert_eq!(taken(1, 0, true).len(), 1, "they are given back");
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //!
 //! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
 //! swapped whole. Waiting has its limits in [`sweep`],
-//! what all callers together may take in [`limiter`]; every failure its row in [`error`].
+//! what all callers together may take in [`limiter`] and [`memory`]; every failure its row in [`error`].
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 mod answer;
@@ -39,6 +39,7 @@ mod limiter;
 mod line;
 mod link;
 pub mod listen;
+mod memory;
 mod outbound;
 mod pool;
 mod reading;

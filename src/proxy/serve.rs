@@ -49,7 +49,7 @@ impl Caller {
     /// A caller that has just connected.
     pub(crate) fn new(here: Rc<Here>, door: Rc<Door>, peer: Option<IpAddr>) -> Self {
         let slot = here.sweeper.slot();
-        let turns = Turns::new(slot.clone(), here.limits.caller_idle);
+        let turns = Turns::new(slot.clone(), here.limits.caller_idle, here.limiter.memory.clone());
         Self { here, door, peer, slot, interim: Rc::default(), tunnel: RefCell::default(), turns }
     }
 
@@ -57,7 +57,8 @@ impl Caller {
     pub(crate) fn stream(&self) -> Self {
         let (here, door, turns) = (self.here.clone(), self.door.clone(), self.turns.clone());
         self.turns.begin();
-        let (slot, tunnel, interim) = (here.sweeper.slot(), RefCell::default(), self.interim.clone());
+        let (slot, tunnel, interim) =
+            (here.sweeper.slot_in(self.slot.account.clone()), RefCell::default(), self.interim.clone());
         Self { slot, here, door, peer: self.peer, interim, tunnel, turns }
     }
 
@@ -111,10 +112,14 @@ impl Caller {
     async fn pass(&self, mut entry: Box<Entry>, body: Incoming, own_origin: bool, turn: Turn) -> Response<Answer> {
         let marks = Marks::of(&entry.head.headers);
         let grpc = marks.meet(Marks::CONTENT_TYPE) && grpc::is(&entry.head.headers);
-        entry.place = self.here.limiter.request();
+        entry.place = self.here.limiter.request(turn.others(), turn.was_answered());
         if entry.place.is_none() {
             self.here.limiter.refused(Limit::Requests);
             return refuse(entry, &ProxyError::Busy(Limit::Requests), grpc, turn);
+        }
+        if !self.here.limiter.memory.allows(&self.slot.account) {
+            self.here.limiter.refused(Limit::Memory);
+            return refuse(entry, &ProxyError::Busy(Limit::Memory), grpc, turn);
         }
         let seat = match seat(&mut entry, marks) {
             Ok(seat) => seat,
@@ -171,6 +176,7 @@ impl Caller {
     /// The upstream's answer as the caller may see it.
     fn local(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
         let Arrived { mut head, marks, body } = answer;
+        turn.answered();
         let settings = &call.entry.backend.upstream.settings;
         pass_on(&mut head.headers, marks, || View::of(&call.entry.head, &self.door.authority, settings, body.base()));
         head.version = Version::HTTP_11;

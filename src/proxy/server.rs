@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use super::connection;
 use super::here::{Door, Here};
 use super::listen::{Address, Bell, Bound};
+use super::memory::Metered;
 use super::route::Routes;
 use super::serve::Caller;
 use super::settings::{Bounds, Limits};
@@ -120,6 +121,7 @@ type Doors = RefCell<Vec<Accepting>>;
 async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown: Shutdown, beats: Beats) {
     let doors = Doors::default();
     let sweeping = spawn_local(sweep(here.clone(), beats));
+    let relieving = spawn_local(here.clone().relieve());
     let announced = async {
         shutdown.reached(Phase::Announced).await;
         here.leaving.set(true);
@@ -137,6 +139,7 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
         }
     }
     sweeping.abort();
+    relieving.abort();
 }
 
 /// Lets everybody go as soon as nothing of theirs can be under way: a request may have been sent before its caller could
@@ -250,12 +253,14 @@ impl Porter {
             Err(limit) => return self.turn_away(socket, limit),
         };
         let caller = Caller::new(self.here.clone(), self.door.clone(), peer);
+        let (memory, account) = (self.here.limiter.memory.clone(), caller.slot.account.clone());
         // The task is an edge for panics.
-        spawn_local(async move {
+        let task = async move {
             let _admitted = admitted;
             panics::point("connection", &caller.door.authority);
             connection::serve(socket, caller).await;
-        });
+        };
+        spawn_local(Metered::connection(task, memory, account));
     }
 
     fn turn_away(&self, socket: Socket, limit: Limit) {

@@ -261,12 +261,13 @@ impl Default for Bounds {
 }
 
 impl Limits {
-    /// What they come to where so many sockets may be open and, unless `memory` is set, so many bytes held. Callers
-    /// leave a quarter of the sockets to upstreams, and requests, each of which may need one, half of them to callers.
+    /// What they come to where so many sockets may be open and, unless `memory` is set, so many bytes held: callers leave
+    /// at least half of the sockets to requests, each of which may need one.
     pub fn bounds(&self, sockets: usize, memory: u64) -> Bounds {
+        let connections = self.connections.min(sockets / 2).max(1);
         Bounds {
-            connections: self.connections.min(sockets.saturating_sub(sockets / 4)),
-            requests: self.requests.unwrap_or(sockets / 2).max(1),
+            connections,
+            requests: self.requests.unwrap_or(sockets.saturating_sub(connections)).max(1),
             sockets,
             memory: self.memory.unwrap_or(memory),
         }

@@ -1,14 +1,20 @@
 //! Tasks of the data thread.
 
-/// Lets hyper start its tasks on this thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Local;
+use std::rc::Rc;
 
-impl<F: Future + 'static> hyper::rt::Executor<F> for Local
-where
-    F::Output: 'static,
-{
+use super::memory::{Account, Memory, Metered};
+
+/// Lets hyper start its tasks on this thread, each for the account of the connection that it serves.
+#[derive(Clone)]
+pub(crate) struct Local {
+    /// Counts.
+    pub(crate) memory: Rc<Memory>,
+    /// Whose tasks they are.
+    pub(crate) account: Rc<Account>,
+}
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
+        tokio::task::spawn_local(Metered::stream(task, self.memory.clone(), self.account.clone()));
     }
 }

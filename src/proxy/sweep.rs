@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::memory::Account;
 use crate::clock::Moment;
 
 /// Time between two sweeps: a limit ends at most this much late, and never early.
@@ -34,6 +35,8 @@ pub(crate) struct Slot {
     over: Cell<bool>,
     quiet: Cell<bool>,
     bodies: Cell<u32>,
+    /// What its connection holds.
+    pub(crate) account: Rc<Account>,
     waker: RefCell<Option<Waker>>,
     coarse: Rc<Cell<Moment>>,
 }
@@ -123,23 +126,32 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Sweeper {
     slots: RefCell<Vec<Weak<Slot>>>,
+    accounts: RefCell<Vec<Weak<Account>>>,
     coarse: Rc<Cell<Moment>>,
 }
 
 impl Sweeper {
     /// No slots yet.
     pub(crate) fn new(now: Moment) -> Self {
-        Self { slots: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
+        Self { slots: RefCell::default(), accounts: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
     }
 
-    /// A new slot; it ends when its last holder drops it.
+    /// A connection's slot; it ends when its last holder drops it.
     pub(crate) fn slot(&self) -> Rc<Slot> {
+        let account = Account::new(self.coarse.clone());
+        self.accounts.borrow_mut().push(Rc::downgrade(&account));
+        self.slot_in(account)
+    }
+
+    /// The slot of a stream on a connection.
+    pub(crate) fn slot_in(&self, account: Rc<Account>) -> Rc<Slot> {
         let slot = Rc::new(Slot {
             waiting: Cell::new(Waiting::Nothing),
             until: Cell::new(self.coarse.get()),
             over: Cell::new(false),
             quiet: Cell::new(false),
             bodies: Cell::new(0),
+            account,
             waker: RefCell::default(),
             coarse: self.coarse.clone(),
         });
@@ -156,6 +168,14 @@ impl Sweeper {
     pub(crate) fn sweep(&self, now: Moment) {
         self.coarse.set(now);
         self.each(|slot| slot.sweep(now));
+        self.accounts().iter().for_each(|account| account.sweep(now));
+    }
+
+    /// What each connection holds.
+    pub(crate) fn accounts(&self) -> Vec<Rc<Account>> {
+        let mut accounts = self.accounts.borrow_mut();
+        accounts.retain(|account| account.strong_count() > 0);
+        accounts.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Wakes every connection, so that each looks around.

@@ -106,6 +106,16 @@ impl Bearerd {
         self.process.signal(name);
     }
 
+    /// Its id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
         self.process.ended().await

@@ -7,6 +7,7 @@ use hyper::body::SizeHint;
 
 use super::*;
 use crate::clock::Moment;
+use crate::proxy::memory::Memory;
 use crate::proxy::sweep::Sweeper;
 use crate::proxy::tests::fixture;
 
@@ -53,7 +54,7 @@ struct Bench {
 
 fn bench(frames: &[&'static str], length: Option<u64>, keep: u64, budget: u64) -> Bench {
     let ready = Rc::new(Cell::new(usize::MAX));
-    let budget = Rc::new(Budget::new(budget));
+    let budget = Rc::new(Budget::new(budget, Rc::new(Memory::new(u64::MAX))));
     let slot = Sweeper::new(Moment::from_start(Duration::ZERO)).slot();
     let frames = frames.iter().map(|text| Frame::data(Bytes::from_static(text.as_bytes()))).collect();
     let patience = Patience { caller: Duration::from_secs(1), upstream: Duration::from_secs(2) };

@@ -16,8 +16,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use self::heads::Heads;
+use super::pacing::Paced;
 use crate::proxy::serve::Caller;
-use crate::proxy::settings::Limits;
 use crate::proxy::socket::{Rewound, Socket};
 use crate::proxy::spawn::Local;
 use crate::proxy::sweep::Waiting;
@@ -28,7 +28,13 @@ const STREAMS: u32 = 100;
 /// What may be on its way from a caller: of one request, and of all, so that one that the upstream is slow to take does not
 /// stop the others. It measures as well how many small frames h2 takes at once.
 const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// So many windows of streams are the window of a connection.
+const WINDOWS: u32 = 4;
+/// A stream's window takes at most this part of the budget; the least is what RFC 9113 §6.9.2 begins with.
+const PART: u64 = 256;
+const LEAST_WINDOW: u32 = (1 << 16) - 1;
+/// What waits to be sent on a stream.
+const UNSENT: u32 = 128 << 10;
 
 /// How long a caller that was told to go may take to do so.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -39,14 +45,14 @@ pub(super) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
     let _awake = here.wake();
     // A preface announces a request.
     slot.wait(Waiting::RequestHead, here.limits.header_timeout);
-    let heads = here.sweeper.slot();
-    let link = Heads::new(Rewound { ahead, socket }, heads.clone(), here.limits.header_timeout);
+    let heads = here.sweeper.slot_in(slot.account.clone());
+    let link = Heads::new(Paced::of(&caller, Rewound { ahead, socket }), heads.clone(), here.limits.header_timeout);
     let serving = caller.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let stream = serving.stream();
         async move { Ok::<_, Infallible>(stream.serve(request).await) }
     });
-    let mut connection = pin!(builder(&here.limits).serve_connection(TokioIo::new(link), service));
+    let mut connection = pin!(builder(&caller).serve_connection(TokioIo::new(link), service));
     let mut told = false;
     std::future::poll_fn(|cx| {
         slot.remember(cx.waker());
@@ -78,13 +84,18 @@ pub(super) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
     .await;
 }
 
-fn builder(limits: &Limits) -> http2::Builder<Local> {
-    let mut builder = http2::Builder::new(Local);
+fn builder(caller: &Caller) -> http2::Builder<Local> {
+    let here = &caller.here;
+    let local = Local { memory: here.limiter.memory.clone(), account: caller.slot.account.clone() };
+    let mut builder = http2::Builder::new(local);
+    let window =
+        u32::try_from(here.limiter.memory_most() / PART).unwrap_or(u32::MAX).clamp(LEAST_WINDOW, STREAM_WINDOW);
     builder
         .auto_date_header(false)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(window)
+        .initial_connection_window_size(window.saturating_mul(WINDOWS))
+        .max_send_buf_size(window.min(UNSENT) as usize)
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        .max_header_list_size(u32::try_from(here.limits.header_bytes).unwrap_or(u32::MAX));
     builder
 }

@@ -11,7 +11,7 @@ type Connection = Http1<Script>;
 async fn pair() -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    (Http1::new(Link::Plain(Socket::Tcp(ours))), listener.accept().await.unwrap().0)
+    (Http1::new(Link::Plain(Socket::Tcp(ours)), Rc::new(Memory::new(u64::MAX))), listener.accept().await.unwrap().0)
 }
 
 fn get() -> Outbound<'static, Script> {
