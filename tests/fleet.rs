@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "redis/cut_off.rs"]
+mod cut_off;
 #[path = "redis/large.rs"]
 mod large;
 #[path = "redis/sharing.rs"]

@@ -15,6 +15,8 @@ mod doors;
 mod errors;
 #[path = "integration/faithful.rs"]
 mod faithful;
+#[path = "integration/frozen.rs"]
+mod frozen;
 #[path = "integration/guarding.rs"]
 mod guarding;
 #[path = "integration/herd.rs"]

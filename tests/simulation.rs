@@ -119,6 +119,9 @@ const MUTATIONS: &[(Mutation, &str)] = &[
     (Mutation::RevokesInUse, "no_revoked_token_is_sent"),
     (Mutation::AnswersLate, "every_caller_is_answered"),
     (Mutation::RepeatsTheSame, "a_repeat_has_a_different_token"),
+    (Mutation::StoreForgetsMarks, "a_refresh_token_under_way_is_left_alone"),
+    (Mutation::ThrowsRepliesAway, "replies_that_arrived_are_read"),
+    (Mutation::StandsInLine, "no_login_is_held_up"),
     (Mutation::StaysBroken, "every_owner_recovers"),
     (Mutation::StaysBroken, "mere_failures_are_over_soon"),
 ];

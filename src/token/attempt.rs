@@ -6,7 +6,7 @@ mod lease;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::lease::Turn;
+use self::lease::{PATIENCE, Turn};
 use super::action::Action;
 use super::grant::{Generation, Grant, Token};
 use super::ledger::Ledger;
@@ -38,6 +38,8 @@ pub(super) struct Attempt {
     pub(super) marked: bool,
     /// Another process told it so, and may yet save the reply.
     pub(super) sent_by_another: bool,
+    /// It waits for another process, and looks again soon: there was no request.
+    pub(super) waits: bool,
     /// What a person should do, where that is not the endpoint's to say.
     pub(super) action: Option<Action>,
     /// When a token was asked for.
@@ -237,7 +239,8 @@ impl Attempt {
             return End::Minted(grant);
         };
         self.store.remember(key, stored);
-        if let Some(others) = self.look().await {
+        // What the store lacks is looked at as well, and that is ours.
+        if let Some(others) = self.look().await.filter(|newest| *newest != grant) {
             return End::Adopted(others);
         }
         // A store that is away says so itself, and without a refresh token nothing is lost.
@@ -251,7 +254,7 @@ impl Attempt {
     /// Saves a grant that could not be saved when it came, or gives back what the store has instead by now.
     pub(super) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
         let key = &self.spec.store_key;
-        let mut leased = self.store.lease(key).await?;
+        let mut leased = self.store.lease_within(key, PATIENCE).await?;
         let Some(unsaved) = self.store.unsaved(key) else { return Ok(leased.kept) };
         leased.lease.save(&unsaved).await?;
         self.store.forget(key, unsaved.number);

@@ -156,10 +156,13 @@ impl Keeper {
     fn reject(&mut self, generation: Generation, now: Moment) {
         let present = self.view.token.as_ref().is_some_and(|token| token.generation == generation);
         let Some(board) = self.board.upgrade().filter(|_| present) else { return };
-        if self.view.running || self.view.forcing {
+        if self.view.running {
             return;
         }
         self.rejected = true;
+        if self.view.forcing {
+            return;
+        }
         if board.take_accepted(self.bounds.unproven().unwrap_or(generation)) {
             self.bounds.accepted();
         } else {
@@ -268,6 +271,7 @@ impl Keeper {
             spent: self.spent,
             marked: self.marked,
             sent_by_another: false,
+            waits: false,
             action: None,
             requested: None,
             forced: self.view.forcing,

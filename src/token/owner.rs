@@ -110,7 +110,7 @@ impl Owner {
                     None => return self.finish().await,
                 },
                 Some(Ok((id, done))) = self.jobs.join_next() => self.guarded(id, true, |owner| owner.done(id, done)),
-                () = tokio::time::sleep(nap) => self.ring(),
+                () = self.context.clock.sleep(nap) => self.ring(),
             }
         }
     }

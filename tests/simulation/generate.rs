@@ -40,7 +40,7 @@ fn setup(rng: &mut Rng) -> Setup {
         ),
         false => pick(rng, &[Refreshing::Rotating, Refreshing::Rotating, Refreshing::Kept]),
     };
-    let life = pick(rng, &[Some(20), Some(60), Some(60), Some(300), Some(HOUR), Some(HOUR), Some(YEAR), None]);
+    let life = pick(rng, &[Some(2), Some(20), Some(60), Some(60), Some(300), Some(HOUR), Some(HOUR), Some(YEAR), None]);
     let subjects = pick(rng, &[0, 0, 0, 2]);
     let lasting = !login || rng.u8(..3) > 0;
     Setup {
@@ -50,7 +50,8 @@ fn setup(rng: &mut Rng) -> Setup {
         refresh,
         life,
         refresh_in: pick(rng, &[None, None, None, Some(1), Some(30)]),
-        exclusive: rng.u8(..4) == 0,
+        // Of a token of two seconds that another process ended, nobody would hear in time.
+        exclusive: rng.u8(..4) == 0 && life != Some(2),
         // A quarter of the life and more would leave no time for a second try.
         min_interval: if life.is_some_and(|life| life < 60) { 0 } else { pick(rng, &[0, 0, 0, 0, 15]) },
         while_used: subjects > 0 || rng.u8(..5) == 0,
@@ -63,7 +64,7 @@ fn setup(rng: &mut Rng) -> Setup {
 fn action(rng: &mut Rng, setup: &Setup) -> Action {
     let process = rng.usize(..setup.processes);
     let subject = rng.u32(..setup.subjects.max(1));
-    match rng.u8(..40) {
+    match rng.u8(..46) {
         0..=11 => Action::Call {
             process,
             subject,
@@ -84,7 +85,11 @@ fn action(rng: &mut Rng, setup: &Setup) -> Action {
         34 => Action::StepWall { process, seconds: pick(rng, &[-(HOUR as i64), -30, 5, 90, 86_400]) },
         35..=36 => Action::Die { sessions: rng.u8(..3) == 0 },
         37..=38 => Action::ApiRejects { seconds: pick(rng, &[1, 10, 60, 300]) },
-        _ => Action::NewSecret { server_after: rng.u64(0..20), processes_after: rng.u64(0..20) },
+        39 => Action::NewSecret { server_after: rng.u64(0..20), processes_after: rng.u64(0..20) },
+        40..=43 if !setup.lasting => Action::Die { sessions: false },
+        40 => Action::Cut { process, seconds: pick(rng, &[3, 10, 60]) },
+        41..=43 => Action::CutAtMark { process, seconds: pick(rng, &[3, 10, 60, 200]) },
+        _ => Action::FreezeAtRefresh { process, seconds: pick(rng, &[2, 8, 20, 45]) },
     }
 }
 

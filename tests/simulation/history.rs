@@ -100,6 +100,21 @@ pub enum Action {
         process: usize,
         seconds: u64,
     },
+    /// The store is away for one process.
+    Cut {
+        process: usize,
+        seconds: u64,
+    },
+    /// The same, as soon as it has marked a refresh token as sent.
+    CutAtMark {
+        process: usize,
+        seconds: u64,
+    },
+    /// The process stands still as soon as it has sent a refresh token; its reply comes meanwhile.
+    FreezeAtRefresh {
+        process: usize,
+        seconds: u64,
+    },
     /// The machine sleeps: time passes and no timer notices.
     Suspend {
         seconds: u64,

@@ -44,6 +44,10 @@ pub enum Event {
         step: Step,
         refresh: Option<String>,
     },
+    /// Its reply lies in the socket.
+    Arrived {
+        id: u32,
+    },
     /// It came to an end for the process that sent it.
     Answered {
         id: u32,
@@ -58,6 +62,12 @@ pub enum Event {
         run: u32,
         subject: u32,
         found: Found,
+    },
+    /// A lease is asked for that its holder may keep for ever, and waited for so long.
+    Queued {
+        run: u32,
+        subject: u32,
+        patience: Duration,
     },
     /// The right to ask for the token of a subject began, and was given back.
     Leased {

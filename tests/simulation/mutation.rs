@@ -27,6 +27,10 @@ pub enum Mutation {
     AnswersLate,
     /// A request is repeated with the token that was rejected.
     RepeatsTheSame,
+    /// Whoever stood still throws away what arrived meanwhile.
+    ThrowsRepliesAway,
+    /// Whoever needs a lease waits for it as long as may be.
+    StandsInLine,
     /// The endpoint never works again after its first fault.
     StaysBroken,
 }

@@ -8,7 +8,7 @@ use crate::log::{Event, Run};
 use crate::mutation::Mutation;
 use crate::process::Process;
 use crate::store::seconds;
-use crate::world::{Pulse, World};
+use crate::world::{Pulse, Traps, World};
 
 /// How long after the last fault every owner has a token again: the longest hold, the longest wait between forced
 /// renewals in vain, and what requests take.
@@ -117,6 +117,13 @@ impl Stage {
                     self.later(Duration::from_secs(seconds), Due::Resume(process));
                 }
             }
+            Action::Cut { process, .. }
+            | Action::CutAtMark { process, .. }
+            | Action::FreezeAtRefresh { process, .. } => {
+                if let Some(process) = self.running(process) {
+                    process.set_trap(action);
+                }
+            }
             Action::StepWall { process, seconds } => {
                 if let Some(process) = self.running(process) {
                     process.life.clock.step_wall(seconds);
@@ -157,7 +164,7 @@ impl Stage {
             Due::Start(process) => self.start(process),
             Due::Resume(process) => {
                 if let Some(process) = self.running(process) {
-                    process.set_pulse(Pulse::Beats);
+                    process.life.wake();
                 }
             }
             Due::StoreFast => self.world.state().store_takes = 50,
@@ -183,7 +190,9 @@ impl Stage {
 
     async fn end(&mut self, process: usize, down: u64, in_good_order: bool) {
         let Some(ended) = self.processes[process].take() else { return };
-        if in_good_order {
+        *ended.life.traps.lock().unwrap() = Traps::default();
+        // Who stands still hears no signal but the one that kills.
+        if in_good_order && !ended.life.stands_still() {
             ended.stop().await
         } else {
             ended.crash()
@@ -197,7 +206,7 @@ impl Stage {
             self.come_due(due);
         }
         (0..self.processes.len()).for_each(|process| self.start(process));
-        self.processes.iter().flatten().for_each(|process| process.life.clock.set_wall_right());
+        self.processes.iter().flatten().for_each(Process::heal);
         let mut state = self.world.state();
         state.replies.clear();
         state.healed = true;

@@ -12,11 +12,12 @@ use bearerd::token::pool::{TokenPool, TokenSpec};
 use tokio::task::JoinSet;
 
 use crate::caller::{Caller, look};
+use crate::history::Action;
 use crate::log::{Event, Owner};
 use crate::source::SimSource;
 use crate::store::{SimStore, name, seconds};
 use crate::time::MachineClock;
-use crate::world::{Life, Pulse, World};
+use crate::world::{Life, Pulse, Traps, World};
 
 /// A running process.
 pub struct Process {
@@ -105,6 +106,25 @@ impl Process {
 
     pub fn set_pulse(&self, pulse: Pulse) {
         self.life.set_pulse(pulse);
+    }
+
+    /// Faults that wait for it to be in the middle of something, or are its own.
+    pub fn set_trap(&self, action: &Action) {
+        let mut traps = self.life.traps.lock().unwrap();
+        match *action {
+            Action::CutAtMark { seconds, .. } => traps.cut_at_mark = Some(seconds),
+            Action::FreezeAtRefresh { seconds, .. } => traps.freeze_at_refresh = Some(seconds),
+            Action::Cut { seconds, .. } => self.life.cut(seconds),
+            _ => {}
+        }
+    }
+
+    /// Ends all that was wrong with it.
+    pub fn heal(&self) {
+        *self.life.traps.lock().unwrap() = Traps::default();
+        self.life.set_cut(false);
+        self.life.wake();
+        self.life.clock.set_wall_right();
     }
 
     /// Nothing that it has begun goes on.

@@ -90,11 +90,23 @@ impl SimSource {
         let world = &self.life.world;
         let mut open = Open { life: &self.life, owner: self.owner, id: world.next_id(), over: false };
         let refresh = wire.with.clone().filter(|_| world.setup.refresh != Refreshing::ByAccess);
+        let trap = if wire.with.is_some() { self.life.traps.lock().unwrap().freeze_at_refresh.take() } else { None };
         open.sent(&wire, refresh);
         let (tell, told) = oneshot::channel();
-        tokio::spawn(exchange(Arc::clone(world), wire, tell));
+        tokio::spawn(exchange(Arc::clone(&self.life), open.id, wire, tell));
+        if let Some(seconds) = trap {
+            self.life.freeze(seconds);
+        }
         let Ok(answer) = told.await else { return std::future::pending().await };
         self.life.beat().await;
+        // A reply is read in several turns of several tasks.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        let stood_still = self.life.clock.now().since(issued) > seconds(15);
+        if stood_still && world.breaks(Mutation::ThrowsRepliesAway) {
+            return std::future::pending().await;
+        }
         let refresh_in = world.setup.refresh_in.map(seconds);
         let result = answer.map(|granted| Grant { refresh_in, ..grant(granted, issued, &ask) });
         open.ended(&self.life, &result);
@@ -169,7 +181,8 @@ impl Drop for Open<'_> {
 }
 
 /// The server's side. It does not care whether somebody still waits.
-async fn exchange(world: Arc<World>, wire: Wire, tell: oneshot::Sender<Answer>) {
+async fn exchange(life: Arc<Life>, id: u32, wire: Wire, tell: oneshot::Sender<Answer>) {
+    let world = Arc::clone(&life.world);
     let broken = world.breaks(Mutation::StaysBroken) && world.state().healed;
     let usual = if broken { Reply::Broken } else { Reply::Good };
     let reply = world.state().replies.pop_front().unwrap_or(usual);
@@ -191,7 +204,9 @@ async fn exchange(world: Arc<World>, wire: Wire, tell: oneshot::Sender<Answer>) 
     };
     let later = if let Reply::Late(by) = reply { seconds(by) } else { world.while_of(200) };
     tokio::time::sleep(later).await;
-    let _ = tell.send(answer);
+    if tell.send(answer).is_ok() {
+        life.log(Event::Arrived { id });
+    }
     if let Reply::Twice(after) = reply {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let _ = ask(&world, &wire);

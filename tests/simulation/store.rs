@@ -31,8 +31,12 @@ pub struct Holder {
     /// The newest lease.
     fence: u64,
     /// Its holder's life, while it is held.
-    held: Option<(Arc<Life>, Duration)>,
+    held: Option<Held>,
 }
+
+/// A lease: whose, from when, to when at most.
+#[derive(Clone)]
+struct Held(Arc<Life>, Duration, Duration);
 
 /// The shared store as one process sees it.
 #[derive(Clone)]
@@ -56,6 +60,11 @@ impl SimStore {
             Ok(ahead) => now + ahead,
             Err(behind) => now - behind.duration(),
         }
+    }
+
+    /// A lock of a file ends with its process; one that stands still keeps it.
+    fn may_be_held_for_ever(&self) -> bool {
+        self.0.world.setup.lasting && !self.0.world.setup.leases_expire
     }
 
     /// One way between the process and the store.
@@ -97,31 +106,33 @@ impl SimStore {
     }
 
     /// The lease, if nobody has it.
-    fn try_lease(&self, key: &StoreKey) -> Option<(u64, Duration)> {
+    fn try_lease(&self, key: &StoreKey) -> Option<(u64, Held)> {
         let (place, now) = (self.place(key), self.0.world.time.now());
         let expires = self.0.world.setup.leases_expire;
         let mut state = self.0.world.state();
         let holder = state.holders.entry(place).or_default();
-        let free = holder.held.as_ref().is_none_or(|(life, until)| {
-            let over = expires && *until <= now;
-            over || (!expires && life.is_over())
+        let free = holder.held.as_ref().is_none_or(|Held(life, from, until)| {
+            if expires { *until <= now || life.lost_contact_since(*from) } else { life.is_over() }
         });
         free.then(|| {
+            let held = Held(Arc::clone(&self.0), now, now + LONGEST_LEASE);
             holder.fence += 1;
-            holder.held = Some((Arc::clone(&self.0), now + LONGEST_LEASE));
-            (holder.fence, now + LONGEST_LEASE)
+            holder.held = Some(held.clone());
+            (holder.fence, held)
         })
     }
 
-    async fn wait_for_lease(&self, key: &StoreKey) -> Result<(u64, Duration), StoreError> {
-        let until = self.0.world.time.awake() + LONGEST_LEASE;
+    async fn wait_for_lease(&self, key: &StoreKey, patience: Duration) -> Result<(u64, Held), StoreError> {
+        let until = self.0.world.time.awake() + patience;
         loop {
-            if self.0.world.state().store_fails.is_some() {
+            if self.0.store_fails().is_some() {
                 return Err(away());
             }
             match self.try_lease(key) {
                 Some(leased) => return Ok(leased),
-                None if self.0.world.time.awake() >= until => return Err(away()),
+                None if self.0.world.time.awake() >= until => {
+                    return Err(StoreError::new(StoreFault::Held, "another process holds the lease"));
+                }
                 None => tokio::time::sleep(LOOK_AGAIN).await,
             }
             self.0.beat().await;
@@ -134,7 +145,7 @@ impl Store for SimStore {
         Box::pin(async move {
             self.0.beat().await;
             self.way().await;
-            if self.0.world.state().store_fails.is_some() {
+            if self.0.store_fails().is_some() {
                 return Err(away());
             }
             let kept = Ok(self.find(key));
@@ -144,19 +155,28 @@ impl Store for SimStore {
     }
 
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
+        self.lease_within(key, LONGEST_LEASE)
+    }
+
+    fn lease_within<'a>(&'a self, key: &'a StoreKey, patience: Duration) -> BoxFuture<'a, Result<Leased, StoreError>> {
         Box::pin(async move {
             self.0.beat().await;
+            let patience = if self.0.world.breaks(Mutation::StandsInLine) { LONGEST_LEASE } else { patience };
+            if self.may_be_held_for_ever() {
+                self.0.log(Event::Queued { run: self.0.run, subject: subject(key), patience });
+            }
+            let patience = if self.may_be_held_for_ever() { patience } else { LONGEST_LEASE };
             self.way().await;
-            let leased = self.wait_for_lease(key).await;
+            let leased = self.wait_for_lease(key, patience).await;
             let kept = leased.clone().map(|_| self.find(key));
             self.tell(key, &kept);
-            let (kept, (fence, until)) = (kept?, leased?);
+            let (kept, (fence, held)) = (kept?, leased?);
             let (run, subject) = (self.0.run, subject(key));
             self.0.log(Event::Leased { run, subject, lease: fence });
             if self.0.world.breaks(Mutation::GivesLeaseBack) {
                 self.0.log(Event::GaveBack { run, subject, lease: fence });
             }
-            let lease = Box::new(SimLease { store: self.clone(), key: key.clone(), fence, until });
+            let lease = Box::new(SimLease { store: self.clone(), key: key.clone(), fence, held });
             self.way().await;
             Ok(Leased { kept, lease })
         })
@@ -171,6 +191,10 @@ impl Store for SimStore {
     fn lasts(&self) -> bool {
         self.0.world.setup.lasting
     }
+
+    fn is_shared(&self) -> bool {
+        self.0.world.setup.lasting && self.0.world.setup.leases_expire
+    }
 }
 
 /// The right to save, until another one began.
@@ -178,7 +202,7 @@ struct SimLease {
     store: SimStore,
     key: StoreKey,
     fence: u64,
-    until: Duration,
+    held: Held,
 }
 
 impl SimLease {
@@ -194,8 +218,7 @@ impl Lease for SimLease {
             let life = &self.store.0;
             life.beat().await;
             self.store.way().await;
-            let fails = life.world.state().store_fails;
-            let lost = self.is_lost();
+            let (fails, lost) = (life.store_fails(), self.is_lost() || self.is_over());
             if fails != Some(false) && !lost {
                 self.store.keep(&self.key, stored);
             }
@@ -208,13 +231,18 @@ impl Lease for SimLease {
                 }
             };
             life_log(Event::Saved { run: life.run, subject: subject(&self.key), access, mark, ok });
+            let trap = if mark && ok { life.traps.lock().unwrap().cut_at_mark.take() } else { None };
             self.store.way().await;
+            if let Some(seconds) = trap {
+                life.cut(seconds);
+            }
             if ok { Ok(()) } else { Err(away()) }
         })
     }
 
     fn is_over(&self) -> bool {
-        self.store.0.world.setup.leases_expire && self.until <= self.store.0.world.time.now()
+        let Held(life, from, until) = &self.held;
+        life.world.setup.leases_expire && (*until <= life.world.time.now() || life.lost_contact_since(*from))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Time in a simulated world: tokio's paused clock, and what suspends add to it without any timer noticing.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bearerd::clock::{Clock, Moment};
+
+use crate::world::Heart;
 
 /// The time that the whole world agrees on.
 pub struct Time {
@@ -38,11 +41,13 @@ pub struct MachineClock {
     /// How long it had been up when the world began.
     up: Duration,
     skew: AtomicI64,
+    /// Of the process that looks at them.
+    pub heart: Heart,
 }
 
 impl MachineClock {
     pub fn new(time: Arc<Time>, up: Duration) -> Self {
-        Self { time, up, skew: AtomicI64::new(0) }
+        Self { time, up, skew: AtomicI64::new(0), heart: Heart::default() }
     }
 
     pub fn step_wall(&self, seconds: i64) {
@@ -62,6 +67,14 @@ impl MachineClock {
 impl Clock for MachineClock {
     fn now(&self) -> Moment {
         Moment::from_start(self.up + self.time.now())
+    }
+
+    /// A process that stands still notices its timers when it goes on.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            tokio::time::sleep(time).await;
+            self.heart.beat().await;
+        })
     }
 
     fn wall(&self) -> SystemTime {

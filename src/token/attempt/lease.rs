@@ -13,7 +13,7 @@ pub(super) type Turn = Result<Box<dyn Lease>, StoreError>;
 
 /// Whoever has no token waits so long for a lease whose holder may be stopped. It leaves a login half of the time that a
 /// request waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Attempt {
     /// Waits for the lease, and looks what the store has under it.
@@ -56,12 +56,15 @@ impl Attempt {
 
     /// Why there must be no request now, though the token could be renewed.
     pub(super) fn must_wait(&mut self, turn: &Turn) -> Option<MintError> {
-        if self.is_needed() {
-            return None;
-        }
+        let lives = self.is_usable() && !self.rejected;
         match turn {
-            Err(error) if self.store.is_shared() && self.has_refresh_token() => Some(self.no_store(error)),
-            Ok(_) if self.sent_by_another && !self.spec.source.can_login() => Some(sent_by_another()),
+            Err(error) if self.store.is_shared() && self.has_refresh_token() && !self.is_needed() => {
+                Some(self.no_store(error))
+            }
+            Ok(_) if self.sent_by_another && lives && !self.spec.source.can_login() => {
+                self.waits = true;
+                Some(sent_by_another())
+            }
             Ok(_) | Err(_) => None,
         }
     }
@@ -69,6 +72,7 @@ impl Attempt {
     /// The refresh token stays where it is, because of a fault of the store.
     pub(super) fn no_store(&mut self, error: &StoreError) -> MintError {
         let can_login = self.spec.source.can_login();
+        self.waits = error.fault == StoreFault::Held;
         self.action = Some(Action::after_fault(error.fault, can_login));
         failing(match error.fault {
             StoreFault::Away | StoreFault::Failed | StoreFault::Held => {

@@ -19,6 +19,9 @@ use crate::token::view::Trouble;
 /// How long to wait before a grant that could not be saved is tried again.
 const SAVE_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long to look away from what another process is about to do.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
 impl Keeper {
     pub(in crate::token) fn ended(&mut self, attempt: Attempt, end: End, context: &mut Context) {
         let now = context.clock.now();
@@ -46,6 +49,9 @@ impl Keeper {
             End::Failed(error) => {
                 self.find(attempt.previous, context);
                 self.fail(&error, attempt.action, attempt.requested, context);
+                if attempt.waits {
+                    self.retry_at = self.retry_at.min(Some(now + LOOK_AGAIN));
+                }
             }
             End::TooEarly => {
                 let known = attempt.previous.as_ref().map(|grant| grant.issued.min(now));

@@ -57,6 +57,20 @@ async fn it_is_sent_at_once_where_no_token_lives_or_the_api_rejects_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rejection_ends_the_wait_even_of_a_renewal_that_was_ordered_before() {
+    let world = rotates(false);
+    sent_by_another(&world, seconds(60)).await;
+    let handle = world.opened().await;
+    pass(seconds(600)).await;
+    assert!(matches!(handle.force().await, crate::token::handle::Forced::TooSoon(_)));
+    pass(seconds(30)).await;
+    drop(handle.force().await);
+    handle.rejected(handle.generation());
+    pass(seconds(11)).await;
+    assert_eq!((world.source.count(), handle.status().state), (1, State::Fresh));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_reply_that_its_sender_saves_at_last_is_taken_over() {
     let world = rotates(false);
     sent_by_another(&world, seconds(60)).await;
@@ -101,6 +115,7 @@ async fn while_a_shared_store_is_away_a_token_without_is_renewed_as_ever_and_not
 
 #[tokio::test(start_paused = true)]
 async fn who_stands_still_with_the_lease_keeps_nobody_from_a_login() {
+    let (mut paper, _guard) = Paper::start();
     for grant in [grant, rotating] {
         let world = World::new(move |number, call| answer(Ok(grant(number, call.at, seconds(60)))));
         world.store.moods.held.store(true, Ordering::Relaxed);
@@ -112,6 +127,8 @@ async fn who_stands_still_with_the_lease_keeps_nobody_from_a_login() {
         }
         assert!(world.source.steps().iter().all(|step| *step == Step::Login));
         assert!(world.source.count() < 20, "{}", world.source.count());
+        let warnings: Vec<_> = paper.take().into_iter().filter(|line| line.starts_with("WARN")).collect();
+        assert!(warnings.len() == 1 && warnings[0].contains("not saved: another process has it"), "{warnings:?}");
     }
 }
 

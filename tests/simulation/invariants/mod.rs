@@ -1,6 +1,7 @@
 //! What must hold in every world, each a sentence and a function over the log.
 
 mod callers;
+mod interrupted;
 mod logins;
 mod pace;
 mod recovery;
@@ -25,6 +26,9 @@ pub const ALL: &[Invariant] = &[
     requests::UNDER_LEASE,
     requests::MARKED_FIRST,
     requests::SENT_ONCE,
+    interrupted::LEFT_ALONE,
+    interrupted::REPLIES_READ,
+    interrupted::NOT_HELD_UP,
     logins::ALLOWED,
     pace::HELD,
     pace::SPACED,

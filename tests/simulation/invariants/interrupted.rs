@@ -1,0 +1,134 @@
+//! What becomes of a token request whose process is cut off from the store, or stands still.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Invariant, Request, fail, requests, usable_until};
+use crate::history::{Action, Refreshing};
+use crate::log::{End, Event, Found, Run};
+use bearerd::token::source::Outcome;
+
+/// For a lease whose holder may stand still.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between the arrival of a reply and the moment at which somebody has read it.
+const READING: Duration = Duration::from_millis(100);
+
+pub const LEFT_ALONE: Invariant = Invariant {
+    name: "a_refresh_token_under_way_is_left_alone",
+    sentence: "a refresh token that another process has sent is not sent by a flow without a login while the token that \
+               came with it lives: the other may yet save the reply",
+    check: left_alone,
+};
+
+pub const REPLIES_READ: Invariant = Invariant {
+    name: "replies_that_arrived_are_read",
+    sentence: "a reply that arrived in time is not given up by a process that stood still meanwhile",
+    check: replies_read,
+};
+
+pub const NOT_HELD_UP: Invariant = Invariant {
+    name: "no_login_is_held_up",
+    sentence: "whoever may log in and has no token waits no longer than 5 s for a lease whose holder may stand still",
+    check: not_held_up,
+};
+
+fn is_stepped(run: &Run) -> bool {
+    run.log.iter().any(|entry| matches!(entry.event, Event::Did(Action::StepWall { .. })))
+}
+
+/// The moment from which each access token counts as expired, and never for one without an end.
+fn ends(run: &Run) -> BTreeMap<&str, Duration> {
+    let granted = run.log.iter().filter_map(|entry| match &entry.event {
+        Event::Answered { end: End::Granted { access, issued, until, .. }, .. } => {
+            Some((&**access, until.map_or(Duration::MAX, |until| usable_until(*issued, until))))
+        }
+        _ => None,
+    });
+    granted.collect()
+}
+
+fn left_alone(run: &Run) -> Result<(), String> {
+    // What a store says of a life is the wall's time, of which a process whose clock was stepped knows nothing.
+    if run.setup.login || run.setup.refresh != Refreshing::Rotating || is_stepped(run) {
+        return Ok(());
+    }
+    let (ends, mut senders) = (ends(run), BTreeMap::<String, Vec<Request>>::new());
+    for request in requests(run) {
+        let Some(token) = request.refresh.clone() else { continue };
+        let before = senders.entry(token.clone()).or_default();
+        let ours = before.iter().any(|sent| sent.owner.run == request.owner.run);
+        let unused = before.last().is_none_or(|last| match last.end.as_ref().map(|end| &end.how) {
+            Some(End::Failed { outcome: Outcome::Connect, .. }) => true,
+            Some(End::Granted { refresh, .. }) => refresh.as_deref().is_none_or(|next| next == token),
+            _ => false,
+        });
+        let lives = access_of(run, &token).filter(|access| ends.get(access).is_some_and(|end| request.sent < *end));
+        if let Some(access) = lives.filter(|_| !ours && !unused)
+            && !was_rejected(run, &request, access)
+        {
+            return fail(format!("{request:?} came after {:?}, and {access} lived", before.last()));
+        }
+        before.push(request);
+    }
+    Ok(())
+}
+
+/// The access token that came with a refresh token.
+fn access_of<'a>(run: &'a Run, token: &str) -> Option<&'a str> {
+    run.log.iter().find_map(|entry| match &entry.event {
+        Event::Answered { end: End::Granted { access, refresh: Some(refresh), .. }, .. } if refresh == token => {
+            Some(&**access)
+        }
+        _ => None,
+    })
+}
+
+fn was_rejected(run: &Run, request: &Request, access: &str) -> bool {
+    run.log.iter().take(request.place).any(|entry| match &entry.event {
+        Event::Forwarded { owner, token, accepted: false, .. } => {
+            owner.run == request.owner.run && token.access == access
+        }
+        _ => false,
+    })
+}
+
+fn replies_read(run: &Run) -> Result<(), String> {
+    let mut arrived = BTreeMap::new();
+    for entry in &run.log {
+        match &entry.event {
+            Event::Arrived { id } => drop(arrived.insert(*id, entry.awake)),
+            Event::Answered { id, owner, end: End::Cut } => {
+                if let Some(at) = arrived.get(id).filter(|at| entry.awake > **at + READING) {
+                    return fail(format!("request {id} of {owner:?} was given up, its reply was there at {at:?}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn not_held_up(run: &Run) -> Result<(), String> {
+    if !run.setup.login || is_stepped(run) {
+        return Ok(());
+    }
+    let (ends, mut known) = (ends(run), BTreeMap::<_, BTreeSet<&str>>::new());
+    for entry in &run.log {
+        match &entry.event {
+            Event::Answered { owner, end: End::Granted { access, .. }, .. } => {
+                known.entry((owner.run, owner.subject)).or_default().insert(access);
+            }
+            Event::Loaded { run, subject, found: Found::Grant { access, .. } } => {
+                known.entry((*run, *subject)).or_default().insert(access);
+            }
+            Event::Queued { run, subject, patience } if *patience > PATIENCE => {
+                let mut tokens = known.get(&(*run, *subject)).into_iter().flatten();
+                if !tokens.any(|access| ends.get(access).is_some_and(|end| entry.at < *end)) {
+                    return fail(format!("run {run} waits for {patience:?} from {:?} on, with no token", entry.at));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
