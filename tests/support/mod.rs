@@ -84,6 +84,11 @@ impl Bearerd {
         self.directory.path()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it wrote.
     pub fn log(&self) -> &Log {
         self.process.log()

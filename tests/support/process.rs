@@ -37,6 +37,11 @@ impl Process {
         &self.log
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name, as `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

@@ -12,7 +12,7 @@ use std::io;
 use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
 use hyper::ext::ReasonPhrase;
 
 use self::framing::Said;
@@ -65,7 +65,7 @@ impl Reader {
         } else if parts.status.canonical_reason().is_none() {
             parts.extensions.insert(ReasonPhrase::from_static(b""));
         }
-        let said = self.collect(&text, &mut parts.headers)?;
+        let said = self.collect(&text, parts.status, &mut parts.headers)?;
         let current = parts.version == Version::HTTP_11;
         let (rest, framed) = self.rest(&said, parts.status)?;
         // What is framed in two ways, or in one that its version does not have, is read, and nothing after it.
@@ -101,14 +101,19 @@ impl Reader {
         Ok(None)
     }
 
-    fn collect(&self, text: &Bytes, headers: &mut HeaderMap) -> io::Result<Said> {
+    fn collect(&self, text: &Bytes, status: StatusCode, headers: &mut HeaderMap) -> io::Result<Said> {
         let mut said = Said::default();
+        let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
         headers.try_reserve(self.lines.len()).map_err(|error| invalid(&error.to_string()))?;
         for (name, value) in &self.lines {
             let name = text.get(name.clone()).unwrap_or_default();
             let name = HeaderName::from_bytes(name).map_err(|error| invalid(&error.to_string()))?;
             let value = HeaderValue::from_maybe_shared(part(text, value.clone()));
             let value = value.map_err(|error| invalid(&error.to_string()))?;
+            // No interim answer has a body: whatever is said of one there frames nothing (RFC 9112 §6.3).
+            if interim && (name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING) {
+                continue;
+            }
             said.hear(&name, &value)?;
             headers.try_append(name, value).map_err(|error| invalid(&error.to_string()))?;
         }

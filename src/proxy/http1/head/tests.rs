@@ -39,6 +39,8 @@ fn what_follows_is_told_by_status_coding_and_length_in_this_order() {
         ("304 Not Modified\r\nTransfer-Encoding: chunked", "nothing"),
         ("304 Not Modified\r\nTransfer-Encoding: gzip, chunked", "nothing"),
         ("103 Early Hints\r\nContent-Length: 5", "nothing"),
+        ("103 Early Hints\r\nContent-Length: -1\r\nContent-Length: 5", "nothing"),
+        ("100 Continue\r\nTransfer-Encoding: gzip", "nothing"),
         ("101 Switching Protocols", "a tunnel"),
     ] {
         assert_eq!(follows(&head(lines).rest), expected, "{lines}");

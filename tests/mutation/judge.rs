@@ -1,0 +1,187 @@
+//! What must hold between what was sent, what the upstream saw and what came back.
+
+use crate::answer::Answer;
+use crate::caller::Heard;
+use crate::frames::Carried;
+use crate::http2;
+use crate::lawful::ENTITY;
+use crate::reading::{End, Field};
+use crate::request::{Request, Requests};
+use crate::upstream::{Seen, State, said};
+
+/// What bearerd may put on a request besides what its caller did.
+const ADDED: &[&[u8]] = &[
+    b"host",
+    b"authorization",
+    b"x-legal-entity",
+    b"content-length",
+    b"transfer-encoding",
+    b"connection",
+    b"te",
+    b"trailer",
+];
+
+/// What bearerd, or who speaks HTTP for it, may put on an answer.
+const OF_ANSWERS: &[&[u8]] =
+    &[b"date", b"connection", b"content-length", b"transfer-encoding", b"x-serial", b"trailer"];
+
+pub type Verdict = Result<(), String>;
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// A request that an upstream saw has its token and nothing that its caller may not set.
+pub fn is_clean(seen: &Seen, token: &str) -> Verdict {
+    let Request { fields, trailers, .. } = &seen.request;
+    ensure(seen.state != State::Broken, || format!("the upstream was sent what is no request: {}", told(seen)))?;
+    let bearer = format!("Bearer {token}");
+    for (name, wanted) in [("authorization", &*bearer), ("x-legal-entity", ENTITY)] {
+        let values: Vec<_> = fields.iter().filter(|(own, _)| own == name.as_bytes()).collect();
+        ensure(matches!(values[..], [(_, value)] if value == wanted.as_bytes()), || {
+            format!("{name} of a request is not what bearerd sets: {}", told(seen))
+        })?;
+    }
+    let set = |(name, value): &Field| is_owned(name) && ![bearer.as_bytes(), ENTITY.as_bytes()].contains(&&value[..]);
+    ensure(!fields.iter().chain(trailers).any(set), || format!("what its caller may not set: {}", told(seen)))
+}
+
+/// Whether nobody but bearerd may set it, as a server in CGI's manner reads it.
+fn is_owned(name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name).to_lowercase().replace('_', "-");
+    let owned = ["authorization", "proxy-authorization", "x-legal-entity", "forwarded"];
+    owned.contains(&&*name) || name.starts_with("x-forwarded-")
+}
+
+fn told(seen: &Seen) -> String {
+    let Request { method, target, fields, trailers, body, .. } = &seen.request;
+    let line = |(name, value): &Field| format!("  {}: {}\n", name.escape_ascii(), value.escape_ascii());
+    let lines: String = fields.iter().chain(trailers).map(line).collect();
+    let (method, target, body) = (method.escape_ascii(), target.escape_ascii(), body.escape_ascii());
+    format!("{:?} {method} {target}\n{lines}  {body}", seen.state)
+}
+
+/// What an upstream saw is what its caller said.
+fn is_same(said: &Request, seen: &Seen) -> Verdict {
+    let mut wrong = Vec::new();
+    let mut check = |holds: bool, what: &'static str| {
+        if !holds {
+            wrong.push(what)
+        }
+    };
+    check(said.method == seen.request.method, "the method");
+    check(is_target(&said.target, &seen.request.target), "the target");
+    check(said.body == seen.request.body, "the body");
+    let known = |(name, value): &Field| {
+        let mut own = said.fields.iter().chain(&said.trailers).filter(|(own, _)| own == name);
+        ADDED.contains(&&name[..]) || own.any(|(_, own)| own == value)
+    };
+    check(seen.request.fields.iter().all(known), "a field");
+    check(seen.request.trailers.iter().all(known), "a trailer");
+    ensure(wrong.is_empty(), || format!("{} is not what the caller sent: {}", wrong.join(", "), told(seen)))
+}
+
+fn is_target(said: &[u8], seen: &[u8]) -> bool {
+    let said = said.split(|byte| *byte == b'#').next().unwrap_or_default();
+    // Other forms are rewritten (RFC 9112 §3.2).
+    !said.starts_with(b"/") || (seen.starts_with(b"/b") && &seen[2..] == said)
+}
+
+/// Requests over HTTP/1.1.
+pub fn requests(read: &Requests, heard: &Heard, seen: &[Seen], plain: bool) -> Verdict {
+    ensure(!heard.hangs, || format!("no answer to request {} of {}", heard.answers.len() + 1, read.whole.len()))?;
+    let mut unanswered: Vec<_> = seen.iter().filter(|seen| seen.state == State::Whole).collect();
+    for (place, answer) in heard.answers.iter().enumerate() {
+        is_strict(answer)?;
+        let serial = answer.field("x-serial").and_then(|serial| std::str::from_utf8(serial).ok()?.parse::<u64>().ok());
+        let Some(serial) = serial else { continue };
+        let asked = read.whole.get(place).ok_or_else(|| format!("answer {place} is to nothing that was asked"))?;
+        let at = unanswered.iter().position(|seen| seen.serial == serial);
+        let seen = unanswered.remove(at.ok_or_else(|| format!("answer {place} is another's"))?);
+        let body = said(serial, &seen.request.target);
+        is_same(asked, seen)?;
+        ensure(asked.method == b"HEAD" || answer.body == body, || format!("the body of answer {place} is another"))?;
+    }
+    ensure(unanswered.is_empty() || heard.reset, || {
+        let told: Vec<_> = unanswered.iter().map(|seen| told(seen)).collect();
+        format!("the upstream saw what has no answer: {}", told.join("\n"))
+    })?;
+    ensure(heard.rest.is_empty() || heard.reset, || format!("no answer: {}", heard.rest.escape_ascii()))?;
+    let served = heard.answers.iter().filter(|answer| answer.field("x-serial").is_some()).count();
+    ensure(!plain || served == read.whole.len(), || format!("{served} of {} lawful requests served", read.whole.len()))
+}
+
+/// Requests over HTTP/2.
+pub fn requests_http2(carried: &Carried, heard: &http2::Heard, seen: &[Seen], plain: bool) -> Verdict {
+    let whole: Vec<_> = seen.iter().filter(|seen| seen.state == State::Whole).collect();
+    ensure(whole.len() <= carried.begun.len(), || format!("{} requests of {:?}", whole.len(), carried.begun))?;
+    for seen in &whole {
+        let mut bodies = carried.ended.iter().map(|stream| carried.data.get(stream).map_or(&[][..], |body| body));
+        ensure(bodies.any(|body| body == seen.request.body), || format!("a body that nobody sent: {}", told(seen)))?;
+    }
+    let mut answers: Vec<_> = whole.iter().map(|seen| said(seen.serial, &seen.request.target)).collect();
+    for (stream, body) in &heard.streams {
+        if body.starts_with(b"answer ") && heard.ended.get(stream) == Some(&true) {
+            let at = answers.iter().position(|answer| answer == body);
+            answers.remove(at.ok_or_else(|| format!("the answer on stream {stream} is another's"))?);
+        }
+        let internal = body.windows(10).any(|window| window == b"\"internal\"");
+        ensure(!internal, || format!("a fault of bearerd: {}", body.escape_ascii()))?;
+    }
+    ensure(!plain || (heard.over && whole.len() == carried.begun.len()), || {
+        format!("lawful requests not served: {heard:?}")
+    })
+}
+
+/// What bearerd says is what a strict reader takes, and none of its own faults.
+fn is_strict(answer: &Answer) -> Verdict {
+    ensure(answer.code().as_deref() != Some("internal"), || "a fault of bearerd itself".to_owned())?;
+    ensure(answer.tidy && !answer.vague, || format!("bearerd's own answer is no strict HTTP: {answer:?}"))
+}
+
+/// An answer of HTTP/1.1: what was sent, and what arrived.
+pub fn answer(sent: &Result<Answer, End>, heard: &Answer) -> Verdict {
+    is_strict(heard)?;
+    let own = heard.code();
+    match (sent, own) {
+        (Ok(sent), Some(_)) => {
+            let lawful = sent.strict && !sent.vague && matches!(sent.end, End::Whole(_));
+            ensure(!lawful, || format!("a lawful answer is refused: {}", heard.body.escape_ascii()))
+        }
+        (Err(_), Some(_)) => Ok(()),
+        (Ok(sent), None) if sent.vague => Ok(()),
+        (Ok(sent), None) => {
+            ensure(sent.status == heard.status, || format!("status {} became {}", sent.status, heard.status))?;
+            let (whole, arrived) = (matches!(sent.end, End::Whole(_)), matches!(heard.end, End::Whole(_)));
+            // What is forgiven in trailers may also not be.
+            ensure(whole == arrived || (!sent.strict && whole), || format!("{:?} became {:?}", sent.end, heard.end))?;
+            let same = if whole && arrived { heard.body == sent.body } else { sent.body.starts_with(&heard.body) };
+            ensure(same, || format!("the body became {}", heard.body.escape_ascii()))?;
+            let known =
+                |(name, _): &&Field| OF_ANSWERS.contains(&&name[..]) || sent.fields.iter().any(|(own, _)| own == name);
+            let strange = heard.fields.iter().find(|field| !known(field));
+            ensure(strange.is_none(), || format!("a field of nobody: {strange:?}"))
+        }
+        (Err(end), None) => Err(format!("what is no answer ({end:?}) is passed on: {heard:?}")),
+    }
+}
+
+/// An answer of HTTP/2.
+pub fn answer_http2(sent: &[(Vec<u8>, bool)], heard: &Answer) -> Verdict {
+    is_strict(heard)?;
+    let plain = sent.last().is_some_and(|(_, plain)| *plain);
+    match (heard.code(), heard.end) {
+        (Some(code), _) => ensure(!plain, || format!("a lawful answer is refused: {code}")),
+        (None, End::Whole(_)) => {
+            // Some have none: HEAD's, and 204. More than their length says may come, too late.
+            let long = heard.field("content-length").is_some();
+            let is = |body: &Vec<u8>| *body == heard.body || (long && body.starts_with(&heard.body));
+            let same = heard.body.is_empty() || sent.iter().any(|(body, _)| is(body));
+            ensure(same, || format!("the body became {}", heard.body.escape_ascii()))
+        }
+        (None, _) => {
+            let begun = sent.iter().any(|(body, _)| body.starts_with(&heard.body));
+            ensure(begun && !plain, || format!("the body became {}", heard.body.escape_ascii()))
+        }
+    }
+}
