@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::WORKERS;
 
 /// How many cases of each kind there are in an ordinary run.
-const FEW: u64 = 2_500;
+const FEW: u64 = 4_000;
 
 /// A run with more faults than this has shown what it can.
 const MOST: usize = 20;

@@ -196,7 +196,10 @@ fn lines(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
         lines.push(start..start + line.len());
         start += line.len();
     }
-    if lines.is_empty() { vec![0..0] } else { lines }
+    if lines.is_empty() {
+        lines.push(0..0);
+    }
+    lines
 }
 
 fn some_line(random: &mut Rng, bytes: &[u8]) -> std::ops::Range<usize> {

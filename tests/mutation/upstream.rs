@@ -53,9 +53,9 @@ pub fn said(serial: u64, target: &[u8]) -> Vec<u8> {
 }
 
 /// An address, and a task for each connection to it.
-pub async fn serve<F: Future<Output = ()> + Send>(mut talk: impl FnMut(TcpStream) -> F + Send + 'static) -> u16
+pub async fn serve<F>(mut talk: impl FnMut(TcpStream) -> F + Send + 'static) -> u16
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
