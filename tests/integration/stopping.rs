@@ -57,6 +57,8 @@ async fn what_outlasts_the_grace_is_cut_with_one_warning_and_the_exit_is_clean()
     bearerd.signal("TERM");
     assert_eq!(bearerd.ended().await.code(), Some(0));
     assert_eq!(call.rest().await, "");
+    // The end of the log may be read later than that of the process.
+    bearerd.log().wait_for("the last line", |line| (event(line)["message"] == "stopped").then_some(())).await;
     let warnings = bearerd.log().lines().iter().filter(|line| line.contains("\"WARN\"")).count();
     assert_eq!(warnings, 1, "{}", bearerd.log().text());
 }
