@@ -36,15 +36,17 @@ fn is_stepped(run: &Run) -> bool {
     run.log.iter().any(|entry| matches!(entry.event, Event::Did(Action::StepWall { .. })))
 }
 
-/// The moment from which each access token counts as expired, and never for one without an end.
+/// The moment from which each access token counts as expired, and never for one without an end. One that the server
+/// repeats counts so by its first reply: its life was longer, and so is what is taken off at its end.
 fn ends(run: &Run) -> BTreeMap<&str, Duration> {
-    let granted = run.log.iter().filter_map(|entry| match &entry.event {
-        Event::Answered { end: End::Granted { access, issued, until, .. }, .. } => {
-            Some((&**access, until.map_or(Duration::MAX, |until| usable_until(*issued, until))))
+    let mut ends = BTreeMap::new();
+    for entry in &run.log {
+        if let Event::Answered { end: End::Granted { access, issued, until, .. }, .. } = &entry.event {
+            let end = until.map_or(Duration::MAX, |until| usable_until(*issued, until));
+            ends.entry(&**access).and_modify(|known: &mut Duration| *known = end.min(*known)).or_insert(end);
         }
-        _ => None,
-    });
-    granted.collect()
+    }
+    ends
 }
 
 fn left_alone(run: &Run) -> Result<(), String> {
@@ -62,7 +64,8 @@ fn left_alone(run: &Run) -> Result<(), String> {
             Some(End::Granted { refresh, .. }) => refresh.as_deref().is_none_or(|next| next == token),
             _ => false,
         });
-        let lives = access_of(run, &token).filter(|access| ends.get(access).is_some_and(|end| request.sent < *end));
+        let lives = access_of(run, &token, request.place)
+            .filter(|access| ends.get(access).is_some_and(|end| request.sent < *end));
         if let Some(access) = lives.filter(|_| !ours && !unused)
             && !was_rejected(run, &request, access)
         {
@@ -73,9 +76,9 @@ fn left_alone(run: &Run) -> Result<(), String> {
     Ok(())
 }
 
-/// The access token that came with a refresh token.
-fn access_of<'a>(run: &'a Run, token: &str) -> Option<&'a str> {
-    run.log.iter().find_map(|entry| match &entry.event {
+/// The access token that last came with a refresh token.
+fn access_of<'a>(run: &'a Run, token: &str, before: usize) -> Option<&'a str> {
+    run.log.iter().take(before).rev().find_map(|entry| match &entry.event {
         Event::Answered { end: End::Granted { access, refresh: Some(refresh), .. }, .. } if refresh == token => {
             Some(&**access)
         }
