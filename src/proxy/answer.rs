@@ -86,6 +86,7 @@ impl Arriving {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(failure)) => {
+                tracing::info!(upstream = ?self.from.base.authority, error = %failure, "an answer broke off");
                 (self.lease, self.failure) = (None, Some(failure));
                 cx.waker().wake_by_ref();
                 Poll::Pending

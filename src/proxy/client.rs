@@ -65,6 +65,8 @@ struct Tls {
 pub(crate) enum Want {
     /// Requests, in the protocol that was configured or is agreed on.
     Any,
+    /// Requests, in HTTP/1.1.
+    Http1,
     /// A request that asks to leave HTTP/1.1.
     Upgrade,
 }
@@ -186,7 +188,7 @@ impl Dial {
         http.ignore_invalid_headers_in_responses(true);
         let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
         match want {
-            Want::Any => tokio::task::spawn_local(ended(connection)),
+            Want::Any | Want::Http1 => tokio::task::spawn_local(ended(connection)),
             Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
         };
         Ok(Sender::Http1(Line::Spelled(sender)))

@@ -56,6 +56,8 @@ pub(crate) enum Fault {
     Certificate,
     /// The connection ended before the head.
     Reset,
+    /// What came is no answer.
+    Malformed,
     /// No connection in time.
     ConnectTimeout,
     /// No head in time.
@@ -182,6 +184,12 @@ impl Fault {
                 "connection_terminated",
                 "the upstream closed the connection without an answer",
             ),
+            Self::Malformed => (
+                S::BAD_GATEWAY,
+                "upstream-reset",
+                "connection_terminated",
+                "the upstream's answer cannot be read; its connection was closed",
+            ),
             Self::ConnectTimeout => {
                 (S::GATEWAY_TIMEOUT, "upstream-timeout", "connection_timeout", "no connection to the upstream in time")
             }
@@ -218,7 +226,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_millis(1200);
 
-    const TABLE: [(ProxyError, u16, &str, &str); 20] = [
+    const TABLE: [(ProxyError, u16, &str, &str); 21] = [
         (ProxyError::Guard("x"), 403, "guard", "http_request_denied"),
         (ProxyError::Subject("x"), 400, "subject", "http_request_error"),
         (ProxyError::BadRequest("x"), 400, "bad-request", "http_request_error"),
@@ -238,6 +246,7 @@ mod tests {
         (ProxyError::Upstream(Fault::Tls), 502, "upstream-tls", "tls_protocol_error"),
         (ProxyError::Upstream(Fault::Certificate), 502, "upstream-tls", "tls_certificate_error"),
         (ProxyError::Upstream(Fault::Reset), 502, "upstream-reset", "connection_terminated"),
+        (ProxyError::Upstream(Fault::Malformed), 502, "upstream-reset", "connection_terminated"),
         (ProxyError::Upstream(Fault::ConnectTimeout), 504, "upstream-timeout", "connection_timeout"),
         (ProxyError::Upstream(Fault::HeadTimeout), 504, "upstream-timeout", "http_response_timeout"),
         (ProxyError::Busy(Limit::Connections), 503, "busy", "connection_limit_reached"),

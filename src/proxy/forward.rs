@@ -16,7 +16,7 @@ use super::error::{Fault, ProxyError};
 use super::expired::{is_expired, readable_encoding};
 use super::headers::dressed::Dressed;
 use super::headers::marks::Marks;
-use super::interim::Ahead;
+use super::interim::{Ahead, Hearing};
 use super::outbound::Outbound;
 use super::pool::{Connection, Lease};
 use super::sweep::{Slot, Waiting};
@@ -28,6 +28,17 @@ use crate::token::grant::Token;
 
 /// How often a request is sent again because the server refused its stream.
 const REFUSALS: u8 = 3;
+
+/// Why a request was sent again with the same token.
+#[derive(Default)]
+struct Tried {
+    /// How often its stream was refused.
+    refusals: u8,
+    /// Whether a connection that was used before was the reason.
+    fresh: bool,
+    /// Whether HTTP/2 was.
+    http1: bool,
+}
 
 /// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
 pub(crate) struct Call {
@@ -111,9 +122,9 @@ impl Call {
     async fn send(&mut self, with: &Rendered) -> Result<Arrived, ProxyError> {
         self.entry.attempts = self.entry.attempts.saturating_add(1);
         self.entry.generation = Some(with.token.generation);
-        let (mut pooled, mut refusals) = (true, 0);
+        let mut tried = Tried::default();
         loop {
-            let may_reuse = pooled && !self.upgrade;
+            let may_reuse = !tried.fresh && !self.upgrade;
             let mut now = self.clock.now();
             let taken = may_reuse.then(|| with.pool.take(now)).flatten();
             let reused = taken.is_some();
@@ -127,20 +138,46 @@ impl Call {
             };
             match self.exchange(connection, with, now).await {
                 Ok(answer) => return Ok(answer),
-                Err(Unanswered::Unsent) if reused => {}
-                Err(Unanswered::Refused) if refusals < REFUSALS && self.upload.can_repeat() => {
-                    refusals = refusals.saturating_add(1);
-                }
-                // The server closed a connection that was idle, just when it was used. What may be done twice is.
-                Err(Unanswered::Broken)
-                    if reused && is_idempotent(&self.entry.head.method) && self.upload.can_repeat() =>
-                {
-                    pooled = false;
-                }
-                Err(Unanswered::For(error)) => return Err(error),
-                Err(_) => return Err(ProxyError::Upstream(Fault::Reset)),
+                Err(why) => self.try_again(why, reused, with, &mut tried)?,
             }
         }
+    }
+
+    /// Whether the request may be sent once more after this; otherwise, what the caller is told.
+    fn try_again(&self, why: Unanswered, reused: bool, with: &Rendered, tried: &mut Tried) -> Result<(), ProxyError> {
+        let repeatable = self.upload.can_repeat();
+        let name = &self.backend().upstream.settings.name;
+        match why {
+            Unanswered::Unsent if reused => return Ok(()),
+            Unanswered::Refused if tried.refusals < REFUSALS && repeatable => {
+                tried.refusals = tried.refusals.saturating_add(1);
+                return Ok(());
+            }
+            Unanswered::Http1Required => {
+                with.pool.require_http1();
+                if repeatable && !std::mem::replace(&mut tried.http1, true) {
+                    return Ok(());
+                }
+            }
+            // The server closed a connection that was idle, just when it was used, or what it said of another request
+            // was on its way. What may be done twice is.
+            Unanswered::Broken(_) | Unanswered::Malformed(_)
+                if reused && is_idempotent(&self.entry.head.method) && repeatable =>
+            {
+                tried.fresh = true;
+                return Ok(());
+            }
+            Unanswered::Malformed(why) => {
+                tracing::warn!(upstream = %name, why, "the upstream's answer cannot be read");
+                return Err(ProxyError::Upstream(Fault::Malformed));
+            }
+            Unanswered::Broken(why) | Unanswered::Reset(why) => {
+                tracing::info!(upstream = %name, why, "the upstream gave no answer");
+            }
+            Unanswered::For(error) => return Err(error),
+            Unanswered::Unsent | Unanswered::Refused => {}
+        }
+        Err(ProxyError::Upstream(Fault::Reset))
     }
 
     async fn open(&self, with: &Rendered) -> Result<Connection, ProxyError> {
@@ -176,13 +213,15 @@ impl Call {
     ) -> Result<Arrived, Unanswered> {
         let request = self.outbound(with)?;
         self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
-        let answer = within(&self.slot, connection.send(request, &with.pool, &self.ahead)).await;
+        let (asked, settings) = (&self.entry.head, &self.backend().upstream.settings);
+        let ahead = Hearing { ahead: &self.ahead, asked, settings, base: &with.pool.base };
+        let answer = within(&self.slot, connection.send(request, &with.pool, &ahead)).await;
         self.slot.rest();
         self.upload.unwatch();
         let (head, body) = answer.inspect_err(|_| connection.retire())??;
         let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if leaves && !self.upgrade {
-            return Err(Unanswered::Reset);
+            return Err(Unanswered::Malformed("a 101 that nobody asked for".to_owned()));
         }
         self.entry.upstream = Some(self.clock.now().since(sent));
         let marks = Marks::of(&head.headers);

@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, response};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::task::coop;
 
 use self::head::Reader;
 pub(crate) use self::head::framing::Said;
@@ -153,9 +154,12 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// The next part of the answer.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        // However much a server has to say, in parts however small, others have their turn.
+        let turn = ready!(coop::poll_proceed(cx));
         loop {
             let frame = self.rest.take(&mut self.inbox)?;
             if frame.is_some() || self.rest.has_ended() {
+                turn.made_progress();
                 return Poll::Ready(frame.map(Ok));
             }
             match ready!(self.poll_read(cx, self.rest.most()))? {

@@ -13,13 +13,14 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::{Builder, SendRequest};
-use http::{HeaderMap, Request, header, response};
+use http::{HeaderMap, Method, Request, StatusCode, header, response};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::AbortHandle;
 
 use self::sending::Sending;
 use super::body::Outgoing;
-use super::interim::Ahead;
+use super::http1::Said;
+use super::interim::{Allowance, Hearing, size};
 use super::link::Link;
 use super::unanswered::Unanswered;
 
@@ -32,7 +33,7 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const PART: u64 = 16;
 
 /// The longest list of headers, as over HTTP/1.1.
-const LONGEST: u32 = 256 << 10;
+const LONGEST: u32 = 300 << 10;
 
 /// Streams at a time as long as the server has not said how many it takes (RFC 9113 §6.5.2 asks for no fewer).
 const STREAMS: usize = 100;
@@ -90,13 +91,15 @@ impl Http2 {
     pub(crate) async fn send(
         &mut self,
         request: Request<Outgoing>,
-        ahead: &Ahead,
+        ahead: &Hearing<'_>,
     ) -> Result<(response::Parts, Receiving), Unanswered> {
-        std::future::poll_fn(|cx| self.requests.poll_ready(cx)).await.map_err(|_| Unanswered::Unsent)?;
+        std::future::poll_fn(|cx| self.requests.poll_ready(cx)).await.map_err(unsent)?;
         let (head, body) = request.into_parts();
+        let of_head = head.method == Method::HEAD;
         let body = (!body.is_end_stream()).then_some(body);
         let (mut answer, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
         let mut sending = body.map(|body| Sending::new(body, stream));
+        let mut allowance = Allowance::default();
         let answer = std::future::poll_fn(|cx| {
             if let Some(Poll::Ready(sent)) = sending.as_mut().map(|sending| sending.poll(cx)) {
                 sending = None;
@@ -104,11 +107,17 @@ impl Http2 {
             }
             while let Poll::Ready(Some(said)) = answer.poll_informational(cx) {
                 let (said, ()) = said?.into_parts();
+                if said.status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Poll::Ready(Err(Unanswered::Malformed("a 101, which HTTP/2 does not have".to_owned())));
+                }
+                allowance.take(size(&said.headers))?;
                 ahead.hear(said.status, said.headers);
             }
             Pin::new(&mut answer).poll(cx).map_err(Unanswered::from)
         });
-        let (head, stream) = answer.await?.into_parts();
+        let answer = answer.await;
+        let (mut head, stream) = answer.map_err(|why| self.required(why))?.into_parts();
+        Said::settle(&mut head, of_head)?;
         let left = if stream.is_end_stream() { Some(0) } else { content_length(&head.headers) };
         let sending = sending.map(|mut sending| {
             let rest = std::future::poll_fn(move |cx| sending.poll(cx));
@@ -160,6 +169,27 @@ impl Drop for Receiving {
         if let Some(sending) = self.sending.take_if(|_| !self.stream.is_end_stream()) {
             sending.abort();
         }
+    }
+}
+
+impl Http2 {
+    /// Why there is no answer. What a server says while it closes the connection is said of the connection alone, where it
+    /// has begun with the stream.
+    fn required(&mut self, why: Unanswered) -> Unanswered {
+        match self.requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(error)) if error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
+                Unanswered::Http1Required
+            }
+            _ => why,
+        }
+    }
+}
+
+/// Nothing was sent, for this reason.
+fn unsent(error: h2::Error) -> Unanswered {
+    match error.into() {
+        Unanswered::Http1Required => Unanswered::Http1Required,
+        _ => Unanswered::Unsent,
     }
 }
 

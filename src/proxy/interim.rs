@@ -8,13 +8,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header, request};
 use tokio::io::AsyncWrite;
 
 use super::expect::Signal;
-use super::headers::answer::strip;
+use super::headers::answer::pass_on;
 use super::headers::marks::Marks;
+use super::headers::view::View;
+use super::here::Door;
 use super::http1::write_line;
+use super::settings::{Base, UpstreamSettings};
 use super::socket::Socket;
 
 /// What waits to be written to a caller ahead of an answer.
@@ -29,12 +32,14 @@ pub(crate) struct Interim {
 const MOST: usize = 16 << 10;
 
 impl Interim {
-    fn add(&self, status: StatusCode, mut headers: HeaderMap) {
+    fn add<'a>(&self, status: StatusCode, mut headers: HeaderMap, view: impl FnOnce() -> View<'a>) {
         if self.unsent.get() || self.text.borrow().len() >= MOST {
             return;
         }
         let marks = Marks::of(&headers);
-        strip(&mut headers, marks);
+        pass_on(&mut headers, marks, view);
+        // It never has a body (RFC 9110 §8.6).
+        headers.remove(header::CONTENT_LENGTH);
         let mut text = self.text.borrow_mut();
         text.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", status.as_str(), reason(status)).as_bytes());
         headers.iter().for_each(|(name, value)| write_line(&mut text, name, value.as_bytes()));
@@ -86,21 +91,43 @@ fn reason(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or_default()
 }
 
+/// What an upstream says ahead of its answer to one attempt, and who hears it.
+pub(crate) struct Hearing<'a> {
+    /// Who hears it.
+    pub(crate) ahead: &'a Ahead,
+    /// What the caller asked for.
+    pub(crate) asked: &'a request::Parts,
+    /// The upstream's settings.
+    pub(crate) settings: &'a UpstreamSettings,
+    /// The upstream's base.
+    pub(crate) base: &'a Base,
+}
+
+impl Hearing<'_> {
+    /// The upstream has said this.
+    pub(crate) fn hear(&self, status: StatusCode, headers: HeaderMap) {
+        let view = || View::of(self.asked, &self.ahead.door.authority, self.settings, self.base);
+        self.ahead.hear(status, headers, view);
+    }
+}
+
 /// Who hears what an upstream says ahead of its answer to one request.
 pub(crate) struct Ahead {
     /// Asks for the body, where the caller waits to be asked.
     pub(crate) asked: Option<Rc<Signal>>,
     /// Passes on what may be passed on.
     pub(crate) caller: Option<Rc<Interim>>,
+    /// Where the caller came in.
+    pub(crate) door: Rc<Door>,
 }
 
 impl Ahead {
     /// The upstream has said this.
-    pub(crate) fn hear(&self, status: StatusCode, headers: HeaderMap) {
+    fn hear<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> View<'a>) {
         if status == StatusCode::CONTINUE {
             self.asked.iter().for_each(|asked| asked.open());
         } else if let Some(caller) = &self.caller {
-            caller.add(status, headers);
+            caller.add(status, headers, view);
         }
     }
 }
@@ -112,11 +139,21 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
+    use crate::proxy::settings::Listen;
 
     const HINTS: StatusCode = StatusCode::EARLY_HINTS;
 
+    fn said(interim: &Interim) {
+        interim.add(HINTS, hints(), || unreachable!("nothing names the upstream"));
+    }
+
+    fn ahead(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> Ahead {
+        let door = Rc::new(Door { listen: Listen::Localhost(0), authority: "localhost".to_owned() });
+        Ahead { asked, caller, door }
+    }
+
     fn hints() -> HeaderMap {
-        let lines = [("link", "</a>"), ("keep-alive", "x")];
+        let lines = [("x-hint", "</a>"), ("keep-alive", "x"), ("content-length", "5")];
         lines
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .into_iter()
@@ -128,32 +165,33 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (interim, mut socket) = (Interim::default(), Socket::Unix(ours));
         interim.unsent.set(true);
-        interim.add(HINTS, hints());
+        said(&interim);
         interim.unsent.set(false);
-        interim.add(HINTS, hints());
+        said(&interim);
         std::future::poll_fn(|cx| interim.poll_write(cx, &mut socket)).await.unwrap();
         drop(socket);
         let mut text = String::new();
         theirs.read_to_string(&mut text).await.unwrap();
-        assert_eq!(text, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        assert_eq!(text, "HTTP/1.1 103 Early Hints\r\nX-Hint: </a>\r\n\r\n");
     }
 
     #[test]
     fn what_nobody_reads_does_not_pile_up() {
         let interim = Interim::default();
-        (0..10_000).for_each(|_| interim.add(HINTS, hints()));
+        (0..10_000).for_each(|_| said(&interim));
         assert!((MOST..MOST + 100).contains(&interim.text.borrow().len()));
     }
 
     #[test]
     fn only_what_was_asked_for_asks_for_a_body() {
         let (asked, caller) = (Rc::<Signal>::default(), Rc::<Interim>::default());
-        let ahead = Ahead { asked: Some(asked.clone()), caller: Some(caller.clone()) };
-        ahead.hear(HINTS, hints());
+        let view = || unreachable!("nothing names the upstream");
+        let both = ahead(Some(asked.clone()), Some(caller.clone()));
+        both.hear(HINTS, hints(), view);
         assert!(!asked.is_open() && !caller.text.borrow().is_empty());
         caller.text.borrow_mut().clear();
-        ahead.hear(StatusCode::CONTINUE, HeaderMap::new());
+        both.hear(StatusCode::CONTINUE, HeaderMap::new(), view);
         assert!(asked.is_open() && caller.text.borrow().is_empty());
-        Ahead { asked: None, caller: None }.hear(HINTS, hints());
+        ahead(None, None).hear(HINTS, hints(), view);
     }
 }

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::body::Outgoing;
-use super::http1::{Http1, NoAnswer, Said};
-use super::interim::{Ahead, Allowance, size};
+use super::http1::{Http1, Said};
+use super::interim::{Allowance, Hearing, size};
 use super::link::Link;
 use super::outbound::Outbound;
 use super::reading::Reading;
@@ -72,7 +72,7 @@ impl Line {
         &mut self,
         request: Outbound<'_>,
         spare: &Cell<HeaderMap>,
-        ahead: &Ahead,
+        ahead: &Hearing<'_>,
     ) -> Result<(response::Parts, Reading), Unanswered> {
         match self {
             Self::Direct(http1) => {
@@ -93,13 +93,13 @@ impl Line {
                 let mut answer = pin!(sender.try_send_request(request));
                 let answer = std::future::poll_fn(|cx| {
                     while let Poll::Ready(Some((status, headers))) = told.poll_recv(cx) {
-                        allowance.take(size(&headers)).map_err(NoAnswer::Broken)?;
+                        allowance.take(size(&headers))?;
                         ahead.hear(status, headers);
                     }
                     answer.as_mut().poll(cx).map_err(Unanswered::from)
                 });
                 let (mut head, body) = answer.await?.into_parts();
-                Said::settle(&mut head, of_head).map_err(NoAnswer::Broken)?;
+                Said::settle(&mut head, of_head)?;
                 Ok((head, Reading::Spelled(body)))
             }
         }

@@ -15,7 +15,7 @@ use self::shared::{Share, Shared};
 use super::Upstream;
 use super::body::Upload;
 use super::client::Dial;
-use super::interim::Ahead;
+use super::interim::Hearing;
 use super::limiter::Limiter;
 use super::line::Line;
 use super::outbound::Outbound;
@@ -27,6 +27,9 @@ use crate::clock::{Moment, SharedClock};
 
 /// A server that closes an idle connection after five seconds may do so while a request is on its way.
 const CLOSING_MARGIN: Duration = Duration::from_secs(1);
+
+/// For so long a server that has required HTTP/1.1 is not asked for HTTP/2.
+const HTTP1_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// A connection that takes a request.
 pub(crate) enum Connection {
@@ -67,10 +70,10 @@ impl Connection {
         &mut self,
         mut request: Outbound<'_>,
         pool: &Pool,
-        ahead: &Ahead,
+        ahead: &Hearing<'_>,
     ) -> Result<(response::Parts, Reading), Unanswered> {
         let http2 = matches!(self, Self::Shared(_));
-        ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
+        ahead.ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
         let answer = match self {
             Self::Own(own) => {
                 pool.dial.forwarded(&mut request, &pool.base);
@@ -82,7 +85,7 @@ impl Connection {
                 share.http2.send(request, ahead).await.map(|(head, body)| (head, Reading::Shared(body)))
             }
         }?;
-        ahead.asked.iter().for_each(|asked| asked.learn(&pool.silent));
+        ahead.ahead.asked.iter().for_each(|asked| asked.learn(&pool.silent));
         Ok(answer)
     }
 
@@ -107,6 +110,7 @@ pub(crate) struct Pool {
     pub(crate) base: Base,
     dial: Dial,
     dialling: Dialling,
+    http1_since: Cell<Option<Moment>>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<Shared>>>,
     /// An empty map with room for the headers of an answer.
@@ -129,8 +133,8 @@ impl Pool {
         let dial = Dial::new(&base, &upstream.settings, &upstream.tls, limiter)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
-        let (dialling, idle, shared, spare, silent) = Default::default();
-        Ok(Self { base, dial, dialling, idle, shared, spare, silent, idle_limit, life, clock })
+        let (dialling, http1_since, idle, shared, spare, silent) = Default::default();
+        Ok(Self { base, dial, dialling, http1_since, idle, shared, spare, silent, idle_limit, life, clock })
     }
 
     /// A connection that was used before, if one is fit to be used again.
@@ -141,9 +145,26 @@ impl Pool {
                 return Some(Connection::Own(last.connection));
             }
         }
+        if self.requires_http1(now) {
+            return None;
+        }
         let shared = self.shared.borrow();
         let fit = |shared: &&Rc<Shared>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
         shared.iter().find(fit).map(|shared| Connection::Shared(shared.share()))
+    }
+
+    /// Its server has said that it wants HTTP/1.1: it gets that for a while.
+    pub(crate) fn require_http1(&self) {
+        let now = self.clock.now();
+        if !self.requires_http1(now) {
+            tracing::info!(upstream = ?self.base.authority, "the upstream requires HTTP/1.1");
+        }
+        self.http1_since.set(Some(now));
+        self.shared.borrow_mut().clear();
+    }
+
+    fn requires_http1(&self, now: Moment) -> bool {
+        self.http1_since.get().is_some_and(|since| now.since(since) < HTTP1_FOR)
     }
 
     fn own(&self, line: Line) -> Own {

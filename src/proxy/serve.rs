@@ -155,7 +155,7 @@ impl Caller {
         };
         let upload = Upload::new(body, intake);
         let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
-        let ahead = Ahead { asked, caller: hears.then(|| self.interim.clone()) };
+        let ahead = Ahead { asked, caller: hears.then(|| self.interim.clone()), door: self.door.clone() };
         Call { seat, upload, ahead, upgrade, patience: upstream, slot, clock, entry }
     }
 

@@ -36,6 +36,9 @@ impl Pool {
 
     /// A connection on which nobody has waited for an answer before.
     pub(crate) async fn open(self: &Rc<Self>) -> Result<Connection, Fault> {
+        if self.requires_http1(self.clock.now()) {
+            return self.dial.connect(Want::Http1).await.map(|sender| self.taken(sender));
+        }
         while self.dial.may_share() && !self.dialling.alone.get() {
             let mut under_way = self.under_way();
             let opened = under_way.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());

@@ -44,6 +44,31 @@ async fn it_is_passed_on_at_once_but_to_old_callers() {
 }
 
 #[tokio::test]
+async fn what_names_the_upstream_names_the_callers_view_of_it_and_there_is_no_length() {
+    for exactly in [false, true] {
+        let (api, address) = ByHand::start().await;
+        let mut setting = Setting::to(address);
+        setting.upstream.preserve_header_case = exactly;
+        let scene = setting.start();
+        let mut caller = scene.caller().await;
+        caller.send("GET / HTTP/1.1\r\nHost: localhost:1\r\n\r\n").await;
+        let mut there = api.accept().await;
+        there.head().await.unwrap();
+        let lines =
+            format!("Location: http://{address}/a\r\nSet-Cookie: a=1; Domain=x.com; Secure\r\nContent-Length: 5");
+        there.send(format!("HTTP/1.1 103 Early Hints\r\n{lines}\r\n\r\n")).await;
+        there.send(format!("HTTP/1.1 201 Created\r\n{}\r\n\r\n12345", lines)).await;
+        let (hint, last) = (caller.head().await.unwrap(), caller.answer().await);
+        assert_eq!((hint.status(), last.status(), hint.header("content-length")), (103, 201, None));
+        for name in ["location", "set-cookie"] {
+            assert_eq!(hint.header(name), last.header(name), "{name}");
+        }
+        assert_eq!(hint.header("location"), Some("http://localhost:1/a"));
+        assert_eq!(hint.header("set-cookie"), Some("a=1"));
+    }
+}
+
+#[tokio::test]
 async fn of_an_api_of_http_2_it_is_passed_on_too() {
     let go_on = Arc::<Notify>::default();
     let told = go_on.clone();

@@ -37,6 +37,62 @@ async fn a_caller_of_http_2_reaches_an_api_of_http_1() {
 }
 
 #[tokio::test]
+async fn a_post_without_a_body_says_so_whatever_is_spoken() {
+    let api = Api::start(|said| answer(200, said.header("content-length").unwrap_or("none"))).await;
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let length = asked.request.headers().get("content-length").map(|length| length.to_str().unwrap().to_owned());
+        asked.answer(200, length.unwrap_or("none".to_owned()));
+    })
+    .await;
+    let mut exactly = Setting::to(api.address);
+    exactly.upstream.preserve_header_case = true;
+    for scene in [Setting::to(api.address).start(), exactly.start(), to_http2(address)] {
+        let caller = streams::caller(scene.address).await;
+        for (method, told) in [("POST", "0"), ("PUT", "0"), ("PATCH", "0"), ("GET", "none"), ("DELETE", "none")] {
+            let request = Request::builder().method(method).uri("http://localhost/").body(()).unwrap();
+            assert_eq!(ask(&caller, request).await.unwrap().body, told, "{method}");
+            let said = scene.ask(format!("{method} / HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+            assert_eq!(said.text(), told, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_is_a_502_and_equal_lengths_are_one_line() {
+    let (address, _) = streams::api(|mut asked: Asked| async move {
+        let said = |status: u16| Response::builder().status(status).body(()).unwrap();
+        match asked.request.uri().path() {
+            "/switch" => asked.respond.send_informational(said(101)).unwrap(),
+            "/flood" => {
+                for _ in 0..17 {
+                    asked.respond.send_informational(said(103)).unwrap();
+                }
+            }
+            "/many" => {
+                for _ in 0..16 {
+                    asked.respond.send_informational(said(100)).unwrap();
+                }
+            }
+            _ => {}
+        }
+        let head = Response::builder().header("content-length", 2).header("content-length", 2).body(()).unwrap();
+        asked.respond.send_response(head, false).unwrap().send_data("ok".into(), true).unwrap();
+    })
+    .await;
+    let scene = to_http2(address);
+    for (path, expected) in [("/", 200), ("/many", 200), ("/switch", 502), ("/flood", 502)] {
+        let said = scene.ask(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")).await;
+        assert_eq!(said.status(), expected, "{path}");
+        if expected == 200 {
+            let lengths: Vec<_> = said.headers.get_all("content-length").iter().cloned().collect();
+            assert_eq!((lengths, said.text().as_str()), (vec![HeaderValue::from(2)], "ok"));
+        } else {
+            assert_eq!(said.code(), "upstream-reset");
+        }
+    }
+}
+
+#[tokio::test]
 async fn trailers_pass_in_both_directions() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let (body, trailers) = streams::read(asked.request.body_mut()).await.unwrap();

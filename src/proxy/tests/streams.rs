@@ -58,7 +58,7 @@ where
     (address, connections)
 }
 
-/// Serves one connection. A request to `/goaway` is the last one taken on it.
+/// Serves one connection. A request to `/goaway` is the last one taken on it; one to `/required` is not taken.
 pub(super) async fn talk<F>(
     builder: server::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -71,6 +71,10 @@ pub(super) async fn talk<F>(
     while let Some(Ok((request, respond))) = streams.accept().await {
         if request.uri().path() == "/goaway" {
             streams.graceful_shutdown();
+        }
+        if request.uri().path() == "/required" {
+            streams.abrupt_shutdown(h2::Reason::HTTP_1_1_REQUIRED);
+            continue;
         }
         tokio::spawn(answer(Asked { request, respond, connection }));
     }

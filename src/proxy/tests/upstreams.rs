@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::streams::{Asked, talk};
+use super::streams::{self, Asked, talk};
 use super::support::Setting;
 use super::wire::*;
 use crate::proxy::settings::{Base, Protocol};
@@ -49,7 +49,14 @@ async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                    let say = move |mut asked: Asked| async move { asked.answer(200, format!("h2 {connection}")) };
+                    let say = move |mut asked: Asked| async move {
+                        if asked.request.uri().path() == "/reset" {
+                            // What has been read has been sent.
+                            streams::read(asked.request.body_mut()).await.unwrap();
+                            return asked.respond.send_reset(h2::Reason::HTTP_1_1_REQUIRED);
+                        }
+                        asked.answer(200, format!("h2 {connection}"));
+                    };
                     return talk(h2::server::Builder::new(), stream, connection, say).await;
                 }
                 let mut request = [0; 4096];
@@ -101,6 +108,30 @@ async fn what_is_spoken_over_tls_is_what_the_server_picks() {
     let mut setting = over_tls("localhost", tls_api_offering(&[b"http/1.1"]).await, true);
     setting.upstream.protocol = Protocol::Http2;
     assert_eq!(setting.start().get("/").await.code(), "upstream-tls");
+}
+
+#[tokio::test]
+async fn a_server_that_requires_http_1_gets_it_for_a_while() {
+    let post = |path| format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nok");
+    for protocol in [Protocol::Auto, Protocol::Http2] {
+        for path in ["/reset", "/required"] {
+            let mut setting = over_tls("localhost", tls_api_offering(&[b"h2", b"http/1.1"]).await, true);
+            setting.upstream.protocol = protocol;
+            let scene = setting.start();
+            assert_eq!(scene.get("/").await.text(), "h2 1");
+            assert_eq!(scene.ask(post(path)).await.text(), "2", "{protocol:?} {path}");
+            for _ in 0..2 {
+                assert_eq!(scene.get("/").await.text(), "2", "{protocol:?} {path}");
+            }
+        }
+    }
+    // What cannot be sent again has no answer, but the next request has.
+    let mut setting = over_tls("localhost", tls_api_offering(&[b"h2", b"http/1.1"]).await, true);
+    (setting.upstream.protocol, setting.upstream.retry.body) = (Protocol::Auto, 1);
+    let scene = setting.start();
+    let said = scene.ask(post("/reset")).await;
+    assert_eq!((said.status(), said.code().as_str()), (502, "upstream-reset"));
+    assert_eq!(scene.ask(post("/reset")).await.text(), "2");
 }
 
 #[tokio::test]
