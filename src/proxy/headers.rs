@@ -58,7 +58,7 @@ impl Rules {
     /// Removes what must not reach the upstream in a body's trailers.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
         strip_each(trailers, Marks::of(trailers), Marks::NOT_FROM_CALLERS);
-        remove_each(trailers, |name| self.is_unwanted(name));
+        remove_each(trailers, |name| self.is_unwanted(name) || !is_field_name(name));
         for framing in [header::HOST, header::CONTENT_LENGTH, header::TRAILER] {
             trailers.remove(framing);
         }
@@ -94,6 +94,17 @@ fn strip_each(headers: &mut HeaderMap, standing: Marks, unwanted: Marks) {
     if standing.meet(unwanted.without(Marks::CONNECTION)) {
         remove_each(headers, |name| Marks::of_name(name.as_str()).meet(unwanted));
     }
+}
+
+/// Whether a field can have this name (RFC 9110 §5.1). Over HTTP/2 the library takes a quote
+/// for a part of one, and HTTP/1.1 does not.
+pub(crate) fn is_field_name(name: &HeaderName) -> bool {
+    !name.as_str().contains('"')
+}
+
+/// Removes lines whose names no field has: over HTTP/2 they come, and in HTTP/1.1 they would be no lines.
+pub(crate) fn strip_misnamed(headers: &mut HeaderMap) {
+    remove_each(headers, |name| !is_field_name(name));
 }
 
 /// Every name in every `Connection` line (RFC 9110 §7.6.1). Nearly all callers send one line with one word.

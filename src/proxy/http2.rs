@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use self::sending::Sending;
 use super::body::Outgoing;
+use super::headers::strip_misnamed;
 use super::http1::Said;
 use super::interim::{Allowance, Hearing, size};
 use super::link::Link;
@@ -106,10 +107,11 @@ impl Http2 {
                 sent?;
             }
             while let Poll::Ready(Some(said)) = answer.poll_informational(cx) {
-                let (said, ()) = said?.into_parts();
+                let (mut said, ()) = said?.into_parts();
                 if said.status == StatusCode::SWITCHING_PROTOCOLS {
                     return Poll::Ready(Err(Unanswered::Malformed("a 101, which HTTP/2 does not have".to_owned())));
                 }
+                strip_misnamed(&mut said.headers);
                 allowance.take(size(&said.headers))?;
                 ahead.hear(said.status, said.headers);
             }
@@ -117,6 +119,7 @@ impl Http2 {
         });
         let answer = answer.await;
         let (mut head, stream) = answer.map_err(|why| self.required(why))?.into_parts();
+        strip_misnamed(&mut head.headers);
         Said::settle(&mut head, of_head)?;
         let left = if stream.is_end_stream() { Some(0) } else { content_length(&head.headers) };
         let sending = sending.map(|mut sending| {
@@ -125,6 +128,11 @@ impl Http2 {
         });
         Ok((head, Receiving { stream, left, sending }))
     }
+}
+
+fn trailers_of(mut trailers: HeaderMap) -> Frame<Bytes> {
+    strip_misnamed(&mut trailers);
+    Frame::trailers(trailers)
 }
 
 /// An answer that is being read. Where it has begun before its request was sent, the rest of that is sent meanwhile,
@@ -141,7 +149,7 @@ impl Receiving {
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         Poll::Ready(match ready!(self.stream.poll_data(cx)) {
             Some(data) => Some(data.map(|data| Frame::data(self.pass(data)))),
-            None => ready!(self.stream.poll_trailers(cx)).transpose().map(|trailers| trailers.map(Frame::trailers)),
+            None => ready!(self.stream.poll_trailers(cx)).transpose().map(|trailers| trailers.map(trailers_of)),
         })
     }
 

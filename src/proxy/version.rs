@@ -6,6 +6,7 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header};
 use hyper::body::Body;
 
+use super::headers::is_field_name;
 use super::settings::Base;
 
 /// Makes one `Cookie` line of the crumbs that HTTP/2 may split it into (RFC 9113 §8.2.3).
@@ -26,6 +27,9 @@ pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str
     // Without `:authority` the scheme is not kept, and nothing is made of it.
     if head.uri.scheme_str().is_some_and(str::is_empty) {
         return Err("the scheme is empty");
+    }
+    if !head.headers.keys().all(is_field_name) {
+        return Err("a field has a name that none can have");
     }
     if lengths {
         let mut lines = head.headers.get_all(header::CONTENT_LENGTH).iter();

@@ -105,6 +105,21 @@ fn every_spelling_that_a_server_takes_for_ours_goes_and_others_pass() {
 }
 
 #[test]
+fn a_name_that_comes_over_http2_is_a_token_or_taken_for_none() {
+    for byte in 0..=u8::MAX {
+        let token = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let taken = HeaderName::from_lowercase(&[b'x', byte]).is_ok_and(|name| is_field_name(&name));
+        assert_eq!(taken, token, "{}", byte.escape_ascii());
+    }
+    let mut headers = map(&[("x-y", "2")]);
+    headers.insert(HeaderName::from_lowercase(b"x\"y").unwrap(), HeaderValue::from_static("1"));
+    let mut trailers = headers.clone();
+    strip_misnamed(&mut headers);
+    rules(|_, _| {}).strip_trailers(&mut trailers);
+    assert_eq!((names_of(&headers), names_of(&trailers)), (vec!["x-y"], vec!["x-y"]));
+}
+
+#[test]
 fn a_foreign_origin_passes() {
     let mut headers = map(&[("origin", "https://app.example")]);
     strip(&rules(|_, _| ()), &mut headers, false);

@@ -175,6 +175,15 @@ async fn a_caller_that_goes_away_ends_the_work_and_so_does_the_api() {
 }
 
 #[tokio::test]
+async fn a_field_name_that_http_1_does_not_have_is_refused() {
+    let api = Api::start(|_| answer(200, "")).await;
+    let caller = streams::caller(Setting::to(api.address).start().address).await;
+    let mut request = get("/");
+    request.headers_mut().insert(http::HeaderName::from_lowercase(b"x\"y").unwrap(), HeaderValue::from_static("1"));
+    assert_eq!(ask(&caller, request).await.unwrap().head.status, 400);
+}
+
+#[tokio::test]
 async fn an_answer_of_bearerds_own_is_in_grpcs_words_too() {
     let (api, address) = ByHand::start().await;
     drop(api);
