@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::body::{Body, Incoming};
 
 use super::answer::{Answer, Arrived};
 use super::backend::Seat;
@@ -65,9 +65,11 @@ impl Caller {
     /// Answers a request, whatever happens to it.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Answer> {
         let http2 = request.version() == Version::HTTP_2;
+        let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
         let done = panics::caught(self.answer(request)).await;
-        // What a panic may have left half-done goes with the connection.
-        let last = done.is_err() || self.here.leaving.get();
+        // What a panic may have left half-done goes with the connection; and nobody can say for sure where the request after
+        // a doubtful one begins (RFC 9112 §6.3).
+        let last = done.is_err() || doubtful || self.here.leaving.get();
         let mut answer = done.unwrap_or_else(|panics::Panicked| {
             ProxyError::Internal.response(None).map(|text| Answer::own(text, None, self.turns.take()))
         });
@@ -219,12 +221,17 @@ fn seat(entry: &mut Entry, marks: Marks) -> Result<Seat, ProxyError> {
     if !backend.upstream.settings.access.dot_segments && target::has_dot_segment(head.uri.path()) {
         return Err(ProxyError::BadRequest("the path has a dot segment"));
     }
-    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if marks.meet(Marks::TRANSFER_ENCODING) && !(codings.next().is_some_and(chunked) && codings.next().is_none()) {
+    if marks.meet(Marks::TRANSFER_ENCODING) && has_doubtful_coding(&head.headers) {
         return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
     }
     backend.seat(&head.headers, began)
+}
+
+/// Whether the transfer coding is another than chunked alone, said once.
+fn has_doubtful_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let others = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    codings.next().is_some_and(others) || codings.next().is_some()
 }
 
 fn strip_request(entry: &mut Entry, marks: Marks, own_origin: bool, upgrade: bool) {
@@ -253,7 +260,7 @@ fn refuse(mut entry: Box<Entry>, error: &ProxyError, grpc: bool, turn: Turn) -> 
     answer.map(|text| Answer::own(text, Some(entry), turn))
 }
 
-fn preflight(mut entry: Box<Entry>, headers: http::HeaderMap, turn: Turn) -> Response<Answer> {
+fn preflight(mut entry: Box<Entry>, headers: HeaderMap, turn: Turn) -> Response<Answer> {
     entry.answered(StatusCode::NO_CONTENT);
     let mut response = Response::new(Answer::own(Bytes::new(), Some(entry), turn));
     *response.status_mut() = StatusCode::NO_CONTENT;

@@ -109,7 +109,8 @@ fn field(text: &mut Vec<u8>, content: &[u8]) -> io::Result<bool> {
     let name = parts.next().unwrap_or_default().trim_ascii_end();
     let value = parts.next().map(|value| value.iter().map(|byte| if *byte == b'\r' { b' ' } else { *byte }));
     let value = value.map(Iterator::collect::<Vec<_>>);
-    let value = value.as_ref().map(|value| value.trim_ascii()).filter(|value| HeaderValue::from_bytes(value).is_ok());
+    let value =
+        value.as_ref().map(|value| without_spaces(value)).filter(|value| HeaderValue::from_bytes(value).is_ok());
     if let (Some(value), true) = (value, HeaderName::from_bytes(name).is_ok()) {
         for part in [name, b": ", value, b"\r\n"] {
             text.extend_from_slice(part);
@@ -117,6 +118,14 @@ fn field(text: &mut Vec<u8>, content: &[u8]) -> io::Result<bool> {
         return Ok(true);
     }
     if frames(content) { Err(invalid("a line about the message's length that cannot be read")) } else { Ok(false) }
+}
+
+/// White space is spaces and tabs: what else is not seen is no value's end (RFC 9110 §5.6.3).
+fn without_spaces(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// Whether such a line says how the message is framed.

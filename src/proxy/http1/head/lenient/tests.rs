@@ -54,7 +54,14 @@ fn a_status_line_needs_a_version_and_three_digits() {
 
 #[test]
 fn what_frames_the_message_is_not_guessed() {
-    for line in ["Content-Length: 5\x01", "content-length", "Content-Length x: 5", "Transfer-Encoding\x01: chunked"] {
+    for line in [
+        "Content-Length: 5\x01",
+        "Content-Length: 5\x0c",
+        "content-length",
+        "Content-Length x: 5",
+        "Transfer-Encoding\x01: chunked",
+        "Transfer-Encoding: chunked\x0c",
+    ] {
         assert!(head(format!("HTTP/1.1 200 OK\r\n{line}\r\n\r\n").as_bytes()).is_err(), "{line:?}");
     }
 }
