@@ -12,6 +12,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Nothing on the connection may be taken for a request after it.
     pub last: bool,
+    /// Only the ends of lines in its trailers are not as they should be.
+    pub forgivable: bool,
 }
 
 /// All of them, and what is behind them.
@@ -78,7 +80,11 @@ pub fn one(bytes: &[u8]) -> (Option<Request>, End) {
     let Some((mut request, framing)) = understood(&read) else { return (None, End::Broken) };
     let rest = &bytes[read.used..];
     let (body, trailers, end) = match framing {
-        Framing::Chunked => chunked(rest, false),
+        Framing::Chunked => {
+            let read = chunked(rest, false);
+            request.forgivable = read.2 == End::Broken && matches!(chunked(rest, true).2, End::Whole(_));
+            if request.forgivable { (chunked(rest, true).0, read.1, End::Broken) } else { read }
+        }
         Framing::Length(length) => {
             let (body, end) = measured(rest, length);
             (body, Vec::new(), end)
