@@ -12,7 +12,7 @@ use super::doors::Doors;
 use super::service::{Planned, Service};
 use crate::admin::Admin;
 use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfig};
-use crate::proxy::route::Routes;
+use crate::proxy::backend::route::Routes;
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::Listen;
 use crate::token::handle::{State, TokenHandle};

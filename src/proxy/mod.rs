@@ -18,43 +18,18 @@
 //! what all callers together may take in [`limiter`] and [`memory`]; every failure its row in [`error`].
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
-mod answer;
-mod backend;
-mod body;
-mod budget;
-mod client;
-mod connection;
-mod entry;
+pub mod backend;
+mod caller;
 mod error;
-mod expect;
-mod expired;
-mod forward;
-mod grpc;
-mod headers;
-mod here;
-mod http1;
-mod http2;
-mod interim;
-mod limiter;
-mod line;
-mod link;
+mod limits;
 pub mod listen;
-mod memory;
-mod outbound;
-mod pool;
-mod reading;
-pub mod route;
-mod serve;
+mod message;
+mod request;
 pub mod server;
 pub mod settings;
 mod socket;
 mod spawn;
-mod sweep;
-mod target;
-mod turn;
-mod unanswered;
-mod upgrade;
-mod version;
+mod upstream;
 
 #[cfg(test)]
 mod tests;

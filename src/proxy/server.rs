@@ -13,12 +13,12 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use super::connection;
-use super::here::{Door, Here};
+use super::backend::route::Routes;
+use super::backend::worker::{Door, Here};
+use super::caller::connection;
+use super::limits::memory::Metered;
 use super::listen::{Address, Bell, Bound};
-use super::memory::Metered;
-use super::route::Routes;
-use super::serve::Caller;
+use super::request::serve::Caller;
 use super::settings::{Bounds, Limits};
 use super::socket::Socket;
 use crate::clock::{Beats, SharedClock};

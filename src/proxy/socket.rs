@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::limiter::InUse;
+use super::limits::limiter::InUse;
 
 /// A socket.
 pub(crate) enum Socket {

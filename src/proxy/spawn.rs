@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::memory::{Account, Memory, Metered};
+use super::limits::memory::{Account, Memory, Metered};
 
 /// Lets hyper start its tasks on this thread, each for the account of the connection that it serves.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::support::Setting;
 use super::wire::*;
-use crate::proxy::route::Routes;
+use crate::proxy::backend::route::Routes;
 use crate::proxy::settings::Base;
 use crate::token::source::{MintError, Outcome};
 

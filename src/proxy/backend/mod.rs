@@ -1,0 +1,221 @@
+//! An upstream as the data thread holds it: its connections, and its tokens rendered once per generation. One thread
+//! uses it, so plain cells do.
+
+pub mod route;
+pub(super) mod worker;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::error::ProxyError;
+use super::limits::limiter::Limiter;
+use super::message::headers::Rules;
+use super::settings::Base;
+use super::upstream::pool::Pool;
+use super::{Tokens, Upstream};
+use crate::clock::{Moment, SharedClock};
+use crate::token::grant::Token;
+use crate::token::handle::{NoToken, TokenHandle};
+use crate::token::key::{Subject, SubjectRule};
+use crate::token::patch::Patch;
+use crate::token::subjects::Subjects;
+
+/// When to come back after a token that cannot be put on a request: the next one may be better.
+const UNUSABLE: NoToken = NoToken::Failing { retry_after: Duration::from_secs(10) };
+
+/// A token as this upstream takes it.
+pub(crate) struct Rendered {
+    /// The token.
+    pub(crate) token: Arc<Token>,
+    /// What it changes on a request.
+    pub(crate) patch: Patch,
+    /// Connections to where it is used.
+    pub(crate) pool: Rc<Pool>,
+}
+
+type Kept = Rc<RefCell<Option<Rc<Rendered>>>>;
+
+/// Where one request gets its token.
+pub(crate) struct Seat {
+    /// The token.
+    pub(crate) handle: TokenHandle,
+    kept: Kept,
+}
+
+enum Seats {
+    One(TokenHandle, Kept),
+    PerSubject(RefCell<Subjects<Kept>>),
+}
+
+/// An upstream on the data thread.
+pub(crate) struct Backend {
+    /// What it was told.
+    pub(crate) upstream: Arc<Upstream>,
+    /// What happens to its requests' headers.
+    pub(crate) rules: Rc<Rules>,
+    seats: Seats,
+    /// The subjects of the upstreams that this one has replaced, until they have a token here. Those tokens stay alive
+    /// meanwhile: they are the ones that the new owners begin with.
+    inherited: RefCell<Vec<Subjects<Kept>>>,
+    pools: RefCell<Vec<Rc<Pool>>>,
+    limiter: Rc<Limiter>,
+    clock: SharedClock,
+}
+
+impl Backend {
+    /// Takes over what it can from the one that it replaces: connections, if they would be made the same way, and
+    /// subjects.
+    pub(crate) fn new(
+        upstream: Arc<Upstream>,
+        clock: SharedClock,
+        limiter: &Rc<Limiter>,
+        before: Option<&Self>,
+    ) -> Self {
+        let limiter = limiter.clone();
+        let (seats, subject) = match &upstream.tokens {
+            Tokens::One(handle) => (Seats::One(handle.clone(), Kept::default()), None),
+            Tokens::PerSubject { rule, .. } => {
+                (Seats::PerSubject(RefCell::new(Subjects::new(rule.max, rule.idle))), Some(&rule.header))
+            }
+        };
+        let rules = Rc::new(Rules::new(&upstream.settings, &upstream.owned, subject));
+        let pools = before.filter(|before| before.dials_as(&upstream)).map(|before| before.pools.borrow().clone());
+        let heir = matches!(seats, Seats::PerSubject(_));
+        let inherited = before.filter(|_| heir).map(Self::bequeath).unwrap_or_default().into();
+        Self { upstream, rules, seats, inherited, pools: pools.unwrap_or_default().into(), limiter, clock }
+    }
+
+    /// Not with an outbound proxy, whose URL may hold a credential that has changed.
+    fn dials_as(&self, other: &Upstream) -> bool {
+        let (ours, theirs) = (&self.upstream.settings, &other.settings);
+        Arc::ptr_eq(&self.upstream.tls, &other.tls)
+            && ours.outbound_proxy.is_none()
+            && theirs.outbound_proxy.is_none()
+            && (&ours.timeouts, &ours.server_name, ours.protocol)
+                == (&theirs.timeouts, &theirs.server_name, theirs.protocol)
+    }
+
+    /// Hands its subjects on.
+    fn bequeath(&self) -> Vec<Subjects<Kept>> {
+        let mut subjects = self.inherited.take();
+        if let Seats::PerSubject(own) = &self.seats {
+            subjects.push(own.replace(Subjects::new(1, Duration::ZERO)));
+        }
+        subjects.retain(|subjects| !subjects.is_empty());
+        subjects
+    }
+
+    /// Where this request gets its token: by its subject, where the upstream has subjects.
+    pub(crate) fn seat(&self, headers: &HeaderMap, now: Moment) -> Result<Seat, ProxyError> {
+        match (&self.seats, &self.upstream.tokens) {
+            (Seats::PerSubject(subjects), Tokens::PerSubject { rule, open }) => {
+                let name = subject_name(rule, headers)?;
+                let mut subjects = subjects.borrow_mut();
+                if let Some(held) = name.and_then(|name| subjects.get(name, now)) {
+                    return Ok(Seat { handle: held.token.clone(), kept: held.kept.clone() });
+                }
+                let subject = subject(rule, name)?;
+                let held = subjects.get_or_insert_with(&subject, now, |subject| open(subject));
+                Ok(Seat { handle: held.token.clone(), kept: held.kept.clone() })
+            }
+            (Seats::One(handle, kept), _) => Ok(Seat { handle: handle.clone(), kept: kept.clone() }),
+            (Seats::PerSubject(_), Tokens::One(_)) => Err(ProxyError::Subject("the upstream has no subjects")),
+        }
+    }
+
+    /// The token, rendered; what was rendered before, if it is the same token and still usable.
+    pub(crate) async fn token(&self, seat: &Seat, now: Moment) -> Result<Rc<Rendered>, ProxyError> {
+        let kept = seat.kept.borrow().clone();
+        let current = kept.filter(|kept| kept.token.generation == seat.handle.generation());
+        if let Some(rendered) = current.filter(|kept| kept.token.is_usable(now)) {
+            return Ok(rendered);
+        }
+        let token = match seat.handle.current(now) {
+            Some(token) => token,
+            None => {
+                self.upstream.token_record.token_wait();
+                let wait = self.upstream.settings.timeouts.token_wait;
+                seat.handle.usable(wait).await.map_err(ProxyError::NoToken)?
+            }
+        };
+        self.render(seat, token)
+    }
+
+    /// Renders a token and keeps it for the next request.
+    pub(crate) fn render(&self, seat: &Seat, token: Arc<Token>) -> Result<Rc<Rendered>, ProxyError> {
+        let rendered = self.rendered(token).map_err(|why| {
+            tracing::warn!(upstream = &*self.upstream.settings.name, why, "the token cannot be put on a request");
+            ProxyError::NoToken(UNUSABLE)
+        })?;
+        *seat.kept.borrow_mut() = Some(rendered.clone());
+        if let Some(subject) = &rendered.token.subject {
+            self.inherited.borrow_mut().iter_mut().for_each(|subjects| subjects.remove(subject));
+        }
+        Ok(rendered)
+    }
+
+    fn rendered(&self, token: Arc<Token>) -> Result<Rc<Rendered>, String> {
+        let mut patch = self.upstream.usage.patch(&token).map_err(|error| error.to_string())?;
+        // There are as many as subjects.
+        patch.headers.shrink_to_fit();
+        let base = match (&patch.base, &self.upstream.settings.base) {
+            (Some(text), _) => Base::parse(text).map_err(|why| format!("the base URL that came with it {why}"))?,
+            (None, Some(base)) => base.clone(),
+            (None, None) => return Err("nothing says where the API is".to_owned()),
+        };
+        let pool = self.pool(base)?;
+        Ok(Rc::new(Rendered { token, patch, pool }))
+    }
+
+    fn pool(&self, base: Base) -> Result<Rc<Pool>, String> {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(pool) = pools.iter().find(|pool| pool.base == base) {
+            return Ok(pool.clone());
+        }
+        let pool = Rc::new(Pool::new(base, &self.upstream, self.limiter.clone(), self.clock.clone())?);
+        self.limiter.watch(&pool);
+        pools.push(pool.clone());
+        Ok(pool)
+    }
+
+    /// Lets go of what was idle for too long.
+    pub(crate) fn sweep(&self, now: Moment) {
+        let mut pools = self.pools.borrow_mut();
+        pools.iter().for_each(|pool| pool.sweep(now));
+        // One address is the usual case and stays; of the others only those that a token still names.
+        if pools.len() > 1 {
+            pools.retain(|pool| Rc::strong_count(pool) > 1);
+        }
+        if let Seats::PerSubject(subjects) = &self.seats {
+            let (mut subjects, mut inherited) = (subjects.borrow_mut(), self.inherited.borrow_mut());
+            subjects.sweep(now);
+            inherited.iter_mut().for_each(|subjects| subjects.sweep(now));
+            inherited.retain(|subjects| !subjects.is_empty());
+            let held = inherited.iter().map(Subjects::len).fold(subjects.len(), usize::saturating_add);
+            self.upstream.token_record.set_subjects(held as u64);
+        }
+    }
+}
+
+/// What the caller calls its subject.
+fn subject_name<'a>(rule: &SubjectRule, headers: &'a HeaderMap) -> Result<Option<&'a str>, ProxyError> {
+    let mut lines = headers.get_all(&rule.header).iter();
+    let (first, second) = (lines.next(), lines.next());
+    if second.is_some() {
+        return Err(ProxyError::Subject("the header that names the subject is there twice"));
+    }
+    let text = first.map(|name| name.to_str()).transpose();
+    text.map_err(|_| ProxyError::Subject("the subject is not text"))
+}
+
+/// Whose token a request gets.
+fn subject(rule: &SubjectRule, name: Option<&str>) -> Result<Subject, ProxyError> {
+    match name {
+        None => rule.default.clone().ok_or(ProxyError::Subject("the header that names the subject is missing")),
+        Some(name) => rule.pattern.subject(name).ok_or(ProxyError::Subject("the subject does not match its pattern")),
+    }
+}

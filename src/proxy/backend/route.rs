@@ -1,0 +1,155 @@
+//! Which upstream a call is for: by listener, then host, then the longest prefix of the path.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri, header, request};
+
+use crate::proxy::Upstream;
+use crate::proxy::settings::{Listen, Match};
+
+/// All upstreams, as the listeners see them. Swapped whole when the configuration changes.
+#[derive(Default)]
+pub struct Routes {
+    doors: Vec<(Listen, Vec<Arc<Upstream>>)>,
+    moved: Vec<(Listen, Listen)>,
+}
+
+impl Routes {
+    /// Sorts upstreams by listener, and on each by how closely they match: those that name a host first, then by the
+    /// length of the path.
+    pub fn new(upstreams: impl IntoIterator<Item = Arc<Upstream>>) -> Self {
+        let mut doors: Vec<(Listen, Vec<Arc<Upstream>>)> = Vec::new();
+        for upstream in upstreams {
+            match doors.iter_mut().find(|(listen, _)| *listen == upstream.settings.listen) {
+                Some((_, behind)) => behind.push(upstream),
+                None => doors.push((upstream.settings.listen.clone(), vec![upstream])),
+            }
+        }
+        for (_, behind) in &mut doors {
+            behind.sort_by_key(|upstream| closeness(&upstream.settings.matches));
+        }
+        Self { doors, moved: Vec::new() }
+    }
+
+    /// What comes in by the first of each two is for the second: it has the port now, and connections stay.
+    pub fn moved(self, moved: Vec<(Listen, Listen)>) -> Self {
+        Self { moved, ..self }
+    }
+
+    /// The listener that this one has become.
+    pub(crate) fn home<'a>(&'a self, listen: &'a Listen) -> &'a Listen {
+        self.moved.iter().find(|(from, _)| from == listen).map_or(listen, |(_, to)| to)
+    }
+
+    /// The listeners and what is behind each, closest match first.
+    pub(crate) fn doors(&self) -> &[(Listen, Vec<Arc<Upstream>>)] {
+        &self.doors
+    }
+}
+
+fn closeness(matches: &Match) -> (bool, Reverse<usize>) {
+    (matches.host.is_none(), Reverse(matches.path.len()))
+}
+
+impl Match {
+    /// Whether a call with this head and raw path is meant.
+    pub(crate) fn meets(&self, head: &request::Parts, path: &str) -> bool {
+        let named = || authority(&head.uri, &head.headers).map(host);
+        let is_named = |own: &str| named().is_some_and(|host| host.eq_ignore_ascii_case(own));
+        self.host.as_deref().is_none_or(is_named)
+            && path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// What is removed from the path, and put back into the answer's `Location` and cookies.
+    pub(crate) fn mount(&self) -> &str {
+        if self.strip { &self.path } else { "" }
+    }
+}
+
+/// The authority that the caller names: that of the target, if it is absolute, else the `Host` header.
+pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(header::HOST)?.to_str().ok(),
+    }
+}
+
+/// The host of an authority: no user, no port, no dot at the end.
+pub(crate) fn host(authority: &str) -> &str {
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match authority.rfind(']').and_then(|end| authority.get(..=end)) {
+        Some(bracketed) => bracketed,
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(host: Option<&str>, path: &str) -> Match {
+        Match { host: host.map(str::to_owned), path: path.to_owned(), strip: true }
+    }
+
+    fn head(host: Option<&str>) -> request::Parts {
+        let request = http::Request::builder();
+        let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_slash() {
+        for (prefix, path, meets) in [
+            ("", "/", true),
+            ("", "/x", true),
+            ("", "*", false),
+            ("/a", "/a", true),
+            ("/a", "/a/", true),
+            ("/a", "/a/b", true),
+            ("/a", "/ab", false),
+            ("/a", "/b", false),
+            ("/a", "/A", false),
+            ("/a", "/", false),
+        ] {
+            assert_eq!(matches(None, prefix).meets(&head(Some("localhost")), path), meets, "{prefix} {path}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_compared_without_case() {
+        let own = matches(Some("younium.localhost"), "");
+        assert!(own.meets(&head(Some("Younium.LOCALHOST:8080")), "/"));
+        assert!(!own.meets(&head(Some("localhost")), "/"));
+        assert!(!own.meets(&head(None), "/"));
+    }
+
+    #[test]
+    fn the_closest_match_comes_first() {
+        let mut all = [
+            matches(None, ""),
+            matches(None, "/a/b"),
+            matches(Some("h"), ""),
+            matches(None, "/a"),
+            matches(Some("h"), "/a"),
+        ];
+        all.sort_by_key(closeness);
+        let order: Vec<_> = all.iter().map(|m| (m.host.is_some(), m.path.as_str())).collect();
+        assert_eq!(order, [(true, "/a"), (true, ""), (false, "/a/b"), (false, "/a"), (false, "")]);
+    }
+
+    #[test]
+    fn a_host_is_found_in_every_form_of_authority() {
+        for (authority, expected) in [
+            ("localhost:8080", "localhost"),
+            ("localhost.", "localhost"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("user@h:1", "h"),
+            ("", ""),
+        ] {
+            assert_eq!(host(authority), expected, "{authority}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What the data thread owns: all of it in plain cells, because one thread uses it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Cache};
+use http::request;
+use tokio::sync::Notify;
+
+use super::Backend;
+use super::route::Routes;
+use crate::clock::{Beats, SharedClock};
+use crate::panics;
+use crate::proxy::limits::budget::Budget;
+use crate::proxy::limits::deadline::{Sweeper, TICK};
+use crate::proxy::limits::limiter::{InUse, Limiter};
+use crate::proxy::settings::{Bounds, Limits, Listen};
+use crate::record::{Limit, ProxyRecord};
+
+/// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
+const AWAKE: usize = 256;
+
+/// Time for those that were cut off to end.
+const RELIEF: Duration = Duration::from_millis(20);
+
+/// A listener, as its callers' connections know it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// Which one.
+    pub(crate) listen: Listen,
+    /// Its authority, for callers that name none.
+    pub(crate) authority: String,
+}
+
+/// The routes with this thread's backends.
+struct Doors {
+    of: Arc<Routes>,
+    doors: Vec<(Listen, Vec<Rc<Backend>>)>,
+}
+
+/// The data thread.
+pub(crate) struct Here {
+    /// The `[limits]`.
+    pub(crate) limits: Limits,
+    /// Time.
+    pub(crate) clock: SharedClock,
+    /// Limits on all callers together.
+    pub(crate) limiter: Rc<Limiter>,
+    /// Limits on waiting.
+    pub(crate) sweeper: Sweeper,
+    /// What may be kept for repeats.
+    pub(crate) budget: Rc<Budget>,
+    /// Whether each answer is its connection's last: the process is about to go down.
+    pub(crate) leaving: Cell<bool>,
+    /// Whether connections end on which nothing is under way.
+    pub(crate) draining: Cell<bool>,
+    /// What happened.
+    pub(crate) record: Arc<ProxyRecord>,
+    /// How many callers are being told that there are too many.
+    pub(crate) farewells: Cell<usize>,
+    connections: Cell<usize>,
+    awake: Rc<Cell<usize>>,
+    came: Notify,
+    left: Notify,
+    routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
+    doors: RefCell<Doors>,
+}
+
+impl Here {
+    /// A thread with nothing in flight.
+    pub(crate) fn new(
+        routes: Arc<ArcSwap<Routes>>,
+        limits: Limits,
+        bounds: Bounds,
+        clock: SharedClock,
+        record: Arc<ProxyRecord>,
+    ) -> Self {
+        let limiter = Limiter::new(bounds, record.clone(), clock.clone());
+        Self {
+            sweeper: Sweeper::new(clock.now()),
+            budget: Rc::new(Budget::new(limits.replay_total.min(bounds.memory / 4), limiter.memory.clone())),
+            leaving: Cell::new(false),
+            draining: Cell::new(false),
+            farewells: Cell::new(0),
+            connections: Cell::new(0),
+            awake: Rc::default(),
+            came: Notify::new(),
+            left: Notify::new(),
+            doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
+            routes: RefCell::new(Cache::new(routes)),
+            limiter,
+            limits,
+            clock,
+            record,
+        }
+    }
+
+    /// The upstream that a call on this listener is for.
+    pub(crate) fn find(&self, listen: &Listen, head: &request::Parts, path: &str) -> Option<Rc<Backend>> {
+        self.follow_routes();
+        let doors = self.doors.borrow();
+        let listen = doors.of.home(listen);
+        let (_, behind) = doors.doors.iter().find(|(door, _)| door == listen)?;
+        behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
+    }
+
+    /// Whether an upstream behind this listener wants names of headers as they were written.
+    pub(crate) fn preserves_header_case(&self, listen: &Listen) -> bool {
+        self.follow_routes();
+        let doors = self.doors.borrow();
+        let listen = doors.of.home(listen);
+        let mut behind = doors.doors.iter().filter(|(door, _)| door == listen).flat_map(|(_, behind)| behind);
+        behind.any(|backend| backend.upstream.settings.preserve_header_case)
+    }
+
+    /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.
+    fn follow_routes(&self) {
+        let mut cache = self.routes.borrow_mut();
+        let routes = cache.load();
+        let mut doors = self.doors.borrow_mut();
+        if Arc::ptr_eq(routes, &doors.of) {
+            return;
+        }
+        let old: Vec<_> = doors.doors.drain(..).flat_map(|(_, behind)| behind).collect();
+        let backend = |upstream: &Arc<crate::proxy::Upstream>| {
+            let known = old.iter().find(|backend| Arc::ptr_eq(&backend.upstream, upstream)).cloned();
+            known.unwrap_or_else(|| {
+                let before = old.iter().find(|backend| backend.upstream.settings.name == upstream.settings.name);
+                Rc::new(Backend::new(
+                    upstream.clone(),
+                    self.clock.clone(),
+                    &self.limiter,
+                    before.map(|before| &**before),
+                ))
+            })
+        };
+        let new = routes.doors().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
+        doors.doors = new.collect();
+        doors.of = routes.clone();
+    }
+
+    /// A second has passed.
+    pub(crate) fn sweep(&self) {
+        let now = self.clock.now();
+        self.record.beat(now.since_start().as_secs());
+        self.sweeper.sweep(now);
+        self.limiter.publish();
+        self.follow_routes();
+        self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| {
+            // What one upstream's sweep does must not keep the others' connections from being closed.
+            let _ = panics::catch(|| {
+                #[cfg(test)]
+                backend.upstream.settings.base.iter().for_each(|base| panics::point("sweep", &base.to_string()));
+                backend.sweep(now);
+            });
+        });
+    }
+
+    /// Makes room in the budget of bytes whenever it is tight.
+    pub(crate) async fn relieve(self: Rc<Self>) {
+        let memory = &self.limiter.memory;
+        loop {
+            memory.pressure.notified().await;
+            while memory.is_tight() || memory.resume() {
+                let cut = memory.relieve(self.sweeper.accounts(), self.clock.now());
+                (0..cut).for_each(|_| self.limiter.refused(Limit::Memory));
+                tokio::time::sleep(RELIEF).await;
+                memory.resume();
+            }
+        }
+    }
+
+    /// Waits a tick; longer while nobody is connected, since only the heart must beat.
+    pub(crate) async fn until_next_sweep(&self, beats: &Beats) {
+        if self.connections.get() == 0 {
+            let _ = tokio::time::timeout_at(beats.next(), self.came.notified()).await;
+        }
+        if self.connections.get() > 0 {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Counts a connection, or says which limit does not allow one more.
+    pub(crate) fn admit(self: &Rc<Self>) -> Result<Admitted, Limit> {
+        let now = self.connections.get();
+        if now == 0 {
+            self.sweeper.set_time(self.clock.now());
+            self.came.notify_one();
+        }
+        if now >= self.limiter.connections() {
+            return Err(Limit::Connections);
+        }
+        if self.limiter.memory.used() >= self.limiter.memory_most() {
+            return Err(Limit::Memory);
+        }
+        let socket = self.limiter.socket().ok_or(Limit::Sockets)?;
+        self.count(now.saturating_add(1));
+        Ok(Admitted { here: self.clone(), _socket: socket })
+    }
+
+    /// Counts a connection that has buffers, until it is parked.
+    pub(crate) fn wake(&self) -> Awake {
+        self.awake.set(self.awake.get().saturating_add(1));
+        Awake(self.awake.clone())
+    }
+
+    /// Whether so many connections have buffers that those that are idle are to be parked at once.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.awake.get() > AWAKE
+    }
+
+    #[cfg(test)]
+    pub(crate) fn awake(&self) -> usize {
+        self.awake.get()
+    }
+
+    /// How many callers are connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// Waits until no caller is connected.
+    pub(crate) async fn emptied(&self) {
+        while self.connections.get() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    fn count(&self, connections: usize) {
+        self.connections.set(connections);
+        self.record.limit(Limit::Connections).set_used(connections as u64);
+    }
+}
+
+/// One of the connections allowed.
+pub(crate) struct Admitted {
+    here: Rc<Here>,
+    _socket: InUse,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.here.count(self.here.connections.get().saturating_sub(1));
+        self.here.left.notify_waiters();
+    }
+}
+
+/// A connection that has buffers.
+pub(crate) struct Awake(Rc<Cell<usize>>);
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}

@@ -1,0 +1,186 @@
+//! Watches what a caller of HTTP/2 sends: a head that does not come to its end keeps every other one from coming
+//! (RFC 9113 §6.10), and h2 waits for it as long as it takes.
+//!
+//! Only the nine bytes before each frame are looked at (RFC 9113 §4.1); that they make sense is h2's business.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::proxy::limits::deadline::{Slot, Waiting};
+
+/// Before the first frame.
+const PREFACE: usize = 24;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+
+/// Where in the frames the bytes so far end.
+#[derive(Debug)]
+struct Frames {
+    /// How much of the present payload, or of the preface, is still to come.
+    left: usize,
+    /// What has come of the next frame's first nine bytes.
+    begin: [u8; 9],
+    filled: usize,
+    /// Whether a frame other than of DATA has begun.
+    within: bool,
+    /// Whether a head has begun that is not at its end.
+    head: bool,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { left: PREFACE, begin: [0; 9], filled: 0, within: false, head: false }
+    }
+}
+
+impl Frames {
+    /// Whether something has begun that has to come to its end soon.
+    fn is_open(&self) -> bool {
+        self.head || (self.within && self.left > 0) || self.filled > 0
+    }
+
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let skipped = self.left.min(bytes.len());
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            self.left = self.left.saturating_sub(skipped);
+            if self.left == 0 {
+                bytes = self.begin(bytes);
+            }
+        }
+    }
+
+    fn begin<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let missing = self.begin.get_mut(self.filled..).unwrap_or_default();
+        let (ours, rest) = bytes.split_at(missing.len().min(bytes.len()));
+        missing.iter_mut().zip(ours).for_each(|(place, byte)| *place = *byte);
+        self.filled = self.filled.saturating_add(ours.len());
+        if let (9, [long, middle, short, kind, flags, ..]) = (self.filled, self.begin) {
+            self.filled = 0;
+            self.left = usize::try_from(u32::from_be_bytes([0, long, middle, short])).unwrap_or(usize::MAX);
+            self.within = kind != DATA;
+            if matches!(kind, HEADERS | CONTINUATION) {
+                self.head = flags & END_HEADERS == 0;
+            }
+        }
+        rest
+    }
+}
+
+/// A caller's bytes.
+pub(super) struct Heads<S> {
+    stream: S,
+    frames: Frames,
+    slot: Rc<Slot>,
+    limit: Duration,
+}
+
+impl<S> Heads<S> {
+    /// Waits in this slot for the rest of a head, so long.
+    pub(super) fn new(stream: S, slot: Rc<Slot>, limit: Duration) -> Self {
+        Self { stream, frames: Frames::default(), slot, limit }
+    }
+
+    fn look(&mut self, bytes: &[u8]) {
+        let before = self.frames.is_open();
+        self.frames.pass(bytes);
+        match self.frames.is_open() {
+            false => self.slot.rest(),
+            true if before && self.slot.waiting() == Waiting::RequestHead => {}
+            true => self.slot.wait(Waiting::RequestHead, self.limit),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let done = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if !read.is_empty() {
+            self.look(read);
+        }
+        done
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+    }
+
+    /// Whether something is open after each of these, however the bytes are cut.
+    fn open(pieces: &[(Vec<u8>, bool)]) {
+        for cut in [1, 2, 9, 10_000] {
+            let mut frames = Frames::default();
+            frames.pass(&[b'p'; PREFACE]);
+            assert!(!frames.is_open());
+            for (piece, expected) in pieces {
+                piece.chunks(cut).for_each(|bytes| frames.pass(bytes));
+                assert_eq!(frames.is_open(), *expected, "{piece:?} in pieces of {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_is_open_until_its_last_frame_is_whole() {
+        open(&[
+            (frame(4, 0, b""), false),
+            (frame(HEADERS, END_HEADERS, &[0; 40]), false),
+            (frame(HEADERS, 0, b"half"), true),
+            (frame(CONTINUATION, 0, b""), true),
+            (frame(CONTINUATION, END_HEADERS, &[0; 300]), false),
+            (frame(HEADERS, END_HEADERS, b"abcd")[..11].to_vec(), true),
+            (b"cd".to_vec(), false),
+            (frame(4, 0, b"settings")[..5].to_vec(), true),
+            (frame(4, 0, b"settings")[5..].to_vec(), false),
+        ]);
+    }
+
+    #[test]
+    fn a_body_may_take_its_time() {
+        open(&[
+            (frame(DATA, 0, &[0; 1000])[..500].to_vec(), false),
+            (vec![0; 509], false),
+            (frame(DATA, 1, b""), false),
+        ]);
+    }
+}

@@ -1,0 +1,219 @@
+//! Limits that hold for all callers together: requests in flight, and sockets, each of which is a file descriptor.
+//!
+//! An idle connection to an upstream gives way to whoever needs its descriptor. Beyond a limit the answer is `busy`; the
+//! log says so once a minute, the metrics each time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::memory::Memory;
+use crate::clock::{Moment, SharedClock};
+use crate::proxy::settings::Bounds;
+use crate::proxy::upstream::pool::Pool;
+use crate::record::{Limit, ProxyRecord};
+
+/// A limit that refuses thousands a second is told of once in this time.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// So many connections share the requests where those are scarce.
+const SHARES: usize = 32;
+
+/// The limits on all callers together.
+pub(crate) struct Limiter {
+    bounds: Bounds,
+    requests: Arc<AtomicUsize>,
+    sockets: Arc<AtomicUsize>,
+    /// The budget of bytes.
+    pub(crate) memory: Rc<Memory>,
+    pools: RefCell<Vec<Weak<Pool>>>,
+    told: [Cell<Option<Moment>>; Limit::ALL.len()],
+    record: Arc<ProxyRecord>,
+    clock: SharedClock,
+}
+
+impl Limiter {
+    /// Nothing in use.
+    pub(crate) fn new(bounds: Bounds, record: Arc<ProxyRecord>, clock: SharedClock) -> Rc<Self> {
+        for (limit, most) in [
+            (Limit::Connections, bounds.connections as u64),
+            (Limit::Requests, bounds.requests as u64),
+            (Limit::Sockets, bounds.sockets as u64),
+            (Limit::Memory, bounds.memory),
+        ] {
+            record.limit(limit).set_most(most);
+        }
+        let (requests, sockets, pools, told) = Default::default();
+        let memory = Rc::new(Memory::new(bounds.memory));
+        Rc::new(Self { bounds, requests, sockets, memory, pools, told, record, clock })
+    }
+
+    /// How many bytes may be in use.
+    pub(crate) fn memory_most(&self) -> u64 {
+        self.bounds.memory
+    }
+
+    /// How many callers may be connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.bounds.connections
+    }
+
+    /// Counts a request until what is returned is dropped; `others` are in flight on the same connection, and `answered` is
+    /// one on which a request was answered before.
+    ///
+    /// Where half are in use one connection gets no more than its share. The last eighth is for connections on which
+    /// answers end: requests that never do fill the rest at most.
+    pub(crate) fn request(&self, others: usize, answered: bool) -> Option<InUse> {
+        let (used, most) = (count(&self.requests), self.bounds.requests);
+        let room = match used {
+            _ if used < most / 2 => true,
+            _ if used < most.saturating_sub(most / 8) => others == 0 || others < most / SHARES,
+            _ => used < most && others == 0 && (answered || most < SHARES),
+        };
+        room.then(|| InUse::of(&self.requests))
+    }
+
+    /// Counts a socket until what is returned is dropped. An idle connection to an upstream is closed for it if need be.
+    pub(crate) fn socket(&self) -> Option<InUse> {
+        while count(&self.sockets) >= self.bounds.sockets {
+            let before = count(&self.sockets);
+            if !self.close_idle() || count(&self.sockets) >= before {
+                return None;
+            }
+        }
+        Some(InUse::of(&self.sockets))
+    }
+
+    /// Idle connections of this pool may be closed for other sockets.
+    pub(crate) fn watch(&self, pool: &Rc<Pool>) {
+        let mut pools = self.pools.borrow_mut();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Rc::downgrade(pool));
+    }
+
+    /// Closes the upstream connection that has been idle longest.
+    pub(crate) fn close_idle(&self) -> bool {
+        let pools: Vec<_> = self.pools.borrow().iter().filter_map(Weak::upgrade).collect();
+        let oldest = pools.iter().filter_map(|pool| Some((pool.idle_since()?, pool))).min_by_key(|(since, _)| *since);
+        oldest.inspect(|(_, pool)| pool.close_idle()).is_some()
+    }
+
+    /// Notes that a limit has refused something.
+    pub(crate) fn refused(&self, limit: Limit) {
+        self.record.limit(limit).refused();
+        if self.is_news(limit) {
+            let LimitText { key, action } = text(limit);
+            let most = self.record.limit(limit).most();
+            tracing::warn!(limit = key, most, action, "a limit is reached: callers are told `busy`");
+        }
+    }
+
+    /// Whether nothing was said about this limit for a while.
+    pub(crate) fn is_news(&self, limit: Limit) -> bool {
+        let now = self.clock.now();
+        let [connections, requests, sockets, memory] = &self.told;
+        let told = match limit {
+            Limit::Connections => connections,
+            Limit::Requests => requests,
+            Limit::Sockets => sockets,
+            Limit::Memory => memory,
+        };
+        let news = told.get().is_none_or(|told| now.since(told) >= PAUSE);
+        if news {
+            told.set(Some(now));
+        }
+        news
+    }
+
+    /// Tells the record what is in use.
+    pub(crate) fn publish(&self) {
+        self.memory.look();
+        self.record.limit(Limit::Memory).set_used(self.memory.used());
+        self.record.limit(Limit::Requests).set_used(count(&self.requests) as u64);
+        self.record.limit(Limit::Sockets).set_used(count(&self.sockets) as u64);
+    }
+}
+
+struct LimitText {
+    key: &'static str,
+    action: &'static str,
+}
+
+const fn text(limit: Limit) -> LimitText {
+    let (key, action) = match limit {
+        Limit::Connections => ("limits.connections", "raise it, or look for callers that leave connections open"),
+        Limit::Requests => ("limits.requests", "raise it, or look for an upstream that has become slow"),
+        Limit::Sockets => ("open files", "raise the limit of open files (ulimit -n, LimitNOFILE=)"),
+        Limit::Memory => ("limits.memory", "raise it, or look for callers that do not read their answers"),
+    };
+    LimitText { key, action }
+}
+
+fn count(counter: &AtomicUsize) -> usize {
+    counter.load(Ordering::Relaxed)
+}
+
+/// One of what is counted, until it is dropped. Where a socket goes, hyper wants all of it to be `Send`.
+pub(crate) struct InUse(Arc<AtomicUsize>);
+
+impl InUse {
+    fn of(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter.clone())
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn what_is_dropped_makes_room() {
+        let bounds = Bounds { requests: 2, sockets: 1, ..Bounds::default() };
+        let limiter = Limiter::new(bounds, Arc::default(), Arc::new(SystemClock));
+        let request = || limiter.request(0, false);
+        let (first, second) = (request(), request());
+        assert!(first.is_some() && second.is_some() && request().is_none());
+        drop(first);
+        assert!(request().is_some());
+        let socket = limiter.socket();
+        assert!(socket.is_some() && limiter.socket().is_none());
+        drop(socket);
+        assert!(limiter.socket().is_some());
+        limiter.publish();
+        assert_eq!(limiter.record.limit(Limit::Requests).used(), 1);
+    }
+
+    #[test]
+    fn what_is_scarce_is_shared() {
+        let limiter =
+            Limiter::new(Bounds { requests: 320, ..Bounds::default() }, Arc::default(), Arc::new(SystemClock));
+        let taken = |most: usize, others: usize, answered: bool| -> Vec<_> {
+            (0..most).map_while(|_| limiter.request(others, answered)).collect()
+        };
+        let one_connection = taken(1000, 10, true);
+        assert_eq!(one_connection.len(), 160);
+        let new_connections = taken(1000, 0, false);
+        assert_eq!(new_connections.len(), 120);
+        assert!(limiter.request(1, true).is_none());
+        assert_eq!(taken(1000, 0, true).len(), 40);
+        assert_eq!(taken(1, 0, true).len(), 1, "they are given back");
+    }
+
+    #[test]
+    fn each_refusal_is_counted() {
+        let limiter = Limiter::new(Bounds::default(), Arc::default(), Arc::new(SystemClock));
+        (0..3).for_each(|_| limiter.refused(Limit::Requests));
+        let counts = Limit::ALL.map(|limit| limiter.record.limit(limit).refusals());
+        assert_eq!(counts, [0, 3, 0, 0]);
+    }
+}

@@ -1,0 +1,125 @@
+//! What happens to a request's headers: pure rules over a `HeaderMap`. One scan finds what must go; then what the
+//! upstream gets is set, never added.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::proxy::settings::UpstreamSettings;
+use crate::token::patch::Owned;
+
+mod cookies;
+pub(crate) mod known;
+pub(crate) mod outgoing;
+pub(crate) mod response;
+mod set_cookie;
+mod spelling;
+pub(crate) mod view;
+
+use self::known::Marks;
+use spelling::is_same_variable;
+
+/// One upstream's rules, made once.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    unwanted: Vec<HeaderName>,
+    callers: Vec<HeaderName>,
+    set: Vec<(HeaderName, HeaderValue)>,
+    cookies: Vec<String>,
+}
+
+impl Rules {
+    /// The rules of an upstream whose flow owns these names; `subject` is the header that names the subject.
+    pub(crate) fn new(settings: &UpstreamSettings, owned: &Owned, subject: Option<&HeaderName>) -> Self {
+        let set: Vec<_> = settings.headers.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
+        let theirs = |name: &HeaderName| settings.caller_may_set.contains(name);
+        let ours = set.iter().map(|(name, _)| name).chain(&owned.headers).filter(|name| !theirs(name));
+        let mut unwanted: Vec<_> = ours.chain(&settings.remove_headers).chain(subject).cloned().collect();
+        let credential = !theirs(&header::AUTHORIZATION) || owned.headers.contains(&header::AUTHORIZATION);
+        unwanted.extend(credential.then_some(header::AUTHORIZATION));
+        Self { unwanted, callers: settings.caller_may_set.clone(), set, cookies: owned.cookies.clone() }
+    }
+
+    /// Removes what must not reach the upstream. An `Origin` that is the listener's own means nothing there.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, marks: Marks, own_origin: bool) {
+        let lists_trailers = |value| names(value).any(|name| name == "trailers");
+        let trailers = marks.meet(Marks::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
+        strip_each(headers, marks, Marks::NOT_FROM_CALLERS);
+        if trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        remove_each(headers, |name| self.is_unwanted(name));
+        if own_origin {
+            remove_each(headers, |name| *name == header::ORIGIN);
+        }
+        if !self.cookies.is_empty() {
+            cookies::strip(headers, &self.cookies);
+        }
+    }
+
+    /// Removes what must not reach the upstream in a body's trailers.
+    pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
+        strip_each(trailers, Marks::of(trailers), Marks::NOT_FROM_CALLERS);
+        remove_each(trailers, |name| self.is_unwanted(name) || !is_field_name(name));
+        for framing in [header::HOST, header::CONTENT_LENGTH, header::TRAILER] {
+            trailers.remove(framing);
+        }
+    }
+
+    /// Whether a line must go: by its name, or because a server that makes variables of names takes it for one that is
+    /// ours. Where the caller's own value wins, it must be spelled as it was configured.
+    fn is_unwanted(&self, name: &HeaderName) -> bool {
+        self.unwanted.iter().any(|unwanted| is_same_variable(unwanted, name))
+            || self.callers.iter().any(|callers| callers != name && is_same_variable(callers, name))
+    }
+
+    fn sets(&self, name: &HeaderName) -> bool {
+        self.set.iter().any(|(set, _)| set == name)
+    }
+}
+
+/// Removes by name. Usually there is nothing to remove, or one line: a scan is cheaper than looking each name up.
+fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_unwanted(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
+/// Removes what `unwanted` means of what stands there, and every name in every `Connection` line.
+fn strip_each(headers: &mut HeaderMap, standing: Marks, unwanted: Marks) {
+    if standing.meet(Marks::CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    if standing.meet(unwanted.without(Marks::CONNECTION)) {
+        remove_each(headers, |name| Marks::of_name(name.as_str()).meet(unwanted));
+    }
+}
+
+/// Whether a field can have this name (RFC 9110 §5.1). Over HTTP/2 the library takes a quote
+/// for a part of one, and HTTP/1.1 does not.
+pub(crate) fn is_field_name(name: &HeaderName) -> bool {
+    !name.as_str().contains('"')
+}
+
+/// Removes lines whose names no field has: over HTTP/2 they come, and in HTTP/1.1 they would be no lines.
+pub(crate) fn strip_misnamed(headers: &mut HeaderMap) {
+    remove_each(headers, |name| !is_field_name(name));
+}
+
+/// Every name in every `Connection` line (RFC 9110 §7.6.1). Nearly all callers send one line with one word.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION);
+    let listed = lines.iter().filter(|line| *line != "keep-alive" && *line != "close").flat_map(names);
+    listed.filter_map(|name| HeaderName::try_from(name).ok()).collect()
+}
+
+fn names(line: &HeaderValue) -> impl Iterator<Item = String> {
+    let text = String::from_utf8_lossy(line.as_bytes()).into_owned();
+    let names: Vec<_> =
+        text.split(',').map(|name| name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()).collect();
+    names.into_iter()
+}
+
+#[cfg(test)]
+mod tests;

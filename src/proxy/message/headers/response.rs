@@ -1,0 +1,68 @@
+//! What happens to an answer's headers, and to those of what is said ahead of one: what belongs to the upstream's
+//! connection goes, and what names the upstream's address names the caller's view of it.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::known::Marks;
+use super::strip_each;
+use super::view::View;
+use crate::proxy::error::PROXY_STATUS;
+
+/// Makes the headers of an answer, final or interim, the caller's. The view is needed only by some.
+pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, marks: Marks, view: impl FnOnce() -> View<'a>) {
+    strip(headers, marks);
+    if marks.meet(Marks::ADDRESS) {
+        localise(headers, &view());
+    }
+}
+
+/// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
+pub(crate) fn strip(headers: &mut HeaderMap, marks: Marks) {
+    strip_each(headers, marks, Marks::NOT_FROM_UPSTREAMS);
+    if marks.meet(Marks::PROXY_STATUS) {
+        keep_others_status(headers);
+    }
+}
+
+/// Names the caller's address where the upstream's is named, in every line.
+fn localise(headers: &mut HeaderMap, view: &View<'_>) {
+    for (name, value) in headers.iter_mut() {
+        let local = view.rewritten(name, value.as_bytes());
+        if let Some(local) = local.and_then(|local| HeaderValue::from_bytes(&local).ok()) {
+            *value = local;
+        }
+    }
+}
+
+/// Keeps the members of other proxies (RFC 9209): only bearerd itself may say that an answer is bearerd's.
+fn keep_others_status(headers: &mut HeaderMap) {
+    let lines: Vec<_> = headers.get_all(PROXY_STATUS).iter().cloned().collect();
+    headers.remove(PROXY_STATUS);
+    for line in lines {
+        let kept: Vec<_> = members(line.as_bytes()).into_iter().filter(|member| !is_ours(member)).collect();
+        if let (false, Ok(value)) = (kept.is_empty(), HeaderValue::from_bytes(&kept.join(&b", "[..]))) {
+            headers.append(PROXY_STATUS, value);
+        }
+    }
+}
+
+fn is_ours(member: &[u8]) -> bool {
+    let name = member.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let name = name.strip_prefix(b"\"").unwrap_or(name);
+    name.strip_suffix(b"\"").unwrap_or(name).eq_ignore_ascii_case(b"bearerd")
+}
+
+/// Members of a structured list: split at commas outside of quoted strings.
+fn members(line: &[u8]) -> Vec<&[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    let separates = |byte: &u8| {
+        let separates = *byte == b',' && !quoted;
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && quoted && !escaped;
+        separates
+    };
+    line.split(separates).map(<[u8]>::trim_ascii).filter(|member| !member.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests;

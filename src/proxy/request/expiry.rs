@@ -1,0 +1,170 @@
+//! Whether an answer says that the token is dead. Usually its head tells; where only a small JSON body can, that is
+//! read ahead and passed on unchanged all the same. JSON is known by how it begins and gzip by its magic number, not by
+//! what either is called: servers say of their errors what they like.
+
+use std::io::{ErrorKind, Read};
+use std::time::Duration;
+
+use flate2::read::MultiGzDecoder;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::response::{Arrived, Arriving};
+use crate::token::usage::{Usage, Verdict};
+
+/// The longest body that is looked into, as sent and decoded.
+const MOST: usize = 64 << 10;
+
+/// How long the look may hold up an answer whose length nobody knows.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// So much of a body, decoded, must show how it begins.
+const BEGINNING: u64 = 1 << 10;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Which JSON forbids and some servers begin with (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether this answer asks for another token. A body whose length is known is waited for as long as `patience` allows.
+pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Duration) -> bool {
+    match usage.verdict(answer.head.status, &answer.head.headers) {
+        Verdict::Accepted => false,
+        Verdict::Expired => true,
+        Verdict::AskBody => body_says_expired(usage, answer, patience).await,
+    }
+}
+
+async fn body_says_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Duration) -> bool {
+    let length = answer.body.length();
+    if length.is_some_and(|length| length > MOST as u64) {
+        return false;
+    }
+    let patience = if length.is_some() { patience } else { PATIENCE };
+    let reading = read_small(&mut answer.body, usage.reads_text());
+    let text = tokio::time::timeout(patience, reading).await.ok().flatten();
+    let decoded = text.and_then(decoded);
+    decoded.is_some_and(|text| usage.body_says_expired(answer.head.status, &answer.head.headers, &text))
+}
+
+/// Reads a body ahead to its end; `None` as soon as it is too long, or begins as nothing that would be looked into.
+async fn read_small(body: &mut Arriving, any: bool) -> Option<Vec<u8>> {
+    let (mut text, mut worthwhile) = (Vec::new(), any);
+    while let Some(frame) = body.read_ahead().await {
+        text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if text.len() > MOST {
+            return None;
+        }
+        worthwhile = worthwhile || begins_as_json(&text)?;
+    }
+    Some(text)
+}
+
+/// Whether a body is a JSON object or array by its first byte, which may be yet to come; `None` if it is neither.
+fn begins_as_json(text: &[u8]) -> Option<bool> {
+    let mut beginning = Vec::new();
+    let read = match GZIP.starts_with(text.get(..GZIP.len()).unwrap_or(text)) {
+        true => MultiGzDecoder::new(text).take(BEGINNING).read_to_end(&mut beginning),
+        false => text.take(BEGINNING).read_to_end(&mut beginning),
+    };
+    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning);
+    match beginning.trim_ascii_start().first() {
+        Some(b'{' | b'[') => Some(true),
+        None if read.is_ok() || read.is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof) => Some(false),
+        Some(0xef) if beginning.len() < 3 => Some(false),
+        _ => None,
+    }
+}
+
+/// An encoding that can be looked into: the caller's gzip, or none.
+pub(crate) fn readable_encoding(headers: &HeaderMap) -> HeaderValue {
+    let gzip = headers.get_all(header::ACCEPT_ENCODING).iter().any(accepts_gzip);
+    HeaderValue::from_static(if gzip { "gzip" } else { "identity" })
+}
+
+fn accepts_gzip(line: &HeaderValue) -> bool {
+    let refused = |rest: &str| rest.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
+    line.to_str().unwrap_or_default().split(',').any(|item| {
+        let (name, rest) = item.split_once(';').unwrap_or((item, ""));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused(rest)
+    })
+}
+
+/// The text of a body, without a byte order mark, if it is not too long.
+fn decoded(mut text: Vec<u8>) -> Option<Vec<u8>> {
+    if text.starts_with(&GZIP) {
+        let mut decoded = Vec::new();
+        MultiGzDecoder::new(&*text).take((MOST as u64).saturating_add(1)).read_to_end(&mut decoded).ok()?;
+        text = decoded;
+    }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
+    (text.len() <= MOST).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_is_decoded_up_to_a_limit() {
+        assert_eq!(decoded(gzip(b"{}")).unwrap(), b"{}");
+        assert_eq!(decoded(gzip(&vec![b' '; MOST + 1])), None);
+        assert_eq!(decoded(b"\xef\xbb\xbf{}".to_vec()).unwrap(), b"{}");
+        assert_eq!(decoded(GZIP.to_vec()), None);
+    }
+
+    #[test]
+    fn only_encodings_that_can_be_read_are_asked_for() {
+        for (sent, asked) in [
+            (None, "identity"),
+            (Some("br, gzip;q=0.5"), "gzip"),
+            (Some("GZIP"), "gzip"),
+            (Some("br"), "identity"),
+            (Some("gzip;q=0"), "identity"),
+            (Some("gzip; q=0.0"), "identity"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(sent.map(|sent| (header::ACCEPT_ENCODING, HeaderValue::from_static(sent))));
+            assert_eq!(readable_encoding(&headers), asked, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn json_is_known_by_how_it_begins() {
+        for (text, json) in [
+            (&b"{"[..], Some(true)),
+            (b" \r\n\t[1]", Some(true)),
+            (b"\xef\xbb\xbf {}", Some(true)),
+            (b"", Some(false)),
+            (b"  ", Some(false)),
+            (b"\xef", Some(false)),
+            (b"\xef\xbb", Some(false)),
+            (b"\xef\xbb\xbf", Some(false)),
+            (b"\xef\xbb{", None),
+            (b"<html>{", None),
+            (b"data: {}", None),
+            (b"\0\0\0\0\x02{}", None),
+            (b"\x1f", Some(false)),
+            (b"\x1f{", None),
+            (b"\x1f\x8bnot gzip, whatever it says", None),
+        ] {
+            assert_eq!(begins_as_json(text), json, "{text:?}");
+        }
+        for (text, json) in [(&b"\n{\"a\":1}"[..], Some(true)), (b"<html>", None), (b"", Some(false))] {
+            let sent = gzip(text);
+            assert_eq!(begins_as_json(&sent), json, "{text:?}");
+            for length in 0..10 {
+                assert_eq!(begins_as_json(&sent[..length]), Some(false), "{length} bytes of the frame tell nothing");
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! A connection to an upstream: name, TCP with happy eyeballs, perhaps an outbound proxy, TLS, HTTP/1.1 or HTTP/2.
+
+mod resolver;
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use hyper::client::conn::http1;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Intercept;
+use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower::ServiceExt;
+
+use self::resolver::{NoAddress, Resolver};
+use super::http1::{Http1, LINES};
+use super::http2::Http2;
+use super::line::Line;
+use super::transport::Link;
+use crate::proxy::error::Fault;
+use crate::proxy::limits::limiter::Limiter;
+use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::version::absolute;
+use crate::proxy::settings::{Base, Protocol, UpstreamSettings};
+use crate::proxy::socket::Socket;
+use crate::record::Limit;
+
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
+/// A peer that has vanished is noticed after a minute and a half, by TCP: servers of gRPC hang up on who pings in HTTP/2
+/// more than every five minutes.
+const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
+
+/// How to reach one base.
+pub(crate) struct Dial {
+    target: Uri,
+    way: Option<Intercept>,
+    connector: HttpConnector<Resolver>,
+    tls: Option<Tls>,
+    protocol: Protocol,
+    preserve_header_case: bool,
+    limit: Duration,
+    limiter: Rc<Limiter>,
+}
+
+struct Tls {
+    any: TlsConnector,
+    http1: TlsConnector,
+    name: ServerName<'static>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Want {
+    /// Requests, in the protocol that was configured or is agreed on.
+    Any,
+    /// Requests, in HTTP/1.1.
+    Http1,
+    /// A request that asks to leave HTTP/1.1.
+    Upgrade,
+}
+
+/// A connection that can take a request.
+pub(crate) enum Sender {
+    /// One at a time.
+    Http1(Line),
+    /// Many at a time.
+    Http2(Http2),
+}
+
+impl Dial {
+    /// How to reach `base`. The text of an error is for people.
+    pub(crate) fn new(
+        base: &Base,
+        settings: &UpstreamSettings,
+        tls: &Arc<rustls::ClientConfig>,
+        limiter: Rc<Limiter>,
+    ) -> Result<Self, String> {
+        let host = if base.host.contains(':') { format!("[{}]", base.host) } else { base.host.clone() };
+        let scheme = if base.tls { "https" } else { "http" };
+        let target = Uri::try_from(format!("{scheme}://{host}:{}", base.port));
+        let target = target.map_err(|_| "the host of the base URL is not one".to_owned())?;
+        let (time, interval, retries) = KEEP_ALIVE;
+        let mut connector = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_keepalive(Some(time));
+        connector.set_keepalive_interval(Some(interval));
+        connector.set_keepalive_retries(Some(retries));
+        connector.set_connect_timeout(Some(settings.timeouts.connect));
+        let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
+        let way = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
+        let &UpstreamSettings { protocol, preserve_header_case, ref timeouts, .. } = settings;
+        Ok(Self { target, way, connector, tls, protocol, preserve_header_case, limit: timeouts.connect, limiter })
+    }
+
+    /// Whether a connection may turn out to be one of HTTP/2.
+    pub(crate) fn may_share(&self) -> bool {
+        match self.protocol {
+            Protocol::Auto => self.tls.is_some(),
+            Protocol::Http1 => false,
+            Protocol::Http2 => true,
+        }
+    }
+
+    /// Says in the request what an outbound proxy must know that passes on single requests.
+    pub(crate) fn forwarded(&self, request: &mut Outbound<'_>, base: &Base) {
+        if let Some(way) = self.way.as_ref().filter(|_| !self.tunnels(Want::Any)) {
+            absolute(&mut request.target, base);
+            request.headers.proxy_credentials = way.basic_auth().cloned();
+        }
+    }
+
+    /// A fresh connection.
+    pub(crate) async fn connect(&self, want: Want) -> Result<Sender, Fault> {
+        let link = tokio::time::timeout(self.limit, self.link(want)).await.map_err(|_| Fault::ConnectTimeout)??;
+        let http2 = want == Want::Any
+            && match self.protocol {
+                Protocol::Auto => link.agreed_on() == Some(HTTP2),
+                Protocol::Http1 => false,
+                Protocol::Http2 => true,
+            };
+        if !http2 {
+            return self.speak_http1(link, want).await;
+        }
+        Http2::new(link, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
+    }
+
+    async fn link(&self, want: Want) -> Result<Link, Fault> {
+        let place = self.limiter.socket().ok_or_else(|| self.exhausted())?;
+        let stream = self.tcp(want).await.map_err(|error| {
+            tracing::debug!(error = chain(&*error), target = %self.target, "no connection to the upstream");
+            if is_local(&*error) { self.exhausted() } else { tcp_fault(&*error) }
+        })?;
+        let stream = Socket::Upstream { stream, _place: place };
+        let Some(tls) = &self.tls else { return Ok(Link::Plain(stream)) };
+        let connector = if want == Want::Any { &tls.any } else { &tls.http1 };
+        let stream = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
+            tracing::debug!(error = chain(&error), target = %self.target, "no TLS connection to the upstream");
+            tls_fault(&error)
+        })?;
+        Ok(Link::Tls(Box::new(stream)))
+    }
+
+    async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
+        let connector = self.connector.clone();
+        let stream = match &self.way {
+            None => connector.oneshot(self.target.clone()).await?,
+            Some(way) if self.tunnels(want) => {
+                let mut tunnel = Tunnel::new(way.uri().clone(), connector);
+                if let Some(credentials) = way.basic_auth() {
+                    tunnel = tunnel.with_auth(credentials.clone());
+                }
+                tunnel.oneshot(self.target.clone()).await?
+            }
+            Some(way) => connector.oneshot(way.uri().clone()).await?,
+        };
+        Ok(stream.into_inner())
+    }
+
+    /// Nothing is wrong with the upstream: there is no descriptor, no port or no memory for a connection to it.
+    fn exhausted(&self) -> Fault {
+        self.limiter.refused(Limit::Sockets);
+        Fault::NoSocket
+    }
+
+    async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
+        if !self.preserve_header_case {
+            return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(
+                link,
+                self.limiter.memory.clone(),
+            ))))));
+        }
+        let mut http = http1::Builder::new();
+        http.preserve_header_case(true).title_case_headers(true).max_headers(LINES);
+        http.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+        http.ignore_invalid_headers_in_responses(true);
+        let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
+        match want {
+            Want::Any | Want::Http1 => tokio::task::spawn_local(ended(connection)),
+            Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
+        };
+        Ok(Sender::Http1(Line::Spelled(sender)))
+    }
+
+    /// Whether an outbound proxy is asked for a tunnel: for all that is not a plain request of HTTP/1.1.
+    fn tunnels(&self, want: Want) -> bool {
+        self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
+    }
+}
+
+async fn ended(connection: impl Future<Output = hyper::Result<()>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "an upstream connection ended");
+    }
+}
+
+impl Tls {
+    fn new(base: &Base, settings: &UpstreamSettings, shared: &Arc<rustls::ClientConfig>) -> Result<Self, String> {
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = rustls::ClientConfig::clone(shared);
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        let any: &[&[u8]] = match settings.protocol {
+            Protocol::Auto => &[HTTP2, HTTP1],
+            Protocol::Http1 => &[HTTP1],
+            Protocol::Http2 => &[HTTP2],
+        };
+        let name = settings.server_name.clone().unwrap_or_else(|| base.host.clone());
+        let name = ServerName::try_from(name).map_err(|_| "the host of the base URL is no name for TLS".to_owned())?;
+        Ok(Self { any: offering(any), http1: offering(&[HTTP1]), name })
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether this machine, or this process's share of it, could not make a connection.
+fn is_local(error: &(dyn Error + 'static)) -> bool {
+    const LOCAL: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    let code = |cause: &(dyn Error + 'static)| cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+    causes(error).filter_map(code).any(|code| LOCAL.iter().any(|local| local.raw_os_error() == code))
+}
+
+fn tcp_fault(error: &(dyn Error + 'static)) -> Fault {
+    let timed_out = |error: &(dyn Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::TimedOut)
+    };
+    if causes(error).any(|cause| cause.is::<NoAddress>()) {
+        Fault::Dns
+    } else if causes(error).any(timed_out) {
+        Fault::ConnectTimeout
+    } else {
+        Fault::Unreachable
+    }
+}
+
+fn tls_fault(error: &io::Error) -> Fault {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => Fault::Certificate,
+        _ => Fault::Tls,
+    }
+}

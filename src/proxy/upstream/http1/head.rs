@@ -1,0 +1,155 @@
+//! The head of an answer, and what it says of what follows (RFC 9112 §4, §6.3, §9.3).
+//!
+//! [`outline`] finds the parts of one that is written as it should be; [`lenient`] writes others anew; [`framing`] tells
+//! what follows.
+
+pub(super) mod framing;
+pub(super) mod lenient;
+mod outline;
+
+use std::cell::Cell;
+use std::io;
+use std::ops::Range;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
+use hyper::ext::ReasonPhrase;
+
+use self::framing::Said;
+use self::outline::{Lines, Outline, long_outline, outline};
+use super::body::Rest;
+
+/// How long a head may be: as long as curl lets it be.
+pub(super) const LONGEST: usize = 300 << 10;
+
+/// A head, and what it says of the connection.
+pub(super) struct Head {
+    pub(super) parts: response::Parts,
+    /// What follows.
+    pub(super) rest: Rest,
+    /// Whether the server takes another request after this answer.
+    pub(super) persists: bool,
+    /// How long it was.
+    pub(super) length: usize,
+}
+
+/// Reads heads, one request's after the other's.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// Whether the request was a HEAD.
+    pub(super) of_head: bool,
+    lines: Lines,
+    /// How much was looked at that is not whole.
+    seen: usize,
+}
+
+impl Reader {
+    /// Another request's answer is to come.
+    pub(super) fn begin(&mut self, of_head: bool) {
+        (self.of_head, self.seen) = (of_head, 0);
+    }
+
+    /// The next head, if all of it is there. Its headers go into `spare`, which is empty.
+    pub(super) fn read(&mut self, inbox: &mut BytesMut, spare: &Cell<HeaderMap>) -> io::Result<Option<Head>> {
+        if inbox.is_empty() {
+            return Ok(None);
+        }
+        let Some((text, outline)) = self.take(inbox)? else {
+            return if inbox.len() > LONGEST { Err(invalid("a head of more than 300 KiB")) } else { Ok(None) };
+        };
+        let mut parts = Response::new(()).into_parts().0;
+        (parts.status, parts.version) = (outline.status, outline.version);
+        parts.headers = spare.take();
+        if let Some(reason) = outline.reason.and_then(|reason| ReasonPhrase::try_from(part(&text, reason)).ok()) {
+            parts.extensions.insert(reason);
+        } else if parts.status.canonical_reason().is_none() {
+            parts.extensions.insert(ReasonPhrase::from_static(b""));
+        }
+        let said = self.collect(&text, parts.status, &mut parts.headers)?;
+        let current = parts.version == Version::HTTP_11;
+        let (rest, framed) = self.rest(&said, parts.status)?;
+        // What is framed in two ways, or in one that its version does not have, is read, and nothing after it.
+        let persists = said.persists.unwrap_or(current) && framed && (current || !said.chunked);
+        said.settle_length(parts.status, &mut parts.headers);
+        Ok(Some(Head { length: text.len(), parts, rest, persists }))
+    }
+
+    /// Takes a head, if all of it is there, and tells where its parts are. One that comes little by little is looked at
+    /// again when it can be whole: each look begins at its beginning.
+    fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<(Bytes, Outline)>> {
+        if self.seen > 0 && !has_empty_line(inbox.get(self.seen.saturating_sub(2)..).unwrap_or_default()) {
+            self.seen = inbox.len();
+            return Ok(None);
+        }
+        self.seen = 0;
+        match outline(inbox, &mut self.lines) {
+            Ok(Some(outline)) => {
+                let text = inbox.split_to(outline.length.min(inbox.len())).freeze();
+                return Ok(Some((text, outline)));
+            }
+            Ok(None) => {}
+            Err(_) => {
+                if let Some(written) = lenient::head(inbox)? {
+                    let outline = long_outline(&written.text, written.lines, &mut self.lines);
+                    let outline = outline.map_err(|error| invalid(&error.to_string()))?;
+                    inbox.advance(written.length.min(inbox.len()));
+                    return Ok(outline.map(|outline| (written.text.into(), outline)));
+                }
+            }
+        }
+        self.seen = inbox.len();
+        Ok(None)
+    }
+
+    fn collect(&self, text: &Bytes, status: StatusCode, headers: &mut HeaderMap) -> io::Result<Said> {
+        let mut said = Said::default();
+        let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+        headers.try_reserve(self.lines.len()).map_err(|error| invalid(&error.to_string()))?;
+        for (name, value) in &self.lines {
+            let name = text.get(name.clone()).unwrap_or_default();
+            let name = HeaderName::from_bytes(name).map_err(|error| invalid(&error.to_string()))?;
+            let value = HeaderValue::from_maybe_shared(part(text, value.clone()));
+            let value = value.map_err(|error| invalid(&error.to_string()))?;
+            // No interim answer has a body: whatever is said of one there frames nothing (RFC 9112 §6.3).
+            if interim && (name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING) {
+                continue;
+            }
+            said.hear(&name, &value)?;
+            headers.try_append(name, value).map_err(|error| invalid(&error.to_string()))?;
+        }
+        Ok(said)
+    }
+
+    /// What follows, and whether that is told in one way.
+    fn rest(&self, said: &Said, status: StatusCode) -> io::Result<(Rest, bool)> {
+        match status {
+            StatusCode::SWITCHING_PROTOCOLS => return Ok((Rest::Left, true)),
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => return Ok((Rest::Ended, true)),
+            _ if self.of_head || status.is_informational() => return Ok((Rest::Ended, true)),
+            _ => said.is_readable()?,
+        }
+        Ok(match said.length {
+            length if said.chunked => (Rest::chunked(), length.is_none()),
+            Some(length) => (Rest::of(length), true),
+            None => (Rest::Connection, true),
+        })
+    }
+}
+
+/// A part of a text; nothing where it has no such part.
+fn part(text: &Bytes, place: Range<usize>) -> Bytes {
+    if text.get(place.clone()).is_some() { text.slice(place) } else { Bytes::new() }
+}
+
+/// Whether the line after a line's end may be empty.
+fn has_empty_line(text: &[u8]) -> bool {
+    text.array_windows().any(|pair| matches!(pair, b"\n\n" | b"\n\r"))
+}
+
+/// What came is not HTTP.
+pub(super) fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! A request on its way out: its head, then its body as it comes (RFC 9112 §3, §6, §7).
+
+use std::io::{self, IoSlice, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, Uri, header};
+use hyper::body::Body;
+use tokio::io::AsyncWrite;
+
+use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::body::BodyError;
+use crate::proxy::message::version;
+
+/// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
+const COPIED: usize = 4 << 10;
+
+/// So much is gathered before it is written.
+const GATHERED: usize = 16 << 10;
+
+const LINE_END: &[u8] = b"\r\n";
+
+/// Why a request cannot be sent to its end.
+pub(super) enum SendError {
+    /// Its body broke off.
+    Body(BodyError),
+    /// The server does not take it.
+    Link(io::Error),
+}
+
+/// How the end of a body is told.
+enum Framing {
+    /// So many bytes are left.
+    Length(u64),
+    Chunked,
+}
+
+/// A request on its way out.
+pub(super) struct Sending<B> {
+    body: Option<B>,
+    framing: Framing,
+    /// What goes out first, from `written` on; then `data`, then `after`.
+    text: Vec<u8>,
+    written: usize,
+    data: Bytes,
+    after: &'static [u8],
+    begun: bool,
+}
+
+impl<B> Default for Sending<B> {
+    fn default() -> Self {
+        let (framing, text, data) = (Framing::Length(0), Vec::new(), Bytes::new());
+        Self { body: None, framing, text, written: 0, data, after: b"", begun: false }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
+    /// Takes a request.
+    pub(super) fn begin(&mut self, request: Outbound<'_, B>) {
+        self.begun = false;
+        self.framing = write_head(&mut self.text, &request);
+        self.body = (!request.body.is_end_stream()).then_some(request.body);
+    }
+
+    /// Whether any of it has been written.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether all of it has been written.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_none() && self.is_written()
+    }
+
+    /// Writes, and reads the body as fast as it is written.
+    pub(super) fn poll<L: AsyncWrite + Unpin>(
+        &mut self,
+        link: &mut L,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        loop {
+            self.gather(cx).map_err(SendError::Body)?;
+            if self.is_written() {
+                ready!(Pin::new(&mut *link).poll_flush(cx)).map_err(SendError::Link)?;
+                return if self.body.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            ready!(self.poll_write(link, cx)).map_err(SendError::Link)?;
+        }
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.text.len() && self.data.is_empty() && self.after.is_empty()
+    }
+
+    fn poll_write<L: AsyncWrite + Unpin>(&mut self, link: &mut L, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let text = self.text.get(self.written..).unwrap_or_default();
+        let link = Pin::new(link);
+        let mut written = if self.data.is_empty() && self.after.is_empty() {
+            ready!(link.poll_write(cx, text))?
+        } else {
+            let slices = [text, &self.data, self.after].map(IoSlice::new);
+            ready!(link.poll_write_vectored(cx, &slices))?
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.begun = true;
+        let of_text = written.min(text.len());
+        self.written = self.written.saturating_add(of_text);
+        written = written.saturating_sub(of_text);
+        if self.written == self.text.len() {
+            self.text.clear();
+            self.written = 0;
+        }
+        let of_data = written.min(self.data.len());
+        self.data.advance(of_data);
+        self.after = self.after.get(written.saturating_sub(of_data)..).unwrap_or_default();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes of the body what there is room for.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        while self.data.is_empty() && self.after.is_empty() && self.text.len() < GATHERED {
+            let Some(body) = &mut self.body else { break };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(None) => self.end(&HeaderMap::new())?,
+                Poll::Ready(Some(frame)) => match frame?.into_data() {
+                    Ok(data) => self.push(data)?,
+                    Err(frame) => self.end(&frame.into_trailers().unwrap_or_default())?,
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), BodyError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let after = match &mut self.framing {
+            Framing::Length(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(BodyError::Length)?;
+                b""
+            }
+            Framing::Chunked => {
+                let _ = write!(self.text, "{:X}\r\n", data.len());
+                LINE_END
+            }
+        };
+        if data.len() <= COPIED {
+            self.text.extend_from_slice(&data);
+            self.text.extend_from_slice(after);
+        } else {
+            self.data = data;
+            self.after = after;
+        }
+        if matches!(self.framing, Framing::Length(0)) {
+            self.body = None;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
+        self.body = None;
+        match self.framing {
+            Framing::Length(0) => Ok(()),
+            Framing::Length(_) => Err(BodyError::Length),
+            Framing::Chunked => {
+                self.text.extend_from_slice(b"0\r\n");
+                trailers.iter().for_each(|(name, value)| write_line(&mut self.text, name, value.as_bytes()));
+                self.text.extend_from_slice(LINE_END);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes a head. What frames the body is the body itself; the caller's coding has been stripped.
+fn write_head<B: Body>(text: &mut Vec<u8>, request: &Outbound<'_, B>) -> Framing {
+    let Outbound { head, target, headers, body } = request;
+    text.extend_from_slice(head.method.as_str().as_bytes());
+    text.push(b' ');
+    write_target(text, target);
+    text.extend_from_slice(b" HTTP/1.1\r\n");
+    let framing = match body.size_hint().exact() {
+        _ if body.is_end_stream() => Framing::Length(0),
+        Some(length) => Framing::Length(length),
+        None => Framing::Chunked,
+    };
+    let mut told = false;
+    headers.each(|name, value| match framing {
+        _ if *name != header::CONTENT_LENGTH => write_line(text, name, value.as_bytes()),
+        Framing::Length(length) if !told => {
+            told = true;
+            write_length(text, length);
+        }
+        Framing::Length(_) | Framing::Chunked => {}
+    });
+    match framing {
+        Framing::Length(length) if !told && (length > 0 || version::expects_body(&head.method)) => {
+            write_length(text, length);
+        }
+        Framing::Length(_) => {}
+        // Said aloud, because a body of a GET is not expected.
+        Framing::Chunked => write_line(text, &header::TRANSFER_ENCODING, b"chunked"),
+    }
+    text.extend_from_slice(LINE_END);
+    framing
+}
+
+fn write_length(text: &mut Vec<u8>, length: u64) {
+    write_line(text, &header::CONTENT_LENGTH, length.to_string().as_bytes());
+}
+
+fn write_target(text: &mut Vec<u8>, target: &Uri) {
+    match target.path_and_query() {
+        Some(path) if target.authority().is_none() => text.extend_from_slice(path.as_str().as_bytes()),
+        _ => {
+            let _ = write!(text, "{target}");
+        }
+    }
+}
+
+/// A line with its name as most write it: each word begins with a capital.
+pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    let start = text.len();
+    text.extend_from_slice(name.as_str().as_bytes());
+    let mut begins = true;
+    for letter in text.iter_mut().skip(start) {
+        if begins {
+            letter.make_ascii_uppercase();
+        }
+        begins = *letter == b'-';
+    }
+    text.extend_from_slice(b": ");
+    text.extend_from_slice(value);
+    text.extend_from_slice(LINE_END);
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,254 @@
+//! Connections to one base. Those of HTTP/1.1 are kept for the next request: the last one put back is the first one taken,
+//! so that in quiet times few stay in use and the others age. One of HTTP/2 is shared by all requests.
+
+mod opening;
+mod shared;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderMap, header, response};
+
+use self::opening::Dialling;
+use self::shared::{Share, Shared};
+use super::connect::Dial;
+use super::line::Line;
+use super::response_body::Reading;
+use super::send_error::Unanswered;
+use crate::clock::{Moment, SharedClock};
+use crate::proxy::Upstream;
+use crate::proxy::limits::limiter::Limiter;
+use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::body::Upload;
+use crate::proxy::message::interim::Hearing;
+use crate::proxy::message::version::for_http2;
+use crate::proxy::settings::Base;
+
+/// A server that closes an idle connection after five seconds may do so while a request is on its way.
+const CLOSING_MARGIN: Duration = Duration::from_secs(1);
+
+/// For so long a server that has required HTTP/1.1 is not asked for HTTP/2.
+const HTTP1_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// A connection that takes a request.
+pub(crate) enum Connection {
+    /// HTTP/1.1, not in use elsewhere.
+    Own(Own),
+    /// HTTP/2.
+    Shared(Share),
+}
+
+/// A connection of HTTP/1.1.
+pub(crate) struct Own {
+    line: Line,
+    born: Moment,
+    idle: Duration,
+}
+
+struct Idle {
+    connection: Own,
+    since: Moment,
+}
+
+impl Idle {
+    fn is_stale(&self, now: Moment, life: Duration) -> bool {
+        let idle = self.connection.idle;
+        self.connection.is_old(now, life) || now.since(self.since) >= idle || self.connection.line.is_closed()
+    }
+}
+
+impl Own {
+    fn is_old(&self, now: Moment, life: Duration) -> bool {
+        self.idle.is_zero() || now.since(self.born) >= life
+    }
+}
+
+impl Connection {
+    /// Sends a request, up to the head of the answer; `ahead` hears what the server says before.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Outbound<'_>,
+        pool: &Pool,
+        ahead: &Hearing<'_>,
+    ) -> Result<(response::Parts, Reading), Unanswered> {
+        let http2 = matches!(self, Self::Shared(_));
+        ahead.ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
+        let answer = match self {
+            Self::Own(own) => {
+                pool.dial.forwarded(&mut request, &pool.base);
+                own.line.send(request, &pool.spare, ahead).await
+            }
+            Self::Shared(share) => {
+                let mut request = request.into_request();
+                for_http2(&mut request, &pool.base);
+                share.http2.send(request, ahead).await.map(|(head, body)| (head, Reading::Shared(body)))
+            }
+        }?;
+        ahead.ahead.asked.iter().for_each(|asked| asked.learn(&pool.silent));
+        Ok(answer)
+    }
+
+    /// Its server has said in `Keep-Alive` how long it keeps it.
+    pub(crate) fn heed_keep_alive(&mut self, headers: &HeaderMap) {
+        if let (Self::Own(own), Some(said)) = (self, keep_alive(headers)) {
+            own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
+        }
+    }
+
+    /// It gave no answer in time: the next request gets another one.
+    pub(crate) fn retire(&self) {
+        if let Self::Shared(share) = self {
+            share.retire();
+        }
+    }
+}
+
+/// Connections to one base.
+pub(crate) struct Pool {
+    /// Where they go.
+    pub(crate) base: Base,
+    dial: Dial,
+    dialling: Dialling,
+    http1_since: Cell<Option<Moment>>,
+    idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Rc<Shared>>>,
+    /// An empty map with room for the headers of an answer.
+    pub(crate) spare: Cell<HeaderMap>,
+    /// Whether its server does not say `100 Continue` where it is expected.
+    silent: Cell<bool>,
+    idle_limit: Duration,
+    life: Duration,
+    clock: SharedClock,
+}
+
+impl Pool {
+    /// No connection yet. The text of an error is for people.
+    pub(crate) fn new(
+        base: Base,
+        upstream: &Upstream,
+        limiter: Rc<Limiter>,
+        clock: SharedClock,
+    ) -> Result<Self, String> {
+        let dial = Dial::new(&base, &upstream.settings, &upstream.tls, limiter)?;
+        let timeouts = &upstream.settings.timeouts;
+        let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
+        let (dialling, http1_since, idle, shared, spare, silent) = Default::default();
+        Ok(Self { base, dial, dialling, http1_since, idle, shared, spare, silent, idle_limit, life, clock })
+    }
+
+    /// A connection that was used before, if one is fit to be used again.
+    pub(crate) fn take(&self, now: Moment) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(last) = idle.pop() {
+            if !last.is_stale(now, self.life) && last.connection.line.is_free() {
+                return Some(Connection::Own(last.connection));
+            }
+        }
+        if self.requires_http1(now) {
+            return None;
+        }
+        let shared = self.shared.borrow();
+        let fit = |shared: &&Rc<Shared>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
+        shared.iter().find(fit).map(|shared| Connection::Shared(shared.share()))
+    }
+
+    /// Its server has said that it wants HTTP/1.1: it gets that for a while.
+    pub(crate) fn require_http1(&self) {
+        let now = self.clock.now();
+        if !self.requires_http1(now) {
+            tracing::info!(upstream = ?self.base.authority, "the upstream requires HTTP/1.1");
+        }
+        self.http1_since.set(Some(now));
+        self.shared.borrow_mut().clear();
+    }
+
+    fn requires_http1(&self, now: Moment) -> bool {
+        self.http1_since.get().is_some_and(|since| now.since(since) < HTTP1_FOR)
+    }
+
+    fn own(&self, line: Line) -> Own {
+        Own { line, born: self.clock.now(), idle: self.idle_limit }
+    }
+
+    fn put(&self, connection: Own) {
+        let since = self.clock.now();
+        if !connection.is_old(since, self.life) {
+            connection.line.tidy();
+            self.idle.borrow_mut().push(Idle { connection, since });
+        }
+    }
+
+    /// Since when the connection that has been idle longest is so.
+    pub(crate) fn idle_since(&self) -> Option<Moment> {
+        let own = self.idle.borrow().first().map(|idle| idle.since);
+        let shared = self.shared.borrow().iter().filter_map(|shared| shared.idle_since()).min();
+        own.into_iter().chain(shared).min()
+    }
+
+    /// Closes the connection that has been idle longest.
+    pub(crate) fn close_idle(&self) {
+        let oldest = self.idle_since();
+        let mut idle = self.idle.borrow_mut();
+        if idle.first().map(|idle| idle.since) == oldest {
+            drop(idle.remove(0));
+        } else {
+            self.shared.borrow_mut().retain(|shared| shared.idle_since() != oldest);
+        }
+    }
+
+    /// Closes what is too old.
+    pub(crate) fn sweep(&self, now: Moment) {
+        self.idle.borrow_mut().retain(|idle| !idle.is_stale(now, self.life));
+        self.shared.borrow_mut().retain(|shared| !shared.is_stale(now, self.idle_limit, self.life));
+    }
+}
+
+/// A connection whose answer is being read: when the answer ends it goes back; dropped before, its request is cancelled.
+pub(crate) struct Lease {
+    connection: Connection,
+    pool: Rc<Pool>,
+    upload: Upload,
+}
+
+impl Lease {
+    /// The connection that answered.
+    pub(crate) fn new(connection: Connection, pool: Rc<Pool>, upload: Upload) -> Self {
+        Self { connection, pool, upload }
+    }
+
+    /// The answer has been read. A connection that still sends the request's body is no use to the next one.
+    pub(crate) fn release(self) {
+        if let Connection::Own(own) = self.connection
+            && self.upload.has_ended()
+            && own.line.may_rest()
+        {
+            self.pool.put(own);
+        }
+    }
+}
+
+/// The `timeout` of a `Keep-Alive` header.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let line = headers.get(&KEEP_ALIVE)?.to_str().ok()?;
+    let value = line.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    value.parse().ok().map(Duration::from_secs)
+}
+
+static KEEP_ALIVE: header::HeaderName = header::HeaderName::from_static("keep-alive");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_own_idle_time_is_read() {
+        for (line, expected) in
+            [("timeout=5, max=100", Some(5)), ("max=1, timeout=7", Some(7)), ("timeout=x", None), ("5", None)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(&KEEP_ALIVE, line.parse().unwrap());
+            assert_eq!(keep_alive(&headers), expected.map(Duration::from_secs), "{line}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Fresh connections. Where one may serve many requests, those that come while it is being opened wait for it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use crate::panics;
+use crate::proxy::error::Fault;
+use crate::proxy::upstream::connect::{Sender, Want};
+use crate::proxy::upstream::pool::{Connection, Pool, Shared};
+
+/// What an attempt that many wait for has come to.
+#[derive(Clone)]
+enum Opened {
+    /// All may use it.
+    Shared(Rc<Shared>),
+    /// The server speaks HTTP/1.1: to each its own.
+    Alone,
+    /// None.
+    Failed(Fault),
+}
+
+/// The attempt that is under way, if any, and what the last one has found.
+#[derive(Default)]
+pub(super) struct Dialling {
+    under_way: RefCell<Option<watch::Receiver<Option<Opened>>>>,
+    alone: Cell<bool>,
+}
+
+impl Pool {
+    /// A connection for this request alone, which may become a tunnel.
+    pub(crate) async fn open_for_upgrade(&self) -> Result<Connection, Fault> {
+        self.dial.connect(Want::Upgrade).await.map(|sender| self.taken(sender))
+    }
+
+    /// A connection on which nobody has waited for an answer before.
+    pub(crate) async fn open(self: &Rc<Self>) -> Result<Connection, Fault> {
+        if self.requires_http1(self.clock.now()) {
+            return self.dial.connect(Want::Http1).await.map(|sender| self.taken(sender));
+        }
+        while self.dial.may_share() && !self.dialling.alone.get() {
+            let mut under_way = self.under_way();
+            let opened = under_way.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());
+            match opened {
+                Some(Opened::Shared(shared)) if shared.has_room() => return Ok(Connection::Shared(shared.share())),
+                Some(Opened::Failed(fault)) => return Err(fault),
+                Some(Opened::Alone) => {
+                    if let Some(connection) = self.take(self.clock.now()) {
+                        return Ok(connection);
+                    }
+                }
+                Some(Opened::Shared(_)) | None => {}
+            }
+        }
+        self.dial.connect(Want::Any).await.map(|sender| self.taken(sender))
+    }
+
+    fn taken(&self, sender: Sender) -> Connection {
+        match sender {
+            Sender::Http1(line) => Connection::Own(self.own(line)),
+            Sender::Http2(http2) => {
+                // A server that spoke HTTP/1.1 has learned HTTP/2.
+                self.dialling.alone.set(false);
+                Connection::Shared(self.keep_shared(Shared::new(http2, self.clock.clone())).share())
+            }
+        }
+    }
+
+    fn keep_shared(&self, shared: Rc<Shared>) -> Rc<Shared> {
+        self.shared.borrow_mut().push(shared.clone());
+        shared
+    }
+
+    async fn open_for_all(&self) -> Opened {
+        #[cfg(test)]
+        panics::point("connect", &self.base.to_string());
+        match self.dial.connect(Want::Any).await {
+            Err(fault) => Opened::Failed(fault),
+            Ok(Sender::Http2(http2)) => Opened::Shared(self.keep_shared(Shared::new(http2, self.clock.clone()))),
+            Ok(Sender::Http1(line)) => {
+                self.dialling.alone.set(true);
+                self.put(self.own(line));
+                Opened::Alone
+            }
+        }
+    }
+
+    /// The attempt that is under way; it goes on when the request that began it goes away.
+    fn under_way(self: &Rc<Self>) -> watch::Receiver<Option<Opened>> {
+        let mut under_way = self.dialling.under_way.borrow_mut();
+        if let Some(under_way) = &*under_way {
+            return under_way.clone();
+        }
+        let (tell, told) = watch::channel(None);
+        let pool = self.clone();
+        tokio::task::spawn_local(async move {
+            // All who wait must hear how it ended, and the next one must find it ended.
+            let opened = panics::caught(pool.open_for_all()).await;
+            let opened = opened.unwrap_or(Opened::Failed(Fault::Internal));
+            pool.dialling.under_way.take();
+            tell.send_replace(Some(opened));
+        });
+        *under_way = Some(told.clone());
+        told
+    }
+}

@@ -1,0 +1,74 @@
+//! A connection of HTTP/2, which carries many requests at a time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::clock::{Moment, SharedClock};
+use crate::proxy::upstream::http2::Http2;
+
+/// A connection and who uses it. It closes when the pool and the last of them have let go of it.
+pub(crate) struct Shared {
+    http2: RefCell<Http2>,
+    streams: Cell<usize>,
+    born: Moment,
+    idle_since: Cell<Moment>,
+    retired: Cell<bool>,
+    clock: SharedClock,
+}
+
+/// One request's share of a connection.
+pub(crate) struct Share {
+    /// Takes the request.
+    pub(crate) http2: Http2,
+    of: Rc<Shared>,
+}
+
+impl Shared {
+    /// A fresh connection.
+    pub(super) fn new(http2: Http2, clock: SharedClock) -> Rc<Self> {
+        let now = clock.now();
+        let (streams, retired) = (Cell::new(0), Cell::new(false));
+        let http2 = RefCell::new(http2);
+        Rc::new(Self { http2, streams, born: now, idle_since: Cell::new(now), retired, clock })
+    }
+
+    /// Whether no further request may use it: it has ended, is going away, is too old or was idle for too long.
+    pub(super) fn is_stale(&self, now: Moment, idle: Duration, life: Duration) -> bool {
+        let unused = self.streams.get() == 0 && now.since(self.idle_since.get()) >= idle;
+        self.http2.borrow_mut().is_closed() || self.retired.get() || unused || now.since(self.born) >= life
+    }
+
+    /// Since when nobody uses it.
+    pub(super) fn idle_since(&self) -> Option<Moment> {
+        (self.streams.get() == 0).then(|| self.idle_since.get())
+    }
+
+    /// Whether its server takes one more stream now.
+    pub(super) fn has_room(&self) -> bool {
+        self.streams.get() < self.http2.borrow().room()
+    }
+
+    /// One more request uses it.
+    pub(super) fn share(self: &Rc<Self>) -> Share {
+        self.streams.set(self.streams.get().saturating_add(1));
+        Share { http2: self.http2.borrow().clone(), of: self.clone() }
+    }
+}
+
+impl Share {
+    /// The server seems to be gone: nobody else should wait for it here.
+    pub(super) fn retire(&self) {
+        self.of.retired.set(true);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let left = self.of.streams.get().saturating_sub(1);
+        self.of.streams.set(left);
+        if left == 0 {
+            self.of.idle_since.set(self.of.clock.now());
+        }
+    }
+}
