@@ -1,6 +1,7 @@
 //! Limits on waiting without a timer per request: one slot per connection says what is waited for and until when, and a
 //! sweep each second wakes those whose time is over.
 
+use crate::proxy::limits::TICK;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
@@ -8,9 +9,6 @@ use std::time::Duration;
 
 use super::memory::Account;
 use crate::clock::Moment;
-
-/// Time between two sweeps: a limit ends at most this much late, and never early.
-pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// What a connection waits for. A connection of HTTP/1 waits for one thing at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

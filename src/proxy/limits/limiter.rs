@@ -12,7 +12,6 @@ use std::time::Duration;
 use super::memory::Memory;
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::settings::Bounds;
-use crate::proxy::upstream::pool::Pool;
 use crate::record::{Limit, ProxyRecord};
 
 /// A limit that refuses thousands a second is told of once in this time.
@@ -21,6 +20,15 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// So many connections share the requests where those are scarce.
 const SHARES: usize = 32;
 
+/// A pool whose idle connections may be closed for other sockets.
+pub(crate) trait IdleConnections {
+    /// Since when the one that has been idle longest is.
+    fn idle_since(&self) -> Option<Moment>;
+
+    /// Closes that one.
+    fn close_idle(&self);
+}
+
 /// The limits on all callers together.
 pub(crate) struct Limiter {
     bounds: Bounds,
@@ -28,7 +36,7 @@ pub(crate) struct Limiter {
     sockets: Arc<AtomicUsize>,
     /// The budget of bytes.
     pub(crate) memory: Rc<Memory>,
-    pools: RefCell<Vec<Weak<Pool>>>,
+    pools: RefCell<Vec<Weak<dyn IdleConnections>>>,
     told: [Cell<Option<Moment>>; Limit::ALL.len()],
     record: Arc<ProxyRecord>,
     clock: SharedClock,
@@ -87,10 +95,11 @@ impl Limiter {
     }
 
     /// Idle connections of this pool may be closed for other sockets.
-    pub(crate) fn watch(&self, pool: &Rc<Pool>) {
+    pub(crate) fn watch(&self, pool: &Rc<impl IdleConnections + 'static>) {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Rc::downgrade(pool));
+        let pool: Rc<dyn IdleConnections> = pool.clone();
+        pools.push(Rc::downgrade(&pool));
     }
 
     /// Closes the upstream connection that has been idle longest.

@@ -157,7 +157,7 @@ impl Account {
     /// The caller does not read: it may do so until a tick and this much later.
     pub(crate) fn is_unread(&self, limit: std::time::Duration) {
         if self.unread.get().is_none() {
-            self.unread.set(Some(self.coarse.get() + super::deadline::TICK + limit));
+            self.unread.set(Some(self.coarse.get() + super::TICK + limit));
         }
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod outgoing;
 pub(crate) mod response;
 mod set_cookie;
 mod spelling;
+pub(in crate::proxy) mod text;
 pub(crate) mod view;
 
 use self::known::Marks;

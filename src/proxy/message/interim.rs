@@ -14,11 +14,11 @@ use tokio::io::AsyncWrite;
 use super::expect::Signal;
 use super::headers::known::Marks;
 use super::headers::response::pass_on;
+use super::headers::text::write_line;
 use super::headers::view::View;
 use crate::proxy::backend::worker::Door;
 use crate::proxy::settings::{Base, UpstreamSettings};
 use crate::proxy::socket::Socket;
-use crate::proxy::upstream::http1::write_line;
 
 /// What waits to be written to a caller ahead of an answer.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! What is sent, apart from any connection.
 
 pub(super) mod attempt;
+pub(in crate::proxy) mod authority;
 pub(super) mod body;
 pub(super) mod expect;
 pub(super) mod grpc;

@@ -8,6 +8,7 @@
 
 mod body;
 mod head;
+mod malformed;
 mod sending;
 
 use std::cell::Cell;
@@ -26,7 +27,6 @@ use self::body::Rest;
 use self::head::Reader;
 pub(crate) use self::head::framing::Said;
 pub(crate) use self::head::lenient::LINES;
-pub(crate) use self::sending::write_line;
 use self::sending::{SendError, Sending};
 use super::transport::Link;
 use crate::proxy::limits::memory::Memory;

@@ -18,7 +18,7 @@ use super::response_body::Reading;
 use super::send_error::Unanswered;
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::Upstream;
-use crate::proxy::limits::limiter::Limiter;
+use crate::proxy::limits::limiter::{IdleConnections, Limiter};
 use crate::proxy::message::attempt::Outbound;
 use crate::proxy::message::body::Upload;
 use crate::proxy::message::interim::Hearing;
@@ -179,15 +179,21 @@ impl Pool {
         }
     }
 
-    /// Since when the connection that has been idle longest is so.
-    pub(crate) fn idle_since(&self) -> Option<Moment> {
+    /// Closes what is too old.
+    pub(crate) fn sweep(&self, now: Moment) {
+        self.idle.borrow_mut().retain(|idle| !idle.is_stale(now, self.life));
+        self.shared.borrow_mut().retain(|shared| !shared.is_stale(now, self.idle_limit, self.life));
+    }
+}
+
+impl IdleConnections for Pool {
+    fn idle_since(&self) -> Option<Moment> {
         let own = self.idle.borrow().first().map(|idle| idle.since);
         let shared = self.shared.borrow().iter().filter_map(|shared| shared.idle_since()).min();
         own.into_iter().chain(shared).min()
     }
 
-    /// Closes the connection that has been idle longest.
-    pub(crate) fn close_idle(&self) {
+    fn close_idle(&self) {
         let oldest = self.idle_since();
         let mut idle = self.idle.borrow_mut();
         if idle.first().map(|idle| idle.since) == oldest {
@@ -195,12 +201,6 @@ impl Pool {
         } else {
             self.shared.borrow_mut().retain(|shared| shared.idle_since() != oldest);
         }
-    }
-
-    /// Closes what is too old.
-    pub(crate) fn sweep(&self, now: Moment) {
-        self.idle.borrow_mut().retain(|idle| !idle.is_stale(now, self.life));
-        self.shared.borrow_mut().retain(|shared| !shared.is_stale(now, self.idle_limit, self.life));
     }
 }
 

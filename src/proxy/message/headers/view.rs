@@ -5,7 +5,7 @@ use http::{HeaderName, header, request};
 
 use super::set_cookie;
 use crate::guard;
-use crate::proxy::backend::route;
+use crate::proxy::message::authority::authority;
 use crate::proxy::settings::{Base, UpstreamSettings};
 
 static OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-location");
@@ -30,7 +30,7 @@ impl<'a> View<'a> {
         settings: &'a UpstreamSettings,
         base: &'a Base,
     ) -> Self {
-        let named = route::authority(&head.uri, &head.headers).filter(|named| guard::is_authority(named));
+        let named = authority(&head.uri, &head.headers).filter(|named| guard::is_authority(named));
         Self { base, authority: named.unwrap_or(listener), mount: settings.matches.mount() }
     }
 

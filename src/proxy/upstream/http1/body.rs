@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{EMPTY_HEADER, Status};
 use hyper::body::{Frame, SizeHint};
 
-use super::head::{invalid, lenient};
+use super::head::lenient;
+use super::malformed::invalid;
 
 /// How long the line with a chunk's size may be.
 const LONGEST: usize = 16 << 10;

@@ -7,6 +7,7 @@ pub(super) mod framing;
 pub(super) mod lenient;
 mod outline;
 
+use super::malformed::invalid;
 use std::cell::Cell;
 use std::io;
 use std::ops::Range;
@@ -144,11 +145,6 @@ fn part(text: &Bytes, place: Range<usize>) -> Bytes {
 /// Whether the line after a line's end may be empty.
 fn has_empty_line(text: &[u8]) -> bool {
     text.array_windows().any(|pair| matches!(pair, b"\n\n" | b"\n\r"))
-}
-
-/// What came is not HTTP.
-pub(super) fn invalid(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A request on its way out: its head, then its body as it comes (RFC 9112 §3, §6, §7).
 
+use crate::proxy::message::headers::text::write_line;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, Uri, header};
 use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
@@ -221,22 +222,6 @@ fn write_target(text: &mut Vec<u8>, target: &Uri) {
             let _ = write!(text, "{target}");
         }
     }
-}
-
-/// A line with its name as most write it: each word begins with a capital.
-pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    let start = text.len();
-    text.extend_from_slice(name.as_str().as_bytes());
-    let mut begins = true;
-    for letter in text.iter_mut().skip(start) {
-        if begins {
-            letter.make_ascii_uppercase();
-        }
-        begins = *letter == b'-';
-    }
-    text.extend_from_slice(b": ");
-    text.extend_from_slice(value);
-    text.extend_from_slice(LINE_END);
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response};
 
-use super::invalid;
+use crate::proxy::upstream::http1::malformed::invalid;
 
 /// What the lines of a head say of the message itself.
 #[derive(Default)]

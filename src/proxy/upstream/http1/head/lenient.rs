@@ -5,7 +5,7 @@ use std::io;
 
 use http::{HeaderName, HeaderValue};
 
-use super::invalid;
+use crate::proxy::upstream::http1::malformed::invalid;
 
 /// How many lines are read: as many as curl reads.
 pub(crate) const LINES: usize = 5000;
