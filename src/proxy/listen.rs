@@ -155,6 +155,15 @@ impl Drop for Private {
     }
 }
 
+/// A listener, as its callers' connections know it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// Which one.
+    pub(crate) listen: Listen,
+    /// Its authority, for callers that name none.
+    pub(crate) authority: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

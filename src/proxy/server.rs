@@ -14,9 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::backend::route::Routes;
-use super::backend::worker::{Door, Here};
+use super::backend::worker::Here;
 use super::caller::connection;
 use super::limits::memory::Metered;
+use super::listen::Door;
 use super::listen::{Address, Bell, Bound};
 use super::request::serve::Caller;
 use super::settings::{Bounds, Limits};

@@ -26,15 +26,6 @@ const AWAKE: usize = 256;
 /// Time for those that were cut off to end.
 const RELIEF: Duration = Duration::from_millis(20);
 
-/// A listener, as its callers' connections know it.
-#[derive(Debug)]
-pub(crate) struct Door {
-    /// Which one.
-    pub(crate) listen: Listen,
-    /// Its authority, for callers that name none.
-    pub(crate) authority: String,
-}
-
 /// The routes with this thread's backends.
 struct Doors {
     of: Arc<Routes>,

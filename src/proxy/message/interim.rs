@@ -16,7 +16,7 @@ use super::headers::known::Marks;
 use super::headers::response::pass_on;
 use super::headers::text::write_line;
 use super::headers::view::View;
-use crate::proxy::backend::worker::Door;
+use crate::proxy::listen::Door;
 use crate::proxy::settings::{Base, UpstreamSettings};
 use crate::proxy::socket::Socket;
 

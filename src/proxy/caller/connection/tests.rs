@@ -5,7 +5,8 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::proxy::backend::worker::{Door, Here};
+use crate::proxy::backend::worker::Here;
+use crate::proxy::listen::Door;
 use crate::proxy::settings::{Bounds, Limits, Listen};
 
 /// Nothing is routed, so that every answer is the same: 404.

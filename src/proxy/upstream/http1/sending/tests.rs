@@ -11,6 +11,7 @@ use crate::proxy::message::headers::Rules;
 use crate::proxy::message::headers::outgoing::Dressed;
 use crate::proxy::tests::fixture;
 use crate::token::patch::{Owned, Patch};
+use http::HeaderName;
 
 /// A request that nothing is set on but the host.
 pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> Outbound<'static, Script> {
