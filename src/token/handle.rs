@@ -1,15 +1,18 @@
 //! The reader's side of a token: a request borrows it, or waits a bounded time for it.
 
+pub(super) mod shared;
+pub(super) mod view;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
+use self::shared::{Board, Waiter, Word};
+use self::view::Prospect;
 use super::action::Action;
-use super::board::{Board, Waiter, Word};
 use super::grant::{Generation, Token};
-use super::view::Prospect;
 use crate::clock::Moment;
 
 /// A reader of one token. Cloned by upstreams and requests in flight; when the last one goes, so does the token.

@@ -1,24 +1,28 @@
 //! The owner of one token: what it knows, what it does next, what it publishes. It does no work itself: the pool's
 //! task runs the [`Job`]s it asks for and tells it how they ended.
 
+pub(super) mod attempt;
+pub(super) mod backoff;
+pub(super) mod complaints;
+pub(super) mod forced;
 mod outcome;
-mod telling;
+mod report;
 
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
 
-use super::attempt::Attempt;
-use super::backoff::Backoff;
-use super::board::{Board, Waiter, Word};
-use super::complaints::Complaint;
-use super::forced::ForcedBounds;
+use self::attempt::Attempt;
+use self::backoff::Backoff;
+use self::complaints::Complaint;
+use self::forced::ForcedBounds;
 use super::grant::{Generation, Grant};
+use super::handle::shared::{Board, Waiter, Word};
+use super::handle::view::Draft;
 use super::handle::{Forced, State};
-use super::owner::Context;
 use super::plan::{Decision, Held, Situation, decide};
 use super::pool::TokenSpec;
-use super::view::Draft;
+use super::pool::task::Context;
 use crate::clock::Moment;
 use crate::secret::Secret;
 

@@ -7,17 +7,10 @@
 //! Readers hold a [`handle::TokenHandle`] and see what was published without waiting and without a lock.
 
 pub mod action;
-mod attempt;
-mod backoff;
-mod board;
-mod complaints;
-mod forced;
 pub mod grant;
 pub mod handle;
 mod keeper;
 pub mod key;
-mod ledger;
-mod owner;
 pub mod patch;
 pub mod plan;
 pub mod pool;
@@ -27,7 +20,6 @@ pub mod subjects;
 #[cfg(test)]
 mod tests;
 pub mod usage;
-mod view;
 
 #[cfg(test)]
 pub(crate) use tests::fake;

@@ -1,20 +1,22 @@
 //! All tokens of the process: each key has one owner, opened on demand, ended when its last reader goes.
 
+pub(super) mod task;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::oneshot;
 
-use super::board::{Board, KeeperId};
-use super::complaints::Complaints;
+use self::task::{Command, Context, Owner};
 use super::handle::TokenHandle;
+use super::handle::shared::{Board, KeeperId};
+use super::keeper::complaints::Complaints;
 use super::key::{Recipe, StoreKey, Subject, TokenKey};
-use super::ledger::Ledger;
-use super::owner::{Command, Context, Owner};
 use super::plan::Policy;
 use super::source::Source;
 use super::store::Store;
+use super::store::unsaved::Ledger;
 use crate::clock::SharedClock;
 use crate::record::TokenRecord;
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Keeper;
+use super::attempt::{Attempt, End, usable};
+use super::backoff::Backoff;
 use crate::clock::Moment;
 use crate::token::action::Action;
-use crate::token::attempt::{Attempt, End, usable};
-use crate::token::backoff::Backoff;
 use crate::token::grant::{Generation, Grant};
 use crate::token::handle::Forced;
-use crate::token::owner::Context;
+use crate::token::handle::view::Trouble;
 use crate::token::plan::Held;
+use crate::token::pool::task::Context;
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::Stored;
-use crate::token::view::Trouble;
 
 /// How long to wait before a grant that could not be saved is tried again.
 const SAVE_AGAIN: Duration = Duration::from_secs(10);

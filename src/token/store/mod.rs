@@ -5,6 +5,7 @@ pub mod format;
 pub mod memory;
 pub mod redis;
 mod seal;
+pub(super) mod unsaved;
 
 use std::time::Duration;
 

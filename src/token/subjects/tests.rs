@@ -3,11 +3,11 @@ use std::sync::Arc;
 use super::*;
 use crate::clock::{Clock, PausedClock};
 use crate::token::action::Action;
-use crate::token::board::{Board, KeeperId};
 use crate::token::fake::grant;
 use crate::token::grant::{Generation, Grant, Token};
+use crate::token::handle::shared::{Board, KeeperId};
+use crate::token::handle::view::{Draft, Trouble, View};
 use crate::token::key::SubjectPattern;
-use crate::token::view::{Draft, Trouble, View};
 
 const IDLE: Duration = Duration::from_secs(60);
 

@@ -1,11 +1,11 @@
 //! Rejections by the API, orders by an operator, and the bounds on both.
 
 use super::*;
-use crate::token::board::{Board, KeeperId};
 use crate::token::fake::error;
+use crate::token::handle::shared::{Board, KeeperId};
+use crate::token::handle::view::Draft;
 use crate::token::handle::{Forced, State};
 use crate::token::source::Outcome;
-use crate::token::view::Draft;
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_rejections_at_once_make_one_token_request() {

@@ -3,9 +3,9 @@
 use std::mem::size_of;
 
 use super::*;
-use crate::token::board::Board;
+use crate::token::handle::shared::Board;
+use crate::token::handle::view::View;
 use crate::token::keeper::Keeper;
-use crate::token::view::View;
 
 #[test]
 fn a_subject_stays_small() {

@@ -7,14 +7,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
 
-use super::grant::{Generation, Token};
-use super::handle::{Forced, NoToken};
 use super::view::{Draft, View};
 use crate::clock::{Moment, SharedClock};
+use crate::token::grant::{Generation, Token};
+use crate::token::handle::{Forced, NoToken};
 
 /// Which keeper a word is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct KeeperId(pub(super) u64);
+pub(in crate::token) struct KeeperId(pub(in crate::token) u64);
 
 /// Nobody used the token since the last attempt.
 const UNUSED: u8 = 0;
@@ -24,7 +24,7 @@ const USED: u8 = 1;
 const ASLEEP: u8 = 2;
 
 /// A request that waits for an attempt to end.
-pub(super) enum Waiter {
+pub(in crate::token) enum Waiter {
     /// For any usable token.
     Usable { patience: Moment, answer: oneshot::Sender<Result<Arc<Token>, NoToken>> },
     /// For one after a rejected one.
@@ -32,7 +32,7 @@ pub(super) enum Waiter {
 }
 
 /// Word from a reader to the keeper.
-pub(super) enum Word {
+pub(in crate::token) enum Word {
     /// A sleeping token is used again.
     Nudge,
     /// The API rejected this one; nobody waits.
@@ -46,14 +46,14 @@ pub(super) enum Word {
 }
 
 /// How readers send word to the pool's task.
-pub(super) type Words = UnboundedSender<super::owner::Command>;
+pub(in crate::token) type Words = UnboundedSender<crate::token::pool::task::Command>;
 
 /// The readers' side of one token. Readers own it and the pool only knows where it is, so when the last one drops it,
 /// the pool hears that the token is no longer held.
-pub(super) struct Board {
+pub(in crate::token) struct Board {
     id: KeeperId,
     words: Words,
-    pub(super) clock: SharedClock,
+    pub(in crate::token) clock: SharedClock,
     view: ArcSwap<View>,
     generation: AtomicU64,
     accepted: AtomicU64,
@@ -63,7 +63,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(id: KeeperId, words: Words, clock: SharedClock) -> Self {
+    pub(in crate::token) fn new(id: KeeperId, words: Words, clock: SharedClock) -> Self {
         Self {
             id,
             words,
@@ -78,43 +78,43 @@ impl Board {
     }
 
     /// Tells the keeper; without one, after shutdown, nobody hears it.
-    pub(super) fn send(&self, word: Word) {
-        let _ = self.words.send(super::owner::Command::Word(self.id, word));
+    pub(in crate::token) fn send(&self, word: Word) {
+        let _ = self.words.send(crate::token::pool::task::Command::Word(self.id, word));
     }
 
-    pub(super) fn view(&self) -> arc_swap::Guard<Arc<View>> {
+    pub(in crate::token) fn view(&self) -> arc_swap::Guard<Arc<View>> {
         self.view.load()
     }
 
-    pub(super) fn generation(&self) -> Generation {
+    pub(in crate::token) fn generation(&self) -> Generation {
         Generation(self.generation.load(Ordering::Acquire))
     }
 
     /// Notes that the token is in use. In the steady state one relaxed load.
-    pub(super) fn note_use(&self) {
+    pub(in crate::token) fn note_use(&self) {
         if self.usage.load(Ordering::Relaxed) != USED && self.usage.swap(USED, Ordering::Relaxed) == ASLEEP {
             self.send(Word::Nudge);
         }
     }
 
     /// Notes that an answer accepted `generation`. In the steady state one relaxed load.
-    pub(super) fn note_accepted(&self, generation: Generation) {
+    pub(in crate::token) fn note_accepted(&self, generation: Generation) {
         if self.accepted.load(Ordering::Relaxed) < generation.0 {
             self.accepted.fetch_max(generation.0, Ordering::Relaxed);
         }
     }
 
     /// Whether an answer accepted this token.
-    pub(super) fn was_accepted(&self, generation: Generation) -> bool {
+    pub(in crate::token) fn was_accepted(&self, generation: Generation) -> bool {
         self.accepted.load(Ordering::Relaxed) >= generation.0
     }
 
-    pub(super) fn revision(&self) -> u64 {
+    pub(in crate::token) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
     /// Returns when the revision is no longer `seen`.
-    pub(super) async fn wait_past(&self, seen: u64) {
+    pub(in crate::token) async fn wait_past(&self, seen: u64) {
         loop {
             let mut published = std::pin::pin!(self.published.notified());
             published.as_mut().enable();
@@ -129,7 +129,7 @@ impl Board {
 /// The keeper's side.
 impl Board {
     /// Shows readers what is new.
-    pub(super) fn publish(&self, view: &mut Draft) {
+    pub(in crate::token) fn publish(&self, view: &mut Draft) {
         if view.publish(&self.view) {
             self.generation.store(view.generation().0, Ordering::Release);
             self.announce();
@@ -137,28 +137,28 @@ impl Board {
     }
 
     /// Wakes those who watch: the view, or what it means at this time, has changed.
-    pub(super) fn announce(&self) {
+    pub(in crate::token) fn announce(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);
         self.published.notify_waiters();
     }
 
     /// Whether an answer accepted the token since this was last asked.
-    pub(super) fn take_accepted(&self, generation: Generation) -> bool {
+    pub(in crate::token) fn take_accepted(&self, generation: Generation) -> bool {
         let before = generation.0.saturating_sub(1);
         self.accepted.fetch_min(before, Ordering::Relaxed) >= generation.0
     }
 
     /// An attempt has ended: use counts anew.
-    pub(super) fn forget_use(&self) {
+    pub(in crate::token) fn forget_use(&self) {
         self.usage.store(UNUSED, Ordering::Relaxed);
     }
 
-    pub(super) fn mark_used(&self) {
+    pub(in crate::token) fn mark_used(&self) {
         self.usage.store(USED, Ordering::Relaxed);
     }
 
     /// The next use sends word; false if somebody used the token meanwhile.
-    pub(super) fn fall_asleep(&self) -> bool {
+    pub(in crate::token) fn fall_asleep(&self) -> bool {
         let slept = self.usage.compare_exchange(UNUSED, ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
         slept != Err(USED)
     }

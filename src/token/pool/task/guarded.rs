@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Done, Owner};
 use crate::panics;
-use crate::token::attempt::Attempt;
-use crate::token::board::KeeperId;
+use crate::token::handle::shared::KeeperId;
+use crate::token::keeper::attempt::Attempt;
+use crate::token::pool::task::{Done, Owner};
 use crate::token::source::{MintError, Outcome};
 
 /// A token about which something panicked is left alone for this long.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Attempt, End, token_of};
 use crate::token::action::Action;
 use crate::token::grant::Generation;
+use crate::token::keeper::attempt::{Attempt, End, token_of};
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::{LONGEST_LEASE, Lease, Store, StoreError, StoreFault};
 

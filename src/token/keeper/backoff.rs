@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::source::{MintError, Outcome};
+use crate::token::source::{MintError, Outcome};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
@@ -12,7 +12,7 @@ const LONGEST_WITHOUT_TOKEN: Duration = Duration::from_secs(10);
 
 /// The failures since the last token.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Backoff {
+pub(in crate::token) struct Backoff {
     failed: u32,
     refused: u32,
 }
@@ -20,7 +20,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// Counts a failure and says how long to wait. `left` is the life of the token that is still usable, zero if there
     /// is none; `took` is how long the failed call lasted; `draw` is 0 to 1.
-    pub(super) fn after(
+    pub(in crate::token) fn after(
         &mut self,
         error: &MintError,
         left: Duration,
@@ -60,7 +60,7 @@ impl Backoff {
 }
 
 /// `first`, doubled `times` times, at most `longest`.
-pub(super) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+pub(in crate::token) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
 }
 

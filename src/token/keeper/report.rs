@@ -1,11 +1,11 @@
 //! Who hears that a token's state has changed: a line of its own, or a count where it is one of many.
 
 use super::Keeper;
+use super::complaints::{Complaint, Complaints};
 use crate::clock::Moment;
-use crate::token::board::Board;
-use crate::token::complaints::{Complaint, Complaints};
 use crate::token::handle::State;
-use crate::token::view::Trouble;
+use crate::token::handle::shared::Board;
+use crate::token::handle::view::Trouble;
 
 impl Keeper {
     /// Whether it is one of many, of which none matters to the whole.

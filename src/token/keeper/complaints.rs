@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::view::Trouble;
 use crate::clock::Moment;
+use crate::token::handle::view::Trouble;
 
 /// The least time between two lines about one kind of trouble.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// What is wrong with a subject's token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Complaint {
+pub(in crate::token) enum Complaint {
     /// Its request was refused.
     Refused,
     /// It had no proper answer.
@@ -21,7 +21,7 @@ pub(super) enum Complaint {
 }
 
 impl Complaint {
-    pub(super) fn of(trouble: &Trouble) -> Self {
+    pub(in crate::token) fn of(trouble: &Trouble) -> Self {
         if trouble.refused { Self::Refused } else { Self::Failing }
     }
 
@@ -35,7 +35,7 @@ impl Complaint {
 
 /// How many subjects have each complaint, by upstream.
 #[derive(Default)]
-pub(super) struct Complaints(HashMap<(Arc<str>, Complaint), Count>);
+pub(in crate::token) struct Complaints(HashMap<(Arc<str>, Complaint), Count>);
 
 #[derive(Default)]
 struct Count {
@@ -59,7 +59,7 @@ impl Count {
 
 impl Complaints {
     /// A subject had one and has another now. `trouble` is the one it has.
-    pub(super) fn change(
+    pub(in crate::token) fn change(
         &mut self,
         upstream: &Arc<str>,
         before: Option<Complaint>,

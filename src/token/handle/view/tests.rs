@@ -96,7 +96,7 @@ fn after_a_rejection_a_request_waits_for_another_token_within_the_bounds() {
 fn who_no_longer_waits_is_forgotten() {
     let (words, _) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(crate::clock::SystemClock);
-    let board = Board::new(crate::token::board::KeeperId(1), words, clock);
+    let board = Board::new(crate::token::handle::shared::KeeperId(1), words, clock);
     let view = View { running: true, ..View::default() };
     for leaves in [false, true] {
         let (usable, asked) = tokio::sync::oneshot::channel();

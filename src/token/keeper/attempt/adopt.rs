@@ -1,7 +1,7 @@
 //! What the store knows, and which of it is news to an attempt.
 
-use super::{Attempt, usable};
 use crate::token::grant::{Generation, Grant};
+use crate::token::keeper::attempt::{Attempt, usable};
 use crate::token::store::{Store, Stored};
 
 impl Attempt {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::key::StoreKey;
-use super::source::BoxFuture;
-use super::store::{LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
+use crate::token::key::StoreKey;
+use crate::token::source::BoxFuture;
+use crate::token::store::{LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
 
 /// A store with a memory for what it lacks.
-pub(super) struct Ledger {
+pub(in crate::token) struct Ledger {
     store: Arc<dyn Store>,
     /// Boxed, because a growing table has room for twice as many.
     unsaved: Mutex<HashMap<StoreKey, Box<Stored>>>,
@@ -19,12 +19,12 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(in crate::token) fn new(store: Arc<dyn Store>) -> Self {
         Self { store, unsaved: Mutex::default(), marks: Mutex::default() }
     }
 
     /// The store did not take this.
-    pub(super) fn remember(&self, key: &StoreKey, stored: Stored) {
+    pub(in crate::token) fn remember(&self, key: &StoreKey, stored: Stored) {
         let mut unsaved = self.lock();
         if unsaved.get(key).is_none_or(|known| known.number <= stored.number) {
             unsaved.insert(key.clone(), Box::new(stored));
@@ -32,7 +32,7 @@ impl Ledger {
     }
 
     /// It has this one now, or nobody will ask for it any more.
-    pub(super) fn forget(&self, key: &StoreKey, number: u64) {
+    pub(in crate::token) fn forget(&self, key: &StoreKey, number: u64) {
         let mut unsaved = self.lock();
         if unsaved.get(key).is_some_and(|known| known.number <= number) {
             unsaved.remove(key);
@@ -40,22 +40,22 @@ impl Ledger {
     }
 
     /// What the store lacks.
-    pub(super) fn unsaved(&self, key: &StoreKey) -> Option<Stored> {
+    pub(in crate::token) fn unsaved(&self, key: &StoreKey) -> Option<Stored> {
         self.lock().get(key).map(|stored| Stored::clone(stored))
     }
 
     /// Whether the store lacks anything.
-    pub(super) fn lacks(&self, key: &StoreKey) -> bool {
+    pub(in crate::token) fn lacks(&self, key: &StoreKey) -> bool {
         self.lock().contains_key(key)
     }
 
     /// A keeper of this process told the store that it sends the refresh token of this grant.
-    pub(super) fn marked(&self, key: &StoreKey, number: u64) {
+    pub(in crate::token) fn marked(&self, key: &StoreKey, number: u64) {
         self.marks().insert(key.clone(), number);
     }
 
     /// Whether the mark on this grant is of this process: whatever its reply was, it is known here.
-    pub(super) fn has_marked(&self, key: &StoreKey, stored: &Stored) -> bool {
+    pub(in crate::token) fn has_marked(&self, key: &StoreKey, stored: &Stored) -> bool {
         self.marks().get(key) == Some(&stored.number)
     }
 

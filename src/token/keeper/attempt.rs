@@ -1,55 +1,55 @@
 //! One attempt at a token: look what the store has, choose the step, ask, save.
 
-mod known;
+mod adopt;
 mod lease;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::lease::{PATIENCE, Turn};
-use super::action::Action;
-use super::grant::{Generation, Grant, Token};
-use super::ledger::Ledger;
-use super::pool::TokenSpec;
-use super::source::{Ask, MintError, Outcome, Step};
-use super::store::{Store, StoreError, StoreFault, Stored};
 use crate::clock::{Moment, SharedClock};
 use crate::panics;
+use crate::token::action::Action;
+use crate::token::grant::{Generation, Grant, Token};
+use crate::token::pool::TokenSpec;
+use crate::token::source::{Ask, MintError, Outcome, Step};
+use crate::token::store::unsaved::Ledger;
+use crate::token::store::{Store, StoreError, StoreFault, Stored};
 
 /// A token call has a quarter of the last life, within these: whoever hangs must not outlast several short tokens.
 const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
 /// An attempt, and what it learns on its way.
-pub(super) struct Attempt {
-    pub(super) spec: TokenSpec,
-    pub(super) store: Arc<Ledger>,
-    pub(super) clock: SharedClock,
+pub(in crate::token) struct Attempt {
+    pub(in crate::token) spec: TokenSpec,
+    pub(in crate::token) store: Arc<Ledger>,
+    pub(in crate::token) clock: SharedClock,
     /// The newest grant that is known.
-    pub(super) previous: Option<Grant>,
+    pub(in crate::token) previous: Option<Grant>,
     /// Which one of its name in the store that is.
-    pub(super) number: u64,
+    pub(in crate::token) number: u64,
     /// What readers count its token as: after a time alone maybe further than the store.
-    pub(super) generation: Generation,
+    pub(in crate::token) generation: Generation,
     /// The API rejected its token.
-    pub(super) rejected: bool,
+    pub(in crate::token) rejected: bool,
     /// Its refresh token is not to be sent if there is another way.
-    pub(super) spent: bool,
+    pub(in crate::token) spent: bool,
     /// We told the store that its refresh token was sent.
-    pub(super) marked: bool,
+    pub(in crate::token) marked: bool,
     /// Another process told it so, and may yet save the reply.
-    pub(super) sent_by_another: bool,
+    pub(in crate::token) sent_by_another: bool,
     /// It waits for another process, and looks again soon: there was no request.
-    pub(super) waits: bool,
+    pub(in crate::token) waits: bool,
     /// What a person should do, where that is not the endpoint's to say.
-    pub(super) action: Option<Action>,
+    pub(in crate::token) action: Option<Action>,
     /// When a token was asked for.
-    pub(super) requested: Option<Moment>,
+    pub(in crate::token) requested: Option<Moment>,
     /// A rejection asks for it.
-    pub(super) forced: bool,
+    pub(in crate::token) forced: bool,
 }
 
 /// How it ended.
-pub(super) enum End {
+pub(in crate::token) enum End {
     /// The store had a newer token.
     Adopted(Grant),
     /// The endpoint gave one.
@@ -73,7 +73,7 @@ fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) -> Token {
 }
 
 /// The same, if a request can be sent with it now.
-pub(super) fn usable(grant: &Grant, generation: Generation, spec: &TokenSpec, now: Moment) -> Option<Token> {
+pub(in crate::token) fn usable(grant: &Grant, generation: Generation, spec: &TokenSpec, now: Moment) -> Option<Token> {
     let token = token_of(grant, generation, spec);
     let subject = spec.key.subject.as_ref();
     Some(token).filter(|token| token.is_usable(now) && spec.source.is_sendable(grant, subject))
@@ -81,13 +81,13 @@ pub(super) fn usable(grant: &Grant, generation: Generation, spec: &TokenSpec, no
 
 impl Attempt {
     /// Runs it to its end. Saving comes before the grant is given away: a rotated refresh token must not be lost.
-    pub(super) async fn run(mut self) -> (Self, End) {
+    pub(in crate::token) async fn run(mut self) -> (Self, End) {
         let end = self.make().await;
         (self, end)
     }
 
     /// Nobody knows how far it came: its refresh token may have been sent.
-    pub(super) fn broken_off(mut self) -> Self {
+    pub(in crate::token) fn broken_off(mut self) -> Self {
         self.requested = Some(self.clock.now());
         self.spent |= self.previous.as_ref().is_some_and(|grant| grant.refresh.is_some());
         self
@@ -252,7 +252,7 @@ impl Attempt {
     }
 
     /// Saves a grant that could not be saved when it came, or gives back what the store has instead by now.
-    pub(super) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
+    pub(in crate::token) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
         let key = &self.spec.store_key;
         let mut leased = self.store.lease_within(key, PATIENCE).await?;
         let Some(unsaved) = self.store.unsaved(key) else { return Ok(leased.kept) };

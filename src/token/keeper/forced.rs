@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::backoff::doubled;
-use super::grant::Generation;
 use crate::clock::Moment;
+use crate::token::grant::Generation;
 
 const WINDOW: Duration = Duration::from_secs(60);
 const MOST_IN_WINDOW: usize = 10;
@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// When the next forced renewal may be. Most tokens never need one, so what was is apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ForcedBounds(Option<Box<Past>>);
+pub(in crate::token) struct ForcedBounds(Option<Box<Past>>);
 
 #[derive(Clone, Debug, Default)]
 struct Past {
@@ -29,7 +29,7 @@ struct Past {
 
 impl ForcedBounds {
     /// The moment from which one is allowed; `None`: always.
-    pub(super) fn free_from(&self) -> Option<Moment> {
+    pub(in crate::token) fn free_from(&self) -> Option<Moment> {
         let past = self.0.as_ref()?;
         let full = past.starts.len() >= MOST_IN_WINDOW;
         let by_count = past.starts.front().filter(|_| full).map(|oldest| *oldest + WINDOW);
@@ -37,12 +37,12 @@ impl ForcedBounds {
     }
 
     /// Whether one is allowed now.
-    pub(super) fn allow(&self, now: Moment) -> bool {
+    pub(in crate::token) fn allow(&self, now: Moment) -> bool {
         self.free_from().is_none_or(|from| from <= now)
     }
 
     /// One starts.
-    pub(super) fn started(&mut self, now: Moment) {
+    pub(in crate::token) fn started(&mut self, now: Moment) {
         let starts = &mut self.0.get_or_insert_default().starts;
         while starts.len() >= MOST_IN_WINDOW {
             starts.pop_front();
@@ -51,24 +51,24 @@ impl ForcedBounds {
     }
 
     /// It gave this token, which no answer has accepted yet.
-    pub(super) fn renewed(&mut self, generation: Generation) {
+    pub(in crate::token) fn renewed(&mut self, generation: Generation) {
         self.0.get_or_insert_default().unproven = Some(generation);
     }
 
     /// The token whose acceptance makes forced renewals free again: a later one, which nothing forced, proves as much.
-    pub(super) fn unproven(&self) -> Option<Generation> {
+    pub(in crate::token) fn unproven(&self) -> Option<Generation> {
         self.0.as_ref()?.unproven
     }
 
     /// An answer accepted it.
-    pub(super) fn accepted(&mut self) {
+    pub(in crate::token) fn accepted(&mut self) {
         if let Some(past) = &mut self.0 {
             (past.in_vain, past.not_before, past.unproven) = (0, None, None);
         }
     }
 
     /// The present token was rejected before any answer accepted it. Counts once for each forced renewal.
-    pub(super) fn rejected(&mut self, now: Moment) {
+    pub(in crate::token) fn rejected(&mut self, now: Moment) {
         if let Some(past) = self.0.as_mut().filter(|past| past.unproven.is_some()) {
             past.unproven = None;
             past.not_before = Some(now + doubled(FIRST_WAIT, past.in_vain, LONGEST_WAIT));

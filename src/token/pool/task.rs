@@ -10,18 +10,18 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::attempt::{Attempt, End};
-use super::board::{Board, KeeperId, Word};
-use super::complaints::Complaints;
-use super::grant::Grant;
-use super::keeper::{Job, Keeper};
-use super::key::StoreKey;
-use super::ledger::Ledger;
-use super::pool::{Registry, TokenSpec};
-use super::source::Outcome;
-use super::store::{Change, Store, Stored};
 use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
+use crate::token::grant::Grant;
+use crate::token::handle::shared::{Board, KeeperId, Word};
+use crate::token::keeper::attempt::{Attempt, End};
+use crate::token::keeper::complaints::Complaints;
+use crate::token::keeper::{Job, Keeper};
+use crate::token::key::StoreKey;
+use crate::token::pool::{Registry, TokenSpec};
+use crate::token::source::Outcome;
+use crate::token::store::unsaved::Ledger;
+use crate::token::store::{Change, Store, Stored};
 
 /// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
@@ -31,15 +31,15 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 const REVOCATION: Duration = Duration::from_secs(10);
 
 /// What keepers plan with.
-pub(super) struct Context {
-    pub(super) clock: SharedClock,
-    pub(super) store: Arc<Ledger>,
-    pub(super) random: fastrand::Rng,
-    pub(super) complaints: Complaints,
+pub(in crate::token) struct Context {
+    pub(in crate::token) clock: SharedClock,
+    pub(in crate::token) store: Arc<Ledger>,
+    pub(in crate::token) random: fastrand::Rng,
+    pub(in crate::token) complaints: Complaints,
 }
 
 /// What the task is told.
-pub(super) enum Command {
+pub(in crate::token) enum Command {
     /// Own this token, or give it these new readers.
     Open { id: KeeperId, spec: TokenSpec, board: Weak<Board> },
     /// Word from a reader.
@@ -63,7 +63,7 @@ enum Done {
 }
 
 /// The pool's task.
-pub(super) struct Owner {
+pub(in crate::token) struct Owner {
     context: Context,
     registry: Arc<Registry>,
     commands: UnboundedReceiver<Command>,
@@ -77,7 +77,11 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn new(context: Context, registry: Arc<Registry>, commands: UnboundedReceiver<Command>) -> Self {
+    pub(in crate::token) fn new(
+        context: Context,
+        registry: Arc<Registry>,
+        commands: UnboundedReceiver<Command>,
+    ) -> Self {
         Self {
             context,
             registry,
@@ -91,7 +95,7 @@ impl Owner {
     }
 
     /// Runs until it is shut down, or nobody is left who could tell it anything.
-    pub(super) async fn run(mut self) {
+    pub(in crate::token) async fn run(mut self) {
         loop {
             let nap = self.nap();
             tokio::select! {

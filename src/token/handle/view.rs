@@ -6,49 +6,49 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
-use super::action::Action;
-use super::board::{Board, Waiter};
-use super::grant::{Generation, Token};
-use super::handle::{LastError, NoToken, State, Status};
+use super::shared::{Board, Waiter};
 use crate::clock::Moment;
+use crate::token::action::Action;
+use crate::token::grant::{Generation, Token};
+use crate::token::handle::{LastError, NoToken, State, Status};
 
 /// When nobody knows when to try again.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Why the last attempt gave no token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Trouble {
+pub(in crate::token) struct Trouble {
     /// Credentials refused, not merely no proper answer.
-    pub(super) refused: bool,
-    pub(super) action: Action,
-    pub(super) message: Arc<str>,
-    pub(super) at: SystemTime,
+    pub(in crate::token) refused: bool,
+    pub(in crate::token) action: Action,
+    pub(in crate::token) message: Arc<str>,
+    pub(in crate::token) at: SystemTime,
 }
 
 /// A token and its prospects at one moment. A token and a trouble coexist: trouble never takes a valid token away.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct View {
+pub(in crate::token) struct View {
     /// The newest token, expired or not.
-    pub(super) token: Option<Arc<Token>>,
-    pub(super) obtained_at: Option<SystemTime>,
-    pub(super) trouble: Option<Trouble>,
+    pub(in crate::token) token: Option<Arc<Token>>,
+    pub(in crate::token) obtained_at: Option<SystemTime>,
+    pub(in crate::token) trouble: Option<Trouble>,
     /// An attempt is under way.
-    pub(super) running: bool,
+    pub(in crate::token) running: bool,
     /// When the next one is due.
-    pub(super) next: Option<Moment>,
+    pub(in crate::token) next: Option<Moment>,
     /// The next one is a forced renewal.
-    pub(super) forcing: bool,
+    pub(in crate::token) forcing: bool,
     /// No forced renewal before this.
-    pub(super) forced_from: Option<Moment>,
+    pub(in crate::token) forced_from: Option<Moment>,
 }
 
 /// The keeper's view. What was published is shared with the readers; the first change after that makes a copy.
 #[derive(Default)]
-pub(super) struct Draft(Arc<View>);
+pub(in crate::token) struct Draft(Arc<View>);
 
 impl Draft {
     /// What readers are to see, unless they see its like already.
-    pub(super) fn publish(&mut self, readers: &ArcSwap<View>) -> bool {
+    pub(in crate::token) fn publish(&mut self, readers: &ArcSwap<View>) -> bool {
         let present = readers.load_full();
         let changed = *present != *self.0;
         if changed {
@@ -76,7 +76,7 @@ impl DerefMut for Draft {
 
 /// What a view says to somebody who wants a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Prospect<T> {
+pub(in crate::token) enum Prospect<T> {
     /// This, at once.
     Answer(T),
     /// An attempt will tell in time.
@@ -87,20 +87,20 @@ pub(super) enum Prospect<T> {
 
 impl View {
     /// The token, if it may be used.
-    pub(super) fn usable(&self, now: Moment) -> Option<&Arc<Token>> {
+    pub(in crate::token) fn usable(&self, now: Moment) -> Option<&Arc<Token>> {
         self.token.as_ref().filter(|token| token.is_usable(now))
     }
 
     /// Whether there is a token to use, and the last attempt was no failure.
-    pub(super) fn is_well(&self, now: Moment) -> bool {
+    pub(in crate::token) fn is_well(&self, now: Moment) -> bool {
         self.usable(now).is_some() && self.trouble.is_none()
     }
 
-    pub(super) fn generation(&self) -> Generation {
+    pub(in crate::token) fn generation(&self) -> Generation {
         self.token.as_ref().map(|token| token.generation).unwrap_or_default()
     }
 
-    pub(super) fn state(&self, now: Moment) -> State {
+    pub(in crate::token) fn state(&self, now: Moment) -> State {
         match (self.usable(now), &self.trouble) {
             (Some(_), None) => State::Fresh,
             (Some(_), Some(_)) => State::Degraded,
@@ -111,7 +111,7 @@ impl View {
     }
 
     /// Why there is no token, and when to come again.
-    pub(super) fn no_token(&self, now: Moment) -> NoToken {
+    pub(in crate::token) fn no_token(&self, now: Moment) -> NoToken {
         let next = self.next.filter(|_| !self.running);
         let retry_after = next.map_or(SOON, |next| next.since(now).max(SOON));
         match &self.trouble {
@@ -122,7 +122,7 @@ impl View {
     }
 
     /// For a request that needs any usable token, and would wait until `patience`.
-    pub(super) fn prospect(&self, now: Moment, patience: Moment) -> Prospect<Result<Arc<Token>, NoToken>> {
+    pub(in crate::token) fn prospect(&self, now: Moment, patience: Moment) -> Prospect<Result<Arc<Token>, NoToken>> {
         if let Some(token) = self.usable(now) {
             return Prospect::Answer(Ok(Arc::clone(token)));
         }
@@ -136,7 +136,7 @@ impl View {
     }
 
     /// For a request whose token of generation `rejected` the API rejected.
-    pub(super) fn successor(
+    pub(in crate::token) fn successor(
         &self,
         rejected: Generation,
         now: Moment,
@@ -159,7 +159,7 @@ impl View {
     }
 
     /// Answers somebody who waits, or gives it back if it is to wait on.
-    pub(super) fn answer(&self, waiter: Waiter, now: Moment, board: &Board) -> Option<Waiter> {
+    pub(in crate::token) fn answer(&self, waiter: Waiter, now: Moment, board: &Board) -> Option<Waiter> {
         match waiter {
             Waiter::Usable { patience, answer } => {
                 let result = match self.prospect(now, patience) {
@@ -189,7 +189,7 @@ impl View {
         None
     }
 
-    pub(super) fn status(&self, now: Moment) -> Status {
+    pub(in crate::token) fn status(&self, now: Moment) -> Status {
         let last_error = self.trouble.as_ref().map(|trouble| LastError {
             code: if trouble.refused { "token-rejected" } else { "token-failing" },
             message: trouble.message.to_string(),
