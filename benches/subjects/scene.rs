@@ -13,8 +13,9 @@ use bearerd::secret::Secret;
 use bearerd::token::grant::{Grant, Life, Token};
 use bearerd::token::key::{RecipeWriter, Subject, SubjectPattern, TokenKey};
 use bearerd::token::patch::Patch;
-use bearerd::token::pool::{TokenPool, TokenSpec};
+use bearerd::token::pool::TokenPool;
 use bearerd::token::source::{Ask, BoxFuture, MintError, Source};
+use bearerd::token::spec::TokenSpec;
 use bearerd::token::store::memory::MemoryStore;
 use bearerd::token::subjects::Subjects;
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::problem::Problem;
 use super::{Admin, AdminUpstream, Command, SubjectError};
-use crate::token::handle::Forced;
+use crate::token::status::Forced;
 
 /// Whose token to renew.
 #[derive(Deserialize)]

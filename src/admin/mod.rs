@@ -25,8 +25,8 @@ use crate::clock::{Moment, SharedClock};
 use crate::guard::Access;
 use crate::record::{ProxyRecord, TokenRecord, UpstreamRecord};
 use crate::shutdown::Shutdown;
-use crate::token::handle::{Forced, Status};
 use crate::token::source::BoxFuture;
+use crate::token::status::{Forced, Status};
 
 pub use access::Peer;
 pub use serve::{CONNECTIONS, Listener, serve};

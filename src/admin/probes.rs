@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::problem::Problem;
 use super::{Admin, AdminUpstream};
 use crate::shutdown::Phase;
-use crate::token::handle::{State as TokenState, Status};
+use crate::token::status::{State as TokenState, Status};
 
 /// How long the data path may be silent.
 const SILENCE: Duration = Duration::from_secs(10);

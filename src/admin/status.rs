@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{Admin, AdminUpstream};
 use crate::clock::{Clock, Moment};
 use crate::record::{Count, Limit, LimitRecord, Replay, UpstreamRecord};
-use crate::token::handle::{LastError, Status};
+use crate::token::status::{LastError, Status};
 
 #[derive(Serialize)]
 pub(super) struct StatusBody {

@@ -14,7 +14,8 @@ use crate::record::{Journal, TokenRecord, UpstreamRecord};
 use crate::tls::{self, TlsSettings};
 use crate::token::handle::TokenHandle;
 use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, SubjectRule, TokenKey};
-use crate::token::pool::{TokenPool, TokenSpec};
+use crate::token::pool::TokenPool;
+use crate::token::spec::TokenSpec;
 
 /// So many subjects prove a changed secret.
 const PROVERS: usize = 3;

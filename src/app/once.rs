@@ -12,9 +12,10 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Settings, UpstreamConfig};
 use crate::proxy::Tokens;
 use crate::token::grant::Token;
-use crate::token::handle::{State, TokenHandle};
+use crate::token::handle::TokenHandle;
 use crate::token::key::Subject;
 use crate::token::pool::TokenPool;
+use crate::token::status::State;
 
 /// A token, as its API takes it.
 pub struct OneToken {

@@ -13,7 +13,8 @@ use crate::admin::AdminUpstream;
 use crate::config::{Fingerprint, Inputs, UpstreamConfig};
 use crate::proxy::settings::UpstreamSettings;
 use crate::proxy::{Tokens, Upstream};
-use crate::token::handle::{State, TokenHandle};
+use crate::token::handle::TokenHandle;
+use crate::token::status::State;
 
 /// One upstream: what serves now, and what would like to.
 pub(super) struct Service {

@@ -15,7 +15,8 @@ use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfi
 use crate::proxy::backend::route::Routes;
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::Listen;
-use crate::token::handle::{State, TokenHandle};
+use crate::token::handle::TokenHandle;
+use crate::token::status::State;
 
 /// An endpoint that has said nothing for so long is worth a word to whoever waits for a new secret.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -6,8 +6,9 @@ use arc_swap::ArcSwap;
 
 use crate::admin::{SubjectError, TokenView};
 use crate::proxy::{Tokens, Upstream};
-use crate::token::handle::{Forced, LastError, State, Status, TokenHandle};
+use crate::token::handle::TokenHandle;
 use crate::token::source::BoxFuture;
+use crate::token::status::{Forced, LastError, State, Status};
 
 /// An upstream's tokens. Holds the default subject's, so that it is there before anybody asks.
 pub(super) struct View {

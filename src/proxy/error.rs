@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode as S};
 
 use crate::record::{Blame, Limit};
-use crate::token::handle::NoToken;
+use crate::token::status::NoToken;
 
 /// Name of the header that says who made an answer.
 pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");

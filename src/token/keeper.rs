@@ -8,6 +8,9 @@ pub(super) mod forced;
 mod outcome;
 mod report;
 
+use self::complaints::Complaints;
+use super::store::unsaved::Ledger;
+use crate::clock::SharedClock;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
@@ -17,12 +20,12 @@ use self::backoff::Backoff;
 use self::complaints::Complaint;
 use self::forced::ForcedBounds;
 use super::grant::{Generation, Grant};
-use super::handle::shared::{Board, Waiter, Word};
+use super::handle::shared::{Board, Word};
 use super::handle::view::Draft;
-use super::handle::{Forced, State};
+use super::handle::waiter::Waiter;
 use super::plan::{Decision, Held, Situation, decide};
-use super::pool::TokenSpec;
-use super::pool::task::Context;
+use super::spec::TokenSpec;
+use super::status::{Forced, State};
 use crate::clock::Moment;
 use crate::secret::Secret;
 
@@ -285,11 +288,19 @@ impl Keeper {
     fn answer(&mut self, now: Moment, board: &Board, all: bool) {
         let first = if all { 0 } else { self.waiters.len().saturating_sub(1) };
         for waiter in self.waiters.split_off(first) {
-            self.waiters.extend(self.view.answer(waiter, now, board));
+            self.waiters.extend(board.answer(&self.view, waiter, now));
         }
         if self.waiters.is_empty() {
             // There are many tokens, and few that somebody waits for: no room is kept.
             self.waiters = Vec::new();
         }
     }
+}
+
+/// What keepers plan with.
+pub(in crate::token) struct Context {
+    pub(in crate::token) clock: SharedClock,
+    pub(in crate::token) store: Arc<Ledger>,
+    pub(in crate::token) random: fastrand::Rng,
+    pub(in crate::token) complaints: Complaints,
 }

@@ -15,6 +15,8 @@ pub mod patch;
 pub mod plan;
 pub mod pool;
 pub mod source;
+pub mod spec;
+pub mod status;
 pub mod store;
 pub mod subjects;
 #[cfg(test)]

@@ -1,41 +1,25 @@
 //! All tokens of the process: each key has one owner, opened on demand, ended when its last reader goes.
 
+mod registry;
 pub(super) mod task;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use self::registry::Registry;
+use super::spec::TokenSpec;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::oneshot;
 
-use self::task::{Command, Context, Owner};
+use self::task::Owner;
 use super::handle::TokenHandle;
+use super::handle::shared::Command;
 use super::handle::shared::{Board, KeeperId};
+use super::keeper::Context;
 use super::keeper::complaints::Complaints;
-use super::key::{Recipe, StoreKey, Subject, TokenKey};
-use super::plan::Policy;
-use super::source::Source;
+use super::key::{Recipe, Subject};
 use super::store::Store;
 use super::store::unsaved::Ledger;
 use crate::clock::SharedClock;
-use crate::record::TokenRecord;
-
-/// What it takes to own a token.
-#[derive(Clone)]
-pub struct TokenSpec {
-    /// Who it is in memory.
-    pub key: TokenKey,
-    /// What it is called in a store.
-    pub store_key: StoreKey,
-    /// How to get it.
-    pub source: Arc<dyn Source>,
-    /// At which pace.
-    pub policy: Arc<Policy>,
-    /// Where its token requests are counted, and the upstream's name for log lines.
-    pub record: Arc<TokenRecord>,
-    /// Ask for a new token even if the store holds one: a secret has changed and must prove itself.
-    pub prove: bool,
-}
 
 /// All tokens of the process. Cheap to clone; owned tokens live on the runtime that [`TokenPool::start`] was called on.
 #[derive(Clone)]
@@ -102,29 +86,5 @@ impl TokenPool {
         let (done, finished) = oneshot::channel();
         let _ = self.commands.send(Command::Shutdown(done));
         let _ = finished.await;
-    }
-}
-
-/// Who reads which token. Locked when a token is opened or given up, never by a request.
-#[derive(Default)]
-pub(super) struct Registry(Mutex<Boards>);
-
-#[derive(Default)]
-struct Boards {
-    by_key: HashMap<TokenKey, (KeeperId, Weak<Board>)>,
-    last: u64,
-}
-
-impl Registry {
-    fn boards(&self) -> MutexGuard<'_, Boards> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The keeper gave its token up; by now the key may have another.
-    pub(super) fn forget(&self, key: &TokenKey, keeper: KeeperId) {
-        let mut boards = self.boards();
-        if boards.by_key.get(key).is_some_and(|(id, _)| *id == keeper) {
-            boards.by_key.remove(key);
-        }
     }
 }

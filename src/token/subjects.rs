@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use order::{Link, Order};
 
-use super::handle::{Promise, TokenHandle};
+use super::handle::TokenHandle;
 use super::key::Subject;
+use super::status::Promise;
 use crate::clock::Moment;
 
 /// What is kept with a token can be made again, and goes when the subject was unused for this long.

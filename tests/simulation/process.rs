@@ -8,7 +8,8 @@ use bearerd::record::TokenRecord;
 use bearerd::token::handle::TokenHandle;
 use bearerd::token::key::{RecipeWriter, SubjectPattern, TokenKey};
 use bearerd::token::plan::Policy;
-use bearerd::token::pool::{TokenPool, TokenSpec};
+use bearerd::token::pool::TokenPool;
+use bearerd::token::spec::TokenSpec;
 use tokio::task::JoinSet;
 
 use crate::caller::{Caller, look};

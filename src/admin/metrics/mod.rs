@@ -13,7 +13,7 @@ use super::status::wall_of;
 use super::{Admin, AdminUpstream};
 use crate::panics;
 use crate::record::{Limit, LimitRecord, Replay, Snapshot, TokenRecord};
-use crate::token::handle::State as TokenState;
+use crate::token::status::State as TokenState;
 use text::{Kind, Text};
 
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {

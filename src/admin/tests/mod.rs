@@ -17,7 +17,7 @@ use super::*;
 use crate::clock::PausedClock;
 use crate::shutdown::{self, Trigger};
 use crate::token::grant::Generation;
-use crate::token::handle::State;
+use crate::token::status::State;
 
 /// A token that is as the test says.
 #[derive(Default)]

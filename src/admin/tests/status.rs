@@ -4,7 +4,7 @@ use super::*;
 use crate::record::{Blame, Finished, Limit, Replay};
 use crate::secret::Secret;
 use crate::token::action::Action;
-use crate::token::handle::LastError;
+use crate::token::status::LastError;
 
 /// 2027-01-15T08:00:00Z is where a paused clock's wall begins.
 const WALL: &str = "2027-01-15T08:00:00Z";

@@ -19,9 +19,10 @@ use super::upstream::pool::Pool;
 use super::{Tokens, Upstream};
 use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Token;
-use crate::token::handle::{NoToken, TokenHandle};
+use crate::token::handle::TokenHandle;
 use crate::token::key::{Subject, SubjectRule};
 use crate::token::patch::Patch;
+use crate::token::status::NoToken;
 use crate::token::subjects::Subjects;
 
 /// When to come back after a token that cannot be put on a request: the next one may be better.

@@ -23,8 +23,9 @@ use crate::token::fake::{FakeSource, grant};
 use crate::token::grant::Token;
 use crate::token::key::{RecipeWriter, StoreKey, Subject, SubjectRule, TokenKey};
 use crate::token::patch::{Owned, Patch};
-use crate::token::pool::{TokenPool, TokenSpec};
+use crate::token::pool::TokenPool;
 use crate::token::source::MintError;
+use crate::token::spec::TokenSpec;
 use crate::token::store::memory::MemoryStore;
 use crate::token::usage::{PatchError, Usage, Verdict};
 

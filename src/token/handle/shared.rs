@@ -1,16 +1,20 @@
 //! Where one keeper and its readers meet: a swapped pointer, a few atomics, and a way to send word.
 
+use super::waiter::Waiter;
+use crate::token::spec::TokenSpec;
+use crate::token::store::Change;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
 
-use super::view::{Draft, View};
+use super::view::{Draft, Prospect, View};
 use crate::clock::{Moment, SharedClock};
-use crate::token::grant::{Generation, Token};
-use crate::token::handle::{Forced, NoToken};
+use crate::token::grant::Generation;
+use crate::token::status::Forced;
 
 /// Which keeper a word is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,14 +26,6 @@ const UNUSED: u8 = 0;
 const USED: u8 = 1;
 /// It was due for renewal and unused, so its keeper sleeps until the next use.
 const ASLEEP: u8 = 2;
-
-/// A request that waits for an attempt to end.
-pub(in crate::token) enum Waiter {
-    /// For any usable token.
-    Usable { patience: Moment, answer: oneshot::Sender<Result<Arc<Token>, NoToken>> },
-    /// For one after a rejected one.
-    Successor { rejected: Generation, patience: Moment, answer: oneshot::Sender<Option<Arc<Token>>> },
-}
 
 /// Word from a reader to the keeper.
 pub(in crate::token) enum Word {
@@ -46,7 +42,7 @@ pub(in crate::token) enum Word {
 }
 
 /// How readers send word to the pool's task.
-pub(in crate::token) type Words = UnboundedSender<crate::token::pool::task::Command>;
+pub(in crate::token) type Words = UnboundedSender<Command>;
 
 /// The readers' side of one token. Readers own it and the pool only knows where it is, so when the last one drops it,
 /// the pool hears that the token is no longer held.
@@ -79,7 +75,7 @@ impl Board {
 
     /// Tells the keeper; without one, after shutdown, nobody hears it.
     pub(in crate::token) fn send(&self, word: Word) {
-        let _ = self.words.send(crate::token::pool::task::Command::Word(self.id, word));
+        let _ = self.words.send(Command::Word(self.id, word));
     }
 
     pub(in crate::token) fn view(&self) -> arc_swap::Guard<Arc<View>> {
@@ -153,6 +149,37 @@ impl Board {
         self.usage.store(UNUSED, Ordering::Relaxed);
     }
 
+    /// Answers somebody who waits, or gives it back if it is to wait on.
+    pub(in crate::token) fn answer(&self, view: &View, waiter: Waiter, now: Moment) -> Option<Waiter> {
+        match waiter {
+            Waiter::Usable { patience, answer } => {
+                let result = match view.prospect(now, patience) {
+                    Prospect::Wait if answer.is_closed() => return None,
+                    Prospect::Wait => return Some(Waiter::Usable { patience, answer }),
+                    Prospect::Answer(result) => result,
+                    Prospect::Ask => Err(view.no_token(now)),
+                };
+                if result.is_ok() {
+                    self.mark_used();
+                }
+                let _ = answer.send(result);
+            }
+            Waiter::Successor { rejected, patience, answer } => {
+                let token = match view.successor(rejected, now, patience) {
+                    Prospect::Wait if answer.is_closed() => return None,
+                    Prospect::Wait => return Some(Waiter::Successor { rejected, patience, answer }),
+                    Prospect::Answer(token) => token,
+                    Prospect::Ask => None,
+                };
+                if token.is_some() {
+                    self.mark_used();
+                }
+                let _ = answer.send(token);
+            }
+        }
+        None
+    }
+
     pub(in crate::token) fn mark_used(&self) {
         self.usage.store(USED, Ordering::Relaxed);
     }
@@ -168,4 +195,18 @@ impl Drop for Board {
     fn drop(&mut self) {
         self.send(Word::Gone);
     }
+}
+
+/// What the task is told.
+pub(in crate::token) enum Command {
+    /// Own this token, or give it these new readers.
+    Open { id: KeeperId, spec: TokenSpec, board: Weak<Board> },
+    /// Word from a reader.
+    Word(KeeperId, Word),
+    /// Others changed what the store keeps.
+    Changed(Change),
+    /// The end is near.
+    Stopping,
+    /// Come to an end, and say when.
+    Shutdown(oneshot::Sender<()>),
 }

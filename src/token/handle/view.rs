@@ -6,11 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
-use super::shared::{Board, Waiter};
 use crate::clock::Moment;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Token};
-use crate::token::handle::{LastError, NoToken, State, Status};
+use crate::token::status::{LastError, NoToken, State, Status};
 
 /// When nobody knows when to try again.
 const SOON: Duration = Duration::from_secs(1);
@@ -156,37 +155,6 @@ impl View {
             _ if self.forcing || self.forced_from.is_some_and(|from| now < from) => Prospect::Answer(None),
             _ => Prospect::Ask,
         }
-    }
-
-    /// Answers somebody who waits, or gives it back if it is to wait on.
-    pub(in crate::token) fn answer(&self, waiter: Waiter, now: Moment, board: &Board) -> Option<Waiter> {
-        match waiter {
-            Waiter::Usable { patience, answer } => {
-                let result = match self.prospect(now, patience) {
-                    Prospect::Wait if answer.is_closed() => return None,
-                    Prospect::Wait => return Some(Waiter::Usable { patience, answer }),
-                    Prospect::Answer(result) => result,
-                    Prospect::Ask => Err(self.no_token(now)),
-                };
-                if result.is_ok() {
-                    board.mark_used();
-                }
-                let _ = answer.send(result);
-            }
-            Waiter::Successor { rejected, patience, answer } => {
-                let token = match self.successor(rejected, now, patience) {
-                    Prospect::Wait if answer.is_closed() => return None,
-                    Prospect::Wait => return Some(Waiter::Successor { rejected, patience, answer }),
-                    Prospect::Answer(token) => token,
-                    Prospect::Ask => None,
-                };
-                if token.is_some() {
-                    board.mark_used();
-                }
-                let _ = answer.send(token);
-            }
-        }
-        None
     }
 
     pub(in crate::token) fn status(&self, now: Moment) -> Status {

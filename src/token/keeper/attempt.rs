@@ -11,8 +11,8 @@ use crate::clock::{Moment, SharedClock};
 use crate::panics;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Grant, Token};
-use crate::token::pool::TokenSpec;
 use crate::token::source::{Ask, MintError, Outcome, Step};
+use crate::token::spec::TokenSpec;
 use crate::token::store::unsaved::Ledger;
 use crate::token::store::{Store, StoreError, StoreFault, Stored};
 

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Context;
 use super::Keeper;
 use super::attempt::{Attempt, End, usable};
 use super::backoff::Backoff;
 use crate::clock::Moment;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Grant};
-use crate::token::handle::Forced;
 use crate::token::handle::view::Trouble;
 use crate::token::plan::Held;
-use crate::token::pool::task::Context;
 use crate::token::source::{MintError, Outcome};
+use crate::token::status::Forced;
 use crate::token::store::Stored;
 
 /// How long to wait before a grant that could not be saved is tried again.

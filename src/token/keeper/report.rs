@@ -3,9 +3,9 @@
 use super::Keeper;
 use super::complaints::{Complaint, Complaints};
 use crate::clock::Moment;
-use crate::token::handle::State;
 use crate::token::handle::shared::Board;
 use crate::token::handle::view::Trouble;
+use crate::token::status::State;
 
 impl Keeper {
     /// Whether it is one of many, of which none matters to the whole.

@@ -2,25 +2,25 @@
 
 mod guarded;
 
+use crate::token::handle::shared::Command;
+use crate::token::keeper::Context;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::registry::Registry;
 use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::Grant;
 use crate::token::handle::shared::{Board, KeeperId, Word};
 use crate::token::keeper::attempt::{Attempt, End};
-use crate::token::keeper::complaints::Complaints;
 use crate::token::keeper::{Job, Keeper};
 use crate::token::key::StoreKey;
-use crate::token::pool::{Registry, TokenSpec};
 use crate::token::source::Outcome;
-use crate::token::store::unsaved::Ledger;
+use crate::token::spec::TokenSpec;
 use crate::token::store::{Change, Store, Stored};
 
 /// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
@@ -29,28 +29,6 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 const LAST_WORK: Duration = Duration::from_secs(2);
 /// What a revocation may take while the process lives on.
 const REVOCATION: Duration = Duration::from_secs(10);
-
-/// What keepers plan with.
-pub(in crate::token) struct Context {
-    pub(in crate::token) clock: SharedClock,
-    pub(in crate::token) store: Arc<Ledger>,
-    pub(in crate::token) random: fastrand::Rng,
-    pub(in crate::token) complaints: Complaints,
-}
-
-/// What the task is told.
-pub(in crate::token) enum Command {
-    /// Own this token, or give it these new readers.
-    Open { id: KeeperId, spec: TokenSpec, board: Weak<Board> },
-    /// Word from a reader.
-    Word(KeeperId, Word),
-    /// Others changed what the store keeps.
-    Changed(Change),
-    /// The end is near.
-    Stopping,
-    /// Come to an end, and say when.
-    Shutdown(oneshot::Sender<()>),
-}
 
 /// Work that has ended.
 enum Done {

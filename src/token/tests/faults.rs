@@ -5,8 +5,8 @@ use super::*;
 use crate::token::action::Action;
 use crate::token::fake::rotating;
 use crate::token::grant::Grant;
-use crate::token::handle::State;
 use crate::token::source::Step;
+use crate::token::status::State;
 
 /// A flow with refresh tokens.
 fn rotates(login: bool) -> World {
@@ -62,7 +62,7 @@ async fn a_rejection_ends_the_wait_even_of_a_renewal_that_was_ordered_before() {
     sent_by_another(&world, seconds(60)).await;
     let handle = world.opened().await;
     pass(seconds(600)).await;
-    assert!(matches!(handle.force().await, crate::token::handle::Forced::TooSoon(_)));
+    assert!(matches!(handle.force().await, crate::token::status::Forced::TooSoon(_)));
     pass(seconds(30)).await;
     drop(handle.force().await);
     handle.rejected(handle.generation());

@@ -4,8 +4,8 @@ use super::*;
 use crate::token::fake::error;
 use crate::token::handle::shared::{Board, KeeperId};
 use crate::token::handle::view::Draft;
-use crate::token::handle::{Forced, State};
 use crate::token::source::Outcome;
+use crate::token::status::{Forced, State};
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_rejections_at_once_make_one_token_request() {

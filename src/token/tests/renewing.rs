@@ -3,8 +3,8 @@
 use super::*;
 use crate::token::fake::{error, rotating};
 use crate::token::grant::{Grant, Life};
-use crate::token::handle::State;
 use crate::token::source::Outcome;
+use crate::token::status::State;
 
 /// When the calls came, in seconds after the first.
 fn gaps(world: &World) -> Vec<f64> {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::token::fake::{error, rotating};
-use crate::token::handle::State;
 use crate::token::source::{MintError, Outcome, Step};
+use crate::token::status::State;
 
 async fn stored(world: &World, number: usize, age: Duration, refresh_sent: bool) {
     let grant = rotating(number, world.now() - age, HOUR);

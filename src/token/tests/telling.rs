@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::token::fake::error;
-use crate::token::handle::State;
 use crate::token::source::{MintError, Outcome};
+use crate::token::status::State;
 
 /// Keeps what is written from its start to its end.
 pub(super) struct Paper {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::token::fake::error;
-use crate::token::handle::{NoToken, State};
 use crate::token::source::Outcome;
+use crate::token::status::{NoToken, State};
 
 #[tokio::test(start_paused = true)]
 async fn a_herd_of_cold_requests_makes_one_token_request() {

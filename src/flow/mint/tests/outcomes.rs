@@ -4,7 +4,8 @@ use super::*;
 use crate::record::TokenRecord;
 use crate::token::grant::Generation;
 use crate::token::key::TokenKey;
-use crate::token::pool::{TokenPool, TokenSpec};
+use crate::token::pool::TokenPool;
+use crate::token::spec::TokenSpec;
 use crate::token::store::memory::MemoryStore;
 
 fn spec(flow: &Flow) -> TokenSpec {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::secret::Secret;
 use crate::token::grant::Life;
+use crate::token::handle::shared::Board;
+use crate::token::handle::waiter::Waiter;
 
 fn at(seconds: u64) -> Moment {
     Moment::from_start(Duration::from_secs(seconds))
@@ -108,7 +110,7 @@ fn who_no_longer_waits_is_forgotten() {
             Waiter::Successor { rejected: Generation(7), patience, answer: successor },
         ];
         for waiter in waiters {
-            assert_eq!(view.answer(waiter, at(1000), &board).is_none(), leaves);
+            assert_eq!(board.answer(&view, waiter, at(1000)).is_none(), leaves);
         }
         drop(stays);
     }

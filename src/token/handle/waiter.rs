@@ -1,0 +1,15 @@
+//! A request that waits for a token.
+
+use crate::clock::Moment;
+use crate::token::grant::{Generation, Token};
+use crate::token::status::NoToken;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// A request that waits for an attempt to end.
+pub(in crate::token) enum Waiter {
+    /// For any usable token.
+    Usable { patience: Moment, answer: oneshot::Sender<Result<Arc<Token>, NoToken>> },
+    /// For one after a rejected one.
+    Successor { rejected: Generation, patience: Moment, answer: oneshot::Sender<Option<Arc<Token>>> },
+}
