@@ -15,7 +15,7 @@ use bearerd::clock::{Clock, SharedClock, SystemClock};
 use bearerd::secret::Secret;
 use bearerd::token::grant::{Grant, Life};
 use bearerd::token::key::StoreKey;
-use bearerd::token::store::format::Format;
+use bearerd::token::store::format::RecordFormat;
 use bearerd::token::store::redis::RedisStore;
 use bearerd::token::store::{Change, Leased, Store, StoreError, Stored};
 use eventually::eventually;
@@ -31,7 +31,7 @@ fn open(url: &str) -> Result<RedisStore, StoreError> {
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
     let clock: SharedClock = Arc::new(SystemClock);
-    let format = Format::new(clock.clone(), None).unwrap();
+    let format = RecordFormat::new(clock.clone(), None).unwrap();
     RedisStore::start(clock, &Secret::new(url), tls.into(), "test:".to_owned(), format)
 }
 

@@ -10,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Admin;
-use super::problem::Problem;
-use crate::guard::{self, Admission, Call};
+use super::problem::ProblemDetails;
+use crate::guard::{self, Admission, RequestInfo};
 
 /// Where a request came from: `None` for a unix socket. A request that does not tell is refused.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,8 @@ pub(super) async fn admit(State(admin): State<Arc<Admin>>, request: Request, nex
             response
         }
         Admission::Preflight(headers) => (StatusCode::NO_CONTENT, headers).into_response(),
-        Admission::Refused(rule) => Problem::new(StatusCode::FORBIDDEN, "guard", rule).into_response(),
-        Admission::Malformed(why) => Problem::new(StatusCode::BAD_REQUEST, "bad-request", why).into_response(),
+        Admission::Refused(rule) => ProblemDetails::new(StatusCode::FORBIDDEN, "guard", rule).into_response(),
+        Admission::Malformed(why) => ProblemDetails::new(StatusCode::BAD_REQUEST, "bad-request", why).into_response(),
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -45,7 +45,7 @@ fn judge(admin: &Admin, request: &Request) -> Admission {
     let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
         return Admission::Refused("the peer's address is unknown");
     };
-    let call = Call {
+    let call = RequestInfo {
         peer,
         version: request.version(),
         method: request.method(),

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::problem::Problem;
-use super::{Admin, AdminUpstream, Command, SubjectError};
+use super::problem::ProblemDetails;
+use super::{Admin, AdminCommand, AdminUpstream, SubjectError};
 use crate::token::status::Forced;
 
 /// Whose token to renew.
@@ -41,9 +41,9 @@ pub(super) struct Done {
 pub(super) async fn refresh(
     State(admin): State<Arc<Admin>>,
     whose: Result<Query<Whose>, QueryRejection>,
-) -> Result<Json<Renewed>, Problem> {
-    let Query(Whose { upstream, subject }) =
-        whose.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad-request", "write /refresh?upstream=NAME"))?;
+) -> Result<Json<Renewed>, ProblemDetails> {
+    let Query(Whose { upstream, subject }) = whose
+        .map_err(|_| ProblemDetails::new(StatusCode::BAD_REQUEST, "bad-request", "write /refresh?upstream=NAME"))?;
     let upstream = find(&admin, &upstream)?;
     let name = &upstream.name;
     match upstream.tokens.force(subject.as_deref()).await {
@@ -53,18 +53,19 @@ pub(super) async fn refresh(
         }
         Ok(Forced::TooSoon(wait)) => {
             let detail = "forced renewals are bounded; the token that is there stays in use";
-            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-soon", detail).of(name).retry_after(wait))
+            Err(ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "too-soon", detail).of(name).retry_after(wait))
         }
-        Ok(Forced::Failed(why)) => Err(Problem::new(StatusCode::BAD_GATEWAY, "token-failing", why).of(name)),
-        Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, "subject", wording(error)).of(name)),
+        Ok(Forced::Failed(why)) => Err(ProblemDetails::new(StatusCode::BAD_GATEWAY, "token-failing", why).of(name)),
+        Err(error) => Err(ProblemDetails::new(StatusCode::BAD_REQUEST, "subject", wording(error)).of(name)),
     }
 }
 
-fn find(admin: &Admin, name: &str) -> Result<AdminUpstream, Problem> {
+fn find(admin: &Admin, name: &str) -> Result<AdminUpstream, ProblemDetails> {
     let upstreams = admin.upstreams.load();
     let known = upstreams.iter().find(|upstream| &*upstream.name == name).cloned();
-    known
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no-upstream", "no upstream has this name; see GET /status"))
+    known.ok_or_else(|| {
+        ProblemDetails::new(StatusCode::NOT_FOUND, "no-upstream", "no upstream has this name; see GET /status")
+    })
 }
 
 fn wording(error: SubjectError) -> &'static str {
@@ -78,30 +79,30 @@ fn wording(error: SubjectError) -> &'static str {
 const RELOAD: Duration = Duration::from_secs(30);
 
 /// `POST /reload`.
-pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, Problem> {
+pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, ProblemDetails> {
     let (reply, answer) = oneshot::channel();
-    tell(&admin, Command::Reload(reply))?;
+    tell(&admin, AdminCommand::Reload(reply))?;
     match tokio::time::timeout(RELOAD, answer).await {
         Ok(Ok(Ok(detail))) => Ok(Json(Done { result: "reloaded", detail })),
-        Ok(Ok(Err(problems))) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", problems)),
+        Ok(Ok(Err(problems))) => Err(ProblemDetails::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", problems)),
         Ok(Err(_)) | Err(_) => Err(busy()),
     }
 }
 
 /// `POST /quit`.
-pub(super) async fn quit(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, Problem> {
+pub(super) async fn quit(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, ProblemDetails> {
     if !admin.quit {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "guard", "admin.quit is false"));
+        return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "guard", "admin.quit is false"));
     }
-    tell(&admin, Command::Quit)?;
+    tell(&admin, AdminCommand::Quit)?;
     Ok(Json(Done { result: "draining", detail: String::new() }))
 }
 
-fn tell(admin: &Admin, command: Command) -> Result<(), Problem> {
+fn tell(admin: &Admin, command: AdminCommand) -> Result<(), ProblemDetails> {
     admin.commands.try_send(command).map_err(|_| busy())
 }
 
-fn busy() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the process is busy with other commands, or stopping")
+fn busy() -> ProblemDetails {
+    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the process is busy with other commands, or stopping")
         .retry_after(Duration::from_secs(1))
 }

@@ -29,7 +29,7 @@ use crate::token::source::BoxFuture;
 use crate::token::status::{Forced, Status};
 
 pub use access::Peer;
-pub use serve::{CONNECTIONS, Listener, serve};
+pub use serve::{AdminListener, CONNECTIONS, serve};
 
 /// One upstream as admin shows it.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ pub trait TokenView: Send + Sync + 'static {
 
 /// What admin asks the process to do.
 #[derive(Debug)]
-pub enum Command {
+pub enum AdminCommand {
     /// Read the configuration again. The answer is for people: what changed, or all problems.
     Reload(oneshot::Sender<Result<String, String>>),
     /// Drain and stop.
@@ -99,7 +99,7 @@ pub struct Admin {
     /// How far the process is on its way down.
     pub shutdown: Shutdown,
     /// Where commands go.
-    pub commands: mpsc::Sender<Command>,
+    pub commands: mpsc::Sender<AdminCommand>,
     /// When the process started.
     pub born: Born,
 }

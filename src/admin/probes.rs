@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::problem::Problem;
+use super::problem::ProblemDetails;
 use super::{Admin, AdminUpstream};
 use crate::shutdown::Phase;
 use crate::token::status::{State as TokenState, Status};
@@ -23,7 +23,8 @@ pub(super) async fn live(State(admin): State<Arc<Admin>>) -> Response {
     if admin.clock.now().since_start().saturating_sub(beat) < SILENCE {
         return "ok\n".into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stalled", "the data path has not moved for 10 s").into_response()
+    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "stalled", "the data path has not moved for 10 s")
+        .into_response()
 }
 
 /// Whether every required upstream has had a token, or has been waited for long enough. Once started, always started.

@@ -12,7 +12,7 @@ use crate::panics;
 
 /// An error as the caller sees it; its text holds no secret.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct ProblemDetails {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) detail: String,
@@ -21,7 +21,7 @@ pub(super) struct Problem {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct ProblemBody<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -31,7 +31,7 @@ struct Body<'a> {
     upstream: Option<&'a str>,
 }
 
-impl Problem {
+impl ProblemDetails {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), upstream: None, retry_after: None }
     }
@@ -48,9 +48,9 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ProblemDetails {
     fn into_response(self) -> Response {
-        let body = Body {
+        let body = ProblemBody {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or_default(),
             status: self.status.as_u16(),
@@ -71,16 +71,20 @@ impl IntoResponse for Problem {
 /// A panic of a handler ends its request alone.
 pub(super) async fn internal(request: Request, next: Next) -> Response {
     panics::caught(next.run(request)).await.unwrap_or_else(|panicked| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", panicked.to_string()).into_response()
+        ProblemDetails::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", panicked.to_string()).into_response()
     })
 }
 
 /// There is nothing at this path.
-pub(super) async fn no_route() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no-route", "there is nothing here; GET /status tells about the upstreams")
+pub(super) async fn no_route() -> ProblemDetails {
+    ProblemDetails::new(
+        StatusCode::NOT_FOUND,
+        "no-route",
+        "there is nothing here; GET /status tells about the upstreams",
+    )
 }
 
 /// There is, but not for this method; the router adds `Allow`.
-pub(super) async fn wrong_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this method is not for this path; see Allow")
+pub(super) async fn wrong_method() -> ProblemDetails {
+    ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this method is not for this path; see Allow")
 }

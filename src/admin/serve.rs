@@ -18,7 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
 use super::Peer;
-use super::watched::{Life, Stream, Watched};
+use super::watched::{AdminStream, Life, Watched};
 use crate::shutdown::{Phase, Shutdown};
 
 /// On each socket: enough for probes, scrapers and open dashboards.
@@ -34,15 +34,15 @@ const BREATHER: Duration = Duration::from_millis(100);
 
 /// Where admin is reached.
 #[derive(Debug)]
-pub enum Listener {
+pub enum AdminListener {
     /// An address.
     Tcp(TcpListener),
     /// A socket file: it has no peer, Host or browser rule.
     Unix(UnixListener),
 }
 
-impl Listener {
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
+impl AdminListener {
+    async fn accept(&self) -> io::Result<(Box<dyn AdminStream>, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
@@ -66,7 +66,7 @@ struct Served {
 ///
 /// Whoever comes gets in, so that a probe never waits: where there are too many, the one that has said and read nothing
 /// for the longest makes room.
-pub async fn serve(listener: Listener, router: Router, shutdown: Shutdown) {
+pub async fn serve(listener: AdminListener, router: Router, shutdown: Shutdown) {
     let mut served = Vec::<Served>::new();
     let mut connections = JoinSet::new();
     let mut end = pin!(shutdown.reached(Phase::Cut));

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Admin, AdminUpstream};
 use crate::clock::{Clock, Moment};
-use crate::record::{Count, Limit, LimitRecord, Replay, UpstreamRecord};
+use crate::record::{Limit, LimitRecord, Replay, RequestCount, UpstreamRecord};
 use crate::token::status::{LastError, Status};
 
 #[derive(Serialize)]
@@ -115,7 +115,7 @@ fn error(error: LastError) -> ErrorStatus {
 
 fn requests(record: &UpstreamRecord) -> Requests {
     Requests {
-        total: record.counts().iter().map(|Count { count, .. }| count).sum(),
+        total: record.counts().iter().map(|RequestCount { count, .. }| count).sum(),
         in_flight: record.in_flight(),
         replays: Replay::ALL.iter().map(|outcome| record.replays(*outcome)).sum(),
     }

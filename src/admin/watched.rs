@@ -14,8 +14,8 @@ use tokio::time::{Instant, Sleep, sleep};
 const UNREAD: Duration = Duration::from_secs(10);
 
 /// Bytes in both directions.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+pub(super) trait AdminStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> AdminStream for S {}
 
 /// When a connection last moved.
 pub(super) struct Life {
@@ -59,7 +59,7 @@ impl Drop for Handling {
 
 /// A watched connection.
 pub(super) struct Watched {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn AdminStream>,
     /// What is noted.
     pub(super) life: Arc<Life>,
     /// Ends the wait for a caller that does not read.
@@ -68,7 +68,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Nothing has gone through yet.
-    pub(super) fn new(stream: Box<dyn Stream>, life: Arc<Life>) -> Self {
+    pub(super) fn new(stream: Box<dyn AdminStream>, life: Arc<Life>) -> Self {
         Self { stream, life, unread: None }
     }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use crate::admin::Listener;
+use crate::admin::AdminListener;
 use crate::config::{Settings, UpstreamConfig};
-use crate::proxy::listen::{Address, Bell, BindError, Bound, rebind};
+use crate::proxy::listen::{Address, BindError, Bound, BoundSocket, rebind};
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::{Listen, UpstreamSettings};
 
 /// The listeners of callers and of admin. Each socket is held here, too, so that another listener can take it over.
-pub(super) struct Doors {
+pub(super) struct Listeners {
     data: Vec<Bound>,
     given: Given,
     /// Every listener that callers may have come in by and that nobody names any more.
@@ -53,7 +53,7 @@ impl Closing {
     }
 }
 
-impl Doors {
+impl Listeners {
     /// Binds all, or none. From then on an upstream that asked for any port has the one that it got.
     pub(super) fn bind(settings: &mut Settings) -> Result<Self, BindError> {
         let admin = rebind(&settings.admin.listen, &[])?;
@@ -76,7 +76,7 @@ impl Doors {
     }
 
     /// The sockets of the admin listener, for this thread's runtime.
-    pub(super) fn admin(&self) -> std::io::Result<Vec<Listener>> {
+    pub(super) fn admin(&self) -> std::io::Result<Vec<AdminListener>> {
         self.admin.try_clone()?.sockets.into_iter().map(listener).collect()
     }
 
@@ -257,15 +257,15 @@ fn address(bound: &Bound) -> String {
     }
 }
 
-fn listener(bell: Bell) -> std::io::Result<Listener> {
+fn listener(bell: BoundSocket) -> std::io::Result<AdminListener> {
     Ok(match bell {
-        Bell::Tcp(socket) => {
+        BoundSocket::Tcp(socket) => {
             socket.set_nonblocking(true)?;
-            Listener::Tcp(tokio::net::TcpListener::from_std(socket)?)
+            AdminListener::Tcp(tokio::net::TcpListener::from_std(socket)?)
         }
-        Bell::Unix(socket) => {
+        BoundSocket::Unix(socket) => {
             socket.set_nonblocking(true)?;
-            Listener::Unix(tokio::net::UnixListener::from_std(socket)?)
+            AdminListener::Unix(tokio::net::UnixListener::from_std(socket)?)
         }
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::admin::{self, Admin, Listener};
+use crate::admin::{self, Admin, AdminListener};
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
 
 /// The admin listener, with those that it has replaced as long as they answer.
@@ -22,7 +22,7 @@ impl Front {
     }
 
     /// Serves here instead of where it was. Answers under way there are finished.
-    pub(super) fn open(&mut self, listeners: Vec<Listener>) {
+    pub(super) fn open(&mut self, listeners: Vec<AdminListener>) {
         let (trigger, shutdown) = shutdown::channel();
         let trigger = Arc::new(trigger);
         for listener in listeners {

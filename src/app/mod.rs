@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::admin::{Admin, Born, Command};
+use crate::admin::{Admin, AdminCommand, Born};
 use crate::allocator;
 use crate::clock::{Beats, SharedClock, SystemClock};
 use crate::config::{Loaded, Loader, LogFormat, LogSettings, Runtime, Settings, UpstreamConfig};
@@ -33,14 +33,14 @@ use crate::proxy::server::DataThread;
 use crate::proxy::settings::{Bounds, Limits};
 use crate::record::ProxyRecord;
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
-use crate::telemetry::{Format, Telemetry};
+use crate::telemetry::{LineFormat, Telemetry};
 use crate::tls;
 use crate::token::pool::TokenPool;
 use build::Builder;
-use doors::Doors;
+use doors::Listeners;
 use front::Front;
 use services::Services;
-use signals::{Asked, Signals};
+use signals::{SignalRequest, Signals};
 
 /// How long the end waits for what is best effort: saving, revoking.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ pub struct Start {
 
 /// Why the process ends otherwise than by being told to.
 #[derive(Debug)]
-pub enum Failure {
+pub enum RunFailure {
     /// It could not start: an address in use, say.
     Start(String),
     /// It failed while running.
@@ -68,8 +68,8 @@ pub enum Failure {
     Signal(u8),
 }
 
-fn cannot_start(error: impl std::error::Error) -> Failure {
-    Failure::Start(with_cause(&error))
+fn cannot_start(error: impl std::error::Error) -> RunFailure {
+    RunFailure::Start(with_cause(&error))
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {
@@ -78,7 +78,7 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// Serves until a signal.
-pub fn run(start: Start) -> Result<(), Failure> {
+pub fn run(start: Start) -> Result<(), RunFailure> {
     let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
     descriptors::raise();
     allocator::give_back();
@@ -91,20 +91,20 @@ pub fn run(start: Start) -> Result<(), Failure> {
 /// A running process, seen from its control thread.
 struct App {
     front: Front,
-    doors: Doors,
+    doors: Listeners,
     services: Services,
     data: DataThread,
     pool: TokenPool,
     runtime: Runtime,
     clock: SharedClock,
     signals: Signals,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<AdminCommand>,
     trigger: Trigger,
     _telemetry: Telemetry,
 }
 
 impl App {
-    fn start(start: Start, telemetry: Telemetry) -> Result<Self, Failure> {
+    fn start(start: Start, telemetry: Telemetry) -> Result<Self, RunFailure> {
         let Start { loader, mut loaded, watch, .. } = start;
         read_roots_beside(&loaded.settings);
         let clock: SharedClock = Arc::new(SystemClock);
@@ -112,7 +112,7 @@ impl App {
         let (trigger, shutdown) = shutdown::channel();
         let (send, commands) = mpsc::channel(16);
         // Bound before anything else: a taken address must not cost a token request.
-        let doors = Doors::bind(&mut loaded.settings).map_err(cannot_start)?;
+        let doors = Listeners::bind(&mut loaded.settings).map_err(cannot_start)?;
         doors.announce(&loaded.settings);
         let pool = pool(&loaded.settings, &clock)?;
         let proxy = Arc::new(ProxyRecord::default());
@@ -142,24 +142,24 @@ impl App {
     }
 
     /// Follows what changes until something asks for the end, then goes down in order.
-    async fn serve(mut self, beats: Beats) -> Result<(), Failure> {
+    async fn serve(mut self, beats: Beats) -> Result<(), RunFailure> {
         loop {
             tokio::select! {
                 asked = self.signals.next() => match asked {
-                    Asked::Reload => self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ()),
-                    Asked::Stop => break,
-                    Asked::Abort(number) => return Err(Failure::Signal(number)),
+                    SignalRequest::Reload => self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ()),
+                    SignalRequest::Stop => break,
+                    SignalRequest::Abort(number) => return Err(RunFailure::Signal(number)),
                 },
                 Some(command) = self.commands.recv() => match command {
-                    Command::Reload(answer) => drop(answer.send(self.reload())),
-                    Command::Quit => break,
+                    AdminCommand::Reload(answer) => drop(answer.send(self.reload())),
+                    AdminCommand::Quit => break,
                 },
                 // Secrets and certificates. Polled: inotify sees nothing on many of the mounts they come by.
                 () = sleep_until(beats.next()) => if panics::caught(self.services.look()).await.unwrap_or_default() {
                     self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ());
                 },
                 _ = panics::caught(self.services.proven()) => {}
-                () = self.data.ended() => return Err(Failure::Running("the data thread has ended".into())),
+                () = self.data.ended() => return Err(RunFailure::Running("the data thread has ended".into())),
             }
         }
         self.stop().await
@@ -177,7 +177,7 @@ impl App {
         Ok(message)
     }
 
-    async fn stop(mut self) -> Result<(), Failure> {
+    async fn stop(mut self) -> Result<(), RunFailure> {
         let began = self.clock.now();
         tracing::info!("stopping: no longer ready");
         self.trigger.advance(Phase::Announced);
@@ -212,13 +212,13 @@ fn bounds(limits: &Limits, upstreams: usize) -> Bounds {
 }
 
 /// Does the work, unless a second signal ends everything.
-async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Failure> {
+async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, RunFailure> {
     tokio::pin!(work);
     loop {
         tokio::select! {
             done = &mut work => return Ok(done),
-            asked = signals.next() => if let Asked::Abort(number) = asked {
-                return Err(Failure::Signal(number));
+            asked = signals.next() => if let SignalRequest::Abort(number) = asked {
+                return Err(RunFailure::Signal(number));
             },
         }
     }
@@ -242,7 +242,7 @@ fn admin_of(
     clock: &SharedClock,
     proxy: &Arc<ProxyRecord>,
     shutdown: &Shutdown,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<AdminCommand>,
 ) -> Admin {
     Admin {
         upstreams: ArcSwap::default(),
@@ -257,16 +257,16 @@ fn admin_of(
     }
 }
 
-fn pool(settings: &Settings, clock: &SharedClock) -> Result<TokenPool, Failure> {
+fn pool(settings: &Settings, clock: &SharedClock) -> Result<TokenPool, RunFailure> {
     let store = store::open(settings, clock).map_err(cannot_start)?;
     Ok(TokenPool::start(Arc::clone(clock), store, fastrand::Rng::new()))
 }
 
-fn telemetry(settings: &LogSettings, colour: bool) -> Result<Telemetry, Failure> {
+fn telemetry(settings: &LogSettings, colour: bool) -> Result<Telemetry, RunFailure> {
     let format = match settings.format {
-        Some(LogFormat::Text) => Format::Text,
-        Some(LogFormat::Json) => Format::Json,
-        None => Format::for_stderr(),
+        Some(LogFormat::Text) => LineFormat::Text,
+        Some(LogFormat::Json) => LineFormat::Json,
+        None => LineFormat::for_stderr(),
     };
     Telemetry::start(format, colour, &settings.level).map_err(cannot_start)
 }

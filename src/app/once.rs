@@ -29,7 +29,7 @@ pub struct OneToken {
 
 /// Why there is none. The texts are for people and hold no secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum NoToken {
+pub enum TokenFailure {
     /// It could not even be asked for.
     Start(String),
     /// The credentials are refused.
@@ -39,45 +39,53 @@ pub enum NoToken {
 }
 
 /// Gets the token of this upstream, and of this subject where it has one for each.
-pub fn token(settings: &Settings, upstream: UpstreamConfig, subject: Option<Subject>) -> Result<OneToken, NoToken> {
+pub fn token(
+    settings: &Settings,
+    upstream: UpstreamConfig,
+    subject: Option<Subject>,
+) -> Result<OneToken, TokenFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| NoToken::Start(error.to_string()))?;
+    let runtime = runtime.map_err(|error| TokenFailure::Start(error.to_string()))?;
     let got = runtime.block_on(get(settings, upstream, subject));
     // A name that is being looked up would keep the runtime waiting.
     runtime.shutdown_background();
     got
 }
 
-async fn get(settings: &Settings, upstream: UpstreamConfig, subject: Option<Subject>) -> Result<OneToken, NoToken> {
+async fn get(
+    settings: &Settings,
+    upstream: UpstreamConfig,
+    subject: Option<Subject>,
+) -> Result<OneToken, TokenFailure> {
     read_roots_beside(settings);
     let clock: SharedClock = Arc::new(SystemClock);
-    let store = store::open(settings, &clock).map_err(|error| NoToken::Start(error.to_string()))?;
+    let store = store::open(settings, &clock).map_err(|error| TokenFailure::Start(error.to_string()))?;
     let pool = TokenPool::start(Arc::clone(&clock), store, fastrand::Rng::new());
     let usage = Arc::clone(&upstream.flow.usage);
     let mut builder = Builder::new(Arc::clone(&clock), pool.clone(), settings);
-    let built = builder.build(upstream, None).map_err(|error| NoToken::Start(error.to_string()))?;
+    let built = builder.build(upstream, None).map_err(|error| TokenFailure::Start(error.to_string()))?;
     let handle = match (&built.upstream.tokens, &subject) {
         (Tokens::One(handle), _) => handle.clone(),
         (Tokens::PerSubject { open, .. }, Some(subject)) => open(subject),
-        (Tokens::PerSubject { .. }, None) => return Err(NoToken::Start("whose token is not said".to_owned())),
+        (Tokens::PerSubject { .. }, None) => return Err(TokenFailure::Start("whose token is not said".to_owned())),
     };
     let token = first(&handle).await?;
-    let patch = usage.patch(&token).map_err(|error| NoToken::Start(error.to_string()))?;
+    let patch = usage.patch(&token).map_err(|error| TokenFailure::Start(error.to_string()))?;
     let left = token.expires().map(|end| end.since(clock.now()));
     let left = left.and_then(|left| Some((left, clock.wall().checked_add(left)?)));
     Ok(OneToken { headers: patch.headers, left, token })
 }
 
 /// The first token, or what became of the first attempt at one.
-async fn first(handle: &TokenHandle) -> Result<Arc<Token>, NoToken> {
+async fn first(handle: &TokenHandle) -> Result<Arc<Token>, TokenFailure> {
     loop {
         if let Some(token) = handle.at_rest().await {
             return Ok(token);
         }
         let status = handle.status();
         match status.last_error {
-            Some(error) if status.state == State::Rejected => return Err(NoToken::Refused(error.message)),
-            Some(error) => return Err(NoToken::Failing(error.message)),
+            Some(error) if status.state == State::Rejected => return Err(TokenFailure::Refused(error.message)),
+            Some(error) => return Err(TokenFailure::Failing(error.message)),
             None => handle.changed().await,
         }
     }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::build::{BuildError, Builder, Built};
-use super::view::View;
+use super::view::UpstreamView;
 use crate::admin::AdminUpstream;
 use crate::config::{Fingerprint, Inputs, UpstreamConfig};
 use crate::proxy::settings::UpstreamSettings;
@@ -19,7 +19,7 @@ use crate::token::status::State;
 /// One upstream: what serves now, and what would like to.
 pub(super) struct Service {
     pub(super) now: Built,
-    view: Arc<View>,
+    view: Arc<UpstreamView>,
     next: Option<Trial>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Service {
 struct Trial {
     number: u64,
     built: Built,
-    view: Arc<View>,
+    view: Arc<UpstreamView>,
 }
 
 /// An upstream that was built, and how it comes into service.
@@ -61,7 +61,7 @@ impl Planned {
 
 impl Service {
     pub(super) fn of(now: Built) -> Self {
-        let view = Arc::new(View::new(Arc::clone(&now.upstream)));
+        let view = Arc::new(UpstreamView::new(Arc::clone(&now.upstream)));
         Self { now, view, next: None }
     }
 
@@ -82,9 +82,9 @@ impl Service {
         now.proxy = facing_callers(&next.proxy, &now.proxy);
         now.required = next.required;
         self.now.upstream = Arc::new(with_settings(&self.now.upstream, now.proxy.clone()));
-        self.view = Arc::new(View::new(Arc::clone(&self.now.upstream)));
+        self.view = Arc::new(UpstreamView::new(Arc::clone(&self.now.upstream)));
         self.view.set_trial(built.provers.clone());
-        let view = Arc::new(View::new(Arc::clone(&built.upstream)));
+        let view = Arc::new(UpstreamView::new(Arc::clone(&built.upstream)));
         let provers = built.provers.clone();
         self.next = Some(Trial { number, built, view });
         provers

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::build::{BuildError, Builder};
-use super::doors::Doors;
+use super::doors::Listeners;
 use super::service::{Planned, Service};
 use crate::admin::Admin;
 use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfig};
@@ -185,7 +185,7 @@ impl Services {
     }
 
     /// Reads the configuration again. A bad one changes nothing.
-    pub(super) fn reload(&mut self, doors: &mut Doors, data: &DataThread) -> Result<String, String> {
+    pub(super) fn reload(&mut self, doors: &mut Listeners, data: &DataThread) -> Result<String, String> {
         let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
         let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing was changed");
         let opening = doors.open(&mut loaded.settings).map_err(|error| unchanged(&super::with_cause(&error)))?;

@@ -20,7 +20,7 @@ pub(super) struct Signals {
 
 /// What a signal asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
+pub(super) enum SignalRequest {
     /// Read the configuration again.
     Reload,
     /// Drain and stop.
@@ -41,20 +41,20 @@ impl Signals {
     }
 
     /// The next thing asked for.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> SignalRequest {
         loop {
             let number = tokio::select! {
                 _ = self.terminate.recv() => 15,
                 _ = self.interrupt.recv() => 2,
-                _ = self.hangup.recv() => return Asked::Reload,
+                _ = self.hangup.recv() => return SignalRequest::Reload,
             };
             let now = self.clock.now();
             match self.first {
                 None => {
                     self.first = Some(now);
-                    return Asked::Stop;
+                    return SignalRequest::Stop;
                 }
-                Some(first) if now.since(first) >= ECHO => return Asked::Abort(number),
+                Some(first) if now.since(first) >= ECHO => return SignalRequest::Abort(number),
                 Some(_) => {}
             }
         }

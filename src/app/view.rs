@@ -11,14 +11,14 @@ use crate::token::source::BoxFuture;
 use crate::token::status::{Forced, LastError, State, Status};
 
 /// An upstream's tokens. Holds the default subject's, so that it is there before anybody asks.
-pub(super) struct View {
+pub(super) struct UpstreamView {
     upstream: Arc<Upstream>,
     standing: Option<TokenHandle>,
     /// Tokens that a changed secret is tried with.
     trial: ArcSwap<Vec<TokenHandle>>,
 }
 
-impl View {
+impl UpstreamView {
     pub(super) fn new(upstream: Arc<Upstream>) -> Self {
         let standing = match &upstream.tokens {
             Tokens::One(handle) => Some(handle.clone()),
@@ -54,7 +54,7 @@ impl View {
     }
 }
 
-impl TokenView for View {
+impl TokenView for UpstreamView {
     fn status(&self) -> Option<Status> {
         let status = self.standing();
         let failed = self.trial.load().iter().map(TokenHandle::status).find(|trial| trial.last_error.is_some());

@@ -32,17 +32,17 @@ pub(super) enum Command {
     /// Report every problem of the configuration at once
     Check(Check),
     /// Get one token now, and show its claims and life
-    Token(Token),
+    Token(TokenArgs),
     /// Show it all with mocked APIs: no account, no file
-    Demo(Demo),
+    Demo(DemoArgs),
     /// List the flows that ship, or show what one needs
-    Flows(Flows),
+    Flows(FlowsArgs),
     /// Wait until the running proxy is started, ready or live
     Wait(Wait),
 }
 
 #[derive(ClapArgs, Debug)]
-pub(super) struct Source {
+pub(super) struct ConfigArgs {
     /// TOML file; may be repeated, later ones win; `-` is standard input [env: BEARERD_CONFIG] [default: the first of
     /// ./bearerd.toml and /etc/bearerd/bearerd.toml that exists, else the environment alone]
     #[arg(short, long, value_name = "FILE")]
@@ -56,7 +56,7 @@ SIGHUP reads the configuration again; SIGTERM drains and stops."
 )]
 pub(super) struct Run {
     #[command(flatten)]
-    pub(super) source: Source,
+    pub(super) source: ConfigArgs,
     /// Read the configuration again whenever one of its files changes [env: BEARERD_WATCH]
     #[arg(long)]
     pub(super) watch: bool,
@@ -68,10 +68,10 @@ pub(super) struct Run {
 )]
 pub(super) struct Check {
     #[command(flatten)]
-    pub(super) source: Source,
+    pub(super) source: ConfigArgs,
     /// How to print what was found
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(ClapArgs, Debug)]
@@ -80,9 +80,9 @@ pub(super) struct Check {
 Exit code 0 with a token, 2 for the configuration, 3 if the credentials are refused, 4 if no token can be had.\n\n\
 Example:\n  curl -H \"$(bearerd token younium --header --reveal)\" https://api.example.com/accounts"
 )]
-pub(super) struct Token {
+pub(super) struct TokenArgs {
     #[command(flatten)]
-    pub(super) source: Source,
+    pub(super) source: ConfigArgs,
     /// The upstream
     #[arg(value_name = "UPSTREAM")]
     pub(super) name: String,
@@ -101,13 +101,13 @@ pub(super) struct Token {
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     Text,
     Json,
 }
 
 #[derive(ClapArgs, Debug)]
-pub(super) struct Demo {
+pub(super) struct DemoArgs {
     /// Address of the first API; the others follow on the next ports
     #[arg(long, value_name = "ADDRESS", default_value = "localhost:8080")]
     pub(super) listen: String,
@@ -118,7 +118,7 @@ pub(super) struct Demo {
 
 #[derive(ClapArgs, Debug)]
 #[command(after_help = "Example:\n  bearerd flows yodlee")]
-pub(super) struct Flows {
+pub(super) struct FlowsArgs {
     /// The flow to show; without it, all are listed
     pub(super) name: Option<String>,
     /// Print as Markdown, for documentation
@@ -133,8 +133,8 @@ bearerd wait --for live --timeout 2s"
 )]
 pub(super) struct Wait {
     /// What to wait for
-    #[arg(long = "for", value_enum, value_name = "STATE", default_value_t = State::Started)]
-    pub(super) state: State,
+    #[arg(long = "for", value_enum, value_name = "STATE", default_value_t = WaitFor::Started)]
+    pub(super) state: WaitFor,
     /// How long, as in `500ms`, `30s`, `2m`
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(super) timeout: Duration,
@@ -144,7 +144,7 @@ pub(super) struct Wait {
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
+pub(super) enum WaitFor {
     /// Every required upstream has had a first token, or the start did not wait longer
     Started,
     /// Every required upstream has a usable token now

@@ -1,29 +1,29 @@
 //! `bearerd check`.
 
-use super::args::{Check, Format};
+use super::args::{Check, OutputFormat};
 use super::output::Output;
 use super::run::loader;
-use super::{CONFIGURATION, Failure};
+use super::{CONFIGURATION, CommandFailure};
 use crate::config::{Environment, Settings};
 
-pub(super) fn check(args: &Check, environment: Environment, output: &Output) -> Result<(), Failure> {
+pub(super) fn check(args: &Check, environment: Environment, output: &Output) -> Result<(), CommandFailure> {
     let loaded = loader(&args.source, environment)?.load();
     let report = loaded.as_ref().map_or_else(|report| report, |loaded| &loaded.warnings);
     match args.format {
-        Format::Json => {
+        OutputFormat::Json => {
             let mut json = report.json();
             json["upstreams"] =
                 loaded.as_ref().map_or_else(|_| serde_json::json!([]), |loaded| described(&loaded.settings));
             output.result(&format!("{json:#}\n"));
         }
-        Format::Text => {
+        OutputFormat::Text => {
             output.report(report);
             if let Ok(loaded) = &loaded {
                 output.result(&summary(&loaded.settings));
             }
         }
     }
-    loaded.map(drop).map_err(|_| Failure::said(CONFIGURATION))
+    loaded.map(drop).map_err(|_| CommandFailure::said(CONFIGURATION))
 }
 
 /// Each upstream with the origin of its variables: most mistakes that are no errors show here.

@@ -9,19 +9,19 @@ use tokio::sync::broadcast::error::RecvError;
 use super::args;
 use super::output::Output;
 use super::run::serve;
-use super::{CONFIGURATION, FAILED, Failure};
+use super::{CONFIGURATION, CommandFailure, FAILED};
 use crate::clock::SystemClock;
 use crate::config::{Environment, Loader};
 use crate::demo::{self, Demo, StartError};
 
-pub(super) fn demo(args: &args::Demo, output: &Output) -> Result<(), Failure> {
+pub(super) fn demo(args: &args::DemoArgs, output: &Output) -> Result<(), CommandFailure> {
     let (send, receive) = mpsc::channel();
     let (listen, admin) = (args.listen.clone(), args.admin.clone());
     thread::Builder::new()
         .name("demo".into())
         .spawn(move || world(&listen, &admin, &send))
-        .map_err(|error| Failure::new(FAILED, format!("cannot start the demo: {error}")))?;
-    let started = receive.recv().map_err(|_| Failure::new(FAILED, "the demo ended before it began"))??;
+        .map_err(|error| CommandFailure::new(FAILED, format!("cannot start the demo: {error}")))?;
+    let started = receive.recv().map_err(|_| CommandFailure::new(FAILED, "the demo ended before it began"))??;
     output.result(&introduction(&started, &args.admin));
     // Somebody's real credentials in the environment have no place in a demo.
     let loader = Loader::new(Environment::default()).text("demo", started.config);
@@ -29,7 +29,7 @@ pub(super) fn demo(args: &args::Demo, output: &Output) -> Result<(), Failure> {
 }
 
 /// The demo's configuration holds its secrets, on purpose.
-fn serve_quietly(loader: Loader, output: &Output) -> Result<(), Failure> {
+fn serve_quietly(loader: Loader, output: &Output) -> Result<(), CommandFailure> {
     serve(loader, false, &output.without_warnings())
 }
 
@@ -47,10 +47,12 @@ fn introduction(started: &Started, admin: &str) -> String {
     )
 }
 
-fn world(listen: &str, admin: &str, send: &Sender<Result<Started, Failure>>) {
+fn world(listen: &str, admin: &str, send: &Sender<Result<Started, CommandFailure>>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return drop(send.send(Err(Failure::new(FAILED, format!("cannot start the demo: {error}"))))),
+        Err(error) => {
+            return drop(send.send(Err(CommandFailure::new(FAILED, format!("cannot start the demo: {error}")))));
+        }
     };
     runtime.block_on(async {
         match demo::start(Arc::new(SystemClock), listen).await {
@@ -75,7 +77,7 @@ async fn narrate(demo: &Demo) {
     }
 }
 
-impl From<StartError> for Failure {
+impl From<StartError> for CommandFailure {
     fn from(error: StartError) -> Self {
         let exit = match error {
             StartError::Listen(_) => CONFIGURATION,

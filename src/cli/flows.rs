@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use super::args;
 use super::output::Output;
-use super::{CONFIGURATION, Failure};
+use super::{CONFIGURATION, CommandFailure};
 use crate::document::nearest;
 use crate::flow::{FlowSpec, Variable, shipped};
 
-pub(super) fn flows(args: &args::Flows, output: &Output) -> Result<(), Failure> {
+pub(super) fn flows(args: &args::FlowsArgs, output: &Output) -> Result<(), CommandFailure> {
     let text = match (&args.name, args.markdown) {
         (None, false) => list(),
         (None, true) => markdown(),
@@ -18,9 +18,9 @@ pub(super) fn flows(args: &args::Flows, output: &Output) -> Result<(), Failure> 
     Ok(())
 }
 
-fn find(name: &str) -> Result<&'static FlowSpec, Failure> {
+fn find(name: &str) -> Result<&'static FlowSpec, CommandFailure> {
     shipped::get(name).ok_or_else(|| {
-        let failure = Failure::new(CONFIGURATION, format!("there is no flow `{name}`"));
+        let failure = CommandFailure::new(CONFIGURATION, format!("there is no flow `{name}`"));
         match nearest(name, shipped::names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure.hint("`bearerd flows` lists them all"),

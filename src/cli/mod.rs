@@ -20,7 +20,7 @@ use output::Output;
 
 /// A command that could not do its work: what to tell people, and the process's exit code.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct CommandFailure {
     exit: u8,
     /// Said already, if empty.
     message: String,
@@ -36,7 +36,7 @@ const REFUSED: u8 = 3;
 /// Nobody answers.
 const UNREACHABLE: u8 = 4;
 
-impl Failure {
+impl CommandFailure {
     fn new(exit: u8, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hint: None }
     }
@@ -86,7 +86,7 @@ fn harden() {
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
 }
 
-fn dispatch(command: Command, environment: Environment, output: &Output) -> Result<(), Failure> {
+fn dispatch(command: Command, environment: Environment, output: &Output) -> Result<(), CommandFailure> {
     match command {
         Command::Run(args) => run::run(&args, environment, output),
         Command::Check(args) => check::check(&args, environment, output),

@@ -3,46 +3,49 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::args::{Run, Source};
+use super::args::{ConfigArgs, Run};
 use super::output::Output;
-use super::{CONFIGURATION, FAILED, Failure};
+use super::{CONFIGURATION, CommandFailure, FAILED};
 use crate::app;
 use crate::config::{Environment, Loaded, Loader};
 
-pub(super) fn run(args: &Run, environment: Environment, output: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &Run, environment: Environment, output: &Output) -> Result<(), CommandFailure> {
     let watch = args.watch || environment.get("BEARERD_WATCH").is_some_and(is_yes);
     serve(loader(&args.source, environment)?, watch, output)
 }
 
 /// Loads and runs until a signal.
-pub(super) fn serve(loader: Loader, watch: bool, output: &Output) -> Result<(), Failure> {
+pub(super) fn serve(loader: Loader, watch: bool, output: &Output) -> Result<(), CommandFailure> {
     let loaded = load(&loader, output)?;
     output.complaint(&loaded.warnings);
     Ok(app::run(app::Start { loader, loaded, watch, colour: output.colours_errors() })?)
 }
 
 /// What the configuration means, or all that is wrong with it.
-pub(super) fn load(loader: &Loader, output: &Output) -> Result<Loaded, Failure> {
+pub(super) fn load(loader: &Loader, output: &Output) -> Result<Loaded, CommandFailure> {
     loader.load().map_err(|report| {
         output.complaint(&report);
-        Failure::said(CONFIGURATION)
+        CommandFailure::said(CONFIGURATION)
     })
 }
 
-impl From<app::Failure> for Failure {
-    fn from(failure: app::Failure) -> Self {
+impl From<app::RunFailure> for CommandFailure {
+    fn from(failure: app::RunFailure) -> Self {
         match failure {
-            app::Failure::Start(message) | app::Failure::Running(message) => Self::new(FAILED, message),
-            app::Failure::Signal(number) => Self::said(128 + number),
+            app::RunFailure::Start(message) | app::RunFailure::Running(message) => Self::new(FAILED, message),
+            app::RunFailure::Signal(number) => Self::said(128 + number),
         }
     }
 }
 
 /// The configuration that the command line means.
-pub(super) fn loader(source: &Source, environment: Environment) -> Result<Loader, Failure> {
+pub(super) fn loader(source: &ConfigArgs, environment: Environment) -> Result<Loader, CommandFailure> {
     let dash = Path::new("-");
     if source.config.iter().filter(|path| *path == dash).count() > 1 {
-        return Err(Failure::new(CONFIGURATION, "standard input can be read only once: `--config -` is given twice"));
+        return Err(CommandFailure::new(
+            CONFIGURATION,
+            "standard input can be read only once: `--config -` is given twice",
+        ));
     }
     let add = |loader: Loader, path: &PathBuf| match path == dash {
         true => Ok(loader.text("standard input", standard_input()?)),
@@ -51,10 +54,10 @@ pub(super) fn loader(source: &Source, environment: Environment) -> Result<Loader
     source.config.iter().try_fold(Loader::new(environment), add)
 }
 
-fn standard_input() -> Result<Vec<u8>, Failure> {
+fn standard_input() -> Result<Vec<u8>, CommandFailure> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| Failure::new(CONFIGURATION, format!("cannot read standard input: {error}")))?;
+    read.map_err(|error| CommandFailure::new(CONFIGURATION, format!("cannot read standard input: {error}")))?;
     Ok(bytes)
 }
 

@@ -10,14 +10,14 @@ use super::args;
 use super::output::Output;
 use super::run::{load, loader};
 use super::wait::answers;
-use super::{CONFIGURATION, FAILED, Failure, REFUSED, UNREACHABLE};
-use crate::app::once::{self, NoToken, OneToken};
+use super::{CONFIGURATION, CommandFailure, FAILED, REFUSED, UNREACHABLE};
+use crate::app::once::{self, OneToken, TokenFailure};
 use crate::config::{Environment, Settings, StoreSettings, UpstreamConfig};
 use crate::document::nearest;
 use crate::flow::claims;
 use crate::token::key::Subject;
 
-pub(super) fn token(args: &args::Token, environment: Environment, output: &Output) -> Result<(), Failure> {
+pub(super) fn token(args: &args::TokenArgs, environment: Environment, output: &Output) -> Result<(), CommandFailure> {
     let mut settings = load(&loader(&args.source, environment)?, output)?.settings;
     let upstream = find(&mut settings, &args.name)?;
     let subject = subject(&upstream, args.subject.as_deref())?;
@@ -25,18 +25,20 @@ pub(super) fn token(args: &args::Token, environment: Environment, output: &Outpu
         spare(&settings, &upstream)?;
     }
     let got = once::token(&settings, upstream, subject).map_err(|error| match error {
-        NoToken::Start(message) => Failure::new(FAILED, message),
-        NoToken::Refused(message) => Failure::new(REFUSED, format!("the credentials are refused: {message}")),
-        NoToken::Failing(message) => Failure::new(UNREACHABLE, format!("no token: {message}")),
+        TokenFailure::Start(message) => CommandFailure::new(FAILED, message),
+        TokenFailure::Refused(message) => {
+            CommandFailure::new(REFUSED, format!("the credentials are refused: {message}"))
+        }
+        TokenFailure::Failing(message) => CommandFailure::new(UNREACHABLE, format!("no token: {message}")),
     })?;
     output.result(&if args.header { headers(&got, args.reveal) } else { described(&got, args.reveal) });
     Ok(())
 }
 
-fn find(settings: &mut Settings, name: &str) -> Result<UpstreamConfig, Failure> {
+fn find(settings: &mut Settings, name: &str) -> Result<UpstreamConfig, CommandFailure> {
     let names = || settings.upstreams.iter().map(|upstream| &*upstream.proxy.name);
     let Some(index) = names().position(|known| known == name) else {
-        let failure = Failure::new(CONFIGURATION, format!("there is no upstream `{name}`"));
+        let failure = CommandFailure::new(CONFIGURATION, format!("there is no upstream `{name}`"));
         return Err(match nearest(name, names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure.hint(format!("one of: {}", names().collect::<Vec<_>>().join(", "))),
@@ -46,8 +48,8 @@ fn find(settings: &mut Settings, name: &str) -> Result<UpstreamConfig, Failure> 
 }
 
 /// Whose token: it must look as the flow says.
-fn subject(upstream: &UpstreamConfig, given: Option<&str>) -> Result<Option<Subject>, Failure> {
-    let (name, wrong) = (&upstream.proxy.name, |message| Failure::new(CONFIGURATION, message));
+fn subject(upstream: &UpstreamConfig, given: Option<&str>) -> Result<Option<Subject>, CommandFailure> {
+    let (name, wrong) = (&upstream.proxy.name, |message| CommandFailure::new(CONFIGURATION, message));
     match (&upstream.flow.subject, given) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(wrong(format!("`{name}` has one token for all: leave `--subject` out"))),
@@ -61,7 +63,7 @@ fn subject(upstream: &UpstreamConfig, given: Option<&str>) -> Result<Option<Subj
 }
 
 /// With no store between them, a second login may end the session of a proxy that runs.
-fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), Failure> {
+fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), CommandFailure> {
     let alone = upstream.flow.uses_refresh_tokens || upstream.flow.policy.exclusive;
     let admin = settings.admin.listen.to_string();
     if !alone || settings.store != StoreSettings::Memory || !answers(&admin) {
@@ -69,7 +71,7 @@ fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), Failure> 
     }
     let name = &upstream.proxy.name;
     let message = format!("the proxy at {admin} runs, and a login here may end its session with `{name}`");
-    Err(Failure::new(CONFIGURATION, message).hint("let both use a `[store]` that lasts; or `--force`"))
+    Err(CommandFailure::new(CONFIGURATION, message).hint("let both use a `[store]` that lasts; or `--force`"))
 }
 
 fn headers(got: &OneToken, reveal: bool) -> String {

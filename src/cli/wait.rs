@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use super::args::{State, Wait};
-use super::{FAILED, Failure, UNREACHABLE};
+use super::args::{Wait, WaitFor};
+use super::{CommandFailure, FAILED, UNREACHABLE};
 use crate::config::{Environment, Loader};
 
 /// Between two attempts.
@@ -19,17 +19,17 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// A probe's answer is a line or two.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
-pub(super) fn wait(args: &Wait, environment: Environment) -> Result<(), Failure> {
+pub(super) fn wait(args: &Wait, environment: Environment) -> Result<(), CommandFailure> {
     let admin = admin(args, environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(FAILED, format!("cannot wait: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandFailure::new(FAILED, format!("cannot wait: {error}")))?;
     let mut last = String::from("nothing was heard");
     let waited = runtime.block_on(async { timeout(args.timeout, until(&admin, path(args.state), &mut last)).await });
     // A name that is being looked up would keep the runtime waiting.
     runtime.shutdown_background();
     waited.map_err(|_| {
         let message = format!("the proxy at {admin} is not {} after {:?}: {last}", word(args.state), args.timeout);
-        Failure::new(UNREACHABLE, message).hint("`--admin` or BEARERD_ADMIN says where its admin listener is")
+        CommandFailure::new(UNREACHABLE, message).hint("`--admin` or BEARERD_ADMIN says where its admin listener is")
     })
 }
 
@@ -49,19 +49,19 @@ fn reachable(listen: &str) -> String {
     }
 }
 
-fn path(state: State) -> &'static str {
+fn path(state: WaitFor) -> &'static str {
     match state {
-        State::Started => "/startupz",
-        State::Ready => "/readyz",
-        State::Live => "/livez",
+        WaitFor::Started => "/startupz",
+        WaitFor::Ready => "/readyz",
+        WaitFor::Live => "/livez",
     }
 }
 
-fn word(state: State) -> &'static str {
+fn word(state: WaitFor) -> &'static str {
     match state {
-        State::Started => "started",
-        State::Ready => "ready",
-        State::Live => "live",
+        WaitFor::Started => "started",
+        WaitFor::Ready => "ready",
+        WaitFor::Live => "live",
     }
 }
 
@@ -69,7 +69,7 @@ fn word(state: State) -> &'static str {
 pub(super) fn answers(admin: &str) -> bool {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return false };
     let admin = reachable(admin);
-    let answer = runtime.block_on(async { timeout(ATTEMPT, ask(&admin, path(State::Live))).await });
+    let answer = runtime.block_on(async { timeout(ATTEMPT, ask(&admin, path(WaitFor::Live))).await });
     runtime.shutdown_background();
     matches!(answer, Ok(Ok(_)))
 }

@@ -23,7 +23,7 @@ impl std::fmt::Debug for Environment {
 
 /// What an environment variable holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lookup<'e> {
+pub(super) enum VariableValue<'e> {
     Text(&'e str),
     Empty,
     NotText,
@@ -62,12 +62,12 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn look_up(&self, name: &str) -> Lookup<'_> {
+    pub(super) fn look_up(&self, name: &str) -> VariableValue<'_> {
         match self.variables.get(name) {
-            Some(text) if text.is_empty() => Lookup::Empty,
-            Some(text) => Lookup::Text(text),
-            None if self.not_text.contains(name) => Lookup::NotText,
-            None => Lookup::Unset,
+            Some(text) if text.is_empty() => VariableValue::Empty,
+            Some(text) => VariableValue::Text(text),
+            None if self.not_text.contains(name) => VariableValue::NotText,
+            None => VariableValue::Unset,
         }
     }
 

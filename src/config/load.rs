@@ -14,12 +14,12 @@ const SEARCHED: &[&str] = &["bearerd.toml", "/etc/bearerd/bearerd.toml"];
 #[derive(Clone, Debug)]
 pub struct Loader {
     environment: Arc<Environment>,
-    sources: Vec<Source>,
+    sources: Vec<ConfigSource>,
     searched: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum ConfigSource {
     File(PathBuf),
     /// Standard input is read once, so that a reload meets the same text.
     Text {
@@ -47,13 +47,13 @@ impl Loader {
 
     /// One more file; later ones win.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.sources.push(Source::File(path.into()));
+        self.sources.push(ConfigSource::File(path.into()));
         self
     }
 
     /// One more text; `origin` is what problems call it.
     pub fn text(mut self, origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        self.sources.push(Source::Text { origin: origin.into(), bytes: bytes.into().into() });
+        self.sources.push(ConfigSource::Text { origin: origin.into(), bytes: bytes.into().into() });
         self
     }
 
@@ -89,25 +89,25 @@ impl Loader {
         }
     }
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<ConfigSource> {
         if !self.sources.is_empty() {
             return self.sources.clone();
         }
         let named = self.environment.get("BEARERD_CONFIG").map(PathBuf::from);
         let found = || self.searched.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
-        named.or_else(found).map(Source::File).into_iter().collect()
+        named.or_else(found).map(ConfigSource::File).into_iter().collect()
     }
 }
 
-fn read_all(sources: &[Source], files: &mut Inputs, problems: &Problems) -> Vec<Layer> {
+fn read_all(sources: &[ConfigSource], files: &mut Inputs, problems: &Problems) -> Vec<Layer> {
     let read = sources.iter().filter_map(|source| read(source, files).map_err(|problem| problems.add(problem)).ok());
     read.collect()
 }
 
-fn read(source: &Source, files: &mut Inputs) -> Result<Layer, Problem> {
+fn read(source: &ConfigSource, files: &mut Inputs) -> Result<Layer, Problem> {
     match source {
-        Source::Text { origin, bytes } => Layer::toml(origin, utf8(origin, bytes)?),
-        Source::File(path) => {
+        ConfigSource::Text { origin, bytes } => Layer::toml(origin, utf8(origin, bytes)?),
+        ConfigSource::File(path) => {
             files.add(path);
             toml_file(path)
         }

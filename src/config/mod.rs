@@ -16,7 +16,9 @@ pub use environment::Environment;
 pub use inputs::{Fingerprint, Inputs};
 pub use load::{Loaded, Loader};
 pub use report::Report;
-pub use settings::{AdminSettings, LogFormat, LogSettings, Runtime, Settings, StoreSettings, UpstreamConfig, Variable};
+pub use settings::{
+    AdminSettings, LogFormat, LogSettings, Runtime, Settings, StoreSettings, UpstreamConfig, VariableOrigin,
+};
 
 #[cfg(test)]
 mod tests;

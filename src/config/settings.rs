@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Inputs;
 use crate::flow::Flow;
-use crate::flow::client::OutboundProxy;
+use crate::flow::client::ProxyUrl;
 use crate::proxy::settings::{Limits, Listen, UpstreamSettings};
 use crate::record::AccessLog;
 use crate::secret::Secret;
@@ -36,7 +36,7 @@ pub struct UpstreamConfig {
     /// TLS of API and token calls.
     pub tls: TlsSettings,
     /// The outbound proxy of API and token calls.
-    pub outbound_proxy: Option<OutboundProxy>,
+    pub outbound_proxy: Option<ProxyUrl>,
     /// Whether it counts for readiness.
     pub required: bool,
     /// A harmless GET.
@@ -44,12 +44,12 @@ pub struct UpstreamConfig {
     /// The files that it was read from besides the configuration: secrets, certificates, keys.
     pub inputs: Inputs,
     /// The flow's variables and where each value came from.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<VariableOrigin>,
 }
 
 /// Where a variable's value came from, in words; never the value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Variable {
+pub struct VariableOrigin {
     /// Its name.
     pub name: String,
     /// As in `file /run/secrets/x`.

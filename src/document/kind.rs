@@ -8,7 +8,7 @@ use super::problem::Problems;
 
 /// What kind of value was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum ValueKind {
     /// Text; everything from the environment is.
     Text,
     /// A whole number.
@@ -28,25 +28,25 @@ pub(super) const NUMBER: &str = "a whole number that is not negative";
 
 impl Node<'_> {
     /// What kind of value it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ValueKind {
         match self.value {
-            Value::String(..) | Value::Char(..) | Value::Empty(..) => Kind::Text,
-            Value::Bool(..) => Kind::Boolean,
-            Value::Num(_, number) if number.to_f64().is_some() => Kind::Float,
-            Value::Num(..) => Kind::Integer,
-            Value::Array(..) => Kind::List,
-            Value::Dict(..) => Kind::Table,
+            Value::String(..) | Value::Char(..) | Value::Empty(..) => ValueKind::Text,
+            Value::Bool(..) => ValueKind::Boolean,
+            Value::Num(_, number) if number.to_f64().is_some() => ValueKind::Float,
+            Value::Num(..) => ValueKind::Integer,
+            Value::Array(..) => ValueKind::List,
+            Value::Dict(..) => ValueKind::Table,
         }
     }
 
     pub(super) fn wrong_kind(&self, problems: &Problems, wanted: &str) {
         let found = match self.kind() {
-            Kind::Text => "text",
-            Kind::Integer => "a number",
-            Kind::Float => "a number with a point",
-            Kind::Boolean => "true or false",
-            Kind::List => "a list",
-            Kind::Table => "a table",
+            ValueKind::Text => "text",
+            ValueKind::Integer => "a number",
+            ValueKind::Float => "a number with a point",
+            ValueKind::Boolean => "true or false",
+            ValueKind::List => "a list",
+            ValueKind::Table => "a table",
         };
         self.error(problems, format!("expected {wanted}, found {found}"), self.hint_for(wanted));
     }

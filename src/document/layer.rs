@@ -14,12 +14,12 @@ use super::problem::{Place, Problem};
 #[derive(Clone, Debug)]
 pub struct Layer {
     dict: Dict,
-    source: Source,
+    source: LayerSource,
 }
 
 /// Where the values of one layer stand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Source {
+pub(super) struct LayerSource {
     origin: String,
     /// Byte offset and line of each key.
     spans: HashMap<Vec<String>, (usize, u32)>,
@@ -30,7 +30,7 @@ pub(super) struct Source {
     pub(super) directory: Option<PathBuf>,
 }
 
-impl Source {
+impl LayerSource {
     pub(super) fn has(&self, path: &[String]) -> bool {
         self.spans.contains_key(path) || self.variables.contains_key(path)
     }
@@ -80,9 +80,9 @@ impl Layer {
                 ..Problem::default()
             }
         })?;
-        let mut reader = Reader { text, spans: HashMap::new() };
+        let mut reader = TomlReader { text, spans: HashMap::new() };
         let dict = reader.table(document.as_table(), &mut Vec::new());
-        let source = Source { origin, spans: reader.spans, ..Source::default() };
+        let source = LayerSource { origin, spans: reader.spans, ..LayerSource::default() };
         Ok(Self { dict, source })
     }
 
@@ -100,11 +100,11 @@ impl Layer {
             insert(&mut dict, &path, Value::from(text));
             variables.insert(path, variable);
         }
-        let source = Source { origin: "environment".into(), variables, is_text: true, ..Source::default() };
+        let source = LayerSource { origin: "environment".into(), variables, is_text: true, ..LayerSource::default() };
         Self { dict, source }
     }
 
-    pub(super) fn into_parts(self, index: usize) -> (Provided, Source) {
+    pub(super) fn into_parts(self, index: usize) -> (Provided, LayerSource) {
         (Provided { index, dict: self.dict }, self.source)
     }
 }
@@ -153,12 +153,12 @@ fn line_of(text: &str, offset: usize) -> u32 {
     u32::try_from(newlines.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
-struct Reader<'t> {
+struct TomlReader<'t> {
     text: &'t str,
     spans: HashMap<Vec<String>, (usize, u32)>,
 }
 
-impl Reader<'_> {
+impl TomlReader<'_> {
     fn table(&mut self, table: &dyn TableLike, path: &mut Vec<String>) -> Dict {
         let mut dict = Dict::new();
         for (name, item) in table.iter() {

@@ -16,7 +16,7 @@ mod table;
 mod tests;
 
 pub use hint::{maybe_variable, placeholder};
-pub use kind::Kind;
+pub use kind::ValueKind;
 pub use layer::Layer;
 pub use node::Node;
 pub use problem::{Level, Place, Problem, Problems, nearest};
@@ -26,14 +26,14 @@ pub use table::Table;
 use figment::Figment;
 use figment::value::{Dict, Value};
 
-use layer::Source;
+use layer::LayerSource;
 
 /// All layers as one tree; where two of them set a key, the later one wins.
 #[derive(Debug)]
 pub struct Document {
     figment: Figment,
     root: Value,
-    sources: Vec<Source>,
+    sources: Vec<LayerSource>,
 }
 
 impl Document {
@@ -56,7 +56,7 @@ impl Document {
     }
 
     /// The layer that a value came from. Figment gives each its own tag; its metadata carries our index as name.
-    fn source(&self, value: &Value) -> Option<&Source> {
+    fn source(&self, value: &Value) -> Option<&LayerSource> {
         self.sources.get(self.layer(value)?)
     }
 

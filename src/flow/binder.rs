@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 /// What is wrong with the values that a flow was given.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub struct ValueFault {
     /// The variable whose value it is; `None` where it is the choice of the environment.
     pub variable: Option<String>,
     /// What is wrong. Never holds a value.
@@ -23,12 +23,16 @@ pub(super) struct Binder<'a> {
     pub(super) variables: BTreeMap<String, Secret>,
     /// Whether `http` to other machines is allowed.
     pub(super) plaintext: bool,
-    report: RefCell<&'a mut dyn FnMut(Fault)>,
+    report: RefCell<&'a mut dyn FnMut(ValueFault)>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder with these variables that reports there.
-    pub(super) fn new(variables: BTreeMap<String, Secret>, plaintext: bool, report: &'a mut dyn FnMut(Fault)) -> Self {
+    pub(super) fn new(
+        variables: BTreeMap<String, Secret>,
+        plaintext: bool,
+        report: &'a mut dyn FnMut(ValueFault),
+    ) -> Self {
         Self { variables, plaintext, report: RefCell::new(report) }
     }
 
@@ -68,11 +72,11 @@ impl<'a> Binder<'a> {
     pub(super) fn fault(&self, cause: &Template, message: &str, hint: Option<String>) {
         let variable = cause.names().find(|name| self.variables.contains_key(*name)).map(str::to_owned);
         let subject = variable.as_ref().map_or_else(|| "the flow's value".to_owned(), |name| format!("`{name}`"));
-        self.report(Fault { variable, message: format!("{subject} {message}"), hint });
+        self.report(ValueFault { variable, message: format!("{subject} {message}"), hint });
     }
 
     /// Reports a fault.
-    pub(super) fn report(&self, fault: Fault) {
+    pub(super) fn report(&self, fault: ValueFault) {
         (self.report.borrow_mut())(fault);
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::request::Chosen;
 use crate::clock::{self, Moment, SharedClock};
-use crate::token::source::{Outcome, Place};
+use crate::token::source::{Outcome, QueuePlace};
 
 mod coding;
 mod failure;
@@ -66,7 +66,7 @@ impl TokenClient {
     /// A client with the upstream's TLS settings and outbound proxy.
     pub fn new(
         tls: Arc<rustls::ClientConfig>,
-        proxy: Option<&OutboundProxy>,
+        proxy: Option<&ProxyUrl>,
         clock: SharedClock,
     ) -> Result<Self, ClientError> {
         let http = http_client(Arc::clone(&tls), proxy, false)?;
@@ -88,7 +88,7 @@ impl TokenClient {
 
     /// Waits in line, with those who have no token yet or leave, or past them. Semaphores are fair; tower's limit would
     /// wait within the call, whose time it would use up.
-    pub(super) async fn place(&self, coming_or_going: bool) -> Place {
+    pub(super) async fn place(&self, coming_or_going: bool) -> QueuePlace {
         let lines = [coming_or_going.then_some(&self.coming_and_going), Some(&self.at_a_time)];
         let mut permits = Vec::new();
         for line in lines.into_iter().flatten() {
@@ -113,7 +113,7 @@ impl TokenClient {
 
 fn http_client(
     tls: Arc<rustls::ClientConfig>,
-    proxy: Option<&OutboundProxy>,
+    proxy: Option<&ProxyUrl>,
     public: bool,
 ) -> Result<reqwest::Client, ClientError> {
     let mut tls = Arc::unwrap_or_clone(tls);
@@ -170,7 +170,7 @@ async fn exchange(
 }
 
 async fn read(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(), tower::BoxError> {
-    while let Some(chunk) = response.chunk().await.map_err(failure::Cut)? {
+    while let Some(chunk) = response.chunk().await.map_err(failure::ReplyCut)? {
         if body.len().saturating_add(chunk.len()) > REPLY {
             return Err(failure::TooLarge.into());
         }
@@ -181,14 +181,14 @@ async fn read(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(
 
 /// An outbound HTTP proxy for API and token calls.
 #[derive(Clone, Debug)]
-pub struct OutboundProxy {
+pub struct ProxyUrl {
     /// `http://host:port`, perhaps with credentials.
     pub url: crate::secret::Secret,
     /// Hosts that are called directly.
     pub no_proxy: Vec<String>,
 }
 
-impl OutboundProxy {
+impl ProxyUrl {
     /// The same for the calls of the data path: which hosts go through it, and with which credentials.
     pub fn matcher(&self) -> Matcher {
         Matcher::builder().all(self.url.expose().to_owned()).no(self.excepted()).build()

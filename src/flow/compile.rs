@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::address::{self, Hosts};
-use super::binder::{Binder, Fault};
+use super::binder::{Binder, ValueFault};
 use super::inject::{FlowUsage, Inject, usage};
-use super::mint::{Call, Calls};
+use super::mint::{Calls, TokenCall};
 use super::spec::{CallSpec, FlowSpec, SUBJECT_IDLE, SubjectSpec, Variable};
 use super::template::Template;
 use super::{Flow, Values};
@@ -26,11 +26,11 @@ pub(super) fn compile(
     env: Option<&str>,
     values: &Values,
     plaintext: bool,
-    fault: &mut dyn FnMut(Fault),
+    fault: &mut dyn FnMut(ValueFault),
 ) -> Option<Flow> {
     let mut faults = BTreeSet::new();
     // A wrong value is wrong wherever it is used, and a missing one also makes no URL: once is enough.
-    let mut count = |found: Fault| {
+    let mut count = |found: ValueFault| {
         if faults.insert(found.variable.clone()) || found.variable.is_none() {
             fault(found);
         }
@@ -69,7 +69,7 @@ fn resolve(
     spec: &FlowSpec,
     env: Option<&str>,
     values: &Values,
-    fault: &mut dyn FnMut(Fault),
+    fault: &mut dyn FnMut(ValueFault),
 ) -> BTreeMap<String, Resolved> {
     for name in values.keys().filter(|name| !spec.variables.iter().any(|variable| variable.name == **name)) {
         let known = || spec.variables.iter().map(|variable| variable.name.as_str());
@@ -78,7 +78,7 @@ fn resolve(
             None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
         };
         let message = format!("the flow `{}` has no variable `{name}`", spec.name);
-        fault(Fault { variable: Some(name.clone()), message, hint: Some(hint) });
+        fault(ValueFault { variable: Some(name.clone()), message, hint: Some(hint) });
     }
     let environment = environment(spec, env, fault);
     let mut resolved = BTreeMap::new();
@@ -86,7 +86,7 @@ fn resolve(
         let own = value_of(&variable.name, spec, &environment, values, &mut BTreeSet::new());
         match own {
             Some(own) => drop(resolved.insert(variable.name.clone(), own)),
-            None => fault(Fault {
+            None => fault(ValueFault {
                 variable: Some(variable.name.clone()),
                 message: format!("the default of `{}` needs itself", variable.name),
                 hint: None,
@@ -101,8 +101,8 @@ fn resolve(
     resolved
 }
 
-fn missing(variable: &Variable) -> Fault {
-    Fault {
+fn missing(variable: &Variable) -> ValueFault {
+    ValueFault {
         variable: Some(variable.name.clone()),
         message: format!("`{}` is missing", variable.name),
         hint: variable.about.clone(),
@@ -110,7 +110,11 @@ fn missing(variable: &Variable) -> Fault {
 }
 
 /// What the chosen environment gives.
-fn environment<'s>(spec: &'s FlowSpec, env: Option<&str>, fault: &mut dyn FnMut(Fault)) -> BTreeMap<&'s str, &'s str> {
+fn environment<'s>(
+    spec: &'s FlowSpec,
+    env: Option<&str>,
+    fault: &mut dyn FnMut(ValueFault),
+) -> BTreeMap<&'s str, &'s str> {
     let chosen = match env {
         None => spec.environments.first(),
         Some(name) => spec.environments.iter().find(|environment| environment.name == name),
@@ -123,7 +127,7 @@ fn environment<'s>(spec: &'s FlowSpec, env: Option<&str>, fault: &mut dyn FnMut(
             None => format!("it has {}", known.join(", ")),
         };
         let message = format!("the flow `{}` has no environment `{name}`", spec.name);
-        fault(Fault { variable: None, message, hint: Some(hint) });
+        fault(ValueFault { variable: None, message, hint: Some(hint) });
     }
     // With the first as a stand-in, the values are checked all the same.
     let pairs = chosen.or_else(|| spec.environments.first()).map_or(&[][..], |environment| &environment.values);
@@ -182,7 +186,7 @@ fn calls(
     resolved: &BTreeMap<String, Resolved>,
 ) -> Calls {
     let token = spec.token.as_ref().map(|call| bind_call(call, binder));
-    let url = token.as_ref().and_then(|call: &Call| call.request.url.as_text());
+    let url = token.as_ref().and_then(|call: &TokenCall| call.request.url.as_text());
     let origin = url.and_then(|url| address::parse(url, true).ok()).map(|url| address::origin(&url));
     let secrets = resolved.values().filter(|own| own.secret && !own.value.is_empty());
     Calls {
@@ -208,9 +212,9 @@ fn fixed(spec: &FlowSpec, binder: &Binder<'_>) -> Vec<Secret> {
     sent.filter_map(|template| Some(Secret::new(binder.bind(template)?.source()))).collect()
 }
 
-fn bind_call(call: &CallSpec, binder: &Binder<'_>) -> Call {
+fn bind_call(call: &CallSpec, binder: &Binder<'_>) -> TokenCall {
     let ttl = binder.text(call.ttl.as_ref()).map(|_| binder.duration(call.ttl.as_ref(), Default::default()));
-    Call { request: call.request.bind(binder), read: call.read.clone(), ttl }
+    TokenCall { request: call.request.bind(binder), read: call.read.clone(), ttl }
 }
 
 /// The hosts that captured URLs may name: those of the flow, else its API's.

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::locate::{Located, Locator};
-use super::reader::Reader;
+use super::reader::FlowReader;
 use super::reply;
 use crate::document::{Node, Problems};
 use crate::token::usage::Verdict;
@@ -30,7 +30,7 @@ struct When {
 
 impl Expired {
     /// Reads the table. 401 counts unless `when` says something finer.
-    pub(super) fn read(reader: &Reader<'_>, node: Option<&Node<'_>>) -> Self {
+    pub(super) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
         let problems = reader.problems;
         let mut expired = Self { statuses: vec![StatusCode::UNAUTHORIZED], when: Vec::new() };
         let Some(table) = node.and_then(|node| node.table(problems)) else { return expired };

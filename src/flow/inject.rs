@@ -7,8 +7,8 @@ use http::{HeaderMap, StatusCode};
 use super::address::Hosts;
 use super::binder::Binder;
 use super::expired::Expired;
-use super::reader::{Reader, Use};
-use super::request::Gate;
+use super::reader::{FlowReader, Use};
+use super::request::UrlPolicy;
 use super::shape::{self, Shape, bind_headers};
 use super::template::Template;
 use crate::document::Node;
@@ -25,7 +25,7 @@ pub(super) struct Inject {
 
 impl Inject {
     /// Reads the table. Where it sets nothing, the token is a bearer token (RFC 6750).
-    pub(super) fn read(reader: &Reader<'_>, node: Option<&Node<'_>>) -> Self {
+    pub(super) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
         let mut inject = Self { shape: Shape::default(), defaults: Vec::new() };
         if let Some(table) = node.and_then(|node| node.table(reader.problems)) {
             inject.shape = Shape::read(reader, &table, Use::Inject);
@@ -55,7 +55,7 @@ impl Inject {
     }
 }
 
-fn bearer(reader: &Reader<'_>, node: Option<&Node<'_>>) -> Option<(Template, Template)> {
+fn bearer(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Option<(Template, Template)> {
     reader.note_use("token");
     if !reader.names.requests && !reader.names.variables.iter().any(|name| name == "token") {
         let hint = "add `[token]`, or an `[inject]` that uses the variables".to_owned();
@@ -85,7 +85,7 @@ pub(super) struct FlowUsage {
 impl FlowUsage {
     fn base(&self, values: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, String> {
         let Some(template) = &self.base else { return Ok(None) };
-        let gate = Gate {
+        let gate = UrlPolicy {
             plaintext: self.plaintext,
             hosts: &self.hosts,
             captures: &self.captures,

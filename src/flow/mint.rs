@@ -15,13 +15,13 @@ use super::client::{NoReply, Reply, TokenClient};
 use super::mask::Mask;
 use super::refusal;
 use super::reply::Read;
-use super::request::{Gate, TokenRequest};
+use super::request::{TokenRequest, UrlPolicy};
 use super::template::{Lookup, days_ahead};
 use crate::secret::Secret;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Grant, Life, Token};
 use crate::token::key::{RecipeWriter, Subject};
-use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Place, Source, Step};
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, QueuePlace, Source, Step};
 use crate::token::usage::Usage;
 
 /// What a revocation has.
@@ -30,8 +30,8 @@ const REVOCATION: Duration = Duration::from_secs(10);
 /// The requests of a flow, bound to its variables.
 #[derive(Default)]
 pub(super) struct Calls {
-    pub(super) token: Option<Call>,
-    pub(super) refresh: Option<Call>,
+    pub(super) token: Option<TokenCall>,
+    pub(super) refresh: Option<TokenCall>,
     pub(super) revoke: Option<TokenRequest>,
     /// Whether that is done at shutdown too, not only when nobody holds the token any more.
     pub(super) revoke_at_shutdown: bool,
@@ -50,7 +50,7 @@ pub(super) struct Calls {
 }
 
 /// A request that gives a token, and how its reply is read.
-pub(super) struct Call {
+pub(super) struct TokenCall {
     pub(super) request: TokenRequest,
     pub(super) read: Read,
     pub(super) ttl: Option<Duration>,
@@ -63,14 +63,14 @@ pub(super) struct FlowSource {
 }
 
 /// What templates can name at the moment of a request.
-struct Scope<'a> {
+struct TemplateValues<'a> {
     subject: Option<&'a Subject>,
     previous: Option<&'a Grant>,
     refresh: Option<&'a Secret>,
     wall: SystemTime,
 }
 
-impl Lookup for Scope<'_> {
+impl Lookup for TemplateValues<'_> {
     fn value(&self, name: &str) -> Option<String> {
         let now = OffsetDateTime::from(self.wall);
         let text = match name {
@@ -100,11 +100,11 @@ fn uuid(random: u128) -> String {
 }
 
 impl FlowSource {
-    fn scope<'a>(&'a self, subject: Option<&'a Subject>, previous: Option<&'a Grant>) -> Scope<'a> {
-        Scope { subject, previous, refresh: self.calls.refresh_token(previous), wall: self.client.wall() }
+    fn scope<'a>(&'a self, subject: Option<&'a Subject>, previous: Option<&'a Grant>) -> TemplateValues<'a> {
+        TemplateValues { subject, previous, refresh: self.calls.refresh_token(previous), wall: self.client.wall() }
     }
 
-    async fn call(&self, call: &Call, ask: Ask<'_>) -> Result<Grant, MintError> {
+    async fn call(&self, call: &TokenCall, ask: Ask<'_>) -> Result<Grant, MintError> {
         let scope = self.scope(ask.subject, ask.previous.filter(|_| ask.step == Step::Refresh));
         let mask = self.calls.mask(&self.scope(ask.subject, ask.previous));
         let (what, reply) = self.send(&call.request, &scope, &mask, ask.patience).await?;
@@ -133,7 +133,7 @@ impl FlowSource {
     async fn send(
         &self,
         request: &TokenRequest,
-        scope: &Scope<'_>,
+        scope: &TemplateValues<'_>,
         mask: &Mask,
         patience: Duration,
     ) -> Result<(String, Reply), MintError> {
@@ -150,7 +150,7 @@ impl FlowSource {
         }
     }
 
-    async fn end(&self, request: &TokenRequest, scope: Scope<'_>) -> Result<(), MintError> {
+    async fn end(&self, request: &TokenRequest, scope: TemplateValues<'_>) -> Result<(), MintError> {
         let mask = self.calls.mask(&scope);
         let _place = self.client.place(true).await;
         let (what, reply) = self.send(request, &scope, &mask, REVOCATION).await?;
@@ -210,13 +210,13 @@ impl Calls {
         }
     }
 
-    pub(super) fn gate(&self) -> Gate<'_> {
+    pub(super) fn gate(&self) -> UrlPolicy<'_> {
         let Self { hosts, captures, origin, plaintext, .. } = self;
-        Gate { plaintext: *plaintext, hosts, captures, origin: origin.as_deref() }
+        UrlPolicy { plaintext: *plaintext, hosts, captures, origin: origin.as_deref() }
     }
 
     /// Everything that a server could echo and nobody may see.
-    fn mask(&self, scope: &Scope<'_>) -> Mask {
+    fn mask(&self, scope: &TemplateValues<'_>) -> Mask {
         let mut mask = Mask::default();
         let grant = scope.previous.into_iter();
         let granted = grant.flat_map(|grant| grant.captures.values().chain([&grant.access]).chain(&grant.refresh));
@@ -249,9 +249,9 @@ impl Source for FlowSource {
         !call.request.uses("token") || (alive && !rejected)
     }
 
-    fn place(&self, new: bool) -> BoxFuture<'_, Place> {
+    fn place(&self, new: bool) -> BoxFuture<'_, QueuePlace> {
         let asks = self.calls.token.is_some() || self.calls.refresh.is_some();
-        Box::pin(async move { if asks { self.client.place(new).await } else { Box::new(()) as Place } })
+        Box::pin(async move { if asks { self.client.place(new).await } else { Box::new(()) as QueuePlace } })
     }
 
     fn is_sendable(&self, grant: &Grant, subject: Option<&Subject>) -> bool {

@@ -35,8 +35,8 @@ mod spec;
 mod template;
 mod times;
 
-pub use binder::Fault;
-pub use spec::{Environment, FlowSpec, Variable};
+pub use binder::ValueFault;
+pub use spec::{FlowEnvironment, FlowSpec, Variable};
 pub use times::claims;
 
 /// A flow with its variables filled in: everything is checked, nothing can be misspelt any more.
@@ -75,7 +75,7 @@ impl Flow {
         env: Option<&str>,
         values: &Values,
         plaintext: bool,
-        fault: &mut dyn FnMut(Fault),
+        fault: &mut dyn FnMut(ValueFault),
     ) -> Option<Self> {
         compile::compile(spec, env, values, plaintext, fault)
     }

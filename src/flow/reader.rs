@@ -21,7 +21,7 @@ pub(super) enum Use {
 
 /// The names that a flow has.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct FlowNames {
     /// Variables, those of `[env]` included.
     pub(super) variables: Vec<String>,
     /// What the flow reads from replies besides the token.
@@ -32,7 +32,7 @@ pub(super) struct Names {
     pub(super) requests: bool,
 }
 
-impl Names {
+impl FlowNames {
     fn has(&self, name: &str, at: Use) -> bool {
         let is = |list: &[String]| list.iter().any(|own| own == name);
         if is(&self.variables) {
@@ -68,16 +68,16 @@ impl Names {
 }
 
 /// Reads the strings of one flow.
-pub(super) struct Reader<'p> {
+pub(super) struct FlowReader<'p> {
     pub(super) problems: &'p Problems,
-    pub(super) names: Names,
+    pub(super) names: FlowNames,
     whole: Node<'p>,
     used: RefCell<BTreeSet<String>>,
 }
 
-impl<'p> Reader<'p> {
+impl<'p> FlowReader<'p> {
     /// A reader of this flow that knows these names.
-    pub(super) fn new(problems: &'p Problems, whole: &Node<'p>, names: Names) -> Self {
+    pub(super) fn new(problems: &'p Problems, whole: &Node<'p>, names: FlowNames) -> Self {
         Self { problems, names, whole: whole.clone(), used: RefCell::default() }
     }
 

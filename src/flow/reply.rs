@@ -7,9 +7,9 @@ use http::{HeaderMap, header};
 
 use super::client::Reply;
 use super::locate::{Located, Locator};
-use super::reader::Reader;
+use super::reader::FlowReader;
 use super::times::{self, Unit};
-use crate::document::{Kind, Node, Problems};
+use crate::document::{Node, Problems, ValueKind};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::RecipeWriter;
@@ -56,7 +56,7 @@ impl Read {
     }
 
     /// With what is written here in place of what was inherited.
-    pub(super) fn with(mut self, reader: &Reader<'_>, node: &Node<'_>) -> Self {
+    pub(super) fn with(mut self, reader: &FlowReader<'_>, node: &Node<'_>) -> Self {
         let Some(_) = node.table(reader.problems) else { return self };
         for entry in node.entries() {
             if entry.name() == "unit" {
@@ -185,7 +185,7 @@ pub(super) fn server_time(headers: &HeaderMap, sent: SystemTime, received: Syste
 /// A locator: one text, or a list of which the first that exists counts.
 pub(super) fn locator(node: &Node<'_>, problems: &Problems) -> Option<Locator> {
     let texts = match node.kind() {
-        Kind::List => node.list(problems)?.iter().map(|item| item.text(problems)).collect::<Option<Vec<_>>>()?,
+        ValueKind::List => node.list(problems)?.iter().map(|item| item.text(problems)).collect::<Option<Vec<_>>>()?,
         _ => vec![node.text(problems)?],
     };
     Locator::parse(texts).map_err(|message| node.error(problems, message, Some(HINT.to_owned()))).ok()

@@ -5,10 +5,10 @@ use http::{HeaderValue, Method, Request, header};
 
 use super::address::{self, Hosts};
 use super::binder::Binder;
-use super::reader::{Reader, Use};
+use super::reader::{FlowReader, Use};
 use super::shape::{self, Shape, encode};
 use super::template::{Lookup, Template};
-use crate::document::{Kind, Node, Table};
+use crate::document::{Node, Table, ValueKind};
 use crate::token::key::RecipeWriter;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("bearerd/", env!("CARGO_PKG_VERSION")));
@@ -19,11 +19,11 @@ pub(super) struct TokenRequest {
     method: Method,
     pub(super) url: Template,
     shape: Shape,
-    body: Body,
+    body: BodyTemplate,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Body {
+enum BodyTemplate {
     None,
     Form(Vec<(String, Template)>),
     Json(Json),
@@ -40,17 +40,17 @@ enum Json {
 
 impl TokenRequest {
     /// Reads the keys of a request; the table may have others.
-    pub(super) fn read(reader: &Reader<'_>, table: &Table<'_>) -> Option<Self> {
+    pub(super) fn read(reader: &FlowReader<'_>, table: &Table<'_>) -> Option<Self> {
         let at = Use::Request;
         let method = table.get("method").map_or(Some(Method::POST), |node| method(reader, &node));
         let url = table.require("url", reader.problems).and_then(|node| url(reader, &node));
         let shape = Shape::read(reader, table, at);
-        let form = table.get("form").map(|node| Body::Form(reader.pairs(&node, at)));
-        let json = table.get("json").map(|node| Body::Json(Json::read(reader, &node)));
+        let form = table.get("form").map(|node| BodyTemplate::Form(reader.pairs(&node, at)));
+        let json = table.get("json").map(|node| BodyTemplate::Json(Json::read(reader, &node)));
         if form.is_some() && json.is_some() {
             table.node().error(reader.problems, "`form` and `json` are two bodies; a request has one", None);
         }
-        Some(Self { method: method?, url: url?, shape, body: form.or(json).unwrap_or(Body::None) })
+        Some(Self { method: method?, url: url?, shape, body: form.or(json).unwrap_or(BodyTemplate::None) })
     }
 
     /// The request with its variables filled in.
@@ -62,9 +62,9 @@ impl TokenRequest {
             binder.fault(&self.url, &format!("gives a URL that {message}"), None);
         }
         let body = match &self.body {
-            Body::None => Body::None,
-            Body::Form(pairs) => Body::Form(binder.pairs(pairs)),
-            Body::Json(json) => json.bind(binder).map_or(Body::None, Body::Json),
+            BodyTemplate::None => BodyTemplate::None,
+            BodyTemplate::Form(pairs) => BodyTemplate::Form(binder.pairs(pairs)),
+            BodyTemplate::Json(json) => json.bind(binder).map_or(BodyTemplate::None, BodyTemplate::Json),
         };
         Self { method: self.method.clone(), url, shape: self.shape.bind(binder), body }
     }
@@ -74,9 +74,9 @@ impl TokenRequest {
         let mut all = vec![&self.url];
         all.extend(self.shape.templates());
         match &self.body {
-            Body::None => {}
-            Body::Form(pairs) => all.extend(pairs.iter().map(|(_, value)| value)),
-            Body::Json(json) => json.collect(&mut all),
+            BodyTemplate::None => {}
+            BodyTemplate::Form(pairs) => all.extend(pairs.iter().map(|(_, value)| value)),
+            BodyTemplate::Json(json) => json.collect(&mut all),
         }
         all
     }
@@ -91,13 +91,13 @@ impl TokenRequest {
         recipe.part("method", self.method.as_str().as_bytes()).part("url", self.url.source().as_bytes());
         self.shape.write_recipe(recipe);
         match &self.body {
-            Body::None => {}
-            Body::Form(pairs) => {
+            BodyTemplate::None => {}
+            BodyTemplate::Form(pairs) => {
                 for (name, value) in pairs {
                     recipe.part("form", name.as_bytes()).part("=", value.source().as_bytes());
                 }
             }
-            Body::Json(json) => {
+            BodyTemplate::Json(json) => {
                 let text = json.render(&|name: &str| Some(format!("${{{name}}}"))).unwrap_or_default();
                 recipe.part("json", text.to_string().as_bytes());
             }
@@ -105,7 +105,7 @@ impl TokenRequest {
     }
 
     /// The request at this moment. The error is for people and may hold values of the request: mask it.
-    pub(super) fn build(&self, values: &dyn Lookup, gate: &Gate<'_>) -> Result<Request<Bytes>, String> {
+    pub(super) fn build(&self, values: &dyn Lookup, gate: &UrlPolicy<'_>) -> Result<Request<Bytes>, String> {
         let mut url = gate.url(&self.url, values)?;
         let mut query = url.query().map_or_else(Vec::new, |query| vec![query.to_owned()]);
         query.extend(self.shape.render_query(values).into_iter().map(|(name, value)| format!("{name}={value}")));
@@ -136,7 +136,7 @@ impl TokenRequest {
 
 /// Where requests may go.
 #[derive(Clone, Copy)]
-pub(super) struct Gate<'a> {
+pub(super) struct UrlPolicy<'a> {
     /// Whether `http` to other machines is allowed.
     pub(super) plaintext: bool,
     /// The hosts that a URL made of captured values may name.
@@ -151,7 +151,7 @@ pub(super) struct Gate<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chosen;
 
-impl Gate<'_> {
+impl UrlPolicy<'_> {
     /// Whether a reply chose the URL's host, and nobody wrote it.
     fn is_chosen(&self, template: &Template, url: &url::Url) -> bool {
         let captured = template.names().any(|name| self.captures.iter().any(|capture| capture == name));
@@ -194,7 +194,7 @@ fn component(value: &str) -> Option<String> {
     (!matches!(value, "." | "..")).then(|| encode(value))
 }
 
-impl Body {
+impl BodyTemplate {
     fn render(&self, values: &dyn Lookup) -> (Bytes, Option<&'static str>) {
         match self {
             Self::None => (Bytes::new(), None),
@@ -212,18 +212,18 @@ impl Body {
 }
 
 impl Json {
-    fn read(reader: &Reader<'_>, node: &Node<'_>) -> Self {
+    fn read(reader: &FlowReader<'_>, node: &Node<'_>) -> Self {
         match node.kind() {
-            Kind::Text => Self::Text(reader.template(node, Use::Request).unwrap_or_default()),
-            Kind::Table => {
+            ValueKind::Text => Self::Text(reader.template(node, Use::Request).unwrap_or_default()),
+            ValueKind::Table => {
                 let entries = node.entries().into_iter();
                 Self::Table(entries.map(|entry| (entry.name().to_owned(), Self::read(reader, &entry))).collect())
             }
-            Kind::List => {
+            ValueKind::List => {
                 let items = node.list(reader.problems).unwrap_or_default();
                 Self::List(items.iter().map(|item| Self::read(reader, item)).collect())
             }
-            Kind::Integer | Kind::Float | Kind::Boolean => Self::Plain(node.json()),
+            ValueKind::Integer | ValueKind::Float | ValueKind::Boolean => Self::Plain(node.json()),
         }
     }
 
@@ -261,7 +261,7 @@ impl Json {
     }
 }
 
-fn method(reader: &Reader<'_>, node: &Node<'_>) -> Option<Method> {
+fn method(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Method> {
     let text = node.text(reader.problems)?;
     let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
     if !known.contains(&text) {
@@ -270,7 +270,7 @@ fn method(reader: &Reader<'_>, node: &Node<'_>) -> Option<Method> {
     text.parse().ok()
 }
 
-fn url(reader: &Reader<'_>, node: &Node<'_>) -> Option<Template> {
+fn url(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Template> {
     let template = reader.template(node, Use::Request)?;
     // What a variable gives is judged with its value; plain text is judged where it stands.
     if let Some(text) = template.as_text()

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::binder::Binder;
 use super::locate::is_cookie_name;
-use super::reader::{Reader, Use, header_name};
+use super::reader::{FlowReader, Use, header_name};
 use super::template::{Lookup, Template};
 use crate::document::{Node, Table};
 use crate::token::key::RecipeWriter;
@@ -41,7 +41,7 @@ pub(super) struct Basic {
 
 impl Shape {
     /// Reads the keys of the shape; the table may have others.
-    pub(super) fn read(reader: &Reader<'_>, table: &Table<'_>, at: Use) -> Self {
+    pub(super) fn read(reader: &FlowReader<'_>, table: &Table<'_>, at: Use) -> Self {
         let form = table.get("encode").is_some_and(|node| reads_form(reader, &node));
         let shape = Self {
             basic: table.get("basic").and_then(|node| Basic::read(reader, &node, at, form)),
@@ -189,7 +189,7 @@ pub(super) fn apply(shape: &Shape, headers: &mut HeaderMap, values: &dyn Lookup)
     Ok(())
 }
 
-fn reads_form(reader: &Reader<'_>, node: &Node<'_>) -> bool {
+fn reads_form(reader: &FlowReader<'_>, node: &Node<'_>) -> bool {
     match node.text(reader.problems) {
         Some("form") => true,
         Some("plain") | None => false,
@@ -204,7 +204,7 @@ fn reads_form(reader: &Reader<'_>, node: &Node<'_>) -> bool {
     }
 }
 
-fn cookies(reader: &Reader<'_>, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
+fn cookies(reader: &FlowReader<'_>, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
     for cookie in node.entries().iter().filter(|cookie| !is_cookie_name(cookie.name())) {
         cookie.error(reader.problems, format!("`{}` is no cookie name", cookie.name()), None);
     }
@@ -212,7 +212,7 @@ fn cookies(reader: &Reader<'_>, node: &Node<'_>, at: Use) -> Vec<(String, Templa
 }
 
 impl Basic {
-    fn read(reader: &Reader<'_>, node: &Node<'_>, at: Use, form: bool) -> Option<Self> {
+    fn read(reader: &FlowReader<'_>, node: &Node<'_>, at: Use, form: bool) -> Option<Self> {
         let items = node.list(reader.problems)?;
         let mut templates = items.iter().map(|item| reader.template(item, at)).collect::<Option<Vec<_>>>()?.into_iter();
         match (templates.next(), templates.next(), templates.next(), templates.next()) {

@@ -23,7 +23,7 @@ pub struct FlowSpec {
     pub(super) about: Option<String>,
     pub(super) docs: Option<String>,
     pub(super) variables: Vec<Variable>,
-    pub(super) environments: Vec<Environment>,
+    pub(super) environments: Vec<FlowEnvironment>,
     pub(super) upstream: Option<Template>,
     pub(super) hosts: Vec<Template>,
     pub(super) subject: Option<SubjectSpec>,
@@ -55,7 +55,7 @@ pub struct Variable {
 
 /// A named set of variables, of which the user picks one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Environment {
+pub struct FlowEnvironment {
     /// Its name.
     pub name: String,
     /// What it gives, by name; a value may name other variables.
@@ -133,7 +133,7 @@ impl FlowSpec {
     }
 
     /// Its environments; the first is the default.
-    pub fn environments(&self) -> &[Environment] {
+    pub fn environments(&self) -> &[FlowEnvironment] {
         &self.environments
     }
 

@@ -4,7 +4,7 @@ use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::claims::Claims;
-use super::{Admission, Call, Refusal, host};
+use super::{Admission, Refusal, RequestInfo, host};
 
 static REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
@@ -41,7 +41,7 @@ fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
 }
 
 /// The method that a preflight asks for.
-pub(super) fn preflight(call: &Call<'_>) -> Option<Method> {
+pub(super) fn preflight(call: &RequestInfo<'_>) -> Option<Method> {
     let asked = call.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     (call.method == Method::OPTIONS).then(|| Method::from_bytes(asked.as_bytes()).ok())?
 }

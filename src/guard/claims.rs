@@ -9,9 +9,9 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The lines that the rules are about.
 #[derive(Default)]
 pub(super) struct Claims<'a> {
-    pub(super) host: Line<'a>,
-    pub(super) origin: Line<'a>,
-    pub(super) key: Line<'a>,
+    pub(super) host: SingleHeader<'a>,
+    pub(super) origin: SingleHeader<'a>,
+    pub(super) key: SingleHeader<'a>,
     /// Whether a browser says that a page of another site calls. A page of another port is same-site, and still foreign.
     pub(super) foreign_site: bool,
     /// Whether a browser fetches it in case somebody should want it.
@@ -20,7 +20,7 @@ pub(super) struct Claims<'a> {
 
 /// A header that may stand there once.
 #[derive(Clone, Copy, Default)]
-pub(super) enum Line<'a> {
+pub(super) enum SingleHeader<'a> {
     #[default]
     None,
     One(&'a HeaderValue),
@@ -53,7 +53,7 @@ fn is_of_speculation(name: &str) -> bool {
     matches!(name, "sec-purpose" | "purpose" | "x-purpose" | "x-moz" | "sec-speculation-tags")
 }
 
-impl<'a> Line<'a> {
+impl<'a> SingleHeader<'a> {
     fn add(&mut self, value: &'a HeaderValue) {
         *self = match self {
             Self::None => Self::One(value),

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::secret::Secret;
-use claims::{Claims, Line};
+use claims::{Claims, SingleHeader};
 
 pub use browser::share;
 pub use glob::Globs;
@@ -59,7 +59,7 @@ pub struct Access {
 
 /// What is known of a call before it is served.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+pub struct RequestInfo<'a> {
     /// The peer's address; `None` on a unix socket, which has no peer, Host or browser rule.
     pub peer: Option<IpAddr>,
     /// The HTTP version: only HTTP/1.0 may name no host.
@@ -134,12 +134,12 @@ pub fn loopback() -> Vec<IpNet> {
 
 impl Access {
     /// Judges a call. `own_host` is the upstream's `host` key.
-    pub fn admit(&self, call: &Call<'_>, own_host: Option<&str>) -> Admission {
+    pub fn admit(&self, call: &RequestInfo<'_>, own_host: Option<&str>) -> Admission {
         self.judge(call, own_host).unwrap_or_else(Admission::from)
     }
 
     /// What costs least comes first, and only a holder of the local key gets to what costs more.
-    fn judge(&self, call: &Call<'_>, own_host: Option<&str>) -> Result<Admission, Refusal> {
+    fn judge(&self, call: &RequestInfo<'_>, own_host: Option<&str>) -> Result<Admission, Refusal> {
         let mut admission = Admission::Pass;
         if let Some(peer) = call.peer {
             self.check_peer(peer)?;
@@ -170,8 +170,8 @@ impl Access {
     /// The authority that the call names. Where an absolute-form target and a `Host` differ, both must be allowed.
     fn check_host<'a>(
         &self,
-        call: &Call<'a>,
-        host: Line<'a>,
+        call: &RequestInfo<'a>,
+        host: SingleHeader<'a>,
         own_host: Option<&str>,
     ) -> Result<Option<&'a str>, Refusal> {
         let malformed = Refusal::Malformed;
@@ -188,7 +188,7 @@ impl Access {
         Ok(call.authority.or(named))
     }
 
-    fn check_path(&self, call: &Call<'_>) -> Result<(), Refusal> {
+    fn check_path(&self, call: &RequestInfo<'_>) -> Result<(), Refusal> {
         if self.paths.is_empty() {
             return Ok(());
         }
@@ -198,7 +198,7 @@ impl Access {
         path::is_allowed(&self.paths, call.path).then_some(()).ok_or(Refusal::Denied("the path is not in access.paths"))
     }
 
-    fn check_method(&self, call: &Call<'_>, method: &Method) -> Result<(), Refusal> {
+    fn check_method(&self, call: &RequestInfo<'_>, method: &Method) -> Result<(), Refusal> {
         if self.methods.is_empty() {
             return Ok(());
         }
@@ -209,7 +209,7 @@ impl Access {
         allowed.then_some(()).ok_or(Refusal::Denied("the method is not in access.methods"))
     }
 
-    fn check_key(&self, given: Line<'_>) -> Result<(), Refusal> {
+    fn check_key(&self, given: SingleHeader<'_>) -> Result<(), Refusal> {
         let Some(key) = &self.key else { return Ok(()) };
         let given = given.at_most_one("there is more than one X-Bearerd-Key header").map_err(Refusal::Denied)?;
         let given = given.ok_or(Refusal::Denied("X-Bearerd-Key is missing"))?;

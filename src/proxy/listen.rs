@@ -25,12 +25,12 @@ const TRIES: u32 = 16;
 pub struct Bound {
     /// What was asked for; the routes know it by this.
     pub listen: Listen,
-    pub(crate) sockets: Vec<Bell>,
+    pub(crate) sockets: Vec<BoundSocket>,
 }
 
 /// One socket of a listener.
 #[derive(Debug)]
-pub(crate) enum Bell {
+pub(crate) enum BoundSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -50,8 +50,8 @@ impl Bound {
     /// The TCP address; the first of both where it is `localhost`.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.sockets.iter().find_map(|bell| match bell {
-            Bell::Tcp(listener) => listener.local_addr().ok(),
-            Bell::Unix(_) => None,
+            BoundSocket::Tcp(listener) => listener.local_addr().ok(),
+            BoundSocket::Unix(_) => None,
         })
     }
 
@@ -88,7 +88,7 @@ fn tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 /// Both loopback addresses with one port; the older one alone where the host has no other.
-fn localhost(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<Bell>> {
+fn localhost(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<BoundSocket>> {
     for _ in 1..TRIES {
         match both(port, &get) {
             Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
@@ -98,13 +98,13 @@ fn localhost(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> 
     both(port, &get)
 }
 
-fn both(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<Bell>> {
+fn both(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<BoundSocket>> {
     let v4 = get((Ipv4Addr::LOCALHOST, port).into())?;
     let v6 = get((Ipv6Addr::LOCALHOST, v4.local_addr()?.port()).into());
     match v6 {
-        Ok(v6) => Ok(vec![Bell::Tcp(v4), Bell::Tcp(v6)]),
+        Ok(v6) => Ok(vec![BoundSocket::Tcp(v4), BoundSocket::Tcp(v6)]),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
-        Err(_) => Ok(vec![Bell::Tcp(v4)]),
+        Err(_) => Ok(vec![BoundSocket::Tcp(v4)]),
     }
 }
 
@@ -157,7 +157,7 @@ impl Drop for Private {
 
 /// A listener, as its callers' connections know it.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct Listener {
     /// Which one.
     pub(crate) listen: Listen,
     /// Its authority, for callers that name none.
@@ -174,7 +174,7 @@ mod tests {
         let address = bound[0].local_addr().unwrap();
         assert!(address.ip().is_loopback() && address.port() != 0);
         assert_eq!(bound[0].authority(), format!("localhost:{}", address.port()));
-        if let Some(Bell::Tcp(second)) = bound[0].sockets.get(1) {
+        if let Some(BoundSocket::Tcp(second)) = bound[0].sockets.get(1) {
             assert_eq!(second.local_addr().unwrap(), (Ipv6Addr::LOCALHOST, address.port()).into());
         }
         let error = bind(&[Listen::Localhost(address.port())]).unwrap_err();

@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::backend::route::Routes;
-use super::backend::worker::Here;
+use super::backend::worker::Worker;
 use super::caller::connection;
 use super::limits::memory::Metered;
-use super::listen::Door;
-use super::listen::{Address, Bell, Bound};
+use super::listen::Listener;
+use super::listen::{Address, Bound, BoundSocket};
 use super::request::serve::Caller;
 use super::settings::{Bounds, Limits};
 use super::socket::Socket;
@@ -48,12 +48,12 @@ const FAREWELLS: usize = 32;
 /// The data thread, seen from outside.
 #[derive(Debug)]
 pub struct DataThread {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<DataCommand>,
     ended: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
-enum Command {
+enum DataCommand {
     Open(Bound),
     Close(Vec<Address>, Vec<Arc<Bound>>),
 }
@@ -75,11 +75,11 @@ impl DataThread {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVING).build()?;
         for bound in bound {
-            let _ = commands.send(Command::Open(bound));
+            let _ = commands.send(DataCommand::Open(bound));
         }
         thread::Builder::new().name("data".to_owned()).spawn(move || {
-            let here = Rc::new(Here::new(routes, limits, bounds, clock, record));
-            LocalSet::new().block_on(&runtime, run(&here, heard, shutdown, beats));
+            let worker = Rc::new(Worker::new(routes, limits, bounds, clock, record));
+            LocalSet::new().block_on(&runtime, run(&worker, heard, shutdown, beats));
             end.send_replace(true);
         })?;
         Ok(Self { commands, ended })
@@ -87,13 +87,13 @@ impl DataThread {
 
     /// Accepts on this listener too; a socket that another listener has is this one's from now on.
     pub fn open(&self, bound: Bound) {
-        let _ = self.commands.send(Command::Open(bound));
+        let _ = self.commands.send(DataCommand::Open(bound));
     }
 
     /// Accepts no more on these sockets, once those who wait there are let in; connections that came in there stay. What is
     /// `held` is dropped when that is done.
     pub fn close(&self, addresses: Vec<Address>, held: Vec<Arc<Bound>>) {
-        let _ = self.commands.send(Command::Close(addresses, held));
+        let _ = self.commands.send(DataCommand::Close(addresses, held));
     }
 
     /// Waits until the last connection has gone, or the thread was cut off or has died.
@@ -117,26 +117,26 @@ struct Accepting {
 }
 
 /// All sockets that are accepted on.
-type Doors = RefCell<Vec<Accepting>>;
+type AcceptTasks = RefCell<Vec<Accepting>>;
 
-async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown: Shutdown, beats: Beats) {
-    let doors = Doors::default();
-    let sweeping = spawn_local(sweep(here.clone(), beats));
-    let relieving = spawn_local(here.clone().relieve());
+async fn run(worker: &Rc<Worker>, heard: mpsc::UnboundedReceiver<DataCommand>, shutdown: Shutdown, beats: Beats) {
+    let listeners = AcceptTasks::default();
+    let sweeping = spawn_local(sweep(worker.clone(), beats));
+    let relieving = spawn_local(worker.clone().relieve());
     let announced = async {
         shutdown.reached(Phase::Announced).await;
-        here.leaving.set(true);
-        here.sweeper.wake_all();
+        worker.leaving.set(true);
+        worker.deadlines.wake_all();
         shutdown.reached(Phase::Draining).await;
     };
     tokio::select! {
-        () = obey(here, heard, &doors) => {}
+        () = obey(worker, heard, &listeners) => {}
         () = announced => {}
     }
     tokio::select! {
-        () = drain(here, doors.take()) => {}
+        () = drain(worker, listeners.take()) => {}
         () = shutdown.reached(Phase::Cut) => {
-            tracing::warn!(connections = here.connections(), "the grace has run out: connections are cut");
+            tracing::warn!(connections = worker.connections(), "the grace has run out: connections are cut");
         }
     }
     sweeping.abort();
@@ -145,36 +145,36 @@ async fn run(here: &Rc<Here>, heard: mpsc::UnboundedReceiver<Command>, shutdown:
 
 /// Lets everybody go as soon as nothing of theirs can be under way: a request may have been sent before its caller could
 /// know that the answer to the one before was the last.
-async fn drain(here: &Rc<Here>, doors: Vec<Accepting>) {
+async fn drain(worker: &Rc<Worker>, listeners: Vec<Accepting>) {
     // The runtime hears meanwhile of those whom the system has let in.
     tokio::time::sleep(HEARING).await;
-    let tasks: Vec<_> = doors.into_iter().map(|accepting| accepting.task).collect();
+    let tasks: Vec<_> = listeners.into_iter().map(|accepting| accepting.task).collect();
     for task in tasks {
         let _ = task.await;
     }
-    let _ = tokio::time::timeout(LINGER, here.emptied()).await;
-    here.draining.set(true);
-    here.sweeper.wake_all();
-    while tokio::time::timeout(FAREWELL, here.emptied()).await.is_err() {
-        here.sweeper.dismiss_all();
+    let _ = tokio::time::timeout(LINGER, worker.emptied()).await;
+    worker.draining.set(true);
+    worker.deadlines.wake_all();
+    while tokio::time::timeout(FAREWELL, worker.emptied()).await.is_err() {
+        worker.deadlines.dismiss_all();
     }
 }
 
-async fn sweep(here: Rc<Here>, beats: Beats) {
+async fn sweep(worker: Rc<Worker>, beats: Beats) {
     loop {
         // Whatever happens in one, the next one comes: without it nothing that waits would ever end.
-        let _ = panics::catch(|| here.sweep());
-        here.until_next_sweep(&beats).await;
+        let _ = panics::catch(|| worker.sweep());
+        worker.until_next_sweep(&beats).await;
     }
 }
 
-async fn obey(here: &Rc<Here>, mut heard: mpsc::UnboundedReceiver<Command>, doors: &Doors) {
+async fn obey(worker: &Rc<Worker>, mut heard: mpsc::UnboundedReceiver<DataCommand>, listeners: &AcceptTasks) {
     while let Some(command) = heard.recv().await {
         // The thread must hear the next one, too.
         let _ = panics::catch(|| match command {
-            Command::Open(bound) => open(here, bound, &mut doors.borrow_mut()),
-            Command::Close(addresses, held) => {
-                let closed = close(&addresses, &mut doors.borrow_mut());
+            DataCommand::Open(bound) => open(worker, bound, &mut listeners.borrow_mut()),
+            DataCommand::Close(addresses, held) => {
+                let closed = close(&addresses, &mut listeners.borrow_mut());
                 spawn_local(async move {
                     for task in closed {
                         let _ = task.await;
@@ -188,39 +188,41 @@ async fn obey(here: &Rc<Here>, mut heard: mpsc::UnboundedReceiver<Command>, door
 }
 
 /// A socket that is accepted on already goes to this listener: one task takes over from the other.
-fn open(here: &Rc<Here>, bound: Bound, doors: &mut Vec<Accepting>) {
+fn open(worker: &Rc<Worker>, bound: Bound, listeners: &mut Vec<Accepting>) {
     let addresses: Vec<_> = bound.sockets.iter().map(|bell| bound.address_of(bell)).collect();
-    let door = Rc::new(Door { authority: bound.authority(), listen: bound.listen });
+    let listener = Rc::new(Listener { authority: bound.authority(), listen: bound.listen });
     for (bell, address) in bound.sockets.into_iter().zip(addresses) {
-        let porter = Porter { here: here.clone(), door: door.clone() };
+        let porter = Acceptor { worker: worker.clone(), listener: listener.clone() };
         let (open, closed) = oneshot::channel();
         let task = match bell {
-            Bell::Tcp(listener) => TcpListener::from_std(listener).map(|it| spawn_local(porter.tcp(it, closed))),
-            Bell::Unix(listener) => UnixListener::from_std(listener).map(|it| spawn_local(porter.unix(it, closed))),
+            BoundSocket::Tcp(listener) => TcpListener::from_std(listener).map(|it| spawn_local(porter.tcp(it, closed))),
+            BoundSocket::Unix(listener) => {
+                UnixListener::from_std(listener).map(|it| spawn_local(porter.unix(it, closed)))
+            }
         };
         match task {
             Ok(task) => {
-                drop(close(address.as_slice(), doors));
-                doors.push(Accepting { address, task, _open: open });
+                drop(close(address.as_slice(), listeners));
+                listeners.push(Accepting { address, task, _open: open });
             }
-            Err(error) => tracing::error!(listen = ?door.listen, %error, "cannot accept on this listener"),
+            Err(error) => tracing::error!(listen = ?listener.listen, %error, "cannot accept on this listener"),
         }
     }
 }
 
 /// Gives back what accepts there until nobody waits any more.
-fn close(addresses: &[Address], doors: &mut Vec<Accepting>) -> Vec<JoinHandle<()>> {
+fn close(addresses: &[Address], listeners: &mut Vec<Accepting>) -> Vec<JoinHandle<()>> {
     let is_closed = |accepting: &mut Accepting| accepting.address.as_ref().is_some_and(|at| addresses.contains(at));
-    doors.extract_if(.., is_closed).map(|accepting| accepting.task).collect()
+    listeners.extract_if(.., is_closed).map(|accepting| accepting.task).collect()
 }
 
 /// Lets callers in.
-struct Porter {
-    here: Rc<Here>,
-    door: Rc<Door>,
+struct Acceptor {
+    worker: Rc<Worker>,
+    listener: Rc<Listener>,
 }
 
-impl Porter {
+impl Acceptor {
     async fn tcp(self, listener: TcpListener, mut closed: oneshot::Receiver<()>) {
         while let Some(accepted) = unless(&mut closed, listener.accept()).await {
             match accepted {
@@ -248,31 +250,31 @@ impl Porter {
     }
 
     fn let_in(&self, socket: Socket, peer: Option<IpAddr>) {
-        panics::point("accept", &self.door.authority);
-        let admitted = match self.here.admit() {
+        panics::point("accept", &self.listener.authority);
+        let admitted = match self.worker.admit() {
             Ok(admitted) => admitted,
             Err(limit) => return self.turn_away(socket, limit),
         };
-        let caller = Caller::new(self.here.clone(), self.door.clone(), peer);
-        let (memory, account) = (self.here.limiter.memory.clone(), caller.slot.account.clone());
+        let caller = Caller::new(self.worker.clone(), self.listener.clone(), peer);
+        let (memory, account) = (self.worker.limiter.memory.clone(), caller.deadline.account.clone());
         // The task is an edge for panics.
         let task = async move {
             let _admitted = admitted;
-            panics::point("connection", &caller.door.authority);
+            panics::point("connection", &caller.listener.authority);
             connection::serve(socket, caller).await;
         };
         spawn_local(Metered::connection(task, memory, account));
     }
 
     fn turn_away(&self, socket: Socket, limit: Limit) {
-        self.here.limiter.refused(limit);
-        let told = self.here.farewells.get();
+        self.worker.limiter.refused(limit);
+        let told = self.worker.farewells.get();
         if told < FAREWELLS {
-            let here = self.here.clone();
-            here.farewells.set(told.saturating_add(1));
+            let worker = self.worker.clone();
+            worker.farewells.set(told.saturating_add(1));
             spawn_local(async move {
                 let _ = panics::caught(connection::turn_away(socket, limit)).await;
-                here.farewells.set(here.farewells.get().saturating_sub(1));
+                worker.farewells.set(worker.farewells.get().saturating_sub(1));
             });
         }
     }
@@ -283,10 +285,10 @@ impl Porter {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
-        if self.here.limiter.is_news(Limit::Sockets) {
+        if self.worker.limiter.is_news(Limit::Sockets) {
             tracing::warn!(%error, "cannot accept a connection");
         }
-        self.here.limiter.close_idle();
+        self.worker.limiter.close_idle();
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -27,7 +27,7 @@ pub enum AccessLog {
 
 /// A request that has ended, as it is remembered.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Counts requests of all upstreams; a later one has a higher number.
     pub sequence: u64,
     /// When it ended.
@@ -56,7 +56,7 @@ pub struct Entry {
     pub replay: Option<Replay>,
 }
 
-impl Entry {
+impl JournalEntry {
     /// Who answered the caller.
     pub fn answered_by(&self) -> &'static str {
         answered_by(self.status, self.code)
@@ -75,7 +75,7 @@ fn answered_by(status: u16, code: Option<&'static str>) -> &'static str {
 /// to the next: the data thread never waits, even for a reader that was suspended in the middle, and nothing is lost.
 #[derive(Debug)]
 pub struct Journal {
-    places: Box<[Mutex<Option<Entry>>]>,
+    places: Box<[Mutex<Option<JournalEntry>>]>,
     sequence: Cell,
     access: AtomicU8,
 }
@@ -94,8 +94,8 @@ impl Journal {
     }
 
     /// The requests after this one, oldest first; 0 for all that are remembered.
-    pub fn after(&self, sequence: u64) -> Vec<Entry> {
-        let read = |place: &Mutex<Option<Entry>>| place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pub fn after(&self, sequence: u64) -> Vec<JournalEntry> {
+        let read = |place: &Mutex<Option<JournalEntry>>| place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut entries: Vec<_> = self.places.iter().filter_map(read).filter(|e| e.sequence > sequence).collect();
         entries.sort_unstable_by_key(|entry| entry.sequence);
         entries
@@ -114,7 +114,7 @@ impl Journal {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => continue,
             };
-            return entry.get_or_insert_with(|| Entry::empty(upstream)).fill(sequence, upstream, request);
+            return entry.get_or_insert_with(|| JournalEntry::empty(upstream)).fill(sequence, upstream, request);
         }
     }
 
@@ -124,7 +124,7 @@ impl Journal {
     }
 }
 
-impl Entry {
+impl JournalEntry {
     fn empty(upstream: &Arc<str>) -> Self {
         Self {
             sequence: 0,

@@ -17,9 +17,9 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 
 pub use histogram::{Histogram, Snapshot};
-pub use journal::{AccessLog, Entry, Journal};
+pub use journal::{AccessLog, Journal, JournalEntry};
 pub use limits::{Limit, LimitRecord};
-pub use tally::Count;
+pub use tally::RequestCount;
 pub use token::{KINDS, OUTCOMES, TokenRecord};
 pub use upstream::UpstreamRecord;
 

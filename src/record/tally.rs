@@ -25,7 +25,7 @@ const SLOTS: usize = 16;
 
 /// How often something happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Count {
+pub struct RequestCount {
     /// The method, or `OTHER`.
     pub method: &'static str,
     /// The status the caller got; 0 if the caller was gone.
@@ -40,12 +40,12 @@ pub struct Count {
 /// oldest, which tend to be the busiest, first. Readers walk the same way and are never waited for.
 #[derive(Default, Debug)]
 pub(super) struct Tally {
-    slots: [OnceLock<Slot>; SLOTS],
+    slots: [OnceLock<TallySlot>; SLOTS],
     more: OnceLock<Box<Tally>>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct TallySlot {
     key: (usize, u16, Blame),
     count: Cell,
 }
@@ -57,7 +57,7 @@ impl Tally {
         let mut tally = self;
         loop {
             for slot in &tally.slots {
-                let slot = slot.get_or_init(|| Slot { key, count: Cell::default() });
+                let slot = slot.get_or_init(|| TallySlot { key, count: Cell::default() });
                 if slot.key == key {
                     return slot.count.add(1);
                 }
@@ -66,21 +66,21 @@ impl Tally {
         }
     }
 
-    pub(super) fn counts(&self) -> Vec<Count> {
+    pub(super) fn counts(&self) -> Vec<RequestCount> {
         let mut counts = Vec::new();
         let mut tally = Some(self);
         while let Some(Self { slots, more }) = tally {
-            counts.extend(slots.iter().filter_map(OnceLock::get).map(Slot::read));
+            counts.extend(slots.iter().filter_map(OnceLock::get).map(TallySlot::read));
             tally = more.get().map(|more| &**more);
         }
         counts
     }
 }
 
-impl Slot {
-    fn read(&self) -> Count {
+impl TallySlot {
+    fn read(&self) -> RequestCount {
         let (method, status, blame) = self.key;
-        Count { method: METHODS[method].0, status, blame, count: self.count.get() }
+        RequestCount { method: METHODS[method].0, status, blame, count: self.count.get() }
     }
 }
 
@@ -98,9 +98,9 @@ mod tests {
         }
         let counts = tally.counts();
         assert_eq!(counts.len(), 200);
-        let twice = Count { method: "GET", status: 150, blame: Blame::None, count: 2 };
+        let twice = RequestCount { method: "GET", status: 150, blame: Blame::None, count: 2 };
         assert!(counts.contains(&twice));
-        assert!(counts.contains(&Count { blame: Blame::Upstream, count: 1, ..twice }));
+        assert!(counts.contains(&RequestCount { blame: Blame::Upstream, count: 1, ..twice }));
     }
 
     #[test]
@@ -109,6 +109,6 @@ mod tests {
         for method in ["BREW", "PROPFIND", "get"] {
             tally.add(&Method::from_bytes(method.as_bytes()).unwrap(), 200, Blame::None);
         }
-        assert_eq!(tally.counts(), [Count { method: "OTHER", status: 200, blame: Blame::None, count: 3 }]);
+        assert_eq!(tally.counts(), [RequestCount { method: "OTHER", status: 200, blame: Blame::None, count: 3 }]);
     }
 }

@@ -37,7 +37,7 @@ fn a_request_is_counted_once_in_every_respect() {
     record.started();
     record.finished(&Finished { replay: Some(Replay::Failed), upstream: None, ..finished(&Method::POST, "/a") });
     assert_eq!(record.in_flight(), 1);
-    assert_eq!(record.counts(), [Count { method: "POST", status: 200, blame: Blame::None, count: 1 }]);
+    assert_eq!(record.counts(), [RequestCount { method: "POST", status: 200, blame: Blame::None, count: 1 }]);
     assert_eq!(Replay::ALL.map(|outcome| record.replays(outcome)), [0, 0, 0, 0, 1]);
     assert_eq!((record.whole().snapshot().count, record.to_head().snapshot().count), (1, 0));
     assert_eq!(record.journal().after(0).len(), 1);
@@ -71,7 +71,7 @@ fn who_answered_follows_from_the_code() {
     for (status, code) in [(200, None), (502, None), (502, Some("upstream-dns")), (0, None)] {
         record.finished(&Finished { status, code, ..finished(&Method::GET, "/") });
     }
-    let by: Vec<_> = record.journal().after(0).iter().map(Entry::answered_by).collect();
+    let by: Vec<_> = record.journal().after(0).iter().map(JournalEntry::answered_by).collect();
     assert_eq!(by, ["upstream", "upstream", "bearerd", "nobody"]);
 }
 

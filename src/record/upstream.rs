@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cell::Cell;
-use super::tally::{Count, Tally};
+use super::tally::{RequestCount, Tally};
 use super::{Finished, Histogram, Journal, Replay};
 
 /// The requests of one upstream: written by the data thread alone, read by admin.
@@ -58,7 +58,7 @@ impl UpstreamRecord {
     }
 
     /// Requests that ended, by method, status and blame.
-    pub fn counts(&self) -> Vec<Count> {
+    pub fn counts(&self) -> Vec<RequestCount> {
         self.tally.counts()
     }
 

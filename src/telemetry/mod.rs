@@ -16,14 +16,14 @@ use writer::{Flush, Writer};
 
 /// What a line looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
+pub enum LineFormat {
     /// For people.
     Text,
     /// For machines: one object per line.
     Json,
 }
 
-impl Format {
+impl LineFormat {
     /// Text on a terminal, else JSON.
     pub fn for_stderr() -> Self {
         if std::io::stderr().is_terminal() { Self::Text } else { Self::Json }
@@ -59,7 +59,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Starts the log of the process on standard error. `level` is in the syntax of `RUST_LOG`.
-    pub fn start(format: Format, colour: bool, level: &str) -> Result<Self, TelemetryError> {
+    pub fn start(format: LineFormat, colour: bool, level: &str) -> Result<Self, TelemetryError> {
         let levels = parse(level)?;
         let (writer, flush) = Writer::start(std::io::stderr())?;
         let (subscriber, levels) = subscriber(format, colour, levels, writer);
@@ -83,15 +83,22 @@ fn parse(level: &str) -> Result<Targets, TelemetryError> {
     level.parse().map_err(broken)
 }
 
-fn subscriber<W>(format: Format, colour: bool, levels: Targets, writer: W) -> (impl Subscriber + Send + Sync, Levels)
+fn subscriber<W>(
+    format: LineFormat,
+    colour: bool,
+    levels: Targets,
+    writer: W,
+) -> (impl Subscriber + Send + Sync, Levels)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let (levels, handle) = reload::Layer::new(levels);
-    let lines = fmt::layer().with_writer(writer).with_ansi(colour && format == Format::Text);
+    let lines = fmt::layer().with_writer(writer).with_ansi(colour && format == LineFormat::Text);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        Format::Text => lines.with_target(false).with_filter(levels.and(FilterFn::new(may_be_seen))).boxed(),
-        Format::Json => lines.json().flatten_event(true).with_filter(levels.and(FilterFn::new(may_be_seen))).boxed(),
+        LineFormat::Text => lines.with_target(false).with_filter(levels.and(FilterFn::new(may_be_seen))).boxed(),
+        LineFormat::Json => {
+            lines.json().flatten_event(true).with_filter(levels.and(FilterFn::new(may_be_seen))).boxed()
+        }
     };
     (Registry::default().with(lines), handle)
 }

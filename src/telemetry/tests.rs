@@ -32,7 +32,7 @@ impl<'w> MakeWriter<'w> for Paper {
     }
 }
 
-fn written(format: Format, level: &str, speak: impl FnOnce(&Levels)) -> String {
+fn written(format: LineFormat, level: &str, speak: impl FnOnce(&Levels)) -> String {
     let paper = Paper::default();
     let (subscriber, levels) = subscriber(format, false, parse(level).unwrap(), paper.clone());
     tracing::subscriber::with_default(subscriber, || speak(&levels));
@@ -44,7 +44,7 @@ fn no_level_makes_libraries_talk_below_info() {
     for level in
         ["trace", "hyper=trace,h2=debug,reqwest=trace,rustls=trace,bearerd=trace", "hyper::proto=trace,[send]=trace"]
     {
-        let text = written(Format::Text, level, |_| {
+        let text = written(LineFormat::Text, level, |_| {
             tracing::trace!(target: "hyper::proto::h1", "authorization: canary");
             tracing::debug!(target: "hyper::proto::h1", "authorization: canary");
             tracing::debug!(target: "h2::codec", "canary");
@@ -61,7 +61,7 @@ fn no_level_makes_libraries_talk_below_info() {
 
 #[test]
 fn the_own_words_follow_the_level_and_its_change() {
-    let text = written(Format::Text, "warn,bearerd::token=trace", |levels| {
+    let text = written(LineFormat::Text, "warn,bearerd::token=trace", |levels| {
         tracing::trace!(target: "bearerd::token", "one");
         tracing::info!(target: "bearerd", "two");
         levels.reload(parse("info").unwrap()).unwrap();
@@ -74,7 +74,7 @@ fn the_own_words_follow_the_level_and_its_change() {
 
 #[test]
 fn json_is_one_object_per_line() {
-    let text = written(Format::Json, "info", |_| {
+    let text = written(LineFormat::Json, "info", |_| {
         tracing::info!(target: "bearerd::access", upstream = "younium", status = 502, "request \"quoted\"\n");
     });
     let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();

@@ -9,7 +9,7 @@ mod outcome;
 mod report;
 
 use self::complaints::Complaints;
-use super::store::unsaved::Ledger;
+use super::store::unsaved::BufferedStore;
 use crate::clock::SharedClock;
 use std::sync::{Arc, Weak};
 
@@ -20,10 +20,10 @@ use self::backoff::Backoff;
 use self::complaints::Complaint;
 use self::forced::ForcedBounds;
 use super::grant::{Generation, Grant};
-use super::handle::shared::{Board, Word};
-use super::handle::view::Draft;
+use super::handle::shared::{Message, Shared};
+use super::handle::view::ViewBuilder;
 use super::handle::waiter::Waiter;
-use super::plan::{Decision, Held, Situation, decide};
+use super::plan::{Decision, GrantTimes, Situation, decide};
 use super::spec::TokenSpec;
 use super::status::{Forced, State};
 use crate::clock::Moment;
@@ -40,13 +40,13 @@ pub(super) enum Job {
 /// The owner of one token.
 pub(super) struct Keeper {
     spec: TokenSpec,
-    board: Weak<Board>,
+    shared: Weak<Shared>,
     grant: Option<Grant>,
     /// Which grant of its name in the store that is.
     number: u64,
-    held: Option<Held>,
+    held: Option<GrantTimes>,
     /// What a reader sees; published whenever it changes.
-    view: Draft,
+    view: ViewBuilder,
     backoff: Backoff,
     bounds: ForcedBounds,
     last_request: Option<Moment>,
@@ -69,14 +69,14 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(spec: TokenSpec, board: Weak<Board>) -> Self {
+    pub(super) fn new(spec: TokenSpec, shared: Weak<Shared>) -> Self {
         Self {
             spec,
-            board,
+            shared,
             grant: None,
             number: 0,
             held: None,
-            view: Draft::default(),
+            view: ViewBuilder::default(),
             backoff: Backoff::default(),
             bounds: ForcedBounds::default(),
             last_request: None,
@@ -102,7 +102,7 @@ impl Keeper {
 
     /// Whether nobody reads the token and nothing is under way.
     pub(super) fn is_over(&self) -> bool {
-        !self.view.running && self.board.strong_count() == 0
+        !self.view.running && self.shared.strong_count() == 0
     }
 
     /// Something panicked about it. An attempt that was about to start, or has ended, does not run.
@@ -145,12 +145,12 @@ impl Keeper {
     }
 
     /// Takes word from a reader; [`Keeper::settle`] acts on it.
-    pub(super) fn hear(&mut self, word: Word, now: Moment) {
+    pub(super) fn hear(&mut self, word: Message, now: Moment) {
         match word {
-            Word::Nudge | Word::Gone => {}
-            Word::Rejected(generation) => self.reject(generation, now),
-            Word::Force(answer) => self.order(answer, now),
-            Word::Waiting(waiter) => {
+            Message::Nudge | Message::Gone => {}
+            Message::Rejected(generation) => self.reject(generation, now),
+            Message::Force(answer) => self.order(answer, now),
+            Message::Waiting(waiter) => {
                 if let Waiter::Successor { rejected, .. } = waiter {
                     self.reject(rejected, now);
                 }
@@ -162,7 +162,7 @@ impl Keeper {
     /// Only the present token can be rejected: a late rejection of an older one says nothing.
     fn reject(&mut self, generation: Generation, now: Moment) {
         let present = self.view.token.as_ref().is_some_and(|token| token.generation == generation);
-        let Some(board) = self.board.upgrade().filter(|_| present) else { return };
+        let Some(shared) = self.shared.upgrade().filter(|_| present) else { return };
         if self.view.running {
             return;
         }
@@ -170,7 +170,7 @@ impl Keeper {
         if self.view.forcing {
             return;
         }
-        if board.take_accepted(self.bounds.unproven().unwrap_or(generation)) {
+        if shared.take_accepted(self.bounds.unproven().unwrap_or(generation)) {
             self.bounds.accepted();
         } else {
             self.bounds.rejected(now);
@@ -180,8 +180,8 @@ impl Keeper {
 
     /// Somebody wants a renewal that no rejection asks for.
     fn order(&mut self, answer: oneshot::Sender<Forced>, now: Moment) {
-        let Some(board) = self.board.upgrade() else { return };
-        if board.was_accepted(self.bounds.unproven().unwrap_or(self.view.generation())) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        if shared.was_accepted(self.bounds.unproven().unwrap_or(self.view.generation())) {
             self.bounds.accepted();
         }
         let situation = Situation { forced: true, ..self.situation() };
@@ -216,12 +216,12 @@ impl Keeper {
     pub(super) fn settle(&mut self, context: &mut Context, all: bool) -> Option<Job> {
         let now = context.clock.now();
         self.wake = None;
-        let board = self.board.upgrade()?;
-        let job = self.next_job(now, &board, context);
+        let shared = self.shared.upgrade()?;
+        let job = self.next_job(now, &shared, context);
         self.view.forced_from = self.bounds.free_from();
-        board.publish(&mut self.view);
-        self.answer(now, &board, all);
-        self.tell(now, &board, &mut context.complaints);
+        shared.publish(&mut self.view);
+        self.answer(now, &shared, all);
+        self.tell(now, &shared, &mut context.complaints);
         let end = self.view.usable(now).and_then(|token| token.expires()).filter(|_| self.view.trouble.is_some());
         // An attempt under way will save too; a timer that nothing answers would ring for ever.
         let save = self.save_at.filter(|_| !self.view.running);
@@ -232,16 +232,16 @@ impl Keeper {
     /// Publishes without planning: there will be no next attempt.
     pub(super) fn settle_last(&mut self, context: &Context) {
         let now = context.clock.now();
-        let Some(board) = self.board.upgrade() else { return };
-        board.publish(&mut self.view);
-        self.answer(now, &board, true);
+        let Some(shared) = self.shared.upgrade() else { return };
+        shared.publish(&mut self.view);
+        self.answer(now, &shared, true);
     }
 
-    fn next_job(&mut self, now: Moment, board: &Board, context: &Context) -> Option<Job> {
+    fn next_job(&mut self, now: Moment, shared: &Shared, context: &Context) -> Option<Job> {
         if self.view.running {
             return None;
         }
-        self.view.next = match self.plan(now, board) {
+        self.view.next = match self.plan(now, shared) {
             Decision::Mint => return Some(Job::Mint(self.start(now, context))),
             Decision::WaitUntil(moment) => Some(moment),
             Decision::WaitForNudge => None,
@@ -249,10 +249,10 @@ impl Keeper {
         self.save_at.take_if(|at| *at <= now).map(|_| Job::Save(self.attempt(context)))
     }
 
-    fn plan(&self, now: Moment, board: &Board) -> Decision {
+    fn plan(&self, now: Moment, shared: &Shared) -> Decision {
         let situation = self.situation();
         let decision = decide(now, &situation, &self.spec.policy);
-        if decision != Decision::WaitForNudge || !self.spec.policy.while_used || board.fall_asleep() {
+        if decision != Decision::WaitForNudge || !self.spec.policy.while_used || shared.fall_asleep() {
             return decision;
         }
         decide(now, &Situation { in_use: true, ..situation }, &self.spec.policy)
@@ -285,10 +285,10 @@ impl Keeper {
         }
     }
 
-    fn answer(&mut self, now: Moment, board: &Board, all: bool) {
+    fn answer(&mut self, now: Moment, shared: &Shared, all: bool) {
         let first = if all { 0 } else { self.waiters.len().saturating_sub(1) };
         for waiter in self.waiters.split_off(first) {
-            self.waiters.extend(board.answer(&self.view, waiter, now));
+            self.waiters.extend(shared.answer(&self.view, waiter, now));
         }
         if self.waiters.is_empty() {
             // There are many tokens, and few that somebody waits for: no room is kept.
@@ -300,7 +300,7 @@ impl Keeper {
 /// What keepers plan with.
 pub(in crate::token) struct Context {
     pub(in crate::token) clock: SharedClock,
-    pub(in crate::token) store: Arc<Ledger>,
+    pub(in crate::token) store: Arc<BufferedStore>,
     pub(in crate::token) random: fastrand::Rng,
     pub(in crate::token) complaints: Complaints,
 }

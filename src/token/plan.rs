@@ -45,7 +45,7 @@ impl Default for Policy {
 
 /// The times of the newest grant.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Held {
+pub struct GrantTimes {
     /// When it was asked for.
     pub issued: Moment,
     /// How long its token may be used.
@@ -58,7 +58,7 @@ pub struct Held {
     pub jitter: f64,
 }
 
-impl Held {
+impl GrantTimes {
     /// The times of `grant`; `before` are those of the token that we had, if the server repeated it. A server that puts
     /// the end off puts it off by the time that has passed.
     pub fn new(grant: &Grant, before: Option<(Moment, Life)>, jitter: f64) -> Self {
@@ -92,7 +92,7 @@ impl Held {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Situation {
     /// The newest grant.
-    pub held: Option<Held>,
+    pub held: Option<GrantTimes>,
     /// When a token was last asked for.
     pub last_request: Option<Moment>,
     /// The last attempt failed: not before this.

@@ -88,7 +88,7 @@ impl MintError {
 }
 
 /// A place among those that may ask: once it is dropped, the next one's.
-pub type Place = Box<dyn Send>;
+pub type QueuePlace = Box<dyn Send>;
 
 /// What a token endpoint is to the core.
 pub trait Source: Send + Sync + 'static {
@@ -101,8 +101,8 @@ pub trait Source: Send + Sync + 'static {
 
     /// Waits in line until this may ask, in the order of arrival; `new` is one that has no token yet. What comes of it is
     /// held while the attempt lasts. No call runs meanwhile, and no lease is held.
-    fn place(&self, _new: bool) -> BoxFuture<'_, Place> {
-        Box::pin(async { Box::new(()) as Place })
+    fn place(&self, _new: bool) -> BoxFuture<'_, QueuePlace> {
+        Box::pin(async { Box::new(()) as QueuePlace })
     }
 
     /// Whether the API's requests can carry this grant's token; one that they cannot is as good as none.

@@ -6,7 +6,7 @@ mod order;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use order::{Link, Order};
+use order::{Neighbours, Order};
 
 use super::handle::TokenHandle;
 use super::key::Subject;
@@ -17,7 +17,7 @@ use crate::clock::Moment;
 const COLD: Duration = Duration::from_secs(60);
 
 /// One subject's token, and what its user keeps with it.
-pub struct Held<T> {
+pub struct SubjectEntry<T> {
     /// Its token.
     pub token: TokenHandle,
     /// What was rendered from it, for example.
@@ -40,23 +40,23 @@ pub struct Subjects<T> {
     max: usize,
     idle: Duration,
     places: HashMap<Subject, usize>,
-    entries: Vec<Entry<T>>,
+    entries: Vec<OrderedEntry<T>>,
     /// The entries of each rank, by use.
     orders: [Order; 3],
     /// Up to where the last sweep looked for what is cold.
     looked: usize,
 }
 
-struct Entry<T> {
+struct OrderedEntry<T> {
     subject: Subject,
     used: Moment,
     rank: Rank,
-    link: Link,
-    held: Held<T>,
+    link: Neighbours,
+    held: SubjectEntry<T>,
 }
 
-impl<T> AsMut<Link> for Entry<T> {
-    fn as_mut(&mut self) -> &mut Link {
+impl<T> AsMut<Neighbours> for OrderedEntry<T> {
+    fn as_mut(&mut self) -> &mut Neighbours {
         &mut self.link
     }
 }
@@ -69,7 +69,7 @@ impl<T: Default> Subjects<T> {
     }
 
     /// A subject that is held, by its name: what is held has matched its pattern, so this needs no second look.
-    pub fn get(&mut self, name: &str, now: Moment) -> Option<&mut Held<T>> {
+    pub fn get(&mut self, name: &str, now: Moment) -> Option<&mut SubjectEntry<T>> {
         let place = *self.places.get(name)?;
         self.touch(place, now);
         self.entries.get_mut(place).map(|entry| &mut entry.held)
@@ -81,7 +81,7 @@ impl<T: Default> Subjects<T> {
         subject: &Subject,
         now: Moment,
         open: impl FnOnce(&Subject) -> TokenHandle,
-    ) -> &mut Held<T> {
+    ) -> &mut SubjectEntry<T> {
         let place = match self.places.get(subject) {
             Some(place) => *place,
             None => self.insert(subject, now, open(subject)),
@@ -129,8 +129,9 @@ impl<T: Default> Subjects<T> {
             self.make_room(now);
         }
         let place = self.entries.len();
-        let held = Held { token, kept: T::default() };
-        let entry = Entry { subject: subject.clone(), used: now, rank: Rank::New, link: Link::default(), held };
+        let held = SubjectEntry { token, kept: T::default() };
+        let entry =
+            OrderedEntry { subject: subject.clone(), used: now, rank: Rank::New, link: Neighbours::default(), held };
         self.entries.push(entry);
         self.places.insert(subject.clone(), place);
         self.orders[Rank::New as usize].link(&mut self.entries, place);

@@ -14,7 +14,7 @@ use super::{Admin, AdminUpstream};
 use crate::panics;
 use crate::record::{Limit, LimitRecord, Replay, Snapshot, TokenRecord};
 use crate::token::status::State as TokenState;
-use text::{Kind, Text};
+use text::{FamilyKind, MetricsText};
 
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render(&admin))
@@ -22,7 +22,7 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
 
 fn render(admin: &Admin) -> String {
     let upstreams = admin.upstreams.load();
-    let mut text = Text::default();
+    let mut text = MetricsText::default();
     requests(&mut text, &upstreams);
     durations(&mut text, &upstreams);
     replays(&mut text, &upstreams);
@@ -35,8 +35,8 @@ fn render(admin: &Admin) -> String {
     text.finish()
 }
 
-fn requests(text: &mut Text, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_requests_total", Kind::Counter, "Requests that ended; status 0 if the caller was gone.");
+fn requests(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_requests_total", FamilyKind::Counter, "Requests that ended; status 0 if the caller was gone.");
     for upstream in upstreams {
         for count in upstream.record.counts() {
             let status = count.status.to_string();
@@ -51,21 +51,21 @@ fn requests(text: &mut Text, upstreams: &[AdminUpstream]) {
     }
 }
 
-fn durations(text: &mut Text, upstreams: &[AdminUpstream]) {
+fn durations(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
     let whole = "From a request's head to the end of the answer.";
-    text.family("bearerd_request_duration_seconds", Kind::Histogram, whole);
+    text.family("bearerd_request_duration_seconds", FamilyKind::Histogram, whole);
     for upstream in upstreams {
         text.histogram(&[("upstream", &upstream.name)], &upstream.record.whole().snapshot());
     }
     let head = "From sending a request to the head of the upstream's answer.";
-    text.family("bearerd_upstream_duration_seconds", Kind::Histogram, head);
+    text.family("bearerd_upstream_duration_seconds", FamilyKind::Histogram, head);
     for upstream in upstreams {
         text.histogram(&[("upstream", &upstream.name)], &upstream.record.to_head().snapshot());
     }
 }
 
-fn replays(text: &mut Text, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_replays_total", Kind::Counter, "Answers that asked for a repeat, by what came of it.");
+fn replays(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_replays_total", FamilyKind::Counter, "Answers that asked for a repeat, by what came of it.");
     for upstream in upstreams {
         for outcome in Replay::ALL {
             let labels = [("upstream", &*upstream.name), ("outcome", outcome.as_str())];
@@ -74,8 +74,8 @@ fn replays(text: &mut Text, upstreams: &[AdminUpstream]) {
     }
 }
 
-fn token_states(text: &mut Text, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_token_state", Kind::Gauge, "1 for the state that the token is in.");
+fn token_states(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_token_state", FamilyKind::Gauge, "1 for the state that the token is in.");
     for upstream in upstreams {
         let now = upstream.tokens.status().map(|status| status.state);
         for state in TokenState::ALL {
@@ -85,9 +85,9 @@ fn token_states(text: &mut Text, upstreams: &[AdminUpstream]) {
     }
 }
 
-fn token_ends(text: &mut Text, upstreams: &[AdminUpstream], admin: &Admin) {
+fn token_ends(text: &mut MetricsText, upstreams: &[AdminUpstream], admin: &Admin) {
     let help = "When the token ends, in seconds since 1970; absent if it has no known end.";
-    text.family("bearerd_token_expiry_timestamp_seconds", Kind::Gauge, help);
+    text.family("bearerd_token_expiry_timestamp_seconds", FamilyKind::Gauge, help);
     for upstream in upstreams {
         if let Some(end) = upstream.tokens.status().and_then(|status| status.expires) {
             let end = wall_of(end, &*admin.clock).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -96,15 +96,15 @@ fn token_ends(text: &mut Text, upstreams: &[AdminUpstream], admin: &Admin) {
     }
 }
 
-fn token_requests(text: &mut Text, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_token_requests_total", Kind::Counter, "Requests to token endpoints.");
+fn token_requests(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_token_requests_total", FamilyKind::Counter, "Requests to token endpoints.");
     for upstream in upstreams {
         for (kind, outcome, count) in upstream.token_record.token_requests() {
             text.count(&[("upstream", &upstream.name), ("kind", kind), ("outcome", outcome)], count);
         }
     }
     let took = "How long requests to token endpoints took.";
-    text.family("bearerd_token_request_duration_seconds", Kind::Histogram, took);
+    text.family("bearerd_token_request_duration_seconds", FamilyKind::Histogram, took);
     text.histogram(&[], &all_token_requests(upstreams));
 }
 
@@ -121,27 +121,32 @@ fn all_token_requests(upstreams: &[AdminUpstream]) -> Snapshot {
     sum
 }
 
-fn per_upstream(text: &mut Text, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_requests_in_flight", Kind::Gauge, "Requests under way.");
+fn per_upstream(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
+    text.family("bearerd_requests_in_flight", FamilyKind::Gauge, "Requests under way.");
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.record.in_flight());
     }
-    text.family("bearerd_token_waits_total", Kind::Counter, "Requests that had to wait for a token.");
+    text.family("bearerd_token_waits_total", FamilyKind::Counter, "Requests that had to wait for a token.");
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.token_record.waits());
     }
-    text.family("bearerd_subjects", Kind::Gauge, "Subjects whose tokens are held.");
+    text.family("bearerd_subjects", FamilyKind::Gauge, "Subjects whose tokens are held.");
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.tokens.subjects().unwrap_or(0));
     }
 }
 
-fn limits(text: &mut Text, admin: &Admin) {
+fn limits(text: &mut MetricsText, admin: &Admin) {
     type Read = fn(&LimitRecord) -> u64;
-    let families: [(&str, Kind, &str, Read); 3] = [
-        ("bearerd_limit", Kind::Gauge, "How far each limit on all callers together goes.", LimitRecord::most),
-        ("bearerd_limit_used", Kind::Gauge, "How much of it is in use.", LimitRecord::used),
-        ("bearerd_limit_refusals_total", Kind::Counter, "How often it has refused something.", LimitRecord::refusals),
+    let families: [(&str, FamilyKind, &str, Read); 3] = [
+        ("bearerd_limit", FamilyKind::Gauge, "How far each limit on all callers together goes.", LimitRecord::most),
+        ("bearerd_limit_used", FamilyKind::Gauge, "How much of it is in use.", LimitRecord::used),
+        (
+            "bearerd_limit_refusals_total",
+            FamilyKind::Counter,
+            "How often it has refused something.",
+            LimitRecord::refusals,
+        ),
     ];
     for (name, kind, help, read) in families {
         text.family(name, kind, help);
@@ -151,11 +156,15 @@ fn limits(text: &mut Text, admin: &Admin) {
     }
 }
 
-fn process(text: &mut Text, admin: &Admin) {
-    text.family("bearerd_connections", Kind::Gauge, "Connections from callers.");
+fn process(text: &mut MetricsText, admin: &Admin) {
+    text.family("bearerd_connections", FamilyKind::Gauge, "Connections from callers.");
     text.count(&[], admin.proxy.connections());
-    text.family("bearerd_panics_total", Kind::Counter, "Faults of bearerd itself; each is in the log with its place.");
+    text.family(
+        "bearerd_panics_total",
+        FamilyKind::Counter,
+        "Faults of bearerd itself; each is in the log with its place.",
+    );
     text.count(&[], panics::count());
-    text.family("bearerd_build_info", Kind::Gauge, "Always 1; the version is in the label.");
+    text.family("bearerd_build_info", FamilyKind::Gauge, "Always 1; the version is in the label.");
     text.count(&[("version", env!("CARGO_PKG_VERSION"))], 1);
 }

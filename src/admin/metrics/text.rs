@@ -6,7 +6,7 @@ use crate::record::Snapshot;
 
 /// What a family of samples is.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum FamilyKind {
     Counter,
     Gauge,
     Histogram,
@@ -14,20 +14,20 @@ pub(super) enum Kind {
 
 /// Families one after the other, each with its samples.
 #[derive(Default)]
-pub(super) struct Text {
+pub(super) struct MetricsText {
     text: String,
     family: &'static str,
 }
 
 type Labels<'a> = [(&'a str, &'a str)];
 
-impl Text {
+impl MetricsText {
     /// Begins a family; the samples that follow are its.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
+    pub(super) fn family(&mut self, name: &'static str, kind: FamilyKind, help: &str) {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            FamilyKind::Counter => "counter",
+            FamilyKind::Gauge => "gauge",
+            FamilyKind::Histogram => "histogram",
         };
         self.family = name;
         self.line(format_args!("# HELP {name} {help}"));
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn label_values_are_escaped() {
-        let mut text = Text::default();
-        text.family("a", Kind::Gauge, "b");
+        let mut text = MetricsText::default();
+        text.family("a", FamilyKind::Gauge, "b");
         text.count(&[("c", "x\"y\\z\nw"), ("d", "")], 3);
         assert_eq!(text.finish(), "# HELP a b\n# TYPE a gauge\na{c=\"x\\\"y\\\\z\\nw\",d=\"\"} 3\n");
     }

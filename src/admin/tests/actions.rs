@@ -62,7 +62,7 @@ async fn reloaded(result: Option<Result<String, String>>) -> Answer {
     let mut stage = Stage::new();
     let mut commands = std::mem::replace(&mut stage.commands, mpsc::channel(1).1);
     let app = async move {
-        let Some(Command::Reload(reply)) = commands.recv().await else { panic!() };
+        let Some(AdminCommand::Reload(reply)) = commands.recv().await else { panic!() };
         if let Some(result) = result {
             reply.send(result).unwrap();
         }
@@ -87,5 +87,5 @@ async fn quitting_is_for_those_who_allowed_it() {
     assert!(stage.commands.try_recv().is_err());
     let mut stage = Stage::with(|admin| admin.quit = true);
     assert_eq!(stage.post("/quit").await.status, 200);
-    assert!(matches!(stage.commands.try_recv(), Ok(Command::Quit)));
+    assert!(matches!(stage.commands.try_recv(), Ok(AdminCommand::Quit)));
 }

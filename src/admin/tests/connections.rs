@@ -9,7 +9,7 @@ async fn served(stage: &Stage) -> (std::net::SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = router(Arc::clone(&stage.admin));
-    (address, tokio::spawn(serve(Listener::Tcp(listener), router, stage.admin.shutdown.clone())))
+    (address, tokio::spawn(serve(AdminListener::Tcp(listener), router, stage.admin.shutdown.clone())))
 }
 
 async fn answer(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin), request: &str) -> String {
@@ -36,7 +36,7 @@ async fn a_socket_file_serves_without_a_host() {
     let stage = Stage::new();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("admin.sock");
-    let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
+    let listener = AdminListener::Unix(UnixListener::bind(&path).unwrap());
     tokio::spawn(serve(listener, router(Arc::clone(&stage.admin)), stage.admin.shutdown.clone()));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     let text = answer(&mut stream, "GET /status HTTP/1.1\r\nconnection: close\r\n\r\n").await;
@@ -87,7 +87,7 @@ async fn who_makes_room_is_not_one_whose_request_is_being_handled() {
     let (address, _) = served(&stage).await;
     let mut reload = TcpStream::connect(address).await.unwrap();
     reload.write_all(b"POST /reload HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
-    let Command::Reload(done) = stage.commands.recv().await.unwrap() else { panic!("a reload") };
+    let AdminCommand::Reload(done) = stage.commands.recv().await.unwrap() else { panic!("a reload") };
     let mut others = Vec::new();
     for _ in 0..2 * CONNECTIONS {
         others.push(TcpStream::connect(address).await.unwrap());

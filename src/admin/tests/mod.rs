@@ -52,7 +52,7 @@ struct Stage {
     admin: Arc<Admin>,
     tokens: Arc<FakeTokens>,
     trigger: Trigger,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<AdminCommand>,
 }
 
 impl Stage {

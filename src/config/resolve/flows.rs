@@ -10,20 +10,20 @@ use crate::document::{Document, Node, Place, Problem, Problems, Table, nearest};
 use crate::flow::{Flow, FlowSpec, Values, shipped};
 
 /// All flows by name.
-pub(super) struct Flows {
-    own: BTreeMap<String, Own>,
+pub(super) struct FlowTable {
+    own: BTreeMap<String, OwnFlow>,
     used: RefCell<BTreeSet<String>>,
 }
 
 /// A flow of the user's own.
-struct Own {
+struct OwnFlow {
     /// `None` if it is wrong, which is reported already.
     spec: Option<FlowSpec>,
     place: Place,
     key: String,
 }
 
-impl Flows {
+impl FlowTable {
     pub(super) fn read(root: &Table<'_>, files: &mut Inputs, problems: &Problems) -> Self {
         let mut flows = Self { own: BTreeMap::new(), used: RefCell::default() };
         for path in root.get("flows").map(|node| listed_files(&node, files, problems)).unwrap_or_default() {
@@ -45,14 +45,14 @@ impl Flows {
             Err(problem) => {
                 let place = problem.place.clone();
                 problems.add(problem);
-                self.own.insert(name, Own { spec: None, place, key: String::new() });
+                self.own.insert(name, OwnFlow { spec: None, place, key: String::new() });
             }
         }
     }
 
     fn add(&mut self, name: &str, node: &Node<'_>, problems: &Problems) {
         let spec = FlowSpec::read(Some(name), node, problems);
-        let own = Own { spec, place: node.place(), key: node.key() };
+        let own = OwnFlow { spec, place: node.place(), key: node.key() };
         if let Some(other) = self.own.insert(name.to_owned(), own) {
             let message = format!("there is another flow `{name}` in {}", other.place);
             node.error(problems, message, Some("rename one of them".into()));
@@ -99,7 +99,7 @@ impl Flows {
     }
 }
 
-impl Own {
+impl OwnFlow {
     fn warn(&self, problems: &Problems, message: String, hint: String) {
         let level = crate::document::Level::Warning;
         let (place, key) = (self.place.clone(), self.key.clone());

@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::scope::Scope;
-use crate::document::{Kind, Node, Problems, Table, nearest};
+use crate::document::{Node, Problems, Table, ValueKind, nearest};
 
 /// Written by the HTTP machinery itself: setting or dropping them would break the message.
 const OF_THE_MESSAGE: &[&str] = &[
@@ -70,7 +70,7 @@ fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(H
         node.error(problems, "the value cannot be sent in a header", Some("it has a control character".into()));
         return None;
     };
-    value.set_sensitive(node.kind() == Kind::Table);
+    value.set_sensitive(node.kind() == ValueKind::Table);
     Some((name?, value))
 }
 

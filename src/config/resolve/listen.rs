@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::document::{Kind, Node, Problems};
+use crate::document::{Node, Problems, ValueKind};
 use crate::proxy::settings::Listen;
 
 const A_PORT: &str = "a port is a number up to 65535";
@@ -13,19 +13,19 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// `"localhost:8080"`, `"127.0.0.1:8080"`, `{ unix = "/path", mode = "0660" }`.
 pub(super) fn read(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
     match node.kind() {
-        Kind::Table => return unix(node, problems),
-        Kind::Integer => {
+        ValueKind::Table => return unix(node, problems),
+        ValueKind::Integer => {
             let port = node.integer(&Problems::default()).and_then(|port| u16::try_from(port).ok());
             let hint = port.map_or_else(|| A_PORT.to_owned(), |port| format!("write `\"localhost:{port}\"`"));
             node.error(problems, "a number is no address to listen on", Some(hint));
             return None;
         }
-        Kind::List => {
+        ValueKind::List => {
             let hint = "one address in quotes; \"localhost:8080\" is both loopback addresses";
             node.error(problems, "a list is no address to listen on", Some(hint.into()));
             return None;
         }
-        Kind::Text | Kind::Float | Kind::Boolean => {}
+        ValueKind::Text | ValueKind::Float | ValueKind::Boolean => {}
     }
     let text = node.text(problems)?;
     let parsed = parse(text);

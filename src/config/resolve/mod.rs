@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use super::{Environment, Inputs, Settings, StoreSettings, UpstreamConfig};
 use crate::document::{Document, Node, Problem, Problems, Table};
 use crate::token::key::{Recipe, RecipeWriter};
-use flows::Flows;
+use flows::FlowTable;
 use scope::Scope;
 
 /// The settings that the document means, unless there are errors. `files` gains the flow files that were read.
@@ -30,7 +30,7 @@ pub(super) fn settings(
 ) -> Option<Settings> {
     let root = document.root().table(problems)?;
     let scope = Scope::new(environment, problems);
-    let flows = Flows::read(&root, files, problems);
+    let flows = FlowTable::read(&root, files, problems);
     let admin = tables::admin(root.get("admin"), problems);
     let log = tables::log(root.get("log"), problems);
     let store = tables::store(root.get("store"), &scope);
@@ -52,9 +52,9 @@ pub(super) fn settings(
 fn upstreams<'d>(
     root: &Table<'d>,
     environment: &Environment,
-    flows: &Flows,
+    flows: &FlowTable,
     problems: &Problems,
-) -> Vec<(Node<'d>, upstream::Found)> {
+) -> Vec<(Node<'d>, upstream::ReadUpstream)> {
     let nodes = root.get("upstream").map(|node| node.table(problems).map_or_else(Vec::new, |_| node.entries()));
     let Some(nodes) = nodes.filter(|nodes| !nodes.is_empty()) else {
         no_upstream(problems);
@@ -69,7 +69,7 @@ fn upstreams<'d>(
 }
 
 /// A refresh token that was used once is gone with the process, unless a store keeps its successor.
-fn lasting_store(upstreams: &[(Node<'_>, upstream::Found)], store: Option<&StoreSettings>, problems: &Problems) {
+fn lasting_store(upstreams: &[(Node<'_>, upstream::ReadUpstream)], store: Option<&StoreSettings>, problems: &Problems) {
     for (node, found) in upstreams.iter().filter(|_| store == Some(&StoreSettings::Memory)) {
         let Some(config) = found.config.as_ref().filter(|config| config.flow.needs_lasting_store) else { continue };
         let message = format!("the flow `{}` starts from a refresh token, which memory would lose", config.flow.name);
@@ -79,7 +79,7 @@ fn lasting_store(upstreams: &[(Node<'_>, upstream::Found)], store: Option<&Store
 
 /// Whoever reads a refresh token can be the user until somebody notices.
 fn sealed_store(
-    upstreams: &[(Node<'_>, upstream::Found)],
+    upstreams: &[(Node<'_>, upstream::ReadUpstream)],
     store: Option<(&StoreSettings, Node<'_>)>,
     problems: &Problems,
 ) {
@@ -94,7 +94,7 @@ fn sealed_store(
 }
 
 /// A store that lasts is asked by names without secrets, so two accounts must differ in something else.
-fn one_name_each(upstreams: &[(Node<'_>, upstream::Found)], store: Option<&StoreSettings>, problems: &Problems) {
+fn one_name_each(upstreams: &[(Node<'_>, upstream::ReadUpstream)], store: Option<&StoreSettings>, problems: &Problems) {
     let mut seen: Vec<(&Node<'_>, &UpstreamConfig, Recipe)> = Vec::new();
     for (node, found) in upstreams.iter().filter(|_| store != Some(&StoreSettings::Memory)) {
         let Some(config) = found.config.as_ref().filter(|config| config.flow.makes_requests) else { continue };

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::scope::Scope;
 use crate::document::{Node, Problems, Table};
-use crate::flow::client::OutboundProxy;
+use crate::flow::client::ProxyUrl;
 use crate::proxy::settings::{Retry, Timeouts};
 use crate::tls::{TlsSettings, client_config};
 
@@ -38,7 +38,7 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
     Some(settings)
 }
 
-pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<OutboundProxy>> {
+pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<ProxyUrl>> {
     let problems = scope.problems;
     let no_proxy = super::or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
     let Some(node) = table.get("proxy") else {
@@ -58,7 +58,7 @@ pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<Outbo
         let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
         node.warn(problems, "the password of the proxy stands in the file itself", Some(hint));
     }
-    Some(Some(OutboundProxy { url: found.value, no_proxy: no_proxy? }))
+    Some(Some(ProxyUrl { url: found.value, no_proxy: no_proxy? }))
 }
 
 pub(super) fn timeouts(node: Option<Node<'_>>, problems: &Problems) -> Option<Timeouts> {

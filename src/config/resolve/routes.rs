@@ -5,13 +5,13 @@ use crate::document::{Node, Problems};
 use crate::proxy::settings::{Base, Listen, Match};
 
 /// The outside of one upstream, as far as it could be read.
-pub(super) struct Door {
+pub(super) struct RouteKey {
     pub(super) listen: Option<Listen>,
     pub(super) matches: Option<Match>,
     pub(super) base: Option<Base>,
 }
 
-pub(super) fn check(doors: &[(&Node<'_>, &Door)], admin: Option<&Listen>, problems: &Problems) {
+pub(super) fn check(doors: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, problems: &Problems) {
     for (at, (node, door)) in doors.iter().enumerate() {
         for (earlier, other) in &doors[..at] {
             pair(node, door, earlier, other, problems);
@@ -35,7 +35,7 @@ pub(super) fn check(doors: &[(&Node<'_>, &Door)], admin: Option<&Listen>, proble
     }
 }
 
-fn pair(node: &Node<'_>, door: &Door, earlier: &Node<'_>, other: &Door, problems: &Problems) {
+fn pair(node: &Node<'_>, door: &RouteKey, earlier: &Node<'_>, other: &RouteKey, problems: &Problems) {
     let (Some(one), Some(two)) = (&door.listen, &other.listen) else { return };
     let name = earlier.name();
     if one != two {

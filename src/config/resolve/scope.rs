@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::super::environment::{Environment, Lookup};
+use super::super::environment::{Environment, VariableValue};
 use super::super::load::in_words;
 use super::Inputs;
-use crate::document::{Kind, Node, Problems, maybe_variable, placeholder};
+use crate::document::{Node, Problems, ValueKind, maybe_variable, placeholder};
 use crate::secret::Secret;
 
 /// Larger than any credential or bundle of certificates.
@@ -21,14 +21,14 @@ pub(super) struct Scope<'c> {
 }
 
 /// A value, and where it came from in words.
-pub(super) struct Found {
+pub(super) struct FoundValue {
     pub(super) value: Secret,
     pub(super) origin: String,
     /// The file it was read from.
     pub(super) file: Option<PathBuf>,
 }
 
-impl Found {
+impl FoundValue {
     /// What the text means; the one place of the configuration that looks inside.
     pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> T) -> T {
         read(self.value.expose())
@@ -50,7 +50,7 @@ impl<'c> Scope<'c> {
     }
 
     /// A credential: `{ file }`, `{ env }` or text. Text in a file works, with a warning.
-    pub(super) fn secret(&self, node: &Node<'_>) -> Option<Found> {
+    pub(super) fn secret(&self, node: &Node<'_>) -> Option<FoundValue> {
         let found = self.value(node)?;
         if let Some(path) = &found.file {
             super::exposure::check_secret(node, path, self.problems);
@@ -59,7 +59,7 @@ impl<'c> Scope<'c> {
             node.error(self.problems, "the secret is empty", None);
             return None;
         }
-        if node.kind() == Kind::Text && !node.is_environment() {
+        if node.kind() == ValueKind::Text && !node.is_environment() {
             let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
             node.warn(self.problems, "the secret stands in the file itself", Some(hint));
         }
@@ -67,11 +67,11 @@ impl<'c> Scope<'c> {
     }
 
     /// Text, perhaps from elsewhere: `{ file }`, `{ env }` or the text itself.
-    pub(super) fn value(&self, node: &Node<'_>) -> Option<Found> {
-        if node.kind() != Kind::Table {
+    pub(super) fn value(&self, node: &Node<'_>) -> Option<FoundValue> {
+        if node.kind() != ValueKind::Table {
             let text = node.text(self.problems)?;
             self.check_placeholder(node, text)?;
-            return Some(Found { value: Secret::new(text), origin: node.place().to_string(), file: None });
+            return Some(FoundValue { value: Secret::new(text), origin: node.place().to_string(), file: None });
         }
         let table = node.table(self.problems)?;
         let (file, variable) = later_of(table.get("file"), table.get("env"));
@@ -109,15 +109,15 @@ impl<'c> Scope<'c> {
         Some(())
     }
 
-    pub(super) fn variable_text(&self, node: &Node<'_>, name: &str) -> Option<Found> {
+    pub(super) fn variable_text(&self, node: &Node<'_>, name: &str) -> Option<FoundValue> {
         let complaint = match self.environment.look_up(name) {
-            Lookup::Text(text) => {
+            VariableValue::Text(text) => {
                 let origin = format!("environment variable {name}");
                 return Some(self.checked(node, text.to_owned(), origin));
             }
-            Lookup::Empty => "is empty",
-            Lookup::NotText => "is not UTF-8 text",
-            Lookup::Unset => "is not set",
+            VariableValue::Empty => "is empty",
+            VariableValue::NotText => "is not UTF-8 text",
+            VariableValue::Unset => "is not set",
         };
         let bare = placeholder(name).map(|meant| format!("write the name alone: `{meant}`"));
         node.error(self.problems, format!("the environment variable `{name}` {complaint}"), bare);
@@ -125,7 +125,7 @@ impl<'c> Scope<'c> {
     }
 
     /// The text of a file, without line ends at its end. Problems are reported at `node`.
-    pub(super) fn file_text(&self, node: &Node<'_>, path: &Path) -> Option<Found> {
+    pub(super) fn file_text(&self, node: &Node<'_>, path: &Path) -> Option<FoundValue> {
         let bytes = self.bytes(node, path)?;
         let Ok(text) = String::from_utf8(bytes) else {
             node.error(self.problems, format!("the file `{}` is not UTF-8 text", path.display()), None);
@@ -136,7 +136,7 @@ impl<'c> Scope<'c> {
             return None;
         }
         let found = self.checked(node, text, format!("file {}", path.display()));
-        Some(Found { file: Some(path.to_owned()), ..found })
+        Some(FoundValue { file: Some(path.to_owned()), ..found })
     }
 
     /// A file that must be readable, whatever is in it.
@@ -159,7 +159,7 @@ impl<'c> Scope<'c> {
         read.inspect_err(complain).ok()
     }
 
-    fn checked(&self, node: &Node<'_>, mut text: String, origin: String) -> Found {
+    fn checked(&self, node: &Node<'_>, mut text: String, origin: String) -> FoundValue {
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
         let hint = || Some("if it does not belong there, write the value again without it".to_owned());
         if text.starts_with('\u{feff}') {
@@ -171,7 +171,7 @@ impl<'c> Scope<'c> {
         } else if text.contains(['\n', '\r', '\0']) && !text.contains("-----BEGIN ") {
             node.warn(self.problems, format!("the value of {origin} has more than one line"), hint());
         }
-        Found { value: Secret::new(text), origin, file: None }
+        FoundValue { value: Secret::new(text), origin, file: None }
     }
 }
 

@@ -1,11 +1,11 @@
 //! `[upstream.NAME]`.
 
-use super::super::{Environment, UpstreamConfig, Variable};
-use super::flows::Flows;
+use super::super::{Environment, UpstreamConfig, VariableOrigin};
+use super::flows::FlowTable;
 use super::headers::Headers;
-use super::routes::Door;
+use super::routes::RouteKey;
 use super::scope::Scope;
-use super::variables::{Lookup, Taken};
+use super::variables::{Taken, VariableSources};
 use super::{access, base, flows, headers, listen, optional, or, outbound};
 use crate::document::{Node, Problems, Table, nearest, placeholder};
 use crate::flow::Flow;
@@ -19,24 +19,24 @@ const DEFAULT_LISTEN: Listen = Listen::Localhost(8080);
 const RESERVED: &[&str] = &["bearerd"];
 
 /// What could be read: the outside, to be compared with other upstreams, and the whole if nothing is wrong.
-pub(super) struct Found {
-    pub(super) door: Door,
+pub(super) struct ReadUpstream {
+    pub(super) door: RouteKey,
     pub(super) config: Option<UpstreamConfig>,
 }
 
 pub(super) fn read(
     node: &Node<'_>,
     environment: &Environment,
-    flows: &Flows,
+    flows: &FlowTable,
     taken: &mut Taken,
     problems: &Problems,
-) -> Option<Found> {
+) -> Option<ReadUpstream> {
     let table = node.table(problems)?;
     let scope = Scope::new(environment, problems);
     let named = check_name(node, problems);
     let plaintext = or(table.get("unsafe_plaintext"), false, |node| node.boolean(problems));
     let flow = flow(node, &table, flows, taken, plaintext.unwrap_or(true), &scope);
-    let door = Door {
+    let door = RouteKey {
         listen: or(table.get("listen"), DEFAULT_LISTEN, |node| listen::read(node, problems)),
         matches: matches(&table, problems),
         base: url(node, &table, flow.as_ref().map(|(flow, _)| flow), plaintext.unwrap_or(true), problems).flatten(),
@@ -46,7 +46,7 @@ pub(super) fn read(
     let rest = rest(&table, flow.as_ref().map(|(flow, _)| flow), &scope);
     table.finish(problems);
     let config = named.and(plaintext).and(safe).and_then(|()| whole(node, &door, access, flow, rest, scope));
-    Some(Found { door, config })
+    Some(ReadUpstream { door, config })
 }
 
 fn check_name(node: &Node<'_>, problems: &Problems) -> Option<()> {
@@ -74,11 +74,11 @@ fn check_name(node: &Node<'_>, problems: &Problems) -> Option<()> {
 fn flow(
     node: &Node<'_>,
     table: &Table<'_>,
-    flows: &Flows,
+    flows: &FlowTable,
     taken: &mut Taken,
     plaintext: bool,
     scope: &Scope<'_>,
-) -> Option<(Flow, Vec<Variable>)> {
+) -> Option<(Flow, Vec<VariableOrigin>)> {
     let problems = scope.problems;
     let (written, environment) = (table.get("flow"), table.get("env"));
     let name = written.as_ref().and_then(|flow| flow.text(problems));
@@ -90,7 +90,7 @@ fn flow(
         node.error(problems, "`flow` is missing", Some(hint));
     }
     let known = name.zip(written).and_then(|(name, written)| flows.find(name, &written, problems));
-    let lookup = Lookup::new(node, table, name.unwrap_or_default(), scope);
+    let lookup = VariableSources::new(node, table, name.unwrap_or_default(), scope);
     let Some(known) = known else {
         lookup.check_alone();
         return None;
@@ -189,19 +189,19 @@ fn check_exposure(
 }
 
 /// What needs no comparison with anything else.
-struct Rest {
+struct UpstreamRest {
     headers: Headers,
     protocol: Protocol,
     preserve_header_case: bool,
     timeouts: crate::proxy::settings::Timeouts,
     retry: crate::proxy::settings::Retry,
     tls: crate::tls::TlsSettings,
-    proxy: Option<crate::flow::client::OutboundProxy>,
+    proxy: Option<crate::flow::client::ProxyUrl>,
     required: bool,
     check_path: Option<String>,
 }
 
-fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Rest> {
+fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<UpstreamRest> {
     let problems = scope.problems;
     let headers = headers::read(table, flow.map(|flow| flow.owned.headers.as_slice()), scope);
     let words = [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)];
@@ -213,7 +213,7 @@ fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Res
     let proxy = outbound::proxy(table, scope);
     let required = or(table.get("required"), true, |node| node.boolean(problems));
     let check_path = or(table.get("check"), None, |node| check(node, problems));
-    Some(Rest {
+    Some(UpstreamRest {
         headers: headers?,
         protocol: protocol?,
         preserve_header_case: preserve_header_case?,
@@ -235,10 +235,10 @@ fn check(node: &Node<'_>, problems: &Problems) -> Option<Option<String>> {
 
 fn whole(
     node: &Node<'_>,
-    door: &Door,
+    door: &RouteKey,
     access: Option<Access>,
-    flow: Option<(Flow, Vec<Variable>)>,
-    rest: Option<Rest>,
+    flow: Option<(Flow, Vec<VariableOrigin>)>,
+    rest: Option<UpstreamRest>,
     scope: Scope<'_>,
 ) -> Option<UpstreamConfig> {
     let (rest, (flow, variables)) = (rest?, flow?);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::super::settings::Variable as Origin;
+use super::super::settings::VariableOrigin;
 use super::exposure::check_secret;
-use super::scope::{Found, Scope};
+use super::scope::{FoundValue, Scope};
 use crate::document::{Node, Table, nearest};
 use crate::flow::{Values, Variable};
 
@@ -17,11 +17,11 @@ pub(super) struct Taken(BTreeMap<String, String>);
 /// The values that were found and where each came from.
 pub(super) struct Filled {
     pub(super) values: Values,
-    pub(super) variables: Vec<Origin>,
+    pub(super) variables: Vec<VariableOrigin>,
 }
 
 /// Where the variables of one upstream are looked for.
-pub(super) struct Lookup<'l, 'd> {
+pub(super) struct VariableSources<'l, 'd> {
     upstream: &'l Node<'d>,
     flow: &'l str,
     scope: &'l Scope<'l>,
@@ -29,7 +29,7 @@ pub(super) struct Lookup<'l, 'd> {
     secrets: Option<(Node<'d>, PathBuf)>,
 }
 
-impl<'l, 'd> Lookup<'l, 'd> {
+impl<'l, 'd> VariableSources<'l, 'd> {
     /// Asks the upstream's table for `with` and `secrets`.
     pub(super) fn new(upstream: &'l Node<'d>, table: &Table<'d>, flow: &'l str, scope: &'l Scope<'l>) -> Self {
         let with = table.get("with").and_then(|node| node.table(scope.problems));
@@ -71,7 +71,7 @@ impl<'l, 'd> Lookup<'l, 'd> {
     }
 
     /// `None` for a wrong value, `Some(None)` for none.
-    fn find(&self, input: &Variable, taken: &mut Taken) -> Option<Option<Found>> {
+    fn find(&self, input: &Variable, taken: &mut Taken) -> Option<Option<FoundValue>> {
         if let Some(node) = self.with.as_ref().and_then(|with| with.get(&input.name)) {
             let found = if input.secret { self.scope.secret(&node) } else { self.scope.value(&node) };
             return found.map(Some);
@@ -98,7 +98,7 @@ impl<'l, 'd> Lookup<'l, 'd> {
         own.into_iter().chain(credentials).collect()
     }
 
-    fn in_environment(&self, input: &Variable, taken: &mut Taken) -> Option<Option<Found>> {
+    fn in_environment(&self, input: &Variable, taken: &mut Taken) -> Option<Option<FoundValue>> {
         let name = self.variable(&input.name);
         if self.scope.environment.get(&name).is_none() {
             return Some(None);
@@ -133,12 +133,12 @@ impl<'l, 'd> Lookup<'l, 'd> {
 }
 
 impl Filled {
-    fn put(&mut self, name: &str, found: Found) {
+    fn put(&mut self, name: &str, found: FoundValue) {
         self.note(name, &found.origin);
         self.values.insert(name.to_owned(), found.value);
     }
 
     fn note(&mut self, name: &str, origin: &str) {
-        self.variables.push(Origin { name: name.to_owned(), origin: origin.to_owned() });
+        self.variables.push(VariableOrigin { name: name.to_owned(), origin: origin.to_owned() });
     }
 }

@@ -20,12 +20,12 @@ use super::received::{Bearer, Kind};
 /// The body of any answer.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
 /// An answer, ready to be sent.
-pub(super) type Answer = Response<AnswerBody>;
+pub(super) type MockAnswer = Response<AnswerBody>;
 /// Where a body's frames are put while it is being sent.
 pub(super) type Frames = mpsc::Sender<io::Result<Frame<Bytes>>>;
 
 /// A request to a token endpoint, read whole.
-pub(super) struct Asked {
+pub(super) struct EndpointRequest {
     pub(super) kind: Kind,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
@@ -34,7 +34,7 @@ pub(super) struct Asked {
     pub(super) issued: OnceLock<Bearer>,
 }
 
-impl Asked {
+impl EndpointRequest {
     /// As much as the head says.
     pub(super) fn new(head: &http::request::Parts) -> Self {
         let (method, headers) = (head.method.clone(), head.headers.clone());
@@ -88,25 +88,25 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A whole body at once.
-pub(super) fn full(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn full(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> MockAnswer {
     let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
     dress(status, content_type, body)
 }
 
 /// A JSON body.
-pub(super) fn json(status: u16, value: &Value) -> Answer {
+pub(super) fn json(status: u16, value: &Value) -> MockAnswer {
     full(status, "application/json", value.to_string())
 }
 
 /// No body.
-pub(super) fn empty(status: u16) -> Answer {
+pub(super) fn empty(status: u16) -> MockAnswer {
     let mut answer = full(status, "text/plain", Bytes::new());
     answer.headers_mut().remove(CONTENT_TYPE);
     answer
 }
 
 /// Sets a header; a value that cannot be one is left out.
-pub(super) fn set(answer: &mut Answer, name: http::HeaderName, value: &str) {
+pub(super) fn set(answer: &mut MockAnswer, name: http::HeaderName, value: &str) {
     if let Ok(value) = http::HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }
@@ -121,12 +121,12 @@ pub(super) fn http_date(moment: SystemTime, weekday_off: u8) -> String {
 }
 
 /// A body whose frames come while it is sent; how many wait is bounded, so the reader sets the pace.
-pub(super) fn streamed(status: u16, content_type: &'static str) -> (Frames, Answer) {
+pub(super) fn streamed(status: u16, content_type: &'static str) -> (Frames, MockAnswer) {
     let (frames, rest) = mpsc::channel(4);
     (frames, dress(status, content_type, Streamed(rest).boxed_unsync()))
 }
 
-fn dress(status: u16, content_type: &'static str, body: AnswerBody) -> Answer {
+fn dress(status: u16, content_type: &'static str, body: AnswerBody) -> MockAnswer {
     let mut answer = Response::new(body);
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));

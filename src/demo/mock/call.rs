@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Frames, empty, full, gzip, json, set, streamed};
-use super::received::{BODY_KEPT, Entry, pairs};
+use super::answer::{Frames, MockAnswer, empty, full, gzip, json, set, streamed};
+use super::received::{BODY_KEPT, LogEntry, pairs};
 use super::vendor::Vendor;
 use super::vendors::dialect;
 use super::wire::Cut;
@@ -28,8 +28,8 @@ pub(super) async fn answer(
     head: Parts,
     body: Incoming,
     path: &str,
-    entry: &Entry,
-) -> Result<Answer, Cut> {
+    entry: &LogEntry,
+) -> Result<MockAnswer, Cut> {
     match path {
         "/mirror" => return Ok(mirror(body)),
         "/early" => return Ok(full(413, "text/plain", "no need to go on\n")),
@@ -47,7 +47,7 @@ pub(super) async fn answer(
 }
 
 /// Endpoints for whoever tests a proxy.
-fn oddity(vendor: &Arc<Vendor>, head: &Parts, path: &str) -> Option<Answer> {
+fn oddity(vendor: &Arc<Vendor>, head: &Parts, path: &str) -> Option<MockAnswer> {
     let query = |name: &str| number(head.uri.query().unwrap_or_default(), name);
     let answer = match path {
         "/bytes" => bytes(query("n").unwrap_or(1024)),
@@ -74,17 +74,17 @@ fn cookie(headers: &HeaderMap) -> String {
     format!("session=1; Domain={domain}; Path=/; Secure; HttpOnly")
 }
 
-fn gzip_error(error: &Value) -> Answer {
+fn gzip_error(error: &Value) -> MockAnswer {
     with(full(401, "application/json", gzip(error.to_string().as_bytes())), CONTENT_ENCODING, "gzip")
 }
 
-fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+fn with(mut answer: MockAnswer, name: HeaderName, value: &str) -> MockAnswer {
     set(&mut answer, name, value);
     answer
 }
 
 /// A header for each field of the query, several of one name if asked.
-fn dressed(query: &str) -> Answer {
+fn dressed(query: &str) -> MockAnswer {
     let mut answer = full(200, "text/plain", "dressed\n");
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(&*name), HeaderValue::from_str(&value)) {
@@ -108,7 +108,7 @@ pub(super) struct Heard {
 }
 
 /// Reads a body of any length and keeps its beginning.
-pub(super) async fn hear(mut body: Incoming, entry: &Entry) -> Result<Heard, Cut> {
+pub(super) async fn hear(mut body: Incoming, entry: &LogEntry) -> Result<Heard, Cut> {
     let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
     let (mut kept, mut length, mut trailers) = (Vec::new(), 0, HeaderMap::new());
     while let Some(frame) = body.frame().await {
@@ -152,13 +152,13 @@ fn echo(vendor: &Vendor, head: &Parts, heard: &Heard) -> Value {
     })
 }
 
-fn mirror(body: Incoming) -> Answer {
+fn mirror(body: Incoming) -> MockAnswer {
     let mut answer = empty(200);
     *answer.body_mut() = body.map_err(std::io::Error::other).boxed_unsync();
     answer
 }
 
-fn bytes(length: u64) -> Answer {
+fn bytes(length: u64) -> MockAnswer {
     let (frames, mut answer) = streamed(200, "application/octet-stream");
     answer.headers_mut().insert(CONTENT_LENGTH, length.into());
     tokio::spawn(send(frames, length));
@@ -176,7 +176,7 @@ async fn send(frames: Frames, mut left: u64) {
 }
 
 /// Promises `length` bytes, and ends the connection half-way.
-fn cut(length: u64) -> Answer {
+fn cut(length: u64) -> MockAnswer {
     let (frames, mut answer) = streamed(200, "application/octet-stream");
     answer.headers_mut().insert(CONTENT_LENGTH, length.into());
     tokio::spawn(async move {
@@ -188,7 +188,7 @@ fn cut(length: u64) -> Answer {
 }
 
 /// Server-sent events, one at a time; held, each but the first waits for its release.
-fn drip(vendor: Arc<Vendor>, pieces: u64, hold: bool) -> Answer {
+fn drip(vendor: Arc<Vendor>, pieces: u64, hold: bool) -> MockAnswer {
     let (frames, answer) = streamed(200, "text/event-stream");
     tokio::spawn(async move {
         for piece in 1..=pieces {
@@ -209,7 +209,7 @@ fn drip(vendor: Arc<Vendor>, pieces: u64, hold: bool) -> Answer {
 }
 
 /// Chunks and a trailer.
-fn trailers() -> Answer {
+fn trailers() -> MockAnswer {
     let (frames, mut answer) = streamed(200, "text/plain");
     answer.headers_mut().insert(http::header::TRAILER, HeaderValue::from_static("x-sum"));
     tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Asked, bearer, empty, json};
+use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
 use super::dialect::Dialect;
 use super::received::Kind;
 use super::tokens::Worth;
@@ -11,11 +11,11 @@ use super::vendor::Vendor;
 pub(super) struct Dnb;
 
 impl Dialect for Dnb {
-    fn token_kind(&self, path: &str, _: &Asked) -> Option<Kind> {
+    fn token_kind(&self, path: &str, _: &EndpointRequest) -> Option<Kind> {
         matches!(path, "/as/token.oauth2" | "/sandbox/v1/token.oauth2").then_some(Kind::Login)
     }
 
-    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer {
+    fn token_reply(&self, path: &str, asked: &EndpointRequest, vendor: &Vendor) -> MockAnswer {
         if asked.method != http::Method::POST {
             return empty(405);
         }
@@ -38,7 +38,7 @@ impl Dialect for Dnb {
         error("invalid_client", "Bad credentials")
     }
 
-    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>> {
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<MockAnswer>> {
         match vendor.worth(bearer(&head.headers).unwrap_or_default()) {
             Worth::Good => Ok(()),
             _ => Err(json(401, &self.expired()).into()),
@@ -60,7 +60,7 @@ fn error(code: &str, description: &str) -> Value {
     json!({ "error": code, "error_description": description })
 }
 
-fn grant(asked: &Asked, scope: String, vendor: &Vendor) -> Value {
+fn grant(asked: &EndpointRequest, scope: String, vendor: &Vendor) -> Value {
     let issued = vendor.issue(asked, None, None);
     let mut reply = json!({ "access_token": issued.token, "scope": scope, "token_type": "Bearer" });
     if let Some(value) = vendor.terms().seconds(issued.seconds.into()) {

@@ -4,7 +4,7 @@ use http::header::WWW_AUTHENTICATE;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Asked, bearer, empty, json, set};
+use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json, set};
 use super::api::OAUTH_USER;
 use super::dialect::Dialect;
 use super::received::Kind;
@@ -16,7 +16,7 @@ pub(super) struct Oauth;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 impl Dialect for Oauth {
-    fn token_kind(&self, path: &str, asked: &Asked) -> Option<Kind> {
+    fn token_kind(&self, path: &str, asked: &EndpointRequest) -> Option<Kind> {
         match path {
             "/token" if asked.form("grant_type").as_deref() == Some("refresh_token") => Some(Kind::Refresh),
             "/token" => Some(Kind::Login),
@@ -25,7 +25,7 @@ impl Dialect for Oauth {
         }
     }
 
-    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer {
+    fn token_reply(&self, path: &str, asked: &EndpointRequest, vendor: &Vendor) -> MockAnswer {
         if asked.method != http::Method::POST {
             return empty(405);
         }
@@ -52,7 +52,7 @@ impl Dialect for Oauth {
         error("invalid_client", "Client authentication failed")
     }
 
-    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>> {
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<MockAnswer>> {
         if let Worth::Good = vendor.worth(bearer(&head.headers).unwrap_or_default()) {
             return Ok(());
         }
@@ -75,7 +75,7 @@ fn error(code: &str, description: &str) -> Value {
 }
 
 /// Basic as in RFC 6749 §2.3.1, or the body, or an assertion. An assertion's signature is not looked at.
-fn authenticated(asked: &Asked, vendor: &Vendor) -> bool {
+fn authenticated(asked: &EndpointRequest, vendor: &Vendor) -> bool {
     if let Some(pair) = asked.basic() {
         let mut halves = pair.splitn(2, |&byte| byte == b':').map(form_decoded);
         let (id, secret) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
@@ -94,7 +94,7 @@ fn form_decoded(half: &[u8]) -> Vec<u8> {
 }
 
 /// The session that the grant begins or continues; none for the client itself, which can just ask again.
-fn session(asked: &Asked, vendor: &Vendor) -> Result<Option<Session>, &'static str> {
+fn session(asked: &EndpointRequest, vendor: &Vendor) -> Result<Option<Session>, &'static str> {
     match asked.form("grant_type").as_deref() {
         Some("client_credentials" | JWT_BEARER) => Ok(None),
         Some("password") => {
@@ -111,7 +111,7 @@ fn session(asked: &Asked, vendor: &Vendor) -> Result<Option<Session>, &'static s
     }
 }
 
-fn grant(asked: &Asked, scope: Option<String>, session: Option<Session>, vendor: &Vendor) -> Value {
+fn grant(asked: &EndpointRequest, scope: Option<String>, session: Option<Session>, vendor: &Vendor) -> Value {
     let subject = session.as_ref().and_then(|session| session.subject.clone());
     let issued = vendor.issue(asked, subject, session);
     let mut reply = json!({ "access_token": issued.token, "token_type": "Bearer" });

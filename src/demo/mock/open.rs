@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Asked, empty};
+use super::answer::{EndpointRequest, MockAnswer, empty};
 use super::dialect::Dialect;
 use super::received::Kind;
 use super::vendor::Vendor;
@@ -10,11 +10,11 @@ use super::vendor::Vendor;
 pub(super) struct Open;
 
 impl Dialect for Open {
-    fn token_kind(&self, _: &str, _: &Asked) -> Option<Kind> {
+    fn token_kind(&self, _: &str, _: &EndpointRequest) -> Option<Kind> {
         None
     }
 
-    fn token_reply(&self, _: &str, _: &Asked, _: &Vendor) -> Answer {
+    fn token_reply(&self, _: &str, _: &EndpointRequest, _: &Vendor) -> MockAnswer {
         empty(404)
     }
 
@@ -22,7 +22,7 @@ impl Dialect for Open {
         json!({ "error": "refused" })
     }
 
-    fn admit(&self, _: &http::request::Parts, _: &Vendor) -> Result<(), Box<Answer>> {
+    fn admit(&self, _: &http::request::Parts, _: &Vendor) -> Result<(), Box<MockAnswer>> {
         Ok(())
     }
 

@@ -105,7 +105,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[derive(Default)]
-struct Kept {
+struct KeptLog {
     before: u64,
     entries: VecDeque<Received>,
     counts: HashMap<(Api, Kind), u64>,
@@ -113,7 +113,7 @@ struct Kept {
 
 /// The log that all APIs write to.
 pub(super) struct Log {
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptLog>,
     changes: watch::Sender<()>,
 }
 
@@ -123,7 +123,7 @@ impl Log {
     }
 
     /// Writes a request down; the entry tells the rest of its story.
-    pub(super) fn arrived(self: &Arc<Self>, received: Received) -> Entry {
+    pub(super) fn arrived(self: &Arc<Self>, received: Received) -> LogEntry {
         let mut kept = lock(&self.kept);
         *kept.counts.entry((received.api, received.kind)).or_default() += 1;
         if kept.entries.len() == KEPT {
@@ -134,7 +134,7 @@ impl Log {
         let at = kept.before + kept.entries.len() as u64 - 1;
         drop(kept);
         self.changes.send_replace(());
-        Entry { log: self.clone(), at, ended: false }
+        LogEntry { log: self.clone(), at, ended: false }
     }
 
     pub(super) fn all(&self) -> Vec<Received> {
@@ -166,13 +166,13 @@ impl Log {
 }
 
 /// One line of the log, while its request lives. Dropped before its end, it says that the request was cut.
-pub(super) struct Entry {
+pub(super) struct LogEntry {
     log: Arc<Log>,
     at: u64,
     ended: bool,
 }
 
-impl Entry {
+impl LogEntry {
     /// Adds to the line, if it is still kept.
     pub(super) fn note(&self, change: impl FnOnce(&mut Received)) {
         let mut kept = lock(&self.log.kept);
@@ -190,7 +190,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for LogEntry {
     fn drop(&mut self) {
         if !self.ended {
             self.note(|received| received.end = End::Cut);

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::answer::{Answer, Asked, bearer, empty, full, http_date, json, set};
+use super::answer::{EndpointRequest, MockAnswer, bearer, empty, full, http_date, json, set};
 use super::call;
 use super::event::What;
-use super::received::{BODY_KEPT, End, Entry, Kind, Received, pairs};
+use super::received::{BODY_KEPT, End, Kind, LogEntry, Received, pairs};
 use super::switches::Behaviour;
 use super::vendor::Vendor;
 use super::vendors::dialect;
@@ -72,7 +72,7 @@ async fn respond(
     let path = head.uri.path().strip_prefix(vendor.api.base_path()).unwrap_or_default().to_owned();
     let arrival = arrival(&vendor, &head, connection);
     let is_head = head.method == http::Method::HEAD;
-    let asked = Asked::new(&head);
+    let asked = EndpointRequest::new(&head);
     let (mut answer, mut entry) = if dialect(vendor.api).token_kind(&path, &asked).is_some() {
         token_request(&vendor, asked, body, &path, arrival, &fuse).await?
     } else {
@@ -109,12 +109,12 @@ fn arrival(vendor: &Vendor, head: &Parts, connection: u64) -> Received {
 
 async fn token_request(
     vendor: &Vendor,
-    mut asked: Asked,
+    mut asked: EndpointRequest,
     body: Incoming,
     path: &str,
     mut arrival: Received,
     fuse: &Fuse,
-) -> Result<(Answer, Entry), Cut> {
+) -> Result<(MockAnswer, LogEntry), Cut> {
     let dialect = dialect(vendor.api);
     asked.body = Limited::new(body, TOKEN_REQUEST_BYTES).collect().await.map_err(|_| Cut)?.to_bytes();
     // Now for certain: some tell in the body what they ask for.
@@ -145,9 +145,9 @@ async fn api_call(
     head: Parts,
     body: Incoming,
     path: &str,
-    entry: &Entry,
+    entry: &LogEntry,
     fuse: &Fuse,
-) -> Result<Answer, Cut> {
+) -> Result<MockAnswer, Cut> {
     let behaviour = vendor.switches.behaviour(Kind::Call).await;
     let dialect = dialect(vendor.api);
     let refused = match misbehave(&behaviour, &dialect.expired(), fuse)? {
@@ -166,7 +166,7 @@ async fn api_call(
 }
 
 /// The answer that the switches ask for; none if the request is to be served.
-fn misbehave(behaviour: &Behaviour, refusal: &Value, fuse: &Fuse) -> Result<Option<Answer>, Cut> {
+fn misbehave(behaviour: &Behaviour, refusal: &Value, fuse: &Fuse) -> Result<Option<MockAnswer>, Cut> {
     let answer = match behaviour {
         Behaviour::Serve | Behaviour::Stall => return Ok(None),
         Behaviour::Close => return Err(Cut),

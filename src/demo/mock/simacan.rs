@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Asked, bearer, empty, json};
+use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
 use super::dialect::Dialect;
 use super::received::Kind;
 use super::tokens::{Session, Worth};
@@ -11,7 +11,7 @@ use super::vendor::Vendor;
 pub(super) struct Simacan;
 
 impl Dialect for Simacan {
-    fn token_kind(&self, path: &str, _: &Asked) -> Option<Kind> {
+    fn token_kind(&self, path: &str, _: &EndpointRequest) -> Option<Kind> {
         match path {
             "/auth/password" => Some(Kind::Login),
             "/auth/refresh" => Some(Kind::Refresh),
@@ -19,7 +19,7 @@ impl Dialect for Simacan {
         }
     }
 
-    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer {
+    fn token_reply(&self, path: &str, asked: &EndpointRequest, vendor: &Vendor) -> MockAnswer {
         if asked.method != http::Method::POST {
             return empty(405);
         }
@@ -38,7 +38,7 @@ impl Dialect for Simacan {
         json!({ "message": "Unauthorized" })
     }
 
-    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>> {
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<MockAnswer>> {
         match vendor.worth(bearer(&head.headers).unwrap_or_default()) {
             Worth::Good => Ok(()),
             _ => Err(json(401, &self.expired()).into()),
@@ -55,7 +55,7 @@ impl Dialect for Simacan {
     }
 }
 
-fn login(asked: &Asked, vendor: &Vendor) -> Result<Session, u16> {
+fn login(asked: &EndpointRequest, vendor: &Vendor) -> Result<Session, u16> {
     let username = asked.form("username").ok_or(400_u16)?;
     let password = asked.form("password").ok_or(400_u16)?;
     if !vendor.knows(username.as_bytes(), password.as_bytes()) {
@@ -64,12 +64,12 @@ fn login(asked: &Asked, vendor: &Vendor) -> Result<Session, u16> {
     Ok(vendor.tokens.session(None))
 }
 
-fn refresh(asked: &Asked, vendor: &Vendor) -> Result<Session, u16> {
+fn refresh(asked: &EndpointRequest, vendor: &Vendor) -> Result<Session, u16> {
     let token = asked.form("refresh_token").ok_or(400_u16)?;
     vendor.tokens.redeem(&token, vendor.terms().rotates).ok_or(401)
 }
 
-fn grant(asked: &Asked, session: Session, vendor: &Vendor) -> Value {
+fn grant(asked: &EndpointRequest, session: Session, vendor: &Vendor) -> Value {
     let issued = vendor.issue(asked, None, Some(session));
     let mut reply = json!({ "access_token": issued.token, "refresh_token": issued.refresh_token,
         "token_type": "bearer" });

@@ -99,7 +99,7 @@ impl Terms {
     }
 }
 
-struct Slot {
+struct SwitchSlot {
     standing: Behaviour,
     next: VecDeque<Behaviour>,
 }
@@ -107,7 +107,7 @@ struct Slot {
 /// The switches of one API.
 pub(super) struct Switches {
     terms: Mutex<Terms>,
-    slots: Mutex<[Slot; 4]>,
+    slots: Mutex<[SwitchSlot; 4]>,
     turned: [watch::Sender<()>; 4],
     /// Ends every connection.
     pub(super) hang_up: watch::Sender<()>,
@@ -130,7 +130,7 @@ impl Switches {
             skew: [Duration::ZERO; 2],
             secret: api.credentials().secret.to_owned(),
         };
-        let slot = |_| Slot { standing: Behaviour::Serve, next: VecDeque::new() };
+        let slot = |_| SwitchSlot { standing: Behaviour::Serve, next: VecDeque::new() };
         Self {
             terms: Mutex::new(terms),
             slots: Mutex::new(Kind::ALL.map(slot)),

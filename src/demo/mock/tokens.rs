@@ -41,7 +41,7 @@ pub(super) struct Session {
     pub(super) subject: Option<String>,
 }
 
-struct Access {
+struct AccessToken {
     bearer: Bearer,
     number: u64,
     ends: Option<Moment>,
@@ -57,18 +57,18 @@ struct RefreshToken {
 struct Book {
     issued: u64,
     sessions: u64,
-    access: HashMap<String, Access>,
+    access: HashMap<String, AccessToken>,
     refresh: HashMap<String, RefreshToken>,
     order: VecDeque<String>,
 }
 
 /// The tokens of one API.
-pub(super) struct Tokens {
+pub(super) struct TokenBook {
     pub(super) clock: SharedClock,
     book: Mutex<Book>,
 }
 
-impl Tokens {
+impl TokenBook {
     pub(super) fn new(clock: SharedClock) -> Self {
         Self { clock, book: Mutex::default() }
     }
@@ -97,7 +97,7 @@ impl Tokens {
         let token = if terms.jwt { web_token(number, wall, ends) } else { random(28) };
         let bearer = Bearer { number: Some(number), subject: subject.clone() };
         let session_id = session.as_ref().map(|session| session.id);
-        let access = Access { bearer, number, ends: Some(now + terms.life), session: session_id };
+        let access = AccessToken { bearer, number, ends: Some(now + terms.life), session: session_id };
         book.remember(&token);
         book.access.insert(token.clone(), access);
         let refresh_token = session.map(|session| book.refresh_token(session));
@@ -137,7 +137,7 @@ impl Tokens {
         let number = book.issued;
         let bearer = Bearer { number: Some(number), subject: None };
         book.remember(token);
-        book.access.insert(token.to_owned(), Access { bearer, number, ends: None, session: None });
+        book.access.insert(token.to_owned(), AccessToken { bearer, number, ends: None, session: None });
     }
 
     /// Which token this is, good or not.

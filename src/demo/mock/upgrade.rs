@@ -8,10 +8,10 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
-use super::answer::{Answer, empty};
+use super::answer::{MockAnswer, empty};
 
 /// Switches the protocol that was offered; 426 if none was.
-pub(super) fn answer(head: Parts, body: Incoming) -> Answer {
+pub(super) fn answer(head: Parts, body: Incoming) -> MockAnswer {
     let Some(protocol) = head.headers.get(UPGRADE).cloned() else {
         return empty(426);
     };

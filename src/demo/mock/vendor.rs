@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::broadcast;
 
-use super::answer::{Asked, bearer};
+use super::answer::{EndpointRequest, bearer};
 use super::api::Api;
 use super::event::{Event, What};
 use super::received::{Bearer, Kind, Log};
 use super::switches::{Behaviour, Said, Switches, Terms};
-use super::tokens::{Issued, Session, Tokens, Worth};
+use super::tokens::{Issued, Session, TokenBook, Worth};
 use crate::clock::SharedClock;
 
 /// One mocked API, and the switches that turn it.
@@ -19,7 +19,7 @@ pub struct Vendor {
     /// Which one it is.
     pub api: Api,
     address: SocketAddr,
-    pub(super) tokens: Tokens,
+    pub(super) tokens: TokenBook,
     pub(super) switches: Switches,
     pub(super) log: Arc<Log>,
     events: broadcast::Sender<Event>,
@@ -33,7 +33,7 @@ impl Vendor {
         log: Arc<Log>,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        Self { api, address, tokens: Tokens::new(clock), switches: Switches::new(api), log, events }
+        Self { api, address, tokens: TokenBook::new(clock), switches: Switches::new(api), log, events }
     }
 
     /// Where it listens.
@@ -174,7 +174,7 @@ impl Vendor {
     }
 
     /// A token on today's terms.
-    pub(super) fn issue(&self, asked: &Asked, subject: Option<String>, session: Option<Session>) -> Issued {
+    pub(super) fn issue(&self, asked: &EndpointRequest, subject: Option<String>, session: Option<Session>) -> Issued {
         let issued = self.tokens.issue(&self.terms(), self.wall(), subject, session);
         let what = What::Issued {
             kind: asked.kind,

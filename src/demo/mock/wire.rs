@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::answer::AnswerBody;
-use super::received::Entry;
+use super::received::LogEntry;
 
 /// The connection ends here, without an answer or in the middle of one.
 #[derive(Debug, thiserror::Error)]
@@ -86,11 +86,11 @@ impl AsyncWrite for Wire {
 /// An answer's body and the line of the log it belongs to.
 pub(super) struct Recorded {
     body: AnswerBody,
-    entry: Entry,
+    entry: LogEntry,
 }
 
 impl Recorded {
-    pub(super) fn new(body: AnswerBody, mut entry: Entry) -> Self {
+    pub(super) fn new(body: AnswerBody, mut entry: LogEntry) -> Self {
         if body.is_end_stream() {
             entry.complete();
         }

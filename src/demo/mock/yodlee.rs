@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::answer::{Answer, Asked, bearer, empty, json};
+use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
 use super::dialect::Dialect;
 use super::event::What;
 use super::received::Kind;
@@ -14,12 +14,12 @@ use super::vendor::Vendor;
 pub(super) struct Yodlee;
 
 impl Dialect for Yodlee {
-    fn token_kind(&self, path: &str, asked: &Asked) -> Option<Kind> {
+    fn token_kind(&self, path: &str, asked: &EndpointRequest) -> Option<Kind> {
         let kind = if asked.method == http::Method::DELETE { Kind::Revoke } else { Kind::Login };
         (path == "/auth/token").then_some(kind)
     }
 
-    fn token_reply(&self, _: &str, asked: &Asked, vendor: &Vendor) -> Answer {
+    fn token_reply(&self, _: &str, asked: &EndpointRequest, vendor: &Vendor) -> MockAnswer {
         if asked.kind == Kind::Revoke {
             return revoke(&asked.headers, vendor);
         }
@@ -36,7 +36,7 @@ impl Dialect for Yodlee {
         error("Y301", "Invalid clientId or secret")
     }
 
-    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>> {
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<MockAnswer>> {
         let refuse = |body: Value| Err(json(401, &body).into());
         if !head.headers.contains_key("api-version") {
             return refuse(error("Y016", "Missing HTTP header: Api-Version"));
@@ -67,7 +67,7 @@ fn error(code: &str, message: &str) -> Value {
 }
 
 /// The user a token is asked for, once everything about the request is right.
-fn login_name(asked: &Asked, vendor: &Vendor) -> Result<String, (u16, Value)> {
+fn login_name(asked: &EndpointRequest, vendor: &Vendor) -> Result<String, (u16, Value)> {
     if asked.header("authorization").is_some() {
         return Err((401, error("Y015", "Unexpected HTTP header: Authorization")));
     }
@@ -86,7 +86,7 @@ fn login_name(asked: &Asked, vendor: &Vendor) -> Result<String, (u16, Value)> {
     Ok(name.to_owned())
 }
 
-fn grant(asked: &Asked, name: String, vendor: &Vendor) -> Value {
+fn grant(asked: &EndpointRequest, name: String, vendor: &Vendor) -> Value {
     let issued = vendor.issue(asked, Some(name), None);
     let terms = vendor.terms();
     let at = OffsetDateTime::from(vendor.wall());
@@ -99,7 +99,7 @@ fn grant(asked: &Asked, name: String, vendor: &Vendor) -> Value {
     json!({ "token": token })
 }
 
-fn revoke(headers: &HeaderMap, vendor: &Vendor) -> Answer {
+fn revoke(headers: &HeaderMap, vendor: &Vendor) -> MockAnswer {
     match bearer(headers).and_then(|token| vendor.tokens.revoke(token)) {
         Some(number) => {
             vendor.tell(What::Revoked { number });

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Asked, bearer, empty, http_date, json};
+use super::answer::{EndpointRequest, MockAnswer, bearer, empty, http_date, json};
 use super::api::{LEGAL_ENTITY, LEGAL_ENTITY_ID};
 use super::dialect::Dialect;
 use super::received::Kind;
@@ -15,11 +15,11 @@ const V1: &str = "/auth/token";
 const V2: &str = "/auth/v2/token";
 
 impl Dialect for Younium {
-    fn token_kind(&self, path: &str, _: &Asked) -> Option<Kind> {
+    fn token_kind(&self, path: &str, _: &EndpointRequest) -> Option<Kind> {
         matches!(path, V1 | V2).then_some(Kind::Login)
     }
 
-    fn token_reply(&self, path: &str, asked: &Asked, vendor: &Vendor) -> Answer {
+    fn token_reply(&self, path: &str, asked: &EndpointRequest, vendor: &Vendor) -> MockAnswer {
         if asked.method != http::Method::POST {
             return empty(405);
         }
@@ -39,7 +39,7 @@ impl Dialect for Younium {
         error(path, "Invalid client id or secret.")
     }
 
-    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<Answer>> {
+    fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<MockAnswer>> {
         let token = bearer(&head.headers).unwrap_or_default();
         let Worth::Good = vendor.worth(token) else {
             return Err(json(401, &self.expired()).into());
@@ -72,7 +72,7 @@ fn error(path: &str, message: &str) -> Value {
     if path == V1 { json!({ "error": message }) } else { json!({ "errors": [message] }) }
 }
 
-fn grant(asked: &Asked, v1: bool, vendor: &Vendor) -> Value {
+fn grant(asked: &EndpointRequest, v1: bool, vendor: &Vendor) -> Value {
     let issued = vendor.issue(asked, None, None);
     let terms = vendor.terms();
     let [token, refresh, seconds] =

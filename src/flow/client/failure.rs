@@ -11,7 +11,7 @@ use crate::token::source::Outcome;
 /// The reply began and did not end.
 #[derive(Debug, thiserror::Error)]
 #[error("the reply was cut off")]
-pub(super) struct Cut(#[source] pub(super) reqwest::Error);
+pub(super) struct ReplyCut(#[source] pub(super) reqwest::Error);
 
 /// The reply is larger than any token.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> NoReply {
     if error.is::<TooLarge>() {
         return no_reply(Outcome::BadReply, &error.to_string());
     }
-    if let Some(Cut(cause)) = error.downcast_ref() {
+    if let Some(ReplyCut(cause)) = error.downcast_ref() {
         let why = if cause.is_timeout() { "the reply took too long" } else { "the reply was cut off" };
         return no_reply(Outcome::BadReply, why);
     }

@@ -35,7 +35,7 @@ fn spec(text: &str) -> FlowSpec {
     spec.unwrap_or_else(|| panic!("{:#?}", problems.into_sorted()))
 }
 
-fn try_compile(text: &str, env: Option<&str>, pairs: &[(&str, &str)]) -> Result<Flow, Vec<Fault>> {
+fn try_compile(text: &str, env: Option<&str>, pairs: &[(&str, &str)]) -> Result<Flow, Vec<ValueFault>> {
     let values = pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
     let mut faults = Vec::new();
     let flow = Flow::compile(&spec(text), env, &values, false, &mut |fault| faults.push(fault));

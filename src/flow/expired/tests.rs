@@ -2,13 +2,13 @@ use http::HeaderValue;
 
 use super::*;
 use crate::document::{Document, Layer};
-use crate::flow::reader::Names;
+use crate::flow::reader::FlowNames;
 
 fn expired(text: &str) -> Expired {
     let document = Document::merge([Layer::toml("x.toml", text).unwrap()]);
     let problems = Problems::default();
     let root = document.root();
-    let reader = Reader::new(&problems, &root, Names::default());
+    let reader = FlowReader::new(&problems, &root, FlowNames::default());
     let node = root.table(&problems).unwrap().get("expired");
     let expired = Expired::read(&reader, node.as_ref());
     assert!(!problems.has_errors());

@@ -6,7 +6,7 @@ use crate::flow::address;
 use crate::flow::expired::Expired;
 use crate::flow::inject::Inject;
 use crate::flow::locate::Locator;
-use crate::flow::reader::{Names, Reader, Use};
+use crate::flow::reader::{FlowNames, FlowReader, Use};
 use crate::flow::reply::Read;
 use crate::flow::request::TokenRequest;
 use crate::flow::template::Template;
@@ -17,7 +17,7 @@ pub(super) fn flow<'p>(name: Option<&str>, node: &Node<'p>, problems: &'p Proble
     let name = flow_name(name, &table, problems);
     let variables = vars::variables(&table, problems);
     let own = variables.iter().map(|variable| variable.name.clone());
-    let reader = Reader::new(problems, node, names(&table, own));
+    let reader = FlowReader::new(problems, node, names(&table, own));
     refuse_unsupported(&table, problems);
     let text = |key: &str| table.get(key)?.text(problems).map(str::to_owned);
     let token = table.get("token").and_then(|node| call(&reader, &node, None));
@@ -69,7 +69,7 @@ fn flow_name(outer: Option<&str>, table: &Table<'_>, problems: &Problems) -> Opt
 }
 
 /// Every name that templates may use.
-fn names(table: &Table<'_>, variables: impl Iterator<Item = String>) -> Names {
+fn names(table: &Table<'_>, variables: impl Iterator<Item = String>) -> FlowNames {
     let calls: Vec<_> = ["token", "refresh"].into_iter().filter_map(|key| table.get(key)).collect();
     let reads = calls.iter().flat_map(Node::entries).filter(|node| node.name() == "read");
     let mut captures: Vec<String> = Vec::new();
@@ -79,7 +79,7 @@ fn names(table: &Table<'_>, variables: impl Iterator<Item = String>) -> Names {
         }
     }
     let subject = table.get("subject").is_some();
-    Names { variables: variables.collect(), captures, subject, requests: !calls.is_empty() }
+    FlowNames { variables: variables.collect(), captures, subject, requests: !calls.is_empty() }
 }
 
 fn refuse_unsupported(table: &Table<'_>, problems: &Problems) {
@@ -90,7 +90,7 @@ fn refuse_unsupported(table: &Table<'_>, problems: &Problems) {
     }
 }
 
-fn call(reader: &Reader<'_>, node: &Node<'_>, parent: Option<&CallSpec>) -> Option<CallSpec> {
+fn call(reader: &FlowReader<'_>, node: &Node<'_>, parent: Option<&CallSpec>) -> Option<CallSpec> {
     let table = node.table(reader.problems)?;
     let request = TokenRequest::read(reader, &table);
     let inherited = parent.map_or_else(Read::default, |parent| parent.read.clone());
@@ -103,7 +103,7 @@ fn call(reader: &Reader<'_>, node: &Node<'_>, parent: Option<&CallSpec>) -> Opti
     Some(CallSpec { request: request?, read, ttl: ttl.or_else(|| parent?.ttl.clone()) })
 }
 
-fn revoke(reader: &Reader<'_>, node: &Node<'_>) -> Option<RevokeSpec> {
+fn revoke(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<RevokeSpec> {
     let table = node.table(reader.problems)?;
     let request = TokenRequest::read(reader, &table);
     let at_shutdown = table.get("at_shutdown").and_then(|node| node.boolean(reader.problems)).unwrap_or(false);
@@ -111,7 +111,7 @@ fn revoke(reader: &Reader<'_>, node: &Node<'_>) -> Option<RevokeSpec> {
     Some(RevokeSpec { request: request?, at_shutdown })
 }
 
-fn upstream(reader: &Reader<'_>, node: &Node<'_>) -> Option<Template> {
+fn upstream(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Template> {
     let template = reader.template(node, Use::Inject)?;
     if let Some(Err(message)) = template.as_text().map(|text| address::parse(text, true)) {
         node.error(reader.problems, format!("the URL {message}"), None);
@@ -119,7 +119,7 @@ fn upstream(reader: &Reader<'_>, node: &Node<'_>) -> Option<Template> {
     Some(template)
 }
 
-fn hosts(reader: &Reader<'_>, node: &Node<'_>) -> Vec<Template> {
+fn hosts(reader: &FlowReader<'_>, node: &Node<'_>) -> Vec<Template> {
     let mut hosts = Vec::new();
     for item in node.list(reader.problems).unwrap_or_default() {
         let Some(template) = reader.template(&item, Use::Setting) else { continue };
@@ -132,7 +132,7 @@ fn hosts(reader: &Reader<'_>, node: &Node<'_>) -> Vec<Template> {
     hosts
 }
 
-fn subject(reader: &Reader<'_>, node: &Node<'_>) -> Option<SubjectSpec> {
+fn subject(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<SubjectSpec> {
     let table = node.table(reader.problems)?;
     let header = table.require("from", reader.problems).and_then(|from| {
         let locator = Locator::parse([from.text(reader.problems)?]);
@@ -157,7 +157,7 @@ fn subject(reader: &Reader<'_>, node: &Node<'_>) -> Option<SubjectSpec> {
     Some(SubjectSpec { header: header?, pattern, default, idle, max: usize::try_from(max).unwrap_or(usize::MAX) })
 }
 
-fn policy(reader: &Reader<'_>, node: &Node<'_>) -> PolicySpec {
+fn policy(reader: &FlowReader<'_>, node: &Node<'_>) -> PolicySpec {
     let Some(table) = node.table(reader.problems) else { return PolicySpec::default() };
     let duration = |key: &str| table.get(key).and_then(|node| reader.duration(&node));
     let policy = PolicySpec {
@@ -171,7 +171,7 @@ fn policy(reader: &Reader<'_>, node: &Node<'_>) -> PolicySpec {
 }
 
 /// What no single key shows.
-fn check_whole(spec: &FlowSpec, table: &Table<'_>, reader: &Reader<'_>) {
+fn check_whole(spec: &FlowSpec, table: &Table<'_>, reader: &FlowReader<'_>) {
     let error = |key: &str, message: &str, hint: &str| {
         let node = table.get(key).unwrap_or_else(|| table.node().clone());
         node.error(reader.problems, message, Some(hint.to_owned()));

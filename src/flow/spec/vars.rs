@@ -1,8 +1,8 @@
 //! `[vars]` and `[env]`: what a flow wants to be told, and named sets of it.
 
-use super::{Environment, Variable};
+use super::{FlowEnvironment, Variable};
 use crate::document::{Node, Problems, Table};
-use crate::flow::reader::{Reader, Use};
+use crate::flow::reader::{FlowReader, Use};
 use crate::flow::template::{days_ahead, is_name};
 
 /// Names that mean something to every flow.
@@ -55,7 +55,7 @@ fn check_name(node: &Node<'_>, problems: &Problems) {
 
 /// Names that variables and captures may not have. `token` and `refresh_token` may be variables of flows that ask for
 /// no token, and a flow without a login starts from the secret variable `refresh_token`.
-pub(super) fn check_shadows(table: &Table<'_>, reader: &Reader<'_>, starts_from_refresh_token: bool) {
+pub(super) fn check_shadows(table: &Table<'_>, reader: &FlowReader<'_>, starts_from_refresh_token: bool) {
     let vars = table.get("vars").map_or_else(Vec::new, |node| node.entries());
     let environments = table.get("env").map_or_else(Vec::new, |node| node.entries());
     for node in vars.into_iter().chain(environments.iter().flat_map(Node::entries)) {
@@ -78,7 +78,7 @@ pub(super) fn check_shadows(table: &Table<'_>, reader: &Reader<'_>, starts_from_
 }
 
 /// Checks the names in defaults: they may use other variables.
-pub(super) fn check_defaults(table: &Table<'_>, reader: &Reader<'_>) {
+pub(super) fn check_defaults(table: &Table<'_>, reader: &FlowReader<'_>) {
     for node in table.get("vars").map_or_else(Vec::new, |node| node.entries()) {
         let fields = node.entries();
         if let Some(default) = fields.iter().find(|field| field.name() == "default" && field.as_text().is_some()) {
@@ -88,7 +88,7 @@ pub(super) fn check_defaults(table: &Table<'_>, reader: &Reader<'_>) {
 }
 
 /// `[env]`, in the order of writing.
-pub(super) fn environments(table: &Table<'_>, reader: &Reader<'_>) -> Vec<Environment> {
+pub(super) fn environments(table: &Table<'_>, reader: &FlowReader<'_>) -> Vec<FlowEnvironment> {
     let Some(node) = table.get("env") else { return Vec::new() };
     if node.table(reader.problems).is_none() {
         return Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn environments(table: &Table<'_>, reader: &Reader<'_>) -> Vec<Enviro
     for entry in node.entries() {
         let pairs = reader.pairs(&entry, Use::Setting).into_iter();
         let values = pairs.map(|(name, template)| (name, template.source())).collect();
-        environments.push(Environment { name: entry.name().to_owned(), values });
+        environments.push(FlowEnvironment { name: entry.name().to_owned(), values });
     }
     if environments.is_empty() {
         node.error(reader.problems, "there is no environment in it", None);
@@ -106,7 +106,7 @@ pub(super) fn environments(table: &Table<'_>, reader: &Reader<'_>) -> Vec<Enviro
 }
 
 /// A credential that is asked for and then sent nowhere is a mistake in the flow.
-pub(super) fn check_unused(table: &Table<'_>, reader: &Reader<'_>, variables: &[Variable]) {
+pub(super) fn check_unused(table: &Table<'_>, reader: &FlowReader<'_>, variables: &[Variable]) {
     for node in table.get("vars").map_or_else(Vec::new, |node| node.entries()) {
         let secret = variables.iter().any(|variable| variable.secret && variable.name == node.name());
         if secret && !reader.has_used(node.name()) {

@@ -42,7 +42,7 @@ impl Caller {
         for (name, value) in &self.headers {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        let call = Call {
+        let call = RequestInfo {
             peer: self.peer.map(|peer| peer.parse().unwrap()),
             version: self.version,
             method: &self.method,

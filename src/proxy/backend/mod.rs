@@ -38,18 +38,18 @@ pub(crate) struct Rendered {
     pub(crate) pool: Rc<Pool>,
 }
 
-type Kept = Rc<RefCell<Option<Rc<Rendered>>>>;
+type RenderedCell = Rc<RefCell<Option<Rc<Rendered>>>>;
 
 /// Where one request gets its token.
-pub(crate) struct Seat {
+pub(crate) struct TokenSlot {
     /// The token.
     pub(crate) handle: TokenHandle,
-    kept: Kept,
+    kept: RenderedCell,
 }
 
 enum Seats {
-    One(TokenHandle, Kept),
-    PerSubject(RefCell<Subjects<Kept>>),
+    One(TokenHandle, RenderedCell),
+    PerSubject(RefCell<Subjects<RenderedCell>>),
 }
 
 /// An upstream on the data thread.
@@ -61,7 +61,7 @@ pub(crate) struct Backend {
     seats: Seats,
     /// The subjects of the upstreams that this one has replaced, until they have a token here. Those tokens stay alive
     /// meanwhile: they are the ones that the new owners begin with.
-    inherited: RefCell<Vec<Subjects<Kept>>>,
+    inherited: RefCell<Vec<Subjects<RenderedCell>>>,
     pools: RefCell<Vec<Rc<Pool>>>,
     limiter: Rc<Limiter>,
     clock: SharedClock,
@@ -78,7 +78,7 @@ impl Backend {
     ) -> Self {
         let limiter = limiter.clone();
         let (seats, subject) = match &upstream.tokens {
-            Tokens::One(handle) => (Seats::One(handle.clone(), Kept::default()), None),
+            Tokens::One(handle) => (Seats::One(handle.clone(), RenderedCell::default()), None),
             Tokens::PerSubject { rule, .. } => {
                 (Seats::PerSubject(RefCell::new(Subjects::new(rule.max, rule.idle))), Some(&rule.header))
             }
@@ -101,7 +101,7 @@ impl Backend {
     }
 
     /// Hands its subjects on.
-    fn bequeath(&self) -> Vec<Subjects<Kept>> {
+    fn bequeath(&self) -> Vec<Subjects<RenderedCell>> {
         let mut subjects = self.inherited.take();
         if let Seats::PerSubject(own) = &self.seats {
             subjects.push(own.replace(Subjects::new(1, Duration::ZERO)));
@@ -111,48 +111,48 @@ impl Backend {
     }
 
     /// Where this request gets its token: by its subject, where the upstream has subjects.
-    pub(crate) fn seat(&self, headers: &HeaderMap, now: Moment) -> Result<Seat, ProxyError> {
+    pub(crate) fn token_slot(&self, headers: &HeaderMap, now: Moment) -> Result<TokenSlot, ProxyError> {
         match (&self.seats, &self.upstream.tokens) {
             (Seats::PerSubject(subjects), Tokens::PerSubject { rule, open }) => {
                 let name = subject_name(rule, headers)?;
                 let mut subjects = subjects.borrow_mut();
                 if let Some(held) = name.and_then(|name| subjects.get(name, now)) {
-                    return Ok(Seat { handle: held.token.clone(), kept: held.kept.clone() });
+                    return Ok(TokenSlot { handle: held.token.clone(), kept: held.kept.clone() });
                 }
                 let subject = subject(rule, name)?;
                 let held = subjects.get_or_insert_with(&subject, now, |subject| open(subject));
-                Ok(Seat { handle: held.token.clone(), kept: held.kept.clone() })
+                Ok(TokenSlot { handle: held.token.clone(), kept: held.kept.clone() })
             }
-            (Seats::One(handle, kept), _) => Ok(Seat { handle: handle.clone(), kept: kept.clone() }),
+            (Seats::One(handle, kept), _) => Ok(TokenSlot { handle: handle.clone(), kept: kept.clone() }),
             (Seats::PerSubject(_), Tokens::One(_)) => Err(ProxyError::Subject("the upstream has no subjects")),
         }
     }
 
     /// The token, rendered; what was rendered before, if it is the same token and still usable.
-    pub(crate) async fn token(&self, seat: &Seat, now: Moment) -> Result<Rc<Rendered>, ProxyError> {
-        let kept = seat.kept.borrow().clone();
-        let current = kept.filter(|kept| kept.token.generation == seat.handle.generation());
+    pub(crate) async fn token(&self, token_slot: &TokenSlot, now: Moment) -> Result<Rc<Rendered>, ProxyError> {
+        let kept = token_slot.kept.borrow().clone();
+        let current = kept.filter(|kept| kept.token.generation == token_slot.handle.generation());
         if let Some(rendered) = current.filter(|kept| kept.token.is_usable(now)) {
             return Ok(rendered);
         }
-        let token = match seat.handle.current(now) {
+        let token = match token_slot.handle.current(now) {
             Some(token) => token,
             None => {
                 self.upstream.token_record.token_wait();
                 let wait = self.upstream.settings.timeouts.token_wait;
-                seat.handle.usable(wait).await.map_err(ProxyError::NoToken)?
+                token_slot.handle.usable(wait).await.map_err(ProxyError::NoToken)?
             }
         };
-        self.render(seat, token)
+        self.render(token_slot, token)
     }
 
     /// Renders a token and keeps it for the next request.
-    pub(crate) fn render(&self, seat: &Seat, token: Arc<Token>) -> Result<Rc<Rendered>, ProxyError> {
+    pub(crate) fn render(&self, token_slot: &TokenSlot, token: Arc<Token>) -> Result<Rc<Rendered>, ProxyError> {
         let rendered = self.rendered(token).map_err(|why| {
             tracing::warn!(upstream = &*self.upstream.settings.name, why, "the token cannot be put on a request");
             ProxyError::NoToken(UNUSABLE)
         })?;
-        *seat.kept.borrow_mut() = Some(rendered.clone());
+        *token_slot.kept.borrow_mut() = Some(rendered.clone());
         if let Some(subject) = &rendered.token.subject {
             self.inherited.borrow_mut().iter_mut().for_each(|subjects| subjects.remove(subject));
         }

@@ -12,7 +12,7 @@ use crate::proxy::settings::{Listen, Match};
 /// All upstreams, as the listeners see them. Swapped whole when the configuration changes.
 #[derive(Default)]
 pub struct Routes {
-    doors: Vec<(Listen, Vec<Arc<Upstream>>)>,
+    listeners: Vec<(Listen, Vec<Arc<Upstream>>)>,
     moved: Vec<(Listen, Listen)>,
 }
 
@@ -20,17 +20,17 @@ impl Routes {
     /// Sorts upstreams by listener, and on each by how closely they match: those that name a host first, then by the
     /// length of the path.
     pub fn new(upstreams: impl IntoIterator<Item = Arc<Upstream>>) -> Self {
-        let mut doors: Vec<(Listen, Vec<Arc<Upstream>>)> = Vec::new();
+        let mut listeners: Vec<(Listen, Vec<Arc<Upstream>>)> = Vec::new();
         for upstream in upstreams {
-            match doors.iter_mut().find(|(listen, _)| *listen == upstream.settings.listen) {
+            match listeners.iter_mut().find(|(listen, _)| *listen == upstream.settings.listen) {
                 Some((_, behind)) => behind.push(upstream),
-                None => doors.push((upstream.settings.listen.clone(), vec![upstream])),
+                None => listeners.push((upstream.settings.listen.clone(), vec![upstream])),
             }
         }
-        for (_, behind) in &mut doors {
+        for (_, behind) in &mut listeners {
             behind.sort_by_key(|upstream| closeness(&upstream.settings.matches));
         }
-        Self { doors, moved: Vec::new() }
+        Self { listeners, moved: Vec::new() }
     }
 
     /// What comes in by the first of each two is for the second: it has the port now, and connections stay.
@@ -44,8 +44,8 @@ impl Routes {
     }
 
     /// The listeners and what is behind each, closest match first.
-    pub(crate) fn doors(&self) -> &[(Listen, Vec<Arc<Upstream>>)] {
-        &self.doors
+    pub(crate) fn listeners(&self) -> &[(Listen, Vec<Arc<Upstream>>)] {
+        &self.listeners
     }
 }
 

@@ -15,7 +15,7 @@ use crate::clock::{Beats, SharedClock};
 use crate::panics;
 use crate::proxy::limits::TICK;
 use crate::proxy::limits::budget::Budget;
-use crate::proxy::limits::deadline::Sweeper;
+use crate::proxy::limits::deadline::Deadlines;
 use crate::proxy::limits::limiter::{InUse, Limiter};
 use crate::proxy::settings::{Bounds, Limits, Listen};
 use crate::record::{Limit, ProxyRecord};
@@ -27,13 +27,13 @@ const AWAKE: usize = 256;
 const RELIEF: Duration = Duration::from_millis(20);
 
 /// The routes with this thread's backends.
-struct Doors {
+struct LocalRoutes {
     of: Arc<Routes>,
-    doors: Vec<(Listen, Vec<Rc<Backend>>)>,
+    listeners: Vec<(Listen, Vec<Rc<Backend>>)>,
 }
 
 /// The data thread.
-pub(crate) struct Here {
+pub(crate) struct Worker {
     /// The `[limits]`.
     pub(crate) limits: Limits,
     /// Time.
@@ -41,7 +41,7 @@ pub(crate) struct Here {
     /// Limits on all callers together.
     pub(crate) limiter: Rc<Limiter>,
     /// Limits on waiting.
-    pub(crate) sweeper: Sweeper,
+    pub(crate) deadlines: Deadlines,
     /// What may be kept for repeats.
     pub(crate) budget: Rc<Budget>,
     /// Whether each answer is its connection's last: the process is about to go down.
@@ -57,10 +57,10 @@ pub(crate) struct Here {
     came: Notify,
     left: Notify,
     routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
-    doors: RefCell<Doors>,
+    listeners: RefCell<LocalRoutes>,
 }
 
-impl Here {
+impl Worker {
     /// A thread with nothing in flight.
     pub(crate) fn new(
         routes: Arc<ArcSwap<Routes>>,
@@ -71,7 +71,7 @@ impl Here {
     ) -> Self {
         let limiter = Limiter::new(bounds, record.clone(), clock.clone());
         Self {
-            sweeper: Sweeper::new(clock.now()),
+            deadlines: Deadlines::new(clock.now()),
             budget: Rc::new(Budget::new(limits.replay_total.min(bounds.memory / 4), limiter.memory.clone())),
             leaving: Cell::new(false),
             draining: Cell::new(false),
@@ -80,7 +80,7 @@ impl Here {
             awake: Rc::default(),
             came: Notify::new(),
             left: Notify::new(),
-            doors: RefCell::new(Doors { of: Arc::default(), doors: Vec::new() }),
+            listeners: RefCell::new(LocalRoutes { of: Arc::default(), listeners: Vec::new() }),
             routes: RefCell::new(Cache::new(routes)),
             limiter,
             limits,
@@ -92,18 +92,19 @@ impl Here {
     /// The upstream that a call on this listener is for.
     pub(crate) fn find(&self, listen: &Listen, head: &request::Parts, path: &str) -> Option<Rc<Backend>> {
         self.follow_routes();
-        let doors = self.doors.borrow();
-        let listen = doors.of.home(listen);
-        let (_, behind) = doors.doors.iter().find(|(door, _)| door == listen)?;
+        let listeners = self.listeners.borrow();
+        let listen = listeners.of.home(listen);
+        let (_, behind) = listeners.listeners.iter().find(|(listener, _)| listener == listen)?;
         behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
     }
 
     /// Whether an upstream behind this listener wants names of headers as they were written.
     pub(crate) fn preserves_header_case(&self, listen: &Listen) -> bool {
         self.follow_routes();
-        let doors = self.doors.borrow();
-        let listen = doors.of.home(listen);
-        let mut behind = doors.doors.iter().filter(|(door, _)| door == listen).flat_map(|(_, behind)| behind);
+        let listeners = self.listeners.borrow();
+        let listen = listeners.of.home(listen);
+        let mut behind =
+            listeners.listeners.iter().filter(|(listener, _)| listener == listen).flat_map(|(_, behind)| behind);
         behind.any(|backend| backend.upstream.settings.preserve_header_case)
     }
 
@@ -111,11 +112,11 @@ impl Here {
     fn follow_routes(&self) {
         let mut cache = self.routes.borrow_mut();
         let routes = cache.load();
-        let mut doors = self.doors.borrow_mut();
-        if Arc::ptr_eq(routes, &doors.of) {
+        let mut listeners = self.listeners.borrow_mut();
+        if Arc::ptr_eq(routes, &listeners.of) {
             return;
         }
-        let old: Vec<_> = doors.doors.drain(..).flat_map(|(_, behind)| behind).collect();
+        let old: Vec<_> = listeners.listeners.drain(..).flat_map(|(_, behind)| behind).collect();
         let backend = |upstream: &Arc<crate::proxy::Upstream>| {
             let known = old.iter().find(|backend| Arc::ptr_eq(&backend.upstream, upstream)).cloned();
             known.unwrap_or_else(|| {
@@ -128,19 +129,20 @@ impl Here {
                 ))
             })
         };
-        let new = routes.doors().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
-        doors.doors = new.collect();
-        doors.of = routes.clone();
+        let new =
+            routes.listeners().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
+        listeners.listeners = new.collect();
+        listeners.of = routes.clone();
     }
 
     /// A second has passed.
     pub(crate) fn sweep(&self) {
         let now = self.clock.now();
         self.record.beat(now.since_start().as_secs());
-        self.sweeper.sweep(now);
+        self.deadlines.sweep(now);
         self.limiter.publish();
         self.follow_routes();
-        self.doors.borrow().doors.iter().flat_map(|(_, behind)| behind).for_each(|backend| {
+        self.listeners.borrow().listeners.iter().flat_map(|(_, behind)| behind).for_each(|backend| {
             // What one upstream's sweep does must not keep the others' connections from being closed.
             let _ = panics::catch(|| {
                 #[cfg(test)]
@@ -156,7 +158,7 @@ impl Here {
         loop {
             memory.pressure.notified().await;
             while memory.is_tight() || memory.resume() {
-                let cut = memory.relieve(self.sweeper.accounts(), self.clock.now());
+                let cut = memory.relieve(self.deadlines.accounts(), self.clock.now());
                 (0..cut).for_each(|_| self.limiter.refused(Limit::Memory));
                 tokio::time::sleep(RELIEF).await;
                 memory.resume();
@@ -178,7 +180,7 @@ impl Here {
     pub(crate) fn admit(self: &Rc<Self>) -> Result<Admitted, Limit> {
         let now = self.connections.get();
         if now == 0 {
-            self.sweeper.set_time(self.clock.now());
+            self.deadlines.set_time(self.clock.now());
             self.came.notify_one();
         }
         if now >= self.limiter.connections() {
@@ -189,7 +191,7 @@ impl Here {
         }
         let socket = self.limiter.socket().ok_or(Limit::Sockets)?;
         self.count(now.saturating_add(1));
-        Ok(Admitted { here: self.clone(), _socket: socket })
+        Ok(Admitted { worker: self.clone(), _socket: socket })
     }
 
     /// Counts a connection that has buffers, until it is parked.
@@ -228,14 +230,14 @@ impl Here {
 
 /// One of the connections allowed.
 pub(crate) struct Admitted {
-    here: Rc<Here>,
+    worker: Rc<Worker>,
     _socket: InUse,
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.here.count(self.here.connections.get().saturating_sub(1));
-        self.here.left.notify_waiters();
+        self.worker.count(self.worker.connections.get().saturating_sub(1));
+        self.worker.left.notify_waiters();
     }
 }
 

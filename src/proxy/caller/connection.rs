@@ -6,8 +6,8 @@
 //! and made again when there is something to read. That is allowed when
 //!
 //! 1. no request is in flight: the answer has been passed on ([`Waiting::NextRequest`]) and the request's body is gone
-//!    ([`Slot::is_free`]);
-//! 2. everything written has left hyper: the last write was followed by a complete flush ([`Link`]);
+//!    ([`Deadline::is_free`]);
+//! 2. everything written has left hyper: the last write was followed by a complete flush ([`CallerIo`]);
 //! 3. hyper holds no part of a next head; if it does, the connection made next gets it back first, and waits for the rest.
 //!
 //! Nothing is lost on the way: the socket stays registered all the time, so whatever comes, at any moment, makes it
@@ -32,9 +32,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::pacing::Pacing;
 use super::preface::Begins;
 use crate::proxy::error::ProxyError;
-use crate::proxy::limits::deadline::{Slot, Waiting};
+use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::proxy::message::interim::Interim;
-use crate::proxy::request::response::Answer;
+use crate::proxy::request::response::CallerResponse;
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::Socket;
 use crate::record::Limit;
@@ -67,11 +67,11 @@ pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
 /// Waits on a parked connection; false when its time is over.
 async fn is_called(socket: &Socket, caller: &Caller) -> bool {
     std::future::poll_fn(|cx| {
-        caller.slot.remember(cx.waker());
+        caller.deadline.remember(cx.waker());
         match socket.poll_read_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
             Poll::Pending if caller.is_dismissed() => Poll::Ready(false),
-            Poll::Pending if caller.here.draining.get() && !socket.holds_bytes() => Poll::Ready(false),
+            Poll::Pending if caller.worker.draining.get() && !socket.holds_bytes() => Poll::Ready(false),
             Poll::Pending => Poll::Pending,
         }
     })
@@ -80,12 +80,12 @@ async fn is_called(socket: &Socket, caller: &Caller) -> bool {
 
 /// Serves until the connection ends, or may be parked: then its socket comes back.
 async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
-    let _awake = caller.here.wake();
+    let _awake = caller.worker.wake();
     let interim = caller.interim.clone();
-    let header_timeout = caller.here.limits.header_timeout;
-    let slot = caller.slot.clone();
+    let header_timeout = caller.worker.limits.header_timeout;
+    let deadline = caller.deadline.clone();
     let pacing = Pacing::of(&caller);
-    let mut link = Link { socket, ahead, interim: interim.clone(), slot, header_timeout, pacing };
+    let mut link = CallerIo { socket, ahead, interim: interim.clone(), deadline, header_timeout, pacing };
     loop {
         let serving = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -105,33 +105,33 @@ async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Sock
             return None;
         }
         if parts.read_buf.is_empty() {
-            caller.slot.account.settle(&caller.here.limiter.memory);
+            caller.deadline.account.settle(&caller.worker.limiter.memory);
             return Some(link.socket);
         }
         link.ahead = parts.read_buf;
-        caller.slot.wait(Waiting::RequestHead, header_timeout);
+        caller.deadline.wait(Waiting::RequestHead, header_timeout);
     }
 }
 
 /// Serves until the connection has ended, or may be parked: then true.
 async fn until_idle<S>(
-    connection: &mut http1::Connection<TokioIo<Link>, S>,
+    connection: &mut http1::Connection<TokioIo<CallerIo>, S>,
     caller: &Caller,
     unsent: &Cell<bool>,
 ) -> bool
 where
-    S: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<CallerResponse>, Error = Infallible>,
 {
     let mut told = false;
     std::future::poll_fn(|cx| {
-        caller.slot.remember(cx.waker());
+        caller.deadline.remember(cx.waker());
         loop {
             if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
                 return Poll::Ready(false);
             }
             // One on which nothing is under way is parked, and ends there.
-            if told || !caller.here.draining.get() || caller.may_park() {
+            if told || !caller.worker.draining.get() || caller.may_park() {
                 break;
             }
             told = true;
@@ -149,24 +149,24 @@ where
 impl Caller {
     /// Whether it has said nothing for too long.
     fn is_dismissed(&self) -> bool {
-        matches!(self.slot.over(), Some(Waiting::NextRequest | Waiting::RequestHead))
+        matches!(self.deadline.over(), Some(Waiting::NextRequest | Waiting::RequestHead))
     }
 
     fn has_cause_to_park(&self) -> bool {
-        self.slot.is_quiet() || self.here.is_crowded() || self.here.draining.get()
+        self.deadline.is_quiet() || self.worker.is_crowded() || self.worker.draining.get()
     }
 
     /// Whether no request is in flight, and keeping hyper's state for the next would not pay.
     fn may_park(&self) -> bool {
-        self.slot.is_free() && self.tunnel.borrow().is_none() && self.has_cause_to_park()
+        self.deadline.is_free() && self.tunnel.borrow().is_none() && self.has_cause_to_park()
     }
 }
 
 fn builder(caller: &Caller) -> http1::Builder {
-    let limits = &caller.here.limits;
+    let limits = &caller.worker.limits;
     let mut builder = http1::Builder::new();
     builder
-        .preserve_header_case(caller.here.preserves_header_case(&caller.door.listen))
+        .preserve_header_case(caller.worker.preserves_header_case(&caller.listener.listen))
         .title_case_headers(true)
         .auto_date_header(false)
         .header_read_timeout(None)
@@ -198,25 +198,25 @@ async fn farewell(socket: &mut Socket, answer: Bytes) -> io::Result<()> {
 }
 
 /// A caller's bytes. The first of a head restart the time of a connection that counts as idle.
-struct Link {
+struct CallerIo {
     socket: Socket,
     /// What was read before, by the connection that was taken apart.
     ahead: Bytes,
     /// What is written behind hyper's back, and whether hyper may hold something that it has yet to write: it flushes only
     /// when it holds nothing.
     interim: Rc<Interim>,
-    slot: Rc<Slot>,
+    deadline: Rc<Deadline>,
     header_timeout: Duration,
     pacing: Pacing,
 }
 
-impl Link {
+impl CallerIo {
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.interim.poll_write(cx, &mut self.socket)
     }
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for CallerIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let length = self.ahead.len().min(buffer.remaining());
@@ -226,14 +226,14 @@ impl AsyncRead for Link {
         ready!(self.pacing.poll_read(cx));
         let before = buffer.filled().len();
         let done = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if self.slot.is_free() && buffer.filled().len() > before {
-            self.slot.wait(Waiting::RequestHead, self.header_timeout);
+        if self.deadline.is_free() && buffer.filled().len() > before {
+            self.deadline.wait(Waiting::RequestHead, self.header_timeout);
         }
         done
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for CallerIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);

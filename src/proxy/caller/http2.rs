@@ -41,12 +41,12 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves the connection to its end.
 pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
-    let (here, slot) = (caller.here.clone(), caller.slot.clone());
-    let _awake = here.wake();
+    let (worker, deadline) = (caller.worker.clone(), caller.deadline.clone());
+    let _awake = worker.wake();
     // A preface announces a request.
-    slot.wait(Waiting::RequestHead, here.limits.header_timeout);
-    let heads = here.sweeper.slot_in(slot.account.clone());
-    let link = Heads::new(Paced::of(&caller, Rewound { ahead, socket }), heads.clone(), here.limits.header_timeout);
+    deadline.wait(Waiting::RequestHead, worker.limits.header_timeout);
+    let heads = worker.deadlines.slot_in(deadline.account.clone());
+    let link = Heads::new(Paced::of(&caller, Rewound { ahead, socket }), heads.clone(), worker.limits.header_timeout);
     let serving = caller.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let stream = serving.stream();
@@ -55,28 +55,28 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
     let mut connection = pin!(builder(&caller).serve_connection(TokioIo::new(link), service));
     let mut told = false;
     std::future::poll_fn(|cx| {
-        slot.remember(cx.waker());
+        deadline.remember(cx.waker());
         heads.remember(cx.waker());
         loop {
-            let over = slot.over();
+            let over = deadline.over();
             // Half a head keeps all others of the connection from coming, and a caller that never asked needs no farewell.
             if (over.is_some() && told) || over == Some(Waiting::RequestHead) || heads.over().is_some() {
                 return Poll::Ready(());
             }
             // hyper closes a connection at once that is told to go before it has begun.
-            let leaving = here.draining.get() || (here.leaving.get() && caller.has_begun());
+            let leaving = worker.draining.get() || (worker.leaving.get() && caller.has_begun());
             if over.is_some() || (leaving && !told) {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
             if over.is_some() {
-                slot.wait(Waiting::NextRequest, FAREWELL);
+                deadline.wait(Waiting::NextRequest, FAREWELL);
             }
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
                 return Poll::Ready(());
             }
-            if told || !here.leaving.get() || !caller.has_begun() {
+            if told || !worker.leaving.get() || !caller.has_begun() {
                 return Poll::Pending;
             }
         }
@@ -85,17 +85,17 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
 }
 
 fn builder(caller: &Caller) -> http2::Builder<Local> {
-    let here = &caller.here;
-    let local = Local { memory: here.limiter.memory.clone(), account: caller.slot.account.clone() };
+    let worker = &caller.worker;
+    let local = Local { memory: worker.limiter.memory.clone(), account: caller.deadline.account.clone() };
     let mut builder = http2::Builder::new(local);
     let window =
-        u32::try_from(here.limiter.memory_most() / PART).unwrap_or(u32::MAX).clamp(LEAST_WINDOW, STREAM_WINDOW);
+        u32::try_from(worker.limiter.memory_most() / PART).unwrap_or(u32::MAX).clamp(LEAST_WINDOW, STREAM_WINDOW);
     builder
         .auto_date_header(false)
         .initial_stream_window_size(window)
         .initial_connection_window_size(window.saturating_mul(WINDOWS))
         .max_send_buf_size(window.min(UNSENT) as usize)
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(here.limits.header_bytes).unwrap_or(u32::MAX));
+        .max_header_list_size(u32::try_from(worker.limits.header_bytes).unwrap_or(u32::MAX));
     builder
 }

@@ -21,8 +21,8 @@ pub(in crate::proxy::caller) struct Pacing {
 impl Pacing {
     /// That of this caller's.
     pub(in crate::proxy::caller) fn of(caller: &Caller) -> Self {
-        let (memory, account) = (caller.here.limiter.memory.clone(), caller.slot.account.clone());
-        Self { memory, account, caller_write: caller.here.limits.caller_write }
+        let (memory, account) = (caller.worker.limiter.memory.clone(), caller.deadline.account.clone());
+        Self { memory, account, caller_write: caller.worker.limits.caller_write }
     }
 
     /// Ready when the caller may be read from: not while it holds more than the budget has left for it.

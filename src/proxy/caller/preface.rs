@@ -27,22 +27,22 @@ pub(in crate::proxy::caller) enum Begins {
 pub(in crate::proxy::caller) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Begins> {
     let mut read = BytesMut::new();
     std::future::poll_fn(|cx| {
-        caller.slot.remember(cx.waker());
+        caller.deadline.remember(cx.waker());
         loop {
-            if caller.slot.over().is_some() {
+            if caller.deadline.over().is_some() {
                 return Poll::Ready(None);
             }
             let mut bytes = [0; FIRST];
             let mut buffer = ReadBuf::new(&mut bytes);
             let Poll::Ready(done) = Pin::new(&mut *socket).poll_read(cx, &mut buffer) else {
-                let unused = caller.here.draining.get() && read.is_empty() && !socket.holds_bytes();
+                let unused = caller.worker.draining.get() && read.is_empty() && !socket.holds_bytes();
                 return if unused { Poll::Ready(None) } else { Poll::Pending };
             };
             if done.is_err() || buffer.filled().is_empty() {
                 return Poll::Ready(None);
             }
             if read.is_empty() {
-                caller.slot.wait(Waiting::RequestHead, caller.here.limits.header_timeout);
+                caller.deadline.wait(Waiting::RequestHead, caller.worker.limits.header_timeout);
             }
             read.extend_from_slice(buffer.filled());
             if let Some(tell) = tell(&read) {

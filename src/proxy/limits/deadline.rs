@@ -27,7 +27,7 @@ pub(crate) enum Waiting {
 
 /// One connection's wait.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Deadline {
     waiting: Cell<Waiting>,
     until: Cell<Moment>,
     over: Cell<bool>,
@@ -39,7 +39,7 @@ pub(crate) struct Slot {
     coarse: Rc<Cell<Moment>>,
 }
 
-impl Slot {
+impl Deadline {
     /// Waits for `what`, at most `limit`. Asks no clock: the last sweep's time plus a tick is late enough.
     pub(crate) fn wait(&self, what: Waiting, limit: Duration) {
         self.wait_until(what, self.coarse.get() + TICK + limit);
@@ -122,28 +122,28 @@ impl Slot {
 
 /// All slots of a data thread.
 #[derive(Debug)]
-pub(crate) struct Sweeper {
-    slots: RefCell<Vec<Weak<Slot>>>,
+pub(crate) struct Deadlines {
+    slots: RefCell<Vec<Weak<Deadline>>>,
     accounts: RefCell<Vec<Weak<Account>>>,
     coarse: Rc<Cell<Moment>>,
 }
 
-impl Sweeper {
+impl Deadlines {
     /// No slots yet.
     pub(crate) fn new(now: Moment) -> Self {
         Self { slots: RefCell::default(), accounts: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
     }
 
     /// A connection's slot; it ends when its last holder drops it.
-    pub(crate) fn slot(&self) -> Rc<Slot> {
+    pub(crate) fn deadline(&self) -> Rc<Deadline> {
         let account = Account::new(self.coarse.clone());
         self.accounts.borrow_mut().push(Rc::downgrade(&account));
         self.slot_in(account)
     }
 
     /// The slot of a stream on a connection.
-    pub(crate) fn slot_in(&self, account: Rc<Account>) -> Rc<Slot> {
-        let slot = Rc::new(Slot {
+    pub(crate) fn slot_in(&self, account: Rc<Account>) -> Rc<Deadline> {
+        let deadline = Rc::new(Deadline {
             waiting: Cell::new(Waiting::Nothing),
             until: Cell::new(self.coarse.get()),
             over: Cell::new(false),
@@ -153,8 +153,8 @@ impl Sweeper {
             waker: RefCell::default(),
             coarse: self.coarse.clone(),
         });
-        self.slots.borrow_mut().push(Rc::downgrade(&slot));
-        slot
+        self.slots.borrow_mut().push(Rc::downgrade(&deadline));
+        deadline
     }
 
     /// The time that waits begin at, from now on.
@@ -165,7 +165,7 @@ impl Sweeper {
     /// Wakes everybody who waited too long, and forgets the slots that are gone.
     pub(crate) fn sweep(&self, now: Moment) {
         self.coarse.set(now);
-        self.each(|slot| slot.sweep(now));
+        self.each(|deadline| deadline.sweep(now));
         self.accounts().iter().for_each(|account| account.sweep(now));
     }
 
@@ -178,18 +178,18 @@ impl Sweeper {
 
     /// Wakes every connection, so that each looks around.
     pub(crate) fn wake_all(&self) {
-        self.each(Slot::wake);
+        self.each(Deadline::wake);
     }
 
     /// Ends every wait for a request, or for the rest of one's head.
     pub(crate) fn dismiss_all(&self) {
-        self.each(Slot::dismiss);
+        self.each(Deadline::dismiss);
     }
 
-    fn each(&self, act: impl Fn(&Slot)) {
-        self.slots.borrow_mut().retain(|slot| {
-            let slot = slot.upgrade();
-            slot.inspect(|slot| act(slot)).is_some()
+    fn each(&self, act: impl Fn(&Deadline)) {
+        self.slots.borrow_mut().retain(|deadline| {
+            let deadline = deadline.upgrade();
+            deadline.inspect(|deadline| act(deadline)).is_some()
         });
     }
 }
@@ -204,29 +204,29 @@ mod tests {
 
     #[test]
     fn a_wait_is_over_at_its_limit_and_never_before() {
-        let sweeper = Sweeper::new(at(0));
-        let slot = sweeper.slot();
-        slot.wait_until(Waiting::RequestBody, at(1500));
-        sweeper.sweep(at(1499));
-        assert_eq!(slot.over(), None);
-        sweeper.sweep(at(1500));
-        assert_eq!(slot.over(), Some(Waiting::RequestBody));
-        slot.wait(Waiting::ResponseHead, Duration::from_secs(1));
-        assert_eq!(slot.over(), None);
-        sweeper.sweep(at(3499));
-        assert_eq!(slot.over(), None);
-        slot.rest();
-        sweeper.sweep(at(9999));
-        assert_eq!(slot.over(), None);
+        let deadlines = Deadlines::new(at(0));
+        let deadline = deadlines.deadline();
+        deadline.wait_until(Waiting::RequestBody, at(1500));
+        deadlines.sweep(at(1499));
+        assert_eq!(deadline.over(), None);
+        deadlines.sweep(at(1500));
+        assert_eq!(deadline.over(), Some(Waiting::RequestBody));
+        deadline.wait(Waiting::ResponseHead, Duration::from_secs(1));
+        assert_eq!(deadline.over(), None);
+        deadlines.sweep(at(3499));
+        assert_eq!(deadline.over(), None);
+        deadline.rest();
+        deadlines.sweep(at(9999));
+        assert_eq!(deadline.over(), None);
     }
 
     #[test]
     fn a_dropped_slot_is_forgotten() {
-        let sweeper = Sweeper::new(at(0));
-        let (kept, dropped) = (sweeper.slot(), sweeper.slot());
+        let deadlines = Deadlines::new(at(0));
+        let (kept, dropped) = (deadlines.deadline(), deadlines.deadline());
         drop(dropped);
-        sweeper.sweep(at(1));
-        assert_eq!(sweeper.slots.borrow().len(), 1);
+        deadlines.sweep(at(1));
+        assert_eq!(deadlines.slots.borrow().len(), 1);
         drop(kept);
     }
 }

@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::deadline::{Slot, Waiting};
+use super::deadline::{Deadline, Waiting};
 use super::memory::Memory;
 
 /// The requests in flight on one connection of a caller's. HTTP/1 has one at a time, HTTP/2 many.
-pub(crate) struct Turns {
-    slot: Rc<Slot>,
+pub(crate) struct InFlightCount {
+    deadline: Rc<Deadline>,
     idle: Duration,
     memory: Rc<Memory>,
     taken: Cell<usize>,
@@ -18,13 +18,20 @@ pub(crate) struct Turns {
 }
 
 /// One request's turn; dropping it ends it.
-pub(crate) struct Turn(Rc<Turns>);
+pub(crate) struct InFlight(Rc<InFlightCount>);
 
-impl Turns {
+impl InFlightCount {
     /// Nobody's turn yet: the first request is waited for.
-    pub(crate) fn new(slot: Rc<Slot>, idle: Duration, memory: Rc<Memory>) -> Rc<Self> {
-        slot.wait(Waiting::NextRequest, idle);
-        Rc::new(Self { slot, idle, memory, taken: Cell::new(0), begun: Cell::new(false), answered: Cell::new(false) })
+    pub(crate) fn new(deadline: Rc<Deadline>, idle: Duration, memory: Rc<Memory>) -> Rc<Self> {
+        deadline.wait(Waiting::NextRequest, idle);
+        Rc::new(Self {
+            deadline,
+            idle,
+            memory,
+            taken: Cell::new(0),
+            begun: Cell::new(false),
+            answered: Cell::new(false),
+        })
     }
 
     /// The first request is there, and will take its turn.
@@ -38,17 +45,17 @@ impl Turns {
     }
 
     /// A request has come in.
-    pub(crate) fn take(self: &Rc<Self>) -> Turn {
-        self.slot.rest();
+    pub(crate) fn take(self: &Rc<Self>) -> InFlight {
+        self.deadline.rest();
         if self.taken.get() == 0 {
-            self.slot.account.settle(&self.memory);
+            self.deadline.account.settle(&self.memory);
         }
         self.taken.set(self.taken.get().saturating_add(1));
-        Turn(self.clone())
+        InFlight(self.clone())
     }
 }
 
-impl Turn {
+impl InFlight {
     /// How many other requests are in flight on the connection.
     pub(crate) fn others(&self) -> usize {
         self.0.taken.get().saturating_sub(1)
@@ -65,12 +72,12 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let left = self.0.taken.get().saturating_sub(1);
         self.0.taken.set(left);
         if left == 0 {
-            self.0.slot.wait(Waiting::NextRequest, self.0.idle);
+            self.0.deadline.wait(Waiting::NextRequest, self.0.idle);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use socket2::SockRef;
 
-use super::{Bell, BindError, Bound, Listen, localhost, tcp, unix};
+use super::{BindError, Bound, BoundSocket, Listen, localhost, tcp, unix};
 
 /// Where one socket listens. A listener has one or two.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,18 +26,18 @@ impl Bound {
         self.sockets.iter().filter_map(|bell| self.address_of(bell)).collect()
     }
 
-    pub(crate) fn address_of(&self, bell: &Bell) -> Option<Address> {
+    pub(crate) fn address_of(&self, bell: &BoundSocket) -> Option<Address> {
         match (bell, &self.listen) {
-            (Bell::Tcp(listener), _) => listener.local_addr().ok().map(Address::Tcp),
+            (BoundSocket::Tcp(listener), _) => listener.local_addr().ok().map(Address::Tcp),
             // The file was made elsewhere and moved: the socket does not know where it is now.
-            (Bell::Unix(_), Listen::Unix(path, _)) => Some(Address::Unix(path.clone())),
-            (Bell::Unix(_), _) => None,
+            (BoundSocket::Unix(_), Listen::Unix(path, _)) => Some(Address::Unix(path.clone())),
+            (BoundSocket::Unix(_), _) => None,
         }
     }
 
     /// The same sockets once more: they listen until the last of both is dropped.
     pub fn try_clone(&self) -> io::Result<Self> {
-        let sockets = self.sockets.iter().map(Bell::try_clone).collect::<io::Result<_>>()?;
+        let sockets = self.sockets.iter().map(BoundSocket::try_clone).collect::<io::Result<_>>()?;
         Ok(Self { listen: self.listen.clone(), sockets })
     }
 
@@ -50,7 +50,7 @@ impl Bound {
     }
 }
 
-impl Bell {
+impl BoundSocket {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
@@ -63,11 +63,13 @@ impl Bell {
 pub fn rebind(listen: &Listen, held: &[&Bound]) -> Result<Bound, BindError> {
     let (what, sockets) = match listen {
         Listen::Localhost(port) => (format!("localhost:{port}"), localhost(*port, |address| tcp_of(address, held))),
-        Listen::Tcp(address) => (address.to_string(), tcp_of(*address, held).map(|socket| vec![Bell::Tcp(socket)])),
+        Listen::Tcp(address) => {
+            (address.to_string(), tcp_of(*address, held).map(|socket| vec![BoundSocket::Tcp(socket)]))
+        }
         Listen::Unix(path, mode) => {
             let socket = match find(&Address::Unix(path.clone()), held) {
                 Some(bell) => bell.try_clone(),
-                None => unix(path, *mode).map(Bell::Unix),
+                None => unix(path, *mode).map(BoundSocket::Unix),
             };
             (format!("unix:{}", path.display()), socket.map(|socket| vec![socket]))
         }
@@ -76,13 +78,13 @@ pub fn rebind(listen: &Listen, held: &[&Bound]) -> Result<Bound, BindError> {
     Ok(Bound { listen: listen.clone(), sockets })
 }
 
-fn find<'b>(address: &Address, held: &[&'b Bound]) -> Option<&'b Bell> {
+fn find<'b>(address: &Address, held: &[&'b Bound]) -> Option<&'b BoundSocket> {
     let mut all = held.iter().flat_map(|bound| bound.sockets.iter().map(move |bell| (bound.address_of(bell), bell)));
     all.find(|(known, _)| known.as_ref() == Some(address)).map(|(_, bell)| bell)
 }
 
 fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
-    if let Some(Bell::Tcp(listener)) = find(&Address::Tcp(address), held) {
+    if let Some(BoundSocket::Tcp(listener)) = find(&Address::Tcp(address), held) {
         return listener.try_clone();
     }
     match tcp(address, false) {
@@ -96,8 +98,8 @@ fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
 /// it from then on. One that does not ask, as no bearerd does at its start, finds the port taken as ever.
 fn beside(address: SocketAddr, held: &[&Bound]) -> Option<io::Result<TcpListener>> {
     let sockets = held.iter().flat_map(|bound| &bound.sockets).filter_map(|bell| match bell {
-        Bell::Tcp(listener) => Some(listener),
-        Bell::Unix(_) => None,
+        BoundSocket::Tcp(listener) => Some(listener),
+        BoundSocket::Unix(_) => None,
     });
     let same_port = |socket: &&TcpListener| socket.local_addr().is_ok_and(|held| held.port() == address.port());
     let ours: Vec<_> = sockets.filter(same_port).map(SockRef::from).collect();
@@ -129,7 +131,7 @@ mod tests {
 
     fn reaches(listener: &Bound, port: u16) -> bool {
         let _caller = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        let accepted = |bell: &Bell| matches!(bell, Bell::Tcp(socket) if socket.accept().is_ok());
+        let accepted = |bell: &BoundSocket| matches!(bell, BoundSocket::Tcp(socket) if socket.accept().is_ok());
         listener.sockets.iter().any(accepted)
     }
 
@@ -139,7 +141,7 @@ mod tests {
         let caller = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         let both = rebind(&Listen::Localhost(port), &[&one]).unwrap();
         drop(one);
-        let Bell::Tcp(v4) = &both.sockets[0] else { panic!() };
+        let BoundSocket::Tcp(v4) = &both.sockets[0] else { panic!() };
         assert_eq!(v4.accept().unwrap().1, caller.local_addr().unwrap(), "who waited is not refused");
         let one = rebind(&Listen::Tcp((Ipv4Addr::LOCALHOST, port).into()), &[&both]).unwrap();
         drop(both);

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::{Body, Frame, Incoming};
 
+use self::outgoing::BodyReplay;
 pub(crate) use self::outgoing::Outgoing;
-use self::outgoing::Stream;
-use super::expect::Gate;
+use super::expect::ContinueGate;
 use super::headers::Rules;
 use crate::proxy::limits::budget::Budget;
-use crate::proxy::limits::deadline::{Slot, Waiting};
+use crate::proxy::limits::deadline::{Deadline, Waiting};
 
 /// How long either side may be silent while a body is sent.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,9 @@ pub(crate) struct Intake {
     /// Shared by all requests.
     pub(crate) budget: Rc<Budget>,
     /// Opens when the caller may be asked for its body.
-    pub(crate) gate: Option<Gate>,
+    pub(crate) gate: Option<ContinueGate>,
     /// Where the wait for the caller or the upstream is noted.
-    pub(crate) slot: Rc<Slot>,
+    pub(crate) deadline: Rc<Deadline>,
     /// How long each of them may take.
     pub(crate) patience: Patience,
     /// What its trailers must not hold.
@@ -59,7 +59,7 @@ pub(crate) enum BodyError {
     Length,
 }
 
-struct Source<B> {
+struct CallerBody<B> {
     incoming: B,
     kept: Option<Vec<Bytes>>,
     held: u64,
@@ -71,7 +71,7 @@ struct Source<B> {
     intake: Intake,
 }
 
-impl<B> Source<B> {
+impl<B> CallerBody<B> {
     /// Keeps no more, and gives back what is kept.
     fn settle(&mut self) {
         self.kept = None;
@@ -90,13 +90,13 @@ impl<B> Source<B> {
     }
 
     fn note(&self, waiting: Waiting, limit: Duration) {
-        if self.watched && (waiting != Waiting::RequestBody || self.intake.slot.waiting() != waiting) {
-            self.intake.slot.wait(waiting, limit);
+        if self.watched && (waiting != Waiting::RequestBody || self.intake.deadline.waiting() != waiting) {
+            self.intake.deadline.wait(waiting, limit);
         }
     }
 }
 
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Source<B> {
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.ended {
             return Poll::Ready(self.trailers.clone().map(|trailers| Ok(Frame::trailers(trailers))));
@@ -109,7 +109,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Source<B> {
             return Poll::Pending;
         };
         self.note(Waiting::ResponseHead, self.intake.patience.upstream);
-        self.intake.slot.account.moves();
+        self.intake.deadline.account.moves();
         Poll::Ready(match next {
             None => {
                 self.ended = true;
@@ -141,15 +141,15 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Source<B> {
     }
 }
 
-impl<B> Drop for Source<B> {
+impl<B> Drop for CallerBody<B> {
     fn drop(&mut self) {
         self.settle();
-        self.intake.slot.body_ends();
+        self.intake.deadline.body_ends();
     }
 }
 
 /// A caller's body, and how often it can still be sent.
-pub(crate) struct Upload<B = Incoming>(Option<Rc<RefCell<Source<B>>>>);
+pub(crate) struct Upload<B = Incoming>(Option<Rc<RefCell<CallerBody<B>>>>);
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
     /// Takes a body in. Of one that is known to be too long nothing is kept; it can be repeated until it is read.
@@ -157,11 +157,11 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         if incoming.is_end_stream() {
             return Self(None);
         }
-        intake.slot.body_begins();
+        intake.deadline.body_begins();
         if incoming.size_hint().lower() > intake.keep {
             intake.keep = 0;
         }
-        Self(Some(Rc::new(RefCell::new(Source {
+        Self(Some(Rc::new(RefCell::new(CallerBody {
             incoming,
             kept: Some(Vec::new()),
             held: 0,
@@ -191,7 +191,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         held.watched = true;
         // Where the earlier attempt's connection goes on, as in HTTP/2, its sending of this body must end.
         held.reader.take().into_iter().for_each(Waker::wake);
-        Some(Outgoing::Stream(Stream {
+        Some(Outgoing::Stream(BodyReplay {
             source: source.clone(),
             number: held.attempt,
             position: 0,

@@ -17,21 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE_WITH_HTTP2: Duration = Duration::from_secs(1);
 
 /// Opens when the upstream asks for the body.
-pub(crate) struct Gate {
+pub(crate) struct ContinueGate {
     signal: Rc<Signal>,
     end: Option<Pin<Box<Sleep>>>,
 }
 
-/// Opens a [`Gate`].
+/// Opens a [`ContinueGate`].
 #[derive(Default)]
 pub(crate) struct Signal {
-    state: Cell<State>,
+    state: Cell<GateState>,
     http2: Cell<bool>,
     waiter: RefCell<Option<Waker>>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum GateState {
     #[default]
     Shut,
     /// The upstream has asked.
@@ -43,13 +43,13 @@ enum State {
 }
 
 /// A gate, if the caller waits to be asked.
-pub(crate) fn gate(headers: &HeaderMap) -> Option<(Gate, Rc<Signal>)> {
+pub(crate) fn gate(headers: &HeaderMap) -> Option<(ContinueGate, Rc<Signal>)> {
     headers.get(header::EXPECT).filter(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))?;
     let signal = Rc::new(Signal::default());
-    Some((Gate { signal: signal.clone(), end: None }, signal))
+    Some((ContinueGate { signal: signal.clone(), end: None }, signal))
 }
 
-impl Gate {
+impl ContinueGate {
     /// Ready once the caller may be asked. The wait begins when its body is first wanted.
     pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.signal.waiter.replace(Some(cx.waker().clone()));
@@ -58,39 +58,39 @@ impl Gate {
         }
         let patience = if self.signal.http2.get() { PATIENCE_WITH_HTTP2 } else { PATIENCE };
         let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        end.as_mut().poll(cx).map(|()| self.signal.state.set(State::Overdue))
+        end.as_mut().poll(cx).map(|()| self.signal.state.set(GateState::Overdue))
     }
 }
 
 impl Signal {
     /// Whether the caller may be asked.
     pub(crate) fn is_open(&self) -> bool {
-        self.state.get() != State::Shut
+        self.state.get() != GateState::Shut
     }
 
     /// The upstream asks for the body.
     pub(crate) fn open(&self) {
-        self.set(State::Asked);
+        self.set(GateState::Asked);
     }
 
     /// The request goes to a server: a silent one, which did not ask when it should have, is not waited for again.
     pub(crate) fn expect(&self, silent: &Cell<bool>, http2: bool) {
         self.http2.set(http2);
         if silent.get() {
-            self.set(State::NotWaitedFor);
+            self.set(GateState::NotWaitedFor);
         }
     }
 
     /// The server has answered. One that has refused the body unseen is none of the silent ones for that.
     pub(crate) fn learn(&self, silent: &Cell<bool>) {
         match self.state.get() {
-            State::Asked => silent.set(false),
-            State::Overdue => silent.set(true),
-            State::Shut | State::NotWaitedFor => {}
+            GateState::Asked => silent.set(false),
+            GateState::Overdue => silent.set(true),
+            GateState::Shut | GateState::NotWaitedFor => {}
         }
     }
 
-    fn set(&self, state: State) {
+    fn set(&self, state: GateState) {
         self.state.set(state);
         self.waiter.take().into_iter().for_each(Waker::wake);
     }
@@ -100,13 +100,13 @@ impl Signal {
 mod tests {
     use super::*;
 
-    async fn waits(gate: &mut Gate) -> Duration {
+    async fn waits(gate: &mut ContinueGate) -> Duration {
         let began = tokio::time::Instant::now();
         std::future::poll_fn(|cx| gate.poll_open(cx)).await;
         began.elapsed()
     }
 
-    fn asked() -> (Gate, Rc<Signal>) {
+    fn asked() -> (ContinueGate, Rc<Signal>) {
         gate(&HeaderMap::from_iter([(header::EXPECT, "100-Continue".parse().unwrap())])).unwrap()
     }
 

@@ -15,7 +15,7 @@ mod spelling;
 pub(in crate::proxy) mod text;
 pub(crate) mod view;
 
-use self::known::Marks;
+use self::known::KnownHeaders;
 use spelling::is_same_variable;
 
 /// One upstream's rules, made once.
@@ -40,10 +40,10 @@ impl Rules {
     }
 
     /// Removes what must not reach the upstream. An `Origin` that is the listener's own means nothing there.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap, marks: Marks, own_origin: bool) {
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, marks: KnownHeaders, own_origin: bool) {
         let lists_trailers = |value| names(value).any(|name| name == "trailers");
-        let trailers = marks.meet(Marks::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
-        strip_each(headers, marks, Marks::NOT_FROM_CALLERS);
+        let trailers = marks.meet(KnownHeaders::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
+        strip_each(headers, marks, KnownHeaders::NOT_FROM_CALLERS);
         if trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
@@ -58,7 +58,7 @@ impl Rules {
 
     /// Removes what must not reach the upstream in a body's trailers.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
-        strip_each(trailers, Marks::of(trailers), Marks::NOT_FROM_CALLERS);
+        strip_each(trailers, KnownHeaders::of(trailers), KnownHeaders::NOT_FROM_CALLERS);
         remove_each(trailers, |name| self.is_unwanted(name) || !is_field_name(name));
         for framing in [header::HOST, header::CONTENT_LENGTH, header::TRAILER] {
             trailers.remove(framing);
@@ -85,15 +85,15 @@ fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> boo
 }
 
 /// Removes what `unwanted` means of what stands there, and every name in every `Connection` line.
-fn strip_each(headers: &mut HeaderMap, standing: Marks, unwanted: Marks) {
-    if standing.meet(Marks::CONNECTION) {
+fn strip_each(headers: &mut HeaderMap, standing: KnownHeaders, unwanted: KnownHeaders) {
+    if standing.meet(KnownHeaders::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
         headers.remove(header::CONNECTION);
     }
-    if standing.meet(unwanted.without(Marks::CONNECTION)) {
-        remove_each(headers, |name| Marks::of_name(name.as_str()).meet(unwanted));
+    if standing.meet(unwanted.without(KnownHeaders::CONNECTION)) {
+        remove_each(headers, |name| KnownHeaders::of_name(name.as_str()).meet(unwanted));
     }
 }
 

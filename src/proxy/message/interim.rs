@@ -12,11 +12,11 @@ use http::{HeaderMap, StatusCode, header, request};
 use tokio::io::AsyncWrite;
 
 use super::expect::Signal;
-use super::headers::known::Marks;
+use super::headers::known::KnownHeaders;
 use super::headers::response::pass_on;
 use super::headers::text::write_line;
-use super::headers::view::View;
-use crate::proxy::listen::Door;
+use super::headers::view::CallerView;
+use crate::proxy::listen::Listener;
 use crate::proxy::settings::{Base, UpstreamSettings};
 use crate::proxy::socket::Socket;
 
@@ -32,11 +32,11 @@ pub(crate) struct Interim {
 const MOST: usize = 16 << 10;
 
 impl Interim {
-    fn add<'a>(&self, status: StatusCode, mut headers: HeaderMap, view: impl FnOnce() -> View<'a>) {
+    fn add<'a>(&self, status: StatusCode, mut headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
         if self.unsent.get() || self.text.borrow().len() >= MOST {
             return;
         }
-        let marks = Marks::of(&headers);
+        let marks = KnownHeaders::of(&headers);
         pass_on(&mut headers, marks, view);
         // It never has a body (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
@@ -106,7 +106,7 @@ pub(crate) struct Hearing<'a> {
 impl Hearing<'_> {
     /// The upstream has said this.
     pub(crate) fn hear(&self, status: StatusCode, headers: HeaderMap) {
-        let view = || View::of(self.asked, &self.ahead.door.authority, self.settings, self.base);
+        let view = || CallerView::of(self.asked, &self.ahead.listener.authority, self.settings, self.base);
         self.ahead.hear(status, headers, view);
     }
 }
@@ -118,12 +118,12 @@ pub(crate) struct Ahead {
     /// Passes on what may be passed on.
     pub(crate) caller: Option<Rc<Interim>>,
     /// Where the caller came in.
-    pub(crate) door: Rc<Door>,
+    pub(crate) listener: Rc<Listener>,
 }
 
 impl Ahead {
     /// The upstream has said this.
-    fn hear<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> View<'a>) {
+    fn hear<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
         if status == StatusCode::CONTINUE {
             self.asked.iter().for_each(|asked| asked.open());
         } else if let Some(caller) = &self.caller {
@@ -148,8 +148,8 @@ mod tests {
     }
 
     fn ahead(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> Ahead {
-        let door = Rc::new(Door { listen: Listen::Localhost(0), authority: "localhost".to_owned() });
-        Ahead { asked, caller, door }
+        let listener = Rc::new(Listener { listen: Listen::Localhost(0), authority: "localhost".to_owned() });
+        Ahead { asked, caller, listener }
     }
 
     fn hints() -> HeaderMap {

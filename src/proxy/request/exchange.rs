@@ -7,14 +7,14 @@ use std::time::Duration;
 use http::{Extensions, HeaderMap, StatusCode, request};
 
 use crate::clock::{Moment, SharedClock};
-use crate::proxy::backend::{Backend, Seat};
+use crate::proxy::backend::{Backend, TokenSlot};
 use crate::proxy::error::ProxyError;
 use crate::proxy::limits::limiter::InUse;
 use crate::record::{Blame, Finished, Replay};
 use crate::token::grant::Generation;
 
 /// One request's entry. Dropping it is what ends the request.
-pub(crate) struct Entry {
+pub(crate) struct Exchange {
     /// Whose request it is.
     pub(crate) backend: Rc<Backend>,
     /// What the caller asked for; without what must not pass, as soon as that is stripped.
@@ -35,12 +35,12 @@ pub(crate) struct Entry {
     /// What the repeat gave.
     pub(crate) replay: Option<Replay>,
     /// Its token, once there is nothing more to send: the token must not be revoked before the answer has ended.
-    pub(crate) seat: Option<Seat>,
+    pub(crate) token_slot: Option<TokenSlot>,
     /// Its place among those in flight, if it got one.
     pub(crate) place: Option<InUse>,
 }
 
-impl Entry {
+impl Exchange {
     /// A request has begun.
     pub(crate) fn begin(backend: Rc<Backend>, clock: SharedClock, now: Moment, head: request::Parts) -> Self {
         backend.upstream.record.started();
@@ -57,7 +57,7 @@ impl Entry {
             generation: None,
             upstream: None,
             replay: None,
-            seat: None,
+            token_slot: None,
             place: None,
         }
     }
@@ -89,7 +89,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for Exchange {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // Where the answer has begun, its status is what the caller has got.

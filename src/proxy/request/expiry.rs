@@ -8,7 +8,7 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::response::{Arrived, Arriving};
+use super::response::{UpstreamBody, UpstreamResponse};
 use crate::token::usage::{Usage, Verdict};
 
 /// The longest body that is looked into, as sent and decoded.
@@ -26,7 +26,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Whether this answer asks for another token. A body whose length is known is waited for as long as `patience` allows.
-pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Duration) -> bool {
+pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut UpstreamResponse, patience: Duration) -> bool {
     match usage.verdict(answer.head.status, &answer.head.headers) {
         Verdict::Accepted => false,
         Verdict::Expired => true,
@@ -34,7 +34,7 @@ pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut Arrived, patience
     }
 }
 
-async fn body_says_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Duration) -> bool {
+async fn body_says_expired(usage: &dyn Usage, answer: &mut UpstreamResponse, patience: Duration) -> bool {
     let length = answer.body.length();
     if length.is_some_and(|length| length > MOST as u64) {
         return false;
@@ -47,7 +47,7 @@ async fn body_says_expired(usage: &dyn Usage, answer: &mut Arrived, patience: Du
 }
 
 /// Reads a body ahead to its end; `None` as soon as it is too long, or begins as nothing that would be looked into.
-async fn read_small(body: &mut Arriving, any: bool) -> Option<Vec<u8>> {
+async fn read_small(body: &mut UpstreamBody, any: bool) -> Option<Vec<u8>> {
     let (mut text, mut worthwhile) = (Vec::new(), any);
     while let Some(frame) = body.read_ahead().await {
         text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));

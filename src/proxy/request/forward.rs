@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use super::exchange::Entry;
+use super::exchange::Exchange;
 use super::expiry::{is_expired, readable_encoding};
-use super::response::{Arrived, Arriving};
+use super::response::{UpstreamBody, UpstreamResponse};
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::Upstream;
-use crate::proxy::backend::{Backend, Rendered, Seat};
+use crate::proxy::backend::{Backend, Rendered, TokenSlot};
 use crate::proxy::error::{Fault, ProxyError};
-use crate::proxy::limits::deadline::{Slot, Waiting};
-use crate::proxy::message::attempt::Outbound;
+use crate::proxy::limits::deadline::{Deadline, Waiting};
+use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::Upload;
-use crate::proxy::message::headers::known::Marks;
-use crate::proxy::message::headers::outgoing::Dressed;
+use crate::proxy::message::headers::known::KnownHeaders;
+use crate::proxy::message::headers::outgoing::OutgoingHeaders;
 use crate::proxy::message::interim::{Ahead, Hearing};
 use crate::proxy::message::target::Join;
-use crate::proxy::upstream::pool::{Connection, Lease};
-use crate::proxy::upstream::send_error::Unanswered;
+use crate::proxy::upstream::pool::{CheckedOut, Connection};
+use crate::proxy::upstream::send_error::SendError;
 use crate::record::Replay;
 use crate::token::grant::Token;
 
@@ -41,24 +41,24 @@ struct Tried {
 }
 
 /// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
-pub(crate) struct Call {
-    pub(crate) seat: Seat,
+pub(crate) struct PendingRequest {
+    pub(crate) token_slot: TokenSlot,
     pub(crate) upload: Upload,
     pub(crate) ahead: Ahead,
     /// Whether it asks to leave HTTP.
     pub(crate) upgrade: bool,
     /// How long the head of the answer may take.
     pub(crate) patience: Duration,
-    pub(crate) slot: Rc<Slot>,
+    pub(crate) deadline: Rc<Deadline>,
     pub(crate) clock: SharedClock,
-    pub(crate) entry: Box<Entry>,
+    pub(crate) entry: Box<Exchange>,
 }
 
-impl Call {
+impl PendingRequest {
     /// Sends the request, and once more if the answer says that the token is dead, a different one can be had in time
     /// and the body was kept. In every other case the upstream's answer is the answer.
-    pub(crate) async fn forward(&mut self) -> Result<Arrived, ProxyError> {
-        let first = self.backend().token(&self.seat, self.entry.began()).await?;
+    pub(crate) async fn forward(&mut self) -> Result<UpstreamResponse, ProxyError> {
+        let first = self.backend().token(&self.token_slot, self.entry.began()).await?;
         let mut answer = self.send(&first).await?;
         if !self.is_expired(&first.token, &mut answer).await {
             return Ok(answer);
@@ -69,17 +69,17 @@ impl Call {
     }
 
     /// The one repeat. `held` is passed on if nothing better comes of it.
-    async fn repeat(&mut self, rejected: &Token, held: Arrived) -> (Replay, Arrived) {
+    async fn repeat(&mut self, rejected: &Token, held: UpstreamResponse) -> (Replay, UpstreamResponse) {
         if !self.may_repeat() {
-            self.seat.handle.rejected(rejected.generation);
+            self.token_slot.handle.rejected(rejected.generation);
             return (Replay::NotRepeatable, held);
         }
         let patience = self.backend().upstream.settings.timeouts.token_wait;
-        let other = self.seat.handle.renewed_after(rejected.generation, patience).await;
+        let other = self.token_slot.handle.renewed_after(rejected.generation, patience).await;
         let Some(other) = other.filter(|other| other.generation != rejected.generation) else {
             return (Replay::NoToken, held);
         };
-        let Ok(second) = self.backend().render(&self.seat, other) else { return (Replay::NoToken, held) };
+        let Ok(second) = self.backend().render(&self.token_slot, other) else { return (Replay::NoToken, held) };
         if !self.upload.can_repeat() {
             return (Replay::NotRepeatable, held);
         }
@@ -87,14 +87,14 @@ impl Call {
         if !self.is_expired(&second.token, &mut answer).await {
             return (Replay::Accepted, answer);
         }
-        self.seat.handle.rejected(second.token.generation);
+        self.token_slot.handle.rejected(second.token.generation);
         (Replay::Rejected, answer)
     }
 
     /// It has been answered with this status: what is left is its entry, and a map that nobody needs any more.
-    pub(crate) fn ended(self, status: StatusCode) -> (Box<Entry>, HeaderMap) {
+    pub(crate) fn ended(self, status: StatusCode) -> (Box<Exchange>, HeaderMap) {
         let mut entry = self.entry;
-        entry.seat = Some(self.seat);
+        entry.token_slot = Some(self.token_slot);
         let spare = entry.answered(status);
         (entry, spare)
     }
@@ -109,17 +109,17 @@ impl Call {
         !excluded && self.upload.can_repeat()
     }
 
-    async fn is_expired(&self, token: &Token, answer: &mut Arrived) -> bool {
+    async fn is_expired(&self, token: &Token, answer: &mut UpstreamResponse) -> bool {
         let expired = is_expired(&*self.backend().upstream.usage, answer, self.patience).await;
         if !expired {
-            self.seat.handle.accepted(token.generation);
+            self.token_slot.handle.accepted(token.generation);
             self.upload.settle();
         }
         expired
     }
 
     /// Sends the request with this token, up to the head of the answer.
-    async fn send(&mut self, with: &Rendered) -> Result<Arrived, ProxyError> {
+    async fn send(&mut self, with: &Rendered) -> Result<UpstreamResponse, ProxyError> {
         self.entry.attempts = self.entry.attempts.saturating_add(1);
         self.entry.generation = Some(with.token.generation);
         let mut tried = Tried::default();
@@ -144,16 +144,16 @@ impl Call {
     }
 
     /// Whether the request may be sent once more after this; otherwise, what the caller is told.
-    fn try_again(&self, why: Unanswered, reused: bool, with: &Rendered, tried: &mut Tried) -> Result<(), ProxyError> {
+    fn try_again(&self, why: SendError, reused: bool, with: &Rendered, tried: &mut Tried) -> Result<(), ProxyError> {
         let repeatable = self.upload.can_repeat();
         let name = &self.backend().upstream.settings.name;
         match why {
-            Unanswered::Unsent if reused => return Ok(()),
-            Unanswered::Refused if tried.refusals < REFUSALS && repeatable => {
+            SendError::Unsent if reused => return Ok(()),
+            SendError::Refused if tried.refusals < REFUSALS && repeatable => {
                 tried.refusals = tried.refusals.saturating_add(1);
                 return Ok(());
             }
-            Unanswered::Http1Required => {
+            SendError::Http1Required => {
                 with.pool.require_http1();
                 if repeatable && !std::mem::replace(&mut tried.http1, true) {
                     return Ok(());
@@ -161,21 +161,21 @@ impl Call {
             }
             // The server closed a connection that was idle, just when it was used, or what it said of another request
             // was on its way. What may be done twice is.
-            Unanswered::Broken(_) | Unanswered::Malformed(_)
+            SendError::Broken(_) | SendError::Malformed(_)
                 if reused && is_idempotent(&self.entry.head.method) && repeatable =>
             {
                 tried.fresh = true;
                 return Ok(());
             }
-            Unanswered::Malformed(why) => {
+            SendError::Malformed(why) => {
                 tracing::warn!(upstream = %name, why, "the upstream's answer cannot be read");
                 return Err(ProxyError::Upstream(Fault::Malformed));
             }
-            Unanswered::Broken(why) | Unanswered::Reset(why) => {
+            SendError::Broken(why) | SendError::Reset(why) => {
                 tracing::info!(upstream = %name, why, "the upstream gave no answer");
             }
-            Unanswered::For(error) => return Err(error),
-            Unanswered::Unsent | Unanswered::Refused => {}
+            SendError::For(error) => return Err(error),
+            SendError::Unsent | SendError::Refused => {}
         }
         Err(ProxyError::Upstream(Fault::Reset))
     }
@@ -185,7 +185,7 @@ impl Call {
         opened.map_err(ProxyError::Upstream)
     }
 
-    fn outbound<'a>(&'a self, with: &'a Rendered) -> Result<Outbound<'a>, ProxyError> {
+    fn outbound<'a>(&'a self, with: &'a Rendered) -> Result<UpstreamRequest<'a>, ProxyError> {
         let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
         let Rendered { patch, pool, .. } = with;
         let (head, backend) = (&self.entry.head, self.backend());
@@ -194,7 +194,7 @@ impl Call {
         let join = Join { mount: settings.matches.mount(), base: &base.path, owned: &owned.query, query: &patch.query };
         let target = join.target(head.uri.clone())?;
         let encoding = usage.reads_bodies().then(|| readable_encoding(&head.headers));
-        let headers = Dressed {
+        let headers = OutgoingHeaders {
             rules: &backend.rules,
             callers: &head.headers,
             patch,
@@ -202,7 +202,7 @@ impl Call {
             proxy_credentials: None,
             encoding,
         };
-        Ok(Outbound { head, target, headers, body })
+        Ok(UpstreamRequest { head, target, headers, body })
     }
 
     async fn exchange(
@@ -210,38 +210,38 @@ impl Call {
         mut connection: Connection,
         with: &Rendered,
         sent: Moment,
-    ) -> Result<Arrived, Unanswered> {
+    ) -> Result<UpstreamResponse, SendError> {
         let request = self.outbound(with)?;
-        self.slot.wait_until(Waiting::ResponseHead, sent + self.patience);
+        self.deadline.wait_until(Waiting::ResponseHead, sent + self.patience);
         let (asked, settings) = (&self.entry.head, &self.backend().upstream.settings);
         let ahead = Hearing { ahead: &self.ahead, asked, settings, base: &with.pool.base };
-        let answer = within(&self.slot, connection.send(request, &with.pool, &ahead)).await;
-        self.slot.rest();
+        let answer = within(&self.deadline, connection.send(request, &with.pool, &ahead)).await;
+        self.deadline.rest();
         self.upload.unwatch();
         let (head, body) = answer.inspect_err(|_| connection.retire())??;
         let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if leaves && !self.upgrade {
-            return Err(Unanswered::Malformed("a 101 that nobody asked for".to_owned()));
+            return Err(SendError::Malformed("a 101 that nobody asked for".to_owned()));
         }
         self.entry.upstream = Some(self.clock.now().since(sent));
-        let marks = Marks::of(&head.headers);
-        if marks.meet(Marks::KEEP_ALIVE) {
+        let marks = KnownHeaders::of(&head.headers);
+        if marks.meet(KnownHeaders::KEEP_ALIVE) {
             connection.heed_keep_alive(&head.headers);
         }
-        let lease = (!leaves).then(|| Lease::new(connection, with.pool.clone(), self.upload.clone()));
-        Ok(Arrived { head, marks, body: Arriving::new(body, with.pool.clone(), lease) })
+        let lease = (!leaves).then(|| CheckedOut::new(connection, with.pool.clone(), self.upload.clone()));
+        Ok(UpstreamResponse { head, marks, body: UpstreamBody::new(body, with.pool.clone(), lease) })
     }
 }
 
 /// Waits for the head as long as the slot allows; the slot is moved on by the request's body while that is sent.
-async fn within<A>(slot: &Slot, answer: impl Future<Output = A>) -> Result<A, ProxyError> {
+async fn within<A>(deadline: &Deadline, answer: impl Future<Output = A>) -> Result<A, ProxyError> {
     let mut answer = pin!(answer);
     std::future::poll_fn(|cx| {
-        slot.remember(cx.waker());
+        deadline.remember(cx.waker());
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(Ok(answer));
         }
-        match slot.over() {
+        match deadline.over() {
             None => Poll::Pending,
             Some(Waiting::RequestBody) => Poll::Ready(Err(ProxyError::RequestTimeout)),
             Some(_) => Poll::Ready(Err(ProxyError::Upstream(Fault::HeadTimeout))),

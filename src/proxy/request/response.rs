@@ -9,40 +9,40 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::exchange::Entry;
-use crate::proxy::limits::in_flight::Turn;
-use crate::proxy::message::headers::known::Marks;
+use super::exchange::Exchange;
+use crate::proxy::limits::in_flight::InFlight;
+use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::settings::Base;
 use crate::proxy::socket::Rewound;
-use crate::proxy::upstream::pool::{Lease, Pool};
+use crate::proxy::upstream::pool::{CheckedOut, Pool};
 use crate::proxy::upstream::response_body::{ReadError, Reading};
-use crate::proxy::upstream::transport::Link;
+use crate::proxy::upstream::transport::Transport;
 
 /// The upstream's answer, as far as it has been read.
-pub(crate) struct Arrived {
+pub(crate) struct UpstreamResponse {
     /// Its head.
     pub(crate) head: http::response::Parts,
     /// What stands in it.
-    pub(crate) marks: Marks,
+    pub(crate) marks: KnownHeaders,
     /// Its body.
-    pub(crate) body: Arriving,
+    pub(crate) body: UpstreamBody,
 }
 
 /// The body of an upstream's answer.
-pub(crate) struct Arriving {
+pub(crate) struct UpstreamBody {
     /// What was read ahead, to be passed on first.
     pub(crate) ahead: VecDeque<Result<Frame<Bytes>, ReadError>>,
     rest: Reading,
     /// Why it breaks off. Told a turn late: hyper then has passed on what came before, where both came at once.
     failure: Option<ReadError>,
-    lease: Option<Lease>,
+    lease: Option<CheckedOut>,
     from: Rc<Pool>,
 }
 
-impl Arriving {
+impl UpstreamBody {
     /// Nothing read yet. A connection whose answer has no body is free at once. There is no lease on one that has
     /// become a tunnel.
-    pub(crate) fn new(rest: Reading, from: Rc<Pool>, lease: Option<Lease>) -> Self {
+    pub(crate) fn new(rest: Reading, from: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
         let mut body = Self { ahead: VecDeque::new(), rest, failure: None, lease, from };
         body.release_at_end();
         body
@@ -72,7 +72,7 @@ impl Arriving {
     }
 
     /// The connection, where it has become a tunnel.
-    pub(crate) fn into_tunnel(self) -> Option<Rewound<Link>> {
+    pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         self.rest.into_tunnel()
     }
 
@@ -92,7 +92,7 @@ impl Arriving {
                 Poll::Pending
             }
             None => {
-                self.lease.take().into_iter().for_each(Lease::release);
+                self.lease.take().into_iter().for_each(CheckedOut::release);
                 Poll::Ready(None)
             }
         }
@@ -100,12 +100,12 @@ impl Arriving {
 
     fn release_at_end(&mut self) {
         if self.rest.has_ended() {
-            self.lease.take().into_iter().for_each(Lease::release);
+            self.lease.take().into_iter().for_each(CheckedOut::release);
         }
     }
 }
 
-impl Arriving {
+impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
         match self.ahead.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
@@ -135,33 +135,33 @@ impl Arriving {
 
 enum Content {
     Own(Bytes),
-    Upstream(Arriving),
+    Upstream(UpstreamBody),
 }
 
 /// An answer's body. The fields end in order: first the connection to the upstream, then the record's entry, then the
 /// caller's turn.
-pub(crate) struct Answer {
+pub(crate) struct CallerResponse {
     content: Content,
-    entry: Option<Box<Entry>>,
-    _turn: Turn,
+    entry: Option<Box<Exchange>>,
+    _turn: InFlight,
     /// Whether the end of the body has been passed on.
     ended: bool,
 }
 
-impl Answer {
+impl CallerResponse {
     /// A body that bearerd made.
-    pub(crate) fn own(text: Bytes, entry: Option<Box<Entry>>, turn: Turn) -> Self {
+    pub(crate) fn own(text: Bytes, entry: Option<Box<Exchange>>, turn: InFlight) -> Self {
         Self { content: Content::Own(text), entry, _turn: turn, ended: false }
     }
 
     /// The upstream's body.
-    pub(crate) fn upstream(body: Arriving, entry: Box<Entry>, turn: Turn) -> Self {
+    pub(crate) fn upstream(body: UpstreamBody, entry: Box<Exchange>, turn: InFlight) -> Self {
         Self { content: Content::Upstream(body), entry: Some(entry), _turn: turn, ended: false }
     }
 }
 
 /// The caller has gone, the upstream broke off, or the grace has run out: what was passed on is not the whole.
-impl Drop for Answer {
+impl Drop for CallerResponse {
     fn drop(&mut self) {
         if let (Content::Upstream(body), Some(entry)) = (&self.content, &mut self.entry) {
             entry.cut = !self.ended && !body.is_end_stream();
@@ -169,7 +169,7 @@ impl Drop for Answer {
     }
 }
 
-impl Body for Answer {
+impl Body for CallerResponse {
     type Data = Bytes;
     type Error = ReadError;
 

@@ -9,22 +9,22 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body, Incoming};
 
-use super::exchange::Entry;
-use super::forward::Call;
-use super::response::{Answer, Arrived};
+use super::exchange::Exchange;
+use super::forward::PendingRequest;
+use super::response::{CallerResponse, UpstreamResponse};
 use super::upgrade::{Far, Tunnel};
 use crate::guard::{self, Admission};
 use crate::panics;
-use crate::proxy::backend::Seat;
-use crate::proxy::backend::worker::Here;
+use crate::proxy::backend::TokenSlot;
+use crate::proxy::backend::worker::Worker;
 use crate::proxy::error::ProxyError;
-use crate::proxy::limits::deadline::Slot;
-use crate::proxy::limits::in_flight::{Turn, Turns};
-use crate::proxy::listen::Door;
+use crate::proxy::limits::deadline::Deadline;
+use crate::proxy::limits::in_flight::{InFlight, InFlightCount};
+use crate::proxy::listen::Listener;
 use crate::proxy::message::body::{Intake, Patience, Upload};
-use crate::proxy::message::headers::known::Marks;
+use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::message::headers::response::{pass_on, strip};
-use crate::proxy::message::headers::view::View;
+use crate::proxy::message::headers::view::CallerView;
 use crate::proxy::message::interim::{Ahead, Interim};
 use crate::proxy::message::{expect, grpc, target, version};
 use crate::proxy::request::upgrade;
@@ -33,47 +33,47 @@ use crate::record::Limit;
 /// One caller's connection.
 pub(crate) struct Caller {
     /// The data thread.
-    pub(crate) here: Rc<Here>,
+    pub(crate) worker: Rc<Worker>,
     /// Where it came in.
-    pub(crate) door: Rc<Door>,
+    pub(crate) listener: Rc<Listener>,
     /// From where; `None` on a unix socket.
     pub(crate) peer: Option<IpAddr>,
     /// What it waits for.
-    pub(crate) slot: Rc<Slot>,
+    pub(crate) deadline: Rc<Deadline>,
     /// What it is told ahead of an answer.
     pub(crate) interim: Rc<Interim>,
     /// What the connection becomes when HTTP has ended.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
-    turns: Rc<Turns>,
+    turns: Rc<InFlightCount>,
 }
 
 impl Caller {
     /// A caller that has just connected.
-    pub(crate) fn new(here: Rc<Here>, door: Rc<Door>, peer: Option<IpAddr>) -> Self {
-        let slot = here.sweeper.slot();
-        let turns = Turns::new(slot.clone(), here.limits.caller_idle, here.limiter.memory.clone());
-        Self { here, door, peer, slot, interim: Rc::default(), tunnel: RefCell::default(), turns }
+    pub(crate) fn new(worker: Rc<Worker>, listener: Rc<Listener>, peer: Option<IpAddr>) -> Self {
+        let deadline = worker.deadlines.deadline();
+        let turns = InFlightCount::new(deadline.clone(), worker.limits.caller_idle, worker.limiter.memory.clone());
+        Self { worker, listener, peer, deadline, interim: Rc::default(), tunnel: RefCell::default(), turns }
     }
 
     /// One request among others on a connection of HTTP/2: what it waits for is its own.
     pub(crate) fn stream(&self) -> Self {
-        let (here, door, turns) = (self.here.clone(), self.door.clone(), self.turns.clone());
+        let (worker, listener, turns) = (self.worker.clone(), self.listener.clone(), self.turns.clone());
         self.turns.begin();
-        let (slot, tunnel, interim) =
-            (here.sweeper.slot_in(self.slot.account.clone()), RefCell::default(), self.interim.clone());
-        Self { slot, here, door, peer: self.peer, interim, tunnel, turns }
+        let (deadline, tunnel, interim) =
+            (worker.deadlines.slot_in(self.deadline.account.clone()), RefCell::default(), self.interim.clone());
+        Self { deadline, worker, listener, peer: self.peer, interim, tunnel, turns }
     }
 
     /// Answers a request, whatever happens to it.
-    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Answer> {
+    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<CallerResponse> {
         let http2 = request.version() == Version::HTTP_2;
         let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
         let done = panics::caught(self.answer(request)).await;
         // What a panic may have left half-done goes with the connection; and nobody can say for sure where the request after
         // a doubtful one begins (RFC 9112 §6.3).
-        let last = done.is_err() || doubtful || self.here.leaving.get();
+        let last = done.is_err() || doubtful || self.worker.leaving.get();
         let mut answer = done.unwrap_or_else(|panics::Panicked| {
-            ProxyError::Internal.response(None).map(|text| Answer::own(text, None, self.turns.take()))
+            ProxyError::Internal.response(None).map(|text| CallerResponse::own(text, None, self.turns.take()))
         });
         if last && !http2 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -86,12 +86,12 @@ impl Caller {
         self.turns.have_begun()
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<CallerResponse> {
         let turn = self.turns.take();
         let (head, body) = request.into_parts();
         let entry = match self.route(head) {
             Ok(entry) => entry,
-            Err(error) => return error.response(None).map(|text| Answer::own(text, None, turn)),
+            Err(error) => return error.response(None).map(|text| CallerResponse::own(text, None, turn)),
         };
         match admit(&entry, self.peer) {
             Admission::Pass => self.pass(entry, body, self.peer.is_some(), turn).await,
@@ -106,33 +106,39 @@ impl Caller {
         }
     }
 
-    fn route(&self, head: http::request::Parts) -> Result<Box<Entry>, ProxyError> {
+    fn route(&self, head: http::request::Parts) -> Result<Box<Exchange>, ProxyError> {
         let path = target::path(&head.method, &head.uri)?;
-        let backend = self.here.find(&self.door.listen, &head, path).ok_or(ProxyError::NoRoute)?;
-        let clock = self.here.clock.clone();
-        Ok(Box::new(Entry::begin(backend, clock, self.here.clock.now(), head)))
+        let backend = self.worker.find(&self.listener.listen, &head, path).ok_or(ProxyError::NoRoute)?;
+        let clock = self.worker.clock.clone();
+        Ok(Box::new(Exchange::begin(backend, clock, self.worker.clock.now(), head)))
     }
 
-    async fn pass(&self, mut entry: Box<Entry>, body: Incoming, own_origin: bool, turn: Turn) -> Response<Answer> {
-        let marks = Marks::of(&entry.head.headers);
-        let grpc = marks.meet(Marks::CONTENT_TYPE) && grpc::is(&entry.head.headers);
-        entry.place = self.here.limiter.request(turn.others(), turn.was_answered());
+    async fn pass(
+        &self,
+        mut entry: Box<Exchange>,
+        body: Incoming,
+        own_origin: bool,
+        turn: InFlight,
+    ) -> Response<CallerResponse> {
+        let marks = KnownHeaders::of(&entry.head.headers);
+        let grpc = marks.meet(KnownHeaders::CONTENT_TYPE) && grpc::is(&entry.head.headers);
+        entry.place = self.worker.limiter.request(turn.others(), turn.was_answered());
         if entry.place.is_none() {
-            self.here.limiter.refused(Limit::Requests);
+            self.worker.limiter.refused(Limit::Requests);
             return refuse(entry, &ProxyError::Busy(Limit::Requests), grpc, turn);
         }
-        if !self.here.limiter.memory.allows(&self.slot.account) {
-            self.here.limiter.refused(Limit::Memory);
+        if !self.worker.limiter.memory.allows(&self.deadline.account) {
+            self.worker.limiter.refused(Limit::Memory);
             return refuse(entry, &ProxyError::Busy(Limit::Memory), grpc, turn);
         }
-        let seat = match seat(&mut entry, marks) {
-            Ok(seat) => seat,
+        let token_slot = match token_slot(&mut entry, marks) {
+            Ok(token_slot) => token_slot,
             Err(error) => return refuse(entry, &error, grpc, turn),
         };
-        let upgrade = marks.meet(Marks::UPGRADE) && upgrade::is_asked_for(&entry.head);
-        let (expects, hears) = (marks.meet(Marks::EXPECT), entry.head.version == Version::HTTP_11);
+        let upgrade = marks.meet(KnownHeaders::UPGRADE) && upgrade::is_asked_for(&entry.head);
+        let (expects, hears) = (marks.meet(KnownHeaders::EXPECT), entry.head.version == Version::HTTP_11);
         strip_request(&mut entry, marks, own_origin, upgrade);
-        let mut call = self.call(entry, seat, body, Kind { grpc, upgrade, expects, hears });
+        let mut call = self.call(entry, token_slot, body, RequestKind { grpc, upgrade, expects, hears });
         match call.forward().await {
             Err(error) => refuse(call.entry, &error, grpc, turn),
             Ok(answer) if upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -142,30 +148,30 @@ impl Caller {
         }
     }
 
-    fn call(&self, entry: Box<Entry>, seat: Seat, body: Incoming, kind: Kind) -> Call {
-        let Kind { grpc, upgrade, expects, hears } = kind;
+    fn call(&self, entry: Box<Exchange>, token_slot: TokenSlot, body: Incoming, kind: RequestKind) -> PendingRequest {
+        let RequestKind { grpc, upgrade, expects, hears } = kind;
         let settings = &entry.backend.upstream.settings;
         let (gate, asked) = expects.then(|| expect::gate(&entry.head.headers)).flatten().unzip();
-        let limits = &self.here.limits;
+        let limits = &self.worker.limits;
         let caller = if grpc { Duration::MAX } else { limits.body_idle };
         let upstream = if grpc { Duration::MAX } else { settings.timeouts.response };
         let intake = Intake {
             keep: settings.retry.body,
-            budget: self.here.budget.clone(),
+            budget: self.worker.budget.clone(),
             gate,
-            slot: self.slot.clone(),
+            deadline: self.deadline.clone(),
             patience: Patience { caller, upstream },
             rules: entry.backend.rules.clone(),
         };
         let upload = Upload::new(body, intake);
-        let (slot, clock) = (self.slot.clone(), self.here.clock.clone());
-        let ahead = Ahead { asked, caller: hears.then(|| self.interim.clone()), door: self.door.clone() };
-        Call { seat, upload, ahead, upgrade, patience: upstream, slot, clock, entry }
+        let (deadline, clock) = (self.deadline.clone(), self.worker.clock.clone());
+        let ahead = Ahead { asked, caller: hears.then(|| self.interim.clone()), listener: self.listener.clone() };
+        PendingRequest { token_slot, upload, ahead, upgrade, patience: upstream, deadline, clock, entry }
     }
 
     /// The upstream has left HTTP: so does the caller.
-    fn switch(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
-        let Arrived { mut head, marks, body } = answer;
+    fn switch(&self, call: PendingRequest, answer: UpstreamResponse, turn: InFlight) -> Response<CallerResponse> {
+        let UpstreamResponse { mut head, marks, body } = answer;
         let (entry, _) = call.ended(head.status);
         strip(&mut head.headers, marks);
         upgrade::mark(&mut head.headers);
@@ -174,24 +180,26 @@ impl Caller {
         if let Some(upstream) = body.into_tunnel().map(Far::Direct).or(hyper) {
             *self.tunnel.borrow_mut() = Some(Tunnel { upstream, entry });
         }
-        Response::from_parts(head, Answer::own(Bytes::new(), None, turn))
+        Response::from_parts(head, CallerResponse::own(Bytes::new(), None, turn))
     }
 
     /// The upstream's answer as the caller may see it.
-    fn local(&self, call: Call, answer: Arrived, turn: Turn) -> Response<Answer> {
-        let Arrived { mut head, marks, body } = answer;
+    fn local(&self, call: PendingRequest, answer: UpstreamResponse, turn: InFlight) -> Response<CallerResponse> {
+        let UpstreamResponse { mut head, marks, body } = answer;
         turn.answered();
         let settings = &call.entry.backend.upstream.settings;
-        pass_on(&mut head.headers, marks, || View::of(&call.entry.head, &self.door.authority, settings, body.base()));
+        pass_on(&mut head.headers, marks, || {
+            CallerView::of(&call.entry.head, &self.listener.authority, settings, body.base())
+        });
         head.version = Version::HTTP_11;
         let (entry, spare) = call.ended(head.status);
         body.keep(spare);
-        Response::from_parts(head, Answer::upstream(body, entry, turn))
+        Response::from_parts(head, CallerResponse::upstream(body, entry, turn))
     }
 }
 
 /// What a request is, beyond a request.
-struct Kind {
+struct RequestKind {
     grpc: bool,
     upgrade: bool,
     expects: bool,
@@ -200,9 +208,9 @@ struct Kind {
     hears: bool,
 }
 
-fn admit(entry: &Entry, peer: Option<IpAddr>) -> Admission {
+fn admit(entry: &Exchange, peer: Option<IpAddr>) -> Admission {
     let (settings, head) = (&entry.backend.upstream.settings, &entry.head);
-    let call = guard::Call {
+    let call = guard::RequestInfo {
         peer,
         version: head.version,
         method: &head.method,
@@ -214,19 +222,19 @@ fn admit(entry: &Entry, peer: Option<IpAddr>) -> Admission {
 }
 
 /// Whose token a well-formed request gets.
-fn seat(entry: &mut Entry, marks: Marks) -> Result<Seat, ProxyError> {
+fn token_slot(entry: &mut Exchange, marks: KnownHeaders) -> Result<TokenSlot, ProxyError> {
     let began = entry.began();
-    let Entry { head, backend, .. } = entry;
+    let Exchange { head, backend, .. } = entry;
     if head.version == Version::HTTP_2 {
-        version::repair(head, marks.meet(Marks::CONTENT_LENGTH)).map_err(ProxyError::BadRequest)?;
+        version::repair(head, marks.meet(KnownHeaders::CONTENT_LENGTH)).map_err(ProxyError::BadRequest)?;
     }
     if !backend.upstream.settings.access.dot_segments && target::has_dot_segment(head.uri.path()) {
         return Err(ProxyError::BadRequest("the path has a dot segment"));
     }
-    if marks.meet(Marks::TRANSFER_ENCODING) && has_doubtful_coding(&head.headers) {
+    if marks.meet(KnownHeaders::TRANSFER_ENCODING) && has_doubtful_coding(&head.headers) {
         return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
     }
-    backend.seat(&head.headers, began)
+    backend.token_slot(&head.headers, began)
 }
 
 /// Whether the transfer coding is another than chunked alone, said once.
@@ -236,8 +244,8 @@ fn has_doubtful_coding(headers: &HeaderMap) -> bool {
     codings.next().is_some_and(others) || codings.next().is_some()
 }
 
-fn strip_request(entry: &mut Entry, marks: Marks, own_origin: bool, upgrade: bool) {
-    let Entry { head, backend, .. } = entry;
+fn strip_request(entry: &mut Exchange, marks: KnownHeaders, own_origin: bool, upgrade: bool) {
+    let Exchange { head, backend, .. } = entry;
     if head.version == Version::HTTP_2 {
         version::join_crumbs(&mut head.headers);
     }
@@ -248,23 +256,23 @@ fn strip_request(entry: &mut Entry, marks: Marks, own_origin: bool, upgrade: boo
     head.version = Version::HTTP_11;
 }
 
-fn refuse_unread(entry: Box<Entry>, error: &ProxyError, turn: Turn) -> Response<Answer> {
+fn refuse_unread(entry: Box<Exchange>, error: &ProxyError, turn: InFlight) -> Response<CallerResponse> {
     let grpc = grpc::is(&entry.head.headers);
     refuse(entry, error, grpc, turn)
 }
 
-fn refuse(mut entry: Box<Entry>, error: &ProxyError, grpc: bool, turn: Turn) -> Response<Answer> {
+fn refuse(mut entry: Box<Exchange>, error: &ProxyError, grpc: bool, turn: InFlight) -> Response<CallerResponse> {
     entry.failed(error);
     let mut answer = error.response(Some(&entry.backend.upstream.settings.name));
     if grpc {
         grpc::mark(&mut answer, error.row().detail);
     }
-    answer.map(|text| Answer::own(text, Some(entry), turn))
+    answer.map(|text| CallerResponse::own(text, Some(entry), turn))
 }
 
-fn preflight(mut entry: Box<Entry>, headers: HeaderMap, turn: Turn) -> Response<Answer> {
+fn preflight(mut entry: Box<Exchange>, headers: HeaderMap, turn: InFlight) -> Response<CallerResponse> {
     entry.answered(StatusCode::NO_CONTENT);
-    let mut response = Response::new(Answer::own(Bytes::new(), Some(entry), turn));
+    let mut response = Response::new(CallerResponse::own(Bytes::new(), Some(entry), turn));
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = headers;
     response

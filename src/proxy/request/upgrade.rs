@@ -7,9 +7,9 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::exchange::Entry;
+use super::exchange::Exchange;
 use crate::proxy::socket::{Rewound, Socket};
-use crate::proxy::upstream::transport::Link;
+use crate::proxy::upstream::transport::Transport;
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
@@ -35,7 +35,7 @@ pub(crate) fn mark(headers: &mut HeaderMap) {
 /// The upstream's end of a WebSocket.
 pub(crate) enum Far {
     /// A connection of ours.
-    Direct(Rewound<Link>),
+    Direct(Rewound<Transport>),
     /// One of hyper's, once it lets go of it.
     Hyper(OnUpgrade),
 }
@@ -45,7 +45,7 @@ pub(crate) struct Tunnel {
     /// The upstream's end.
     pub(crate) upstream: Far,
     /// Ends with the tunnel.
-    pub(crate) entry: Box<Entry>,
+    pub(crate) entry: Box<Exchange>,
 }
 
 impl Tunnel {

@@ -26,10 +26,10 @@ use self::resolver::{NoAddress, Resolver};
 use super::http1::{Http1, LINES};
 use super::http2::Http2;
 use super::line::Line;
-use super::transport::Link;
+use super::transport::Transport;
 use crate::proxy::error::Fault;
 use crate::proxy::limits::limiter::Limiter;
-use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::version::absolute;
 use crate::proxy::settings::{Base, Protocol, UpstreamSettings};
 use crate::proxy::socket::Socket;
@@ -115,7 +115,7 @@ impl Dial {
     }
 
     /// Says in the request what an outbound proxy must know that passes on single requests.
-    pub(crate) fn forwarded(&self, request: &mut Outbound<'_>, base: &Base) {
+    pub(crate) fn forwarded(&self, request: &mut UpstreamRequest<'_>, base: &Base) {
         if let Some(way) = self.way.as_ref().filter(|_| !self.tunnels(Want::Any)) {
             absolute(&mut request.target, base);
             request.headers.proxy_credentials = way.basic_auth().cloned();
@@ -137,20 +137,20 @@ impl Dial {
         Http2::new(link, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
     }
 
-    async fn link(&self, want: Want) -> Result<Link, Fault> {
+    async fn link(&self, want: Want) -> Result<Transport, Fault> {
         let place = self.limiter.socket().ok_or_else(|| self.exhausted())?;
         let stream = self.tcp(want).await.map_err(|error| {
             tracing::debug!(error = chain(&*error), target = %self.target, "no connection to the upstream");
             if is_local(&*error) { self.exhausted() } else { tcp_fault(&*error) }
         })?;
         let stream = Socket::Upstream { stream, _place: place };
-        let Some(tls) = &self.tls else { return Ok(Link::Plain(stream)) };
+        let Some(tls) = &self.tls else { return Ok(Transport::Plain(stream)) };
         let connector = if want == Want::Any { &tls.any } else { &tls.http1 };
         let stream = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
             tracing::debug!(error = chain(&error), target = %self.target, "no TLS connection to the upstream");
             tls_fault(&error)
         })?;
-        Ok(Link::Tls(Box::new(stream)))
+        Ok(Transport::Tls(Box::new(stream)))
     }
 
     async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
@@ -175,7 +175,7 @@ impl Dial {
         Fault::NoSocket
     }
 
-    async fn speak_http1(&self, link: Link, want: Want) -> Result<Sender, Fault> {
+    async fn speak_http1(&self, link: Transport, want: Want) -> Result<Sender, Fault> {
         if !self.preserve_header_case {
             return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(
                 link,

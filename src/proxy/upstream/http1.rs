@@ -23,14 +23,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::task::coop;
 
-use self::body::Rest;
-use self::head::Reader;
-pub(crate) use self::head::framing::Said;
+use self::body::BodyFraming;
+use self::head::HeadReader;
+pub(crate) use self::head::framing::FramingHeaders;
 pub(crate) use self::head::lenient::LINES;
-use self::sending::{SendError, Sending};
-use super::transport::Link;
+use self::sending::{RequestWriter, WriteError};
+use super::transport::Transport;
 use crate::proxy::limits::memory::Memory;
-use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::{BodyError, Outgoing};
 use crate::proxy::message::interim::Allowance;
 
@@ -40,15 +40,15 @@ const MOST_READ: usize = 384 << 10;
 
 /// A connection of HTTP/1.1.
 pub(crate) struct Http1<B = Outgoing> {
-    link: Link,
+    link: Transport,
     memory: Rc<Memory>,
-    sending: Sending<B>,
+    sending: RequestWriter<B>,
     /// Writing has failed. What the server has said before that is still read.
     deaf: bool,
     inbox: BytesMut,
     read: usize,
-    head: Reader,
-    rest: Rest,
+    head: HeadReader,
+    rest: BodyFraming,
     /// What may still be said ahead of the answer.
     ahead: Allowance,
     /// Whether its server takes another request after this answer.
@@ -74,16 +74,16 @@ pub(crate) enum NoAnswer {
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     /// A connection on which nothing was said.
-    pub(crate) fn new(link: Link, memory: Rc<Memory>) -> Self {
+    pub(crate) fn new(link: Transport, memory: Rc<Memory>) -> Self {
         Self {
             link,
             memory,
-            sending: Sending::default(),
+            sending: RequestWriter::default(),
             deaf: false,
             inbox: BytesMut::new(),
             read: READ,
-            head: Reader::default(),
-            rest: Rest::Ended,
+            head: HeadReader::default(),
+            rest: BodyFraming::Ended,
             ahead: Allowance::default(),
             persists: true,
         }
@@ -98,7 +98,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     }
 
     /// Takes a request. Sent is what [`Http1::poll_head`] finds time for.
-    pub(crate) fn begin(&mut self, request: Outbound<'_, B>) {
+    pub(crate) fn begin(&mut self, request: UpstreamRequest<'_, B>) {
         (self.read, self.ahead) = (READ, Allowance::default());
         self.head.begin(request.head.method == Method::HEAD);
         self.sending.begin(request);
@@ -143,8 +143,8 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         }
         match ready!(self.sending.poll(&mut self.link, cx)) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(SendError::Body(error)) => Poll::Ready(Err(error)),
-            Err(SendError::Link(error)) => {
+            Err(WriteError::Body(error)) => Poll::Ready(Err(error)),
+            Err(WriteError::Link(error)) => {
                 tracing::debug!(%error, "the upstream does not read on");
                 self.deaf = true;
                 Poll::Ready(Ok(()))
@@ -164,7 +164,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             }
             match ready!(self.poll_read(cx, self.rest.most()))? {
                 Read::Some => {}
-                Read::End if self.rest.ends_with_connection() => self.rest = Rest::Ended,
+                Read::End if self.rest.ends_with_connection() => self.rest = BodyFraming::Ended,
                 Read::End => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
             }
         }
@@ -198,7 +198,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     }
 
     /// The connection itself, and what was read of it: it has left HTTP.
-    pub(crate) fn into_parts(self) -> (Bytes, Link) {
+    pub(crate) fn into_parts(self) -> (Bytes, Transport) {
         (self.inbox.freeze(), self.link)
     }
 

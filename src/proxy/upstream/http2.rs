@@ -17,10 +17,10 @@ use http::{HeaderMap, Method, Request, StatusCode, header, response};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::AbortHandle;
 
-use self::sending::Sending;
-use super::http1::Said;
-use super::send_error::Unanswered;
-use super::transport::Link;
+use self::sending::StreamWriter;
+use super::http1::FramingHeaders;
+use super::send_error::SendError;
+use super::transport::Transport;
 use crate::proxy::message::body::Outgoing;
 use crate::proxy::message::headers::strip_misnamed;
 use crate::proxy::message::interim::{Allowance, Hearing, size};
@@ -58,7 +58,7 @@ impl Drop for Ending {
 
 impl Http2 {
     /// Begins to speak; `memory` is the budget of all.
-    pub(crate) async fn new(link: Link, memory: u64) -> Result<Self, h2::Error> {
+    pub(crate) async fn new(link: Transport, memory: u64) -> Result<Self, h2::Error> {
         let window = u32::try_from(memory / PART).unwrap_or(u32::MAX).clamp(STREAM_WINDOW, CONNECTION_WINDOW);
         let mut builder = Builder::new();
         builder.enable_push(false).initial_max_send_streams(STREAMS).max_header_list_size(LONGEST);
@@ -93,13 +93,13 @@ impl Http2 {
         &mut self,
         request: Request<Outgoing>,
         ahead: &Hearing<'_>,
-    ) -> Result<(response::Parts, Receiving), Unanswered> {
+    ) -> Result<(response::Parts, Receiving), SendError> {
         std::future::poll_fn(|cx| self.requests.poll_ready(cx)).await.map_err(unsent)?;
         let (head, body) = request.into_parts();
         let of_head = head.method == Method::HEAD;
         let body = (!body.is_end_stream()).then_some(body);
         let (mut answer, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
-        let mut sending = body.map(|body| Sending::new(body, stream));
+        let mut sending = body.map(|body| StreamWriter::new(body, stream));
         let mut allowance = Allowance::default();
         let answer = std::future::poll_fn(|cx| {
             if let Some(Poll::Ready(sent)) = sending.as_mut().map(|sending| sending.poll(cx)) {
@@ -109,18 +109,18 @@ impl Http2 {
             while let Poll::Ready(Some(said)) = answer.poll_informational(cx) {
                 let (mut said, ()) = said?.into_parts();
                 if said.status == StatusCode::SWITCHING_PROTOCOLS {
-                    return Poll::Ready(Err(Unanswered::Malformed("a 101, which HTTP/2 does not have".to_owned())));
+                    return Poll::Ready(Err(SendError::Malformed("a 101, which HTTP/2 does not have".to_owned())));
                 }
                 strip_misnamed(&mut said.headers);
                 allowance.take(size(&said.headers))?;
                 ahead.hear(said.status, said.headers);
             }
-            Pin::new(&mut answer).poll(cx).map_err(Unanswered::from)
+            Pin::new(&mut answer).poll(cx).map_err(SendError::from)
         });
         let answer = answer.await;
         let (mut head, stream) = answer.map_err(|why| self.required(why))?.into_parts();
         strip_misnamed(&mut head.headers);
-        Said::settle(&mut head, of_head)?;
+        FramingHeaders::settle(&mut head, of_head)?;
         let left = if stream.is_end_stream() { Some(0) } else { content_length(&head.headers) };
         let sending = sending.map(|mut sending| {
             let rest = std::future::poll_fn(move |cx| sending.poll(cx));
@@ -183,10 +183,10 @@ impl Drop for Receiving {
 impl Http2 {
     /// Why there is no answer. What a server says while it closes the connection is said of the connection alone, where it
     /// has begun with the stream.
-    fn required(&mut self, why: Unanswered) -> Unanswered {
+    fn required(&mut self, why: SendError) -> SendError {
         match self.requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Err(error)) if error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
-                Unanswered::Http1Required
+                SendError::Http1Required
             }
             _ => why,
         }
@@ -194,10 +194,10 @@ impl Http2 {
 }
 
 /// Nothing was sent, for this reason.
-fn unsent(error: h2::Error) -> Unanswered {
+fn unsent(error: h2::Error) -> SendError {
     match error.into() {
-        Unanswered::Http1Required => Unanswered::Http1Required,
-        _ => Unanswered::Unsent,
+        SendError::Http1Required => SendError::Http1Required,
+        _ => SendError::Unsent,
     }
 }
 

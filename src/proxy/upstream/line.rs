@@ -14,11 +14,11 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::http1::{Http1, Said};
+use super::http1::{FramingHeaders, Http1};
 use super::response_body::Reading;
-use super::send_error::Unanswered;
-use super::transport::Link;
-use crate::proxy::message::attempt::Outbound;
+use super::send_error::SendError;
+use super::transport::Transport;
+use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::Outgoing;
 use crate::proxy::message::interim::{Allowance, Hearing, size};
 use crate::proxy::message::version::for_http1;
@@ -70,10 +70,10 @@ impl Line {
     /// Sends a request, up to the head of the answer, which goes into `spare`.
     pub(crate) async fn send(
         &mut self,
-        request: Outbound<'_>,
+        request: UpstreamRequest<'_>,
         spare: &Cell<HeaderMap>,
         ahead: &Hearing<'_>,
-    ) -> Result<(response::Parts, Reading), Unanswered> {
+    ) -> Result<(response::Parts, Reading), SendError> {
         match self {
             Self::Direct(http1) => {
                 http1.borrow_mut().begin(request);
@@ -96,10 +96,10 @@ impl Line {
                         allowance.take(size(&headers))?;
                         ahead.hear(status, headers);
                     }
-                    answer.as_mut().poll(cx).map_err(Unanswered::from)
+                    answer.as_mut().poll(cx).map_err(SendError::from)
                 });
                 let (mut head, body) = answer.await?.into_parts();
-                Said::settle(&mut head, of_head)?;
+                FramingHeaders::settle(&mut head, of_head)?;
                 Ok((head, Reading::Spelled(body)))
             }
         }
@@ -140,7 +140,7 @@ impl Ongoing {
     }
 
     /// The connection, which has left HTTP, and what was read of it. Nobody else may hold it.
-    pub(crate) fn into_tunnel(self) -> Option<Rewound<Link>> {
+    pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         let http1 = self.http1.clone();
         drop(self);
         let (ahead, socket) = Rc::into_inner(http1)?.into_inner().into_parts();

@@ -11,15 +11,15 @@ use std::time::Duration;
 use http::{HeaderMap, header, response};
 
 use self::opening::Dialling;
-use self::shared::{Share, Shared};
+use self::shared::{Share, SharedConnection};
 use super::connect::Dial;
 use super::line::Line;
 use super::response_body::Reading;
-use super::send_error::Unanswered;
+use super::send_error::SendError;
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::Upstream;
 use crate::proxy::limits::limiter::{IdleConnections, Limiter};
-use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::Upload;
 use crate::proxy::message::interim::Hearing;
 use crate::proxy::message::version::for_http2;
@@ -34,20 +34,20 @@ const HTTP1_FOR: Duration = Duration::from_secs(15 * 60);
 /// A connection that takes a request.
 pub(crate) enum Connection {
     /// HTTP/1.1, not in use elsewhere.
-    Own(Own),
+    Own(Http1Connection),
     /// HTTP/2.
     Shared(Share),
 }
 
 /// A connection of HTTP/1.1.
-pub(crate) struct Own {
+pub(crate) struct Http1Connection {
     line: Line,
     born: Moment,
     idle: Duration,
 }
 
 struct Idle {
-    connection: Own,
+    connection: Http1Connection,
     since: Moment,
 }
 
@@ -58,7 +58,7 @@ impl Idle {
     }
 }
 
-impl Own {
+impl Http1Connection {
     fn is_old(&self, now: Moment, life: Duration) -> bool {
         self.idle.is_zero() || now.since(self.born) >= life
     }
@@ -68,10 +68,10 @@ impl Connection {
     /// Sends a request, up to the head of the answer; `ahead` hears what the server says before.
     pub(crate) async fn send(
         &mut self,
-        mut request: Outbound<'_>,
+        mut request: UpstreamRequest<'_>,
         pool: &Pool,
         ahead: &Hearing<'_>,
-    ) -> Result<(response::Parts, Reading), Unanswered> {
+    ) -> Result<(response::Parts, Reading), SendError> {
         let http2 = matches!(self, Self::Shared(_));
         ahead.ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
         let answer = match self {
@@ -112,7 +112,7 @@ pub(crate) struct Pool {
     dialling: Dialling,
     http1_since: Cell<Option<Moment>>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Vec<Rc<Shared>>>,
+    shared: RefCell<Vec<Rc<SharedConnection>>>,
     /// An empty map with room for the headers of an answer.
     pub(crate) spare: Cell<HeaderMap>,
     /// Whether its server does not say `100 Continue` where it is expected.
@@ -149,7 +149,8 @@ impl Pool {
             return None;
         }
         let shared = self.shared.borrow();
-        let fit = |shared: &&Rc<Shared>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
+        let fit =
+            |shared: &&Rc<SharedConnection>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
         shared.iter().find(fit).map(|shared| Connection::Shared(shared.share()))
     }
 
@@ -167,11 +168,11 @@ impl Pool {
         self.http1_since.get().is_some_and(|since| now.since(since) < HTTP1_FOR)
     }
 
-    fn own(&self, line: Line) -> Own {
-        Own { line, born: self.clock.now(), idle: self.idle_limit }
+    fn own(&self, line: Line) -> Http1Connection {
+        Http1Connection { line, born: self.clock.now(), idle: self.idle_limit }
     }
 
-    fn put(&self, connection: Own) {
+    fn put(&self, connection: Http1Connection) {
         let since = self.clock.now();
         if !connection.is_old(since, self.life) {
             connection.line.tidy();
@@ -205,13 +206,13 @@ impl IdleConnections for Pool {
 }
 
 /// A connection whose answer is being read: when the answer ends it goes back; dropped before, its request is cancelled.
-pub(crate) struct Lease {
+pub(crate) struct CheckedOut {
     connection: Connection,
     pool: Rc<Pool>,
     upload: Upload,
 }
 
-impl Lease {
+impl CheckedOut {
     /// The connection that answered.
     pub(crate) fn new(connection: Connection, pool: Rc<Pool>, upload: Upload) -> Self {
         Self { connection, pool, upload }

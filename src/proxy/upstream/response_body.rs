@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::http2::Receiving;
 use super::line::Ongoing;
-use super::transport::Link;
+use super::transport::Transport;
 use crate::proxy::socket::Rewound;
 
 /// Where the body of an answer comes from.
@@ -65,7 +65,7 @@ impl Reading {
     }
 
     /// The connection, which has left HTTP, and what was read of it. Nobody else may hold it.
-    pub(crate) fn into_tunnel(self) -> Option<Rewound<Link>> {
+    pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         match self {
             Self::Direct(ongoing) => ongoing.into_tunnel(),
             Self::Spelled(_) | Self::Shared(_) => None,

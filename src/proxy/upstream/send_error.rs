@@ -11,7 +11,7 @@ use crate::proxy::message::body::BodyError;
 const BODY_BROKE_OFF: ProxyError = ProxyError::BadRequest("the request's body broke off");
 
 /// Why there is no answer.
-pub(crate) enum Unanswered {
+pub(crate) enum SendError {
     /// The connection was closed before anything was sent.
     Unsent,
     /// The server says that it has done nothing with it.
@@ -28,13 +28,13 @@ pub(crate) enum Unanswered {
     For(ProxyError),
 }
 
-impl From<ProxyError> for Unanswered {
+impl From<ProxyError> for SendError {
     fn from(error: ProxyError) -> Self {
         Self::For(error)
     }
 }
 
-impl From<NoAnswer> for Unanswered {
+impl From<NoAnswer> for SendError {
     fn from(why: NoAnswer) -> Self {
         match why {
             NoAnswer::Unsent => Self::Unsent,
@@ -44,7 +44,7 @@ impl From<NoAnswer> for Unanswered {
     }
 }
 
-impl From<io::Error> for Unanswered {
+impl From<io::Error> for SendError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::InvalidData {
             return Self::Malformed(error.to_string());
@@ -53,7 +53,7 @@ impl From<io::Error> for Unanswered {
     }
 }
 
-impl From<BodyError> for Unanswered {
+impl From<BodyError> for SendError {
     fn from(error: BodyError) -> Self {
         tracing::debug!(%error, "a request was not sent to its end");
         Self::For(BODY_BROKE_OFF)
@@ -61,7 +61,7 @@ impl From<BodyError> for Unanswered {
 }
 
 /// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
-impl From<h2::Error> for Unanswered {
+impl From<h2::Error> for SendError {
     fn from(error: h2::Error) -> Self {
         match error.reason() {
             Some(h2::Reason::HTTP_1_1_REQUIRED) if error.is_remote() => Self::Http1Required,
@@ -75,7 +75,7 @@ impl From<h2::Error> for Unanswered {
     }
 }
 
-impl<B> From<TrySendError<B>> for Unanswered {
+impl<B> From<TrySendError<B>> for SendError {
     fn from(mut why: TrySendError<B>) -> Self {
         match why.take_message() {
             Some(_) => Self::Unsent,

@@ -10,12 +10,12 @@ use tokio_rustls::client::TlsStream;
 use crate::proxy::socket::Socket;
 
 /// A connection, plain or under TLS.
-pub(crate) enum Link {
+pub(crate) enum Transport {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
 }
 
-impl Link {
+impl Transport {
     /// What TLS has agreed on (RFC 7301).
     pub(crate) fn agreed_on(&self) -> Option<&[u8]> {
         match self {
@@ -26,7 +26,7 @@ impl Link {
 }
 
 /// A server that is not told tells truncation from an end by this alone (RFC 8446 §6.1). Told is what there is room for.
-impl Drop for Link {
+impl Drop for Transport {
     fn drop(&mut self) {
         if let Self::Tls(stream) = self {
             let _ = Pin::new(stream.as_mut()).poll_shutdown(&mut Context::from_waker(Waker::noop()));
@@ -37,11 +37,11 @@ impl Drop for Link {
 macro_rules! on_either {
     ($link:expr, $stream:ident => $call:expr) => {
         match $link.get_mut() {
-            Link::Plain(stream) => {
+            Transport::Plain(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }
-            Link::Tls(stream) => {
+            Transport::Tls(stream) => {
                 let $stream = Pin::new(stream.as_mut());
                 $call
             }
@@ -49,13 +49,13 @@ macro_rules! on_either {
     };
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         on_either!(self, stream => stream.poll_read(cx, buffer))
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         on_either!(self, stream => stream.poll_write(cx, bytes))
     }

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
 
-use super::view::{Draft, Prospect, View};
+use super::view::{Availability, View, ViewBuilder};
 use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Generation;
 use crate::token::status::Forced;
@@ -28,7 +28,7 @@ const USED: u8 = 1;
 const ASLEEP: u8 = 2;
 
 /// Word from a reader to the keeper.
-pub(in crate::token) enum Word {
+pub(in crate::token) enum Message {
     /// A sleeping token is used again.
     Nudge,
     /// The API rejected this one; nobody waits.
@@ -42,11 +42,11 @@ pub(in crate::token) enum Word {
 }
 
 /// How readers send word to the pool's task.
-pub(in crate::token) type Words = UnboundedSender<Command>;
+pub(in crate::token) type Words = UnboundedSender<PoolCommand>;
 
 /// The readers' side of one token. Readers own it and the pool only knows where it is, so when the last one drops it,
 /// the pool hears that the token is no longer held.
-pub(in crate::token) struct Board {
+pub(in crate::token) struct Shared {
     id: KeeperId,
     words: Words,
     pub(in crate::token) clock: SharedClock,
@@ -58,7 +58,7 @@ pub(in crate::token) struct Board {
     published: Notify,
 }
 
-impl Board {
+impl Shared {
     pub(in crate::token) fn new(id: KeeperId, words: Words, clock: SharedClock) -> Self {
         Self {
             id,
@@ -74,8 +74,8 @@ impl Board {
     }
 
     /// Tells the keeper; without one, after shutdown, nobody hears it.
-    pub(in crate::token) fn send(&self, word: Word) {
-        let _ = self.words.send(Command::Word(self.id, word));
+    pub(in crate::token) fn send(&self, word: Message) {
+        let _ = self.words.send(PoolCommand::Message(self.id, word));
     }
 
     pub(in crate::token) fn view(&self) -> arc_swap::Guard<Arc<View>> {
@@ -89,7 +89,7 @@ impl Board {
     /// Notes that the token is in use. In the steady state one relaxed load.
     pub(in crate::token) fn note_use(&self) {
         if self.usage.load(Ordering::Relaxed) != USED && self.usage.swap(USED, Ordering::Relaxed) == ASLEEP {
-            self.send(Word::Nudge);
+            self.send(Message::Nudge);
         }
     }
 
@@ -123,9 +123,9 @@ impl Board {
 }
 
 /// The keeper's side.
-impl Board {
+impl Shared {
     /// Shows readers what is new.
-    pub(in crate::token) fn publish(&self, view: &mut Draft) {
+    pub(in crate::token) fn publish(&self, view: &mut ViewBuilder) {
         if view.publish(&self.view) {
             self.generation.store(view.generation().0, Ordering::Release);
             self.announce();
@@ -154,10 +154,10 @@ impl Board {
         match waiter {
             Waiter::Usable { patience, answer } => {
                 let result = match view.prospect(now, patience) {
-                    Prospect::Wait if answer.is_closed() => return None,
-                    Prospect::Wait => return Some(Waiter::Usable { patience, answer }),
-                    Prospect::Answer(result) => result,
-                    Prospect::Ask => Err(view.no_token(now)),
+                    Availability::Wait if answer.is_closed() => return None,
+                    Availability::Wait => return Some(Waiter::Usable { patience, answer }),
+                    Availability::Answer(result) => result,
+                    Availability::Ask => Err(view.no_token(now)),
                 };
                 if result.is_ok() {
                     self.mark_used();
@@ -166,10 +166,10 @@ impl Board {
             }
             Waiter::Successor { rejected, patience, answer } => {
                 let token = match view.successor(rejected, now, patience) {
-                    Prospect::Wait if answer.is_closed() => return None,
-                    Prospect::Wait => return Some(Waiter::Successor { rejected, patience, answer }),
-                    Prospect::Answer(token) => token,
-                    Prospect::Ask => None,
+                    Availability::Wait if answer.is_closed() => return None,
+                    Availability::Wait => return Some(Waiter::Successor { rejected, patience, answer }),
+                    Availability::Answer(token) => token,
+                    Availability::Ask => None,
                 };
                 if token.is_some() {
                     self.mark_used();
@@ -191,18 +191,18 @@ impl Board {
     }
 }
 
-impl Drop for Board {
+impl Drop for Shared {
     fn drop(&mut self) {
-        self.send(Word::Gone);
+        self.send(Message::Gone);
     }
 }
 
 /// What the task is told.
-pub(in crate::token) enum Command {
+pub(in crate::token) enum PoolCommand {
     /// Own this token, or give it these new readers.
-    Open { id: KeeperId, spec: TokenSpec, board: Weak<Board> },
+    Open { id: KeeperId, spec: TokenSpec, shared: Weak<Shared> },
     /// Word from a reader.
-    Word(KeeperId, Word),
+    Message(KeeperId, Message),
     /// Others changed what the store keeps.
     Changed(Change),
     /// The end is near.

@@ -43,9 +43,9 @@ pub(in crate::token) struct View {
 
 /// The keeper's view. What was published is shared with the readers; the first change after that makes a copy.
 #[derive(Default)]
-pub(in crate::token) struct Draft(Arc<View>);
+pub(in crate::token) struct ViewBuilder(Arc<View>);
 
-impl Draft {
+impl ViewBuilder {
     /// What readers are to see, unless they see its like already.
     pub(in crate::token) fn publish(&mut self, readers: &ArcSwap<View>) -> bool {
         let present = readers.load_full();
@@ -59,7 +59,7 @@ impl Draft {
     }
 }
 
-impl Deref for Draft {
+impl Deref for ViewBuilder {
     type Target = View;
 
     fn deref(&self) -> &View {
@@ -67,7 +67,7 @@ impl Deref for Draft {
     }
 }
 
-impl DerefMut for Draft {
+impl DerefMut for ViewBuilder {
     fn deref_mut(&mut self) -> &mut View {
         Arc::make_mut(&mut self.0)
     }
@@ -75,7 +75,7 @@ impl DerefMut for Draft {
 
 /// What a view says to somebody who wants a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::token) enum Prospect<T> {
+pub(in crate::token) enum Availability<T> {
     /// This, at once.
     Answer(T),
     /// An attempt will tell in time.
@@ -121,16 +121,20 @@ impl View {
     }
 
     /// For a request that needs any usable token, and would wait until `patience`.
-    pub(in crate::token) fn prospect(&self, now: Moment, patience: Moment) -> Prospect<Result<Arc<Token>, NoToken>> {
+    pub(in crate::token) fn prospect(
+        &self,
+        now: Moment,
+        patience: Moment,
+    ) -> Availability<Result<Arc<Token>, NoToken>> {
         if let Some(token) = self.usable(now) {
-            return Prospect::Answer(Ok(Arc::clone(token)));
+            return Availability::Answer(Ok(Arc::clone(token)));
         }
         match self.next {
-            _ if self.running => Prospect::Wait,
-            Some(next) if next <= now => Prospect::Ask,
-            Some(next) if next <= patience => Prospect::Wait,
-            Some(_) => Prospect::Answer(Err(self.no_token(now))),
-            None => Prospect::Ask,
+            _ if self.running => Availability::Wait,
+            Some(next) if next <= now => Availability::Ask,
+            Some(next) if next <= patience => Availability::Wait,
+            Some(_) => Availability::Answer(Err(self.no_token(now))),
+            None => Availability::Ask,
         }
     }
 
@@ -140,20 +144,20 @@ impl View {
         rejected: Generation,
         now: Moment,
         patience: Moment,
-    ) -> Prospect<Option<Arc<Token>>> {
+    ) -> Availability<Option<Arc<Token>>> {
         if self.generation() > rejected {
             return match self.prospect(now, patience) {
-                Prospect::Answer(token) => Prospect::Answer(token.ok()),
-                Prospect::Wait => Prospect::Wait,
-                Prospect::Ask => Prospect::Ask,
+                Availability::Answer(token) => Availability::Answer(token.ok()),
+                Availability::Wait => Availability::Wait,
+                Availability::Ask => Availability::Ask,
             };
         }
         match self.next {
-            _ if self.running => Prospect::Wait,
-            Some(next) if self.forcing && next <= now => Prospect::Ask,
-            Some(next) if self.forcing && next <= patience => Prospect::Wait,
-            _ if self.forcing || self.forced_from.is_some_and(|from| now < from) => Prospect::Answer(None),
-            _ => Prospect::Ask,
+            _ if self.running => Availability::Wait,
+            Some(next) if self.forcing && next <= now => Availability::Ask,
+            Some(next) if self.forcing && next <= patience => Availability::Wait,
+            _ if self.forcing || self.forced_from.is_some_and(|from| now < from) => Availability::Answer(None),
+            _ => Availability::Ask,
         }
     }
 

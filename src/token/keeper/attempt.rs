@@ -6,14 +6,14 @@ mod lease;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::lease::{PATIENCE, Turn};
+use self::lease::{LeaseResult, PATIENCE};
 use crate::clock::{Moment, SharedClock};
 use crate::panics;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Grant, Token};
 use crate::token::source::{Ask, MintError, Outcome, Step};
 use crate::token::spec::TokenSpec;
-use crate::token::store::unsaved::Ledger;
+use crate::token::store::unsaved::BufferedStore;
 use crate::token::store::{Store, StoreError, StoreFault, Stored};
 
 /// A token call has a quarter of the last life, within these: whoever hangs must not outlast several short tokens.
@@ -22,7 +22,7 @@ const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(
 /// An attempt, and what it learns on its way.
 pub(in crate::token) struct Attempt {
     pub(in crate::token) spec: TokenSpec,
-    pub(in crate::token) store: Arc<Ledger>,
+    pub(in crate::token) store: Arc<BufferedStore>,
     pub(in crate::token) clock: SharedClock,
     /// The newest grant that is known.
     pub(in crate::token) previous: Option<Grant>,
@@ -49,7 +49,7 @@ pub(in crate::token) struct Attempt {
 }
 
 /// How it ended.
-pub(in crate::token) enum End {
+pub(in crate::token) enum AttemptResult {
     /// The store had a newer token.
     Adopted(Grant),
     /// The endpoint gave one.
@@ -81,7 +81,7 @@ pub(in crate::token) fn usable(grant: &Grant, generation: Generation, spec: &Tok
 
 impl Attempt {
     /// Runs it to its end. Saving comes before the grant is given away: a rotated refresh token must not be lost.
-    pub(in crate::token) async fn run(mut self) -> (Self, End) {
+    pub(in crate::token) async fn run(mut self) -> (Self, AttemptResult) {
         let end = self.make().await;
         (self, end)
     }
@@ -93,10 +93,10 @@ impl Attempt {
         self
     }
 
-    async fn make(&mut self) -> End {
+    async fn make(&mut self) -> AttemptResult {
         // Whoever holds the lease may wait for a slow endpoint; a token that is there already serves without it.
         if let Some(grant) = self.look().await {
-            return End::Adopted(grant);
+            return AttemptResult::Adopted(grant);
         }
         let source = Arc::clone(&self.spec.source);
         let _place = source.place(self.previous.is_none()).await;
@@ -105,13 +105,13 @@ impl Attempt {
             Err(end) => return end,
         };
         if self.is_too_early() {
-            return End::TooEarly;
+            return AttemptResult::TooEarly;
         }
         if let Some(reason) = self.must_wait(&turn) {
-            return End::Failed(reason);
+            return AttemptResult::Failed(reason);
         }
         let result = match self.step() {
-            Step::Login => self.ask(Step::Login).await.map_err(End::Failed),
+            Step::Login => self.ask(Step::Login).await.map_err(AttemptResult::Failed),
             Step::Refresh => self.refresh(&mut turn).await,
         };
         match result {
@@ -145,19 +145,19 @@ impl Attempt {
     }
 
     /// A refresh; a refresh token that turns out dead is followed by one login.
-    async fn refresh(&mut self, turn: &mut Turn) -> Result<Grant, End> {
+    async fn refresh(&mut self, turn: &mut LeaseResult) -> Result<Grant, AttemptResult> {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
         let marked = self.mark(turn).await;
         if turn.as_ref().is_ok_and(|lease| lease.is_over()) {
             let late = StoreError::new(StoreFault::Failed, "the lease ran out while the process stood still");
-            return Err(End::Failed(self.no_store(&late)));
+            return Err(AttemptResult::Failed(self.no_store(&late)));
         }
         if let Err(error) = marked {
             // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
             // not be saved: what we have is used to its end, then a login must do.
             let must_log_in = can_login && self.is_needed();
             let asked = if must_log_in { self.ask(Step::Login).await } else { Err(self.no_store(&error)) };
-            return asked.map_err(End::Failed);
+            return asked.map_err(AttemptResult::Failed);
         }
         let error = match self.ask(Step::Refresh).await {
             Ok(grant) => return Ok(grant),
@@ -167,21 +167,21 @@ impl Attempt {
         if error.grant_is_dead
             && let Some(grant) = self.look().await
         {
-            return Err(End::Adopted(grant));
+            return Err(AttemptResult::Adopted(grant));
         }
         if error.grant_is_dead && can_login {
             tracing::info!(upstream = %self.spec.record.upstream, "the refresh token is dead, logging in: {error}");
             self.spent = true;
-            return self.ask(Step::Login).await.map_err(End::Failed);
+            return self.ask(Step::Login).await.map_err(AttemptResult::Failed);
         }
         if error.outcome == Outcome::Connect && !sent_before {
             self.unmark(turn).await;
         }
-        Err(End::Failed(error))
+        Err(AttemptResult::Failed(error))
     }
 
     /// Records that the refresh token is about to be sent.
-    async fn mark(&mut self, turn: &mut Turn) -> Result<(), StoreError> {
+    async fn mark(&mut self, turn: &mut LeaseResult) -> Result<(), StoreError> {
         if self.previous.as_ref().is_some_and(|grant| grant.refresh.is_none()) {
             return Ok(());
         }
@@ -195,7 +195,7 @@ impl Attempt {
     }
 
     /// Without a connection nothing was sent.
-    async fn unmark(&mut self, turn: &mut Turn) {
+    async fn unmark(&mut self, turn: &mut LeaseResult) {
         let (Some(grant), Ok(lease)) = (self.previous.clone().filter(|_| self.marked), turn) else { return };
         let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
         self.marked = lease.save(&stored).await.is_err();
@@ -223,7 +223,7 @@ impl Attempt {
     }
 
     /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
-    async fn save(&mut self, grant: Grant, turn: Turn) -> End {
+    async fn save(&mut self, grant: Grant, turn: LeaseResult) -> AttemptResult {
         // Without a lease nobody told us of a sibling's grant that is not saved either.
         let unsaved = self.store.unsaved(&self.spec.store_key).map_or(0, |unsaved| unsaved.number);
         self.number = self.number.max(self.generation.0).max(unsaved).saturating_add(1);
@@ -236,19 +236,19 @@ impl Attempt {
         let said = self.store.lacks(key);
         let Err(error) = saved else {
             self.store.forget(key, self.number);
-            return End::Minted(grant);
+            return AttemptResult::Minted(grant);
         };
         self.store.remember(key, stored);
         // What the store lacks is looked at as well, and that is ours.
         if let Some(others) = self.look().await.filter(|newest| *newest != grant) {
-            return End::Adopted(others);
+            return AttemptResult::Adopted(others);
         }
         // A store that is away says so itself, and without a refresh token nothing is lost.
         let is_told = error.fault == StoreFault::Away && grant.refresh.is_none();
         if !said && !is_told {
             tracing::warn!(upstream = %self.spec.record.upstream, "the new token is used, but not saved: {error}");
         }
-        End::Minted(grant)
+        AttemptResult::Minted(grant)
     }
 
     /// Saves a grant that could not be saved when it came, or gives back what the store has instead by now.

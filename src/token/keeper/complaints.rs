@@ -35,17 +35,17 @@ impl Complaint {
 
 /// How many subjects have each complaint, by upstream.
 #[derive(Default)]
-pub(in crate::token) struct Complaints(HashMap<(Arc<str>, Complaint), Count>);
+pub(in crate::token) struct Complaints(HashMap<(Arc<str>, Complaint), ComplaintCount>);
 
 #[derive(Default)]
-struct Count {
+struct ComplaintCount {
     subjects: usize,
     /// How many there were in the last line; zero if none was written.
     told: usize,
     at: Option<Moment>,
 }
 
-impl Count {
+impl ComplaintCount {
     /// Whether there is something to tell now; who asks tells it.
     fn is_due(&mut self, now: Moment) -> bool {
         let grown = self.subjects > self.told.saturating_mul(2) || self.told == 0;
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn there_is_a_line_when_trouble_begins_and_when_it_has_doubled_but_not_two_in_a_minute() {
-        let mut count = Count::default();
+        let mut count = ComplaintCount::default();
         let mut lines = Vec::new();
         for second in 0..1000 {
             count.subjects += 1;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::Context;
 use super::Keeper;
-use super::attempt::{Attempt, End, usable};
+use super::attempt::{Attempt, AttemptResult, usable};
 use super::backoff::Backoff;
 use crate::clock::Moment;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Grant};
 use crate::token::handle::view::Trouble;
-use crate::token::plan::Held;
+use crate::token::plan::GrantTimes;
 use crate::token::source::{MintError, Outcome};
 use crate::token::status::Forced;
 use crate::token::store::Stored;
@@ -23,37 +23,37 @@ const SAVE_AGAIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Keeper {
-    pub(in crate::token) fn ended(&mut self, attempt: Attempt, end: End, context: &mut Context) {
+    pub(in crate::token) fn ended(&mut self, attempt: Attempt, end: AttemptResult, context: &mut Context) {
         let now = context.clock.now();
         let before = self.view.generation();
         self.view.running = false;
         self.last_request = self.last_request.max(attempt.requested);
         (self.spent, self.marked, self.number) = (attempt.spent, attempt.marked, attempt.number);
         self.save_at = context.store.lacks(&self.spec.store_key).then_some(now + SAVE_AGAIN);
-        if let Some(board) = self.board.upgrade().filter(|_| self.spec.policy.while_used) {
-            board.forget_use();
+        if let Some(shared) = self.shared.upgrade().filter(|_| self.spec.policy.while_used) {
+            shared.forget_use();
         }
         match end {
-            End::Adopted(grant) => {
+            AttemptResult::Adopted(grant) => {
                 if attempt.forced && !self.view.forcing {
                     self.bounds.started(now);
                 }
                 self.view.forcing |= attempt.forced;
                 self.succeed(grant, attempt.requested, context);
             }
-            End::Minted(grant) => {
+            AttemptResult::Minted(grant) => {
                 self.spec.prove = false;
                 (self.spent, self.marked) = (false, false);
                 self.succeed(grant, attempt.requested, context);
             }
-            End::Failed(error) => {
+            AttemptResult::Failed(error) => {
                 self.find(attempt.previous, context);
                 self.fail(&error, attempt.action, attempt.requested, context);
                 if attempt.waits {
                     self.retry_at = self.retry_at.min(Some(now + LOOK_AGAIN));
                 }
             }
-            End::TooEarly => {
+            AttemptResult::TooEarly => {
                 let known = attempt.previous.as_ref().map(|grant| grant.issued.min(now));
                 self.last_request = self.last_request.max(known);
                 self.find(attempt.previous, context);
@@ -69,7 +69,7 @@ impl Keeper {
         }
         let mut attempt = self.attempt(context);
         match stored.and_then(|stored| attempt.adopt(stored)) {
-            Some(grant) => self.ended(attempt, End::Adopted(grant), context),
+            Some(grant) => self.ended(attempt, AttemptResult::Adopted(grant), context),
             None => self.save_at = self.save_at.map(|_| context.clock.now()),
         }
     }
@@ -131,7 +131,7 @@ impl Keeper {
         let now = context.clock.now();
         let present = self.view.token.as_deref();
         let same = present.filter(|token| token.access == grant.access && token.captures == grant.captures);
-        self.held = Some(Held::new(&grant, same.map(|token| (token.issued, token.life)), context.random.f64()));
+        self.held = Some(GrantTimes::new(&grant, same.map(|token| (token.issued, token.life)), context.random.f64()));
         let next = Generation(self.number.max(self.view.generation().0.saturating_add(1)));
         let generation = same.map_or(next, |token| token.generation);
         let is_new = same.is_none();

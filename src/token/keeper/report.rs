@@ -3,7 +3,7 @@
 use super::Keeper;
 use super::complaints::{Complaint, Complaints};
 use crate::clock::Moment;
-use crate::token::handle::shared::Board;
+use crate::token::handle::shared::Shared;
 use crate::token::handle::view::Trouble;
 use crate::token::status::State;
 
@@ -14,14 +14,14 @@ impl Keeper {
     }
 
     /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
-    pub(super) fn tell(&mut self, now: Moment, board: &Board, complaints: &mut Complaints) {
+    pub(super) fn tell(&mut self, now: Moment, shared: &Shared, complaints: &mut Complaints) {
         if self.is_one_of_many() {
             let trouble = self.view.trouble.clone();
             self.complain(trouble.as_ref(), complaints, now);
         }
         let state = self.view.state(now);
         if state != std::mem::replace(&mut self.state, state) {
-            board.announce();
+            shared.announce();
         }
         // An attempt under way will know the reason when it ends, or there will be nothing to tell.
         let knows_soon = state == State::Expired && self.view.trouble.is_none() && self.view.running;

@@ -7,13 +7,13 @@ fn at(milliseconds: u64) -> Moment {
 }
 
 /// Asked for at 1,000 s.
-fn held(life: u64, refresh_in: Option<u64>, jitter: f64) -> Held {
+fn held(life: u64, refresh_in: Option<u64>, jitter: f64) -> GrantTimes {
     let issued = at(1_000_000);
     let life = Life::Until(issued + Duration::from_secs(life));
-    Held { issued, life, refresh_in: refresh_in.map(Duration::from_secs), repeated: false, jitter }
+    GrantTimes { issued, life, refresh_in: refresh_in.map(Duration::from_secs), repeated: false, jitter }
 }
 
-fn after(held: Held, policy: &Policy) -> Option<f64> {
+fn after(held: GrantTimes, policy: &Policy) -> Option<f64> {
     held.renewal(policy).map(|moment| moment.since(held.issued).as_secs_f64())
 }
 
@@ -45,7 +45,7 @@ fn exclusive_flows_renew_a_margin_before_the_end_or_at_three_quarters() {
 
 #[test]
 fn a_token_of_unknown_life_is_kept_until_something_happens() {
-    let unknown = Held { life: Life::UntilRejected, ..held(1, None, 0.5) };
+    let unknown = GrantTimes { life: Life::UntilRejected, ..held(1, None, 0.5) };
     let mut situation = Situation { held: Some(unknown), in_use: true, ..Situation::default() };
     assert_eq!(decide(at(u64::MAX), &situation, &Policy::default()), Decision::WaitForNudge);
     situation.forced = true;
@@ -55,7 +55,7 @@ fn a_token_of_unknown_life_is_kept_until_something_happens() {
 #[test]
 fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
     for (wish, due) in [(0, 60.0), (59, 60.0), (1800, 1800.0)] {
-        let unknown = Held { life: Life::UntilRejected, ..held(1, Some(wish), 0.5) };
+        let unknown = GrantTimes { life: Life::UntilRejected, ..held(1, Some(wish), 0.5) };
         assert_eq!(after(unknown, &Policy::default()), Some(due), "{wish}");
     }
 }
@@ -63,7 +63,7 @@ fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
 #[test]
 fn a_repeated_token_is_asked_for_again_shortly_before_its_end_and_at_it() {
     for (life, due) in [(600, 592.0), (40, 32.0), (10, 8.0), (8, 8.0), (1, 1.0)] {
-        let repeated = Held { repeated: true, ..held(life, Some(1), 0.0) };
+        let repeated = GrantTimes { repeated: true, ..held(life, Some(1), 0.0) };
         assert_eq!(after(repeated, &Policy::default()), Some(due));
     }
 }
@@ -72,11 +72,11 @@ fn a_repeated_token_is_asked_for_again_shortly_before_its_end_and_at_it() {
 fn a_repeated_token_with_a_later_end_is_renewed_as_any_other() {
     let grant = crate::token::fake::grant(1, at(1_000_000), Duration::from_secs(600));
     let before = |ago: u64, end: u64| Some((at(1_000_000 - ago * 1000), Life::Until(at(1_000_000 + end * 1000))));
-    assert!(Held::new(&grant, before(60, 600), 0.5).repeated);
-    assert!(Held::new(&grant, before(60, 599), 0.5).repeated, "the rounding of expires_in");
-    assert!(!Held::new(&grant, before(60, 540), 0.5).repeated, "its end was put off");
-    assert!(!Held::new(&grant, before(1, 599), 0.5).repeated, "by no more than has passed");
-    assert!(!Held::new(&grant, None, 0.5).repeated);
+    assert!(GrantTimes::new(&grant, before(60, 600), 0.5).repeated);
+    assert!(GrantTimes::new(&grant, before(60, 599), 0.5).repeated, "the rounding of expires_in");
+    assert!(!GrantTimes::new(&grant, before(60, 540), 0.5).repeated, "its end was put off");
+    assert!(!GrantTimes::new(&grant, before(1, 599), 0.5).repeated, "by no more than has passed");
+    assert!(!GrantTimes::new(&grant, None, 0.5).repeated);
 }
 
 #[test]
@@ -130,10 +130,10 @@ prop_compose! {
         refresh_in in proptest::option::of(0_u64..200_000),
         repeated: bool,
         jitter in 0.0..=1.0,
-    ) -> Held {
+    ) -> GrantTimes {
         let known = held(life.unwrap_or_default(), refresh_in, jitter);
         let life = if life.is_some() { known.life } else { Life::UntilRejected };
-        Held { life, repeated, ..known }
+        GrantTimes { life, repeated, ..known }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who reads which token.
 
-use crate::token::handle::shared::{Board, KeeperId};
+use crate::token::handle::shared::{KeeperId, Shared};
 use crate::token::key::TokenKey;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
@@ -11,20 +11,20 @@ pub(in crate::token) struct Registry(Mutex<Boards>);
 
 #[derive(Default)]
 pub(super) struct Boards {
-    pub(super) by_key: HashMap<TokenKey, (KeeperId, Weak<Board>)>,
+    pub(super) by_key: HashMap<TokenKey, (KeeperId, Weak<Shared>)>,
     pub(super) last: u64,
 }
 
 impl Registry {
-    pub(super) fn boards(&self) -> MutexGuard<'_, Boards> {
+    pub(super) fn shared_by_key(&self) -> MutexGuard<'_, Boards> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The keeper gave its token up; by now the key may have another.
     pub(super) fn forget(&self, key: &TokenKey, keeper: KeeperId) {
-        let mut boards = self.boards();
-        if boards.by_key.get(key).is_some_and(|(id, _)| *id == keeper) {
-            boards.by_key.remove(key);
+        let mut shared_by_key = self.shared_by_key();
+        if shared_by_key.by_key.get(key).is_some_and(|(id, _)| *id == keeper) {
+            shared_by_key.by_key.remove(key);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod guarded;
 
-use crate::token::handle::shared::Command;
+use crate::token::handle::shared::PoolCommand;
 use crate::token::keeper::Context;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
@@ -15,8 +15,8 @@ use super::registry::Registry;
 use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::Grant;
-use crate::token::handle::shared::{Board, KeeperId, Word};
-use crate::token::keeper::attempt::{Attempt, End};
+use crate::token::handle::shared::{KeeperId, Message, Shared};
+use crate::token::keeper::attempt::{Attempt, AttemptResult};
 use crate::token::keeper::{Job, Keeper};
 use crate::token::key::StoreKey;
 use crate::token::source::Outcome;
@@ -31,8 +31,8 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 const REVOCATION: Duration = Duration::from_secs(10);
 
 /// Work that has ended.
-enum Done {
-    Minted(Box<(Attempt, End)>),
+enum JobResult {
+    Minted(Box<(Attempt, AttemptResult)>),
     /// An attempt, in a panic.
     Panicked,
     Saved(bool),
@@ -41,24 +41,24 @@ enum Done {
 }
 
 /// The pool's task.
-pub(in crate::token) struct Owner {
+pub(in crate::token) struct PoolTask {
     context: Context,
     registry: Arc<Registry>,
-    commands: UnboundedReceiver<Command>,
+    commands: UnboundedReceiver<PoolCommand>,
     /// Boxed, because a growing table has room for twice as many.
     keepers: HashMap<KeeperId, Box<Keeper>>,
     /// The keepers of each name in the store: more than one after a secret has changed.
     names: BTreeSet<(StoreKey, KeeperId)>,
     timers: BTreeSet<(Moment, KeeperId)>,
-    jobs: JoinSet<(KeeperId, Done)>,
+    jobs: JoinSet<(KeeperId, JobResult)>,
     stopping: bool,
 }
 
-impl Owner {
+impl PoolTask {
     pub(in crate::token) fn new(
         context: Context,
         registry: Arc<Registry>,
-        commands: UnboundedReceiver<Command>,
+        commands: UnboundedReceiver<PoolCommand>,
     ) -> Self {
         Self {
             context,
@@ -80,11 +80,11 @@ impl Owner {
                 // In this order, so that a simulation can be played again.
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(Command::Open { id, spec, board }) => self.guarded(id, false, |owner| owner.open(id, spec, board)),
-                    Some(Command::Word(id, word)) => self.guarded(id, false, |owner| owner.word(id, word)),
-                    Some(Command::Changed(change)) => self.changed(&change),
-                    Some(Command::Stopping) => self.stopping = true,
-                    Some(Command::Shutdown(done)) => {
+                    Some(PoolCommand::Open { id, spec, shared }) => self.guarded(id, false, |owner| owner.open(id, spec, shared)),
+                    Some(PoolCommand::Message(id, word)) => self.guarded(id, false, |owner| owner.word(id, word)),
+                    Some(PoolCommand::Changed(change)) => self.changed(&change),
+                    Some(PoolCommand::Stopping) => self.stopping = true,
+                    Some(PoolCommand::Shutdown(done)) => {
                         let _ = tokio::time::timeout(LAST_WORK, self.finish()).await;
                         let _ = done.send(());
                         return;
@@ -102,17 +102,17 @@ impl Owner {
         next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP)
     }
 
-    fn open(&mut self, id: KeeperId, spec: TokenSpec, board: Weak<Board>) {
+    fn open(&mut self, id: KeeperId, spec: TokenSpec, shared: Weak<Shared>) {
         if let Some(keeper) = self.keepers.get_mut(&id) {
             keeper.reopen(spec);
         } else {
             self.names.insert((spec.store_key.clone(), id));
-            self.keepers.insert(id, Box::new(Keeper::new(spec, board)));
+            self.keepers.insert(id, Box::new(Keeper::new(spec, shared)));
         }
         self.settle(id, true);
     }
 
-    fn word(&mut self, id: KeeperId, word: Word) {
+    fn word(&mut self, id: KeeperId, word: Message) {
         let now = self.context.clock.now();
         if let Some(keeper) = self.keepers.get_mut(&id) {
             keeper.hear(word, now);
@@ -126,25 +126,25 @@ impl Owner {
             let key = &keeper.spec().store_key;
             if *change == Change::Any || matches!(change, Change::Of(changed) if changed == key) {
                 let (id, key, store) = (*id, key.clone(), Arc::clone(&self.context.store));
-                self.jobs.spawn(async move { (id, Done::Looked(store.load(&key).await.ok().flatten())) });
+                self.jobs.spawn(async move { (id, JobResult::Looked(store.load(&key).await.ok().flatten())) });
             }
         }
     }
 
-    fn done(&mut self, id: KeeperId, done: Done) {
+    fn done(&mut self, id: KeeperId, done: JobResult) {
         let Some(keeper) = self.keepers.get_mut(&id) else { return };
         match done {
-            Done::Minted(ended) => {
+            JobResult::Minted(ended) => {
                 let (attempt, end) = *ended;
                 keeper.ended(attempt, end, &mut self.context);
             }
-            Done::Panicked => {
+            JobResult::Panicked => {
                 let attempt = keeper.attempt(&self.context).broken_off();
-                keeper.ended(attempt, End::Failed(guarded::failure()), &mut self.context);
+                keeper.ended(attempt, AttemptResult::Failed(guarded::failure()), &mut self.context);
             }
-            Done::Saved(done) => keeper.saved(done, self.context.clock.now()),
-            Done::Looked(stored) => keeper.looked(stored.as_ref(), &mut self.context),
-            Done::Revoked => {}
+            JobResult::Saved(done) => keeper.saved(done, self.context.clock.now()),
+            JobResult::Looked(stored) => keeper.looked(stored.as_ref(), &mut self.context),
+            JobResult::Revoked => {}
         }
         self.settle(id, true);
     }
@@ -181,7 +181,7 @@ impl Owner {
 }
 
 /// The ways out.
-impl Owner {
+impl PoolTask {
     /// Nobody reads the token any more. Who opens it from now on gets a keeper of its own.
     fn retire(&mut self, id: KeeperId) {
         let Some(mut keeper) = self.keepers.remove(&id) else { return };
@@ -217,7 +217,7 @@ impl Owner {
             if alone {
                 store.forget(&key, number);
             }
-            (id, Done::Saved(saved))
+            (id, JobResult::Saved(saved))
         });
     }
 
@@ -237,7 +237,7 @@ impl Owner {
         let clock = Arc::clone(&self.context.clock);
         self.jobs.spawn(async move {
             revoke(&spec, &grant, &clock, patience).await;
-            (id, Done::Revoked)
+            (id, JobResult::Revoked)
         });
     }
 
@@ -251,7 +251,7 @@ impl Owner {
         let mut busy = busy;
         while let Some(ended) = self.jobs.join_next().await {
             // A panic of one leaves its token as it was.
-            let Ok((id, Done::Minted(ended))) = ended else { continue };
+            let Ok((id, JobResult::Minted(ended))) = ended else { continue };
             let Some(mut keeper) = busy.remove(&id) else { continue };
             keeper.ended(ended.0, ended.1, &mut self.context);
             keeper.settle_last(&self.context);

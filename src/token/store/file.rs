@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use zeroize::Zeroizing;
 
-use super::format::Format;
+use super::format::RecordFormat;
 use super::{LONGEST_LEASE, Lease, Leased, Store, StoreError, StoreFault, Stored};
 use crate::panics::Panicked;
 use crate::token::key::StoreKey;
@@ -32,7 +32,7 @@ pub struct FileStore {
 
 struct Directory {
     path: PathBuf,
-    format: Format,
+    format: RecordFormat,
     /// The file system has them.
     locks: bool,
 }
@@ -54,7 +54,7 @@ struct FileLease {
 impl FileStore {
     /// The store in this directory, which is made if it is not there. With `locks`, refresh tokens will be stored: a
     /// file system on which processes cannot take turns is refused.
-    pub fn open(path: PathBuf, format: Format, locks: bool) -> Result<Self, StoreError> {
+    pub fn open(path: PathBuf, format: RecordFormat, locks: bool) -> Result<Self, StoreError> {
         let at = |what: &str, error: io::Error| {
             StoreError::new(StoreFault::Misconfigured, format!("{what} `{}`: {error}", path.display()))
         };

@@ -22,7 +22,7 @@ use crate::token::key::StoreKey;
 const VERSION: u64 = 1;
 
 /// Turns what is kept into bytes and back.
-pub struct Format {
+pub struct RecordFormat {
     clock: SharedClock,
     seal: Option<Seal>,
 }
@@ -46,11 +46,11 @@ struct Record {
     refresh_sent: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     forced: bool,
-    access: Text,
+    access: SecretText,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh: Option<Text>,
+    refresh: Option<SecretText>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    captures: BTreeMap<String, Text>,
+    captures: BTreeMap<String, SecretText>,
     issued: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<u64>,
@@ -59,21 +59,21 @@ struct Record {
 }
 
 /// A secret on its way to a store: the one place where one becomes text again.
-struct Text(Secret);
+struct SecretText(Secret);
 
-impl Serialize for Text {
+impl Serialize for SecretText {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.expose())
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
     }
 }
 
-impl Format {
+impl RecordFormat {
     /// Seals what it writes, if there is a key.
     pub fn new(clock: SharedClock, key: Option<&Secret>) -> Result<Self, StoreError> {
         let seal = key.map(|key| Seal::new(key).ok_or_else(|| wrong("`store.key` gives no key")));
@@ -119,9 +119,9 @@ impl Format {
             number: *number,
             refresh_sent: *refresh_sent,
             forced: *forced,
-            access: Text(grant.access.clone()),
-            refresh: grant.refresh.clone().map(Text),
-            captures: grant.captures.iter().map(|(name, value)| (name.clone(), Text(value.clone()))).collect(),
+            access: SecretText(grant.access.clone()),
+            refresh: grant.refresh.clone().map(SecretText),
+            captures: grant.captures.iter().map(|(name, value)| (name.clone(), SecretText(value.clone()))).collect(),
             issued: self.wall(grant.issued),
             expires: match grant.life {
                 Life::Until(end) => Some(self.wall(end)),

@@ -10,7 +10,7 @@ use crate::token::source::BoxFuture;
 use crate::token::store::{LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
 
 /// A store with a memory for what it lacks.
-pub(in crate::token) struct Ledger {
+pub(in crate::token) struct BufferedStore {
     store: Arc<dyn Store>,
     /// Boxed, because a growing table has room for twice as many.
     unsaved: Mutex<HashMap<StoreKey, Box<Stored>>>,
@@ -18,7 +18,7 @@ pub(in crate::token) struct Ledger {
     marks: Mutex<HashMap<StoreKey, u64>>,
 }
 
-impl Ledger {
+impl BufferedStore {
     pub(in crate::token) fn new(store: Arc<dyn Store>) -> Self {
         Self { store, unsaved: Mutex::default(), marks: Mutex::default() }
     }
@@ -76,7 +76,7 @@ impl Ledger {
     }
 }
 
-impl Store for Ledger {
+impl Store for BufferedStore {
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(async move { self.store.load(key).await.map(|kept| self.newest(key, kept)) })
     }

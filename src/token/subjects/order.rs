@@ -12,12 +12,12 @@ pub(super) struct Order {
 
 /// An entry's neighbours.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Link {
+pub(super) struct Neighbours {
     newer: usize,
     older: usize,
 }
 
-impl Default for Link {
+impl Default for Neighbours {
     fn default() -> Self {
         Self { newer: END, older: END }
     }
@@ -31,27 +31,27 @@ impl Order {
     }
 
     /// Puts an entry before the newest.
-    pub(super) fn link(&mut self, entries: &mut [impl AsMut<Link>], place: usize) {
-        *entries[place].as_mut() = Link { newer: END, older: self.newest };
+    pub(super) fn link(&mut self, entries: &mut [impl AsMut<Neighbours>], place: usize) {
+        *entries[place].as_mut() = Neighbours { newer: END, older: self.newest };
         self.relink(entries, place);
     }
 
-    pub(super) fn unlink(&mut self, entries: &mut [impl AsMut<Link>], place: usize) {
-        let Link { newer, older } = *entries[place].as_mut();
+    pub(super) fn unlink(&mut self, entries: &mut [impl AsMut<Neighbours>], place: usize) {
+        let Neighbours { newer, older } = *entries[place].as_mut();
         self.set_older(entries, newer, older);
         self.set_newer(entries, older, newer);
     }
 
     /// Tells an entry's neighbours its place, which is a new one.
-    pub(super) fn relink(&mut self, entries: &mut [impl AsMut<Link>], place: usize) {
-        let Link { newer, older } = *entries[place].as_mut();
+    pub(super) fn relink(&mut self, entries: &mut [impl AsMut<Neighbours>], place: usize) {
+        let Neighbours { newer, older } = *entries[place].as_mut();
         self.set_older(entries, newer, place);
         self.set_newer(entries, older, place);
     }
 
     /// All places, from the newest to the oldest.
     #[cfg(test)]
-    pub(super) fn places(&self, entries: &mut [impl AsMut<Link>]) -> Vec<usize> {
+    pub(super) fn places(&self, entries: &mut [impl AsMut<Neighbours>]) -> Vec<usize> {
         let mut next = self.newest;
         let follow = || {
             let place = next;
@@ -61,14 +61,14 @@ impl Order {
         std::iter::from_fn(follow).collect()
     }
 
-    fn set_older(&mut self, entries: &mut [impl AsMut<Link>], of: usize, older: usize) {
+    fn set_older(&mut self, entries: &mut [impl AsMut<Neighbours>], of: usize, older: usize) {
         match entries.get_mut(of) {
             Some(entry) => entry.as_mut().older = older,
             None => self.newest = older,
         }
     }
 
-    fn set_newer(&mut self, entries: &mut [impl AsMut<Link>], of: usize, newer: usize) {
+    fn set_newer(&mut self, entries: &mut [impl AsMut<Neighbours>], of: usize, newer: usize) {
         match entries.get_mut(of) {
             Some(entry) => entry.as_mut().newer = newer,
             None => self.oldest = newer,

@@ -5,8 +5,8 @@ use crate::clock::{Clock, PausedClock};
 use crate::token::action::Action;
 use crate::token::fake::grant;
 use crate::token::grant::{Generation, Grant, Token};
-use crate::token::handle::shared::{Board, KeeperId};
-use crate::token::handle::view::{Draft, Trouble, View};
+use crate::token::handle::shared::{KeeperId, Shared};
+use crate::token::handle::view::{Trouble, View, ViewBuilder};
 use crate::token::key::SubjectPattern;
 
 const IDLE: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ fn subject(name: &str) -> Subject {
 struct Bench {
     subjects: Subjects<u32>,
     start: Moment,
-    opened: Vec<(String, Arc<Board>)>,
+    opened: Vec<(String, Arc<Shared>)>,
 }
 
 impl Bench {
@@ -31,9 +31,9 @@ impl Bench {
         let opened = &mut self.opened;
         let (words, _) = tokio::sync::mpsc::unbounded_channel();
         let open = |_: &Subject| {
-            let board = Arc::new(Board::new(KeeperId(1), words, Arc::new(PausedClock::start())));
-            opened.push((name.to_owned(), Arc::clone(&board)));
-            TokenHandle::new(board)
+            let shared = Arc::new(Shared::new(KeeperId(1), words, Arc::new(PausedClock::start())));
+            opened.push((name.to_owned(), Arc::clone(&shared)));
+            TokenHandle::new(shared)
         };
         let held = self.subjects.get_or_insert_with(&subject(name), self.start + Duration::from_secs(second), open);
         held.kept += 1;
@@ -41,10 +41,10 @@ impl Bench {
     }
 
     fn publish(&self, name: &str, change: impl FnOnce(&mut View)) {
-        let (_, board) = self.opened.iter().rev().find(|(opened, _)| opened == name).unwrap();
-        let mut draft = Draft::default();
+        let (_, shared) = self.opened.iter().rev().find(|(opened, _)| opened == name).unwrap();
+        let mut draft = ViewBuilder::default();
         change(&mut draft);
-        board.publish(&mut draft);
+        shared.publish(&mut draft);
     }
 
     fn gets_a_token(&self, name: &str) {

@@ -7,7 +7,7 @@ use crate::clock::{self, Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::Subject;
-use crate::token::source::{Ask, BoxFuture, MintError, Outcome, Place, Source, Step};
+use crate::token::source::{Ask, BoxFuture, MintError, Outcome, QueuePlace, Source, Step};
 
 /// One request as the endpoint saw it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,10 +103,10 @@ impl Source for FakeSource {
         !self.login || previous.is_some_and(|grant| grant.refresh.is_some())
     }
 
-    fn place(&self, _new: bool) -> BoxFuture<'_, Place> {
+    fn place(&self, _new: bool) -> BoxFuture<'_, QueuePlace> {
         Box::pin(async {
             tokio::time::sleep(self.line).await;
-            Box::new(()) as Place
+            Box::new(()) as QueuePlace
         })
     }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::token::fake::error;
-use crate::token::handle::shared::{Board, KeeperId};
-use crate::token::handle::view::Draft;
+use crate::token::handle::shared::{KeeperId, Shared};
+use crate::token::handle::view::ViewBuilder;
 use crate::token::source::Outcome;
 use crate::token::status::{Forced, State};
 
@@ -240,11 +240,11 @@ async fn a_rejection_that_the_bounds_refuse_is_no_word_to_the_keeper() {
     let (words, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(PausedClock::start());
     let now = clock.now();
-    let board = Arc::new(Board::new(KeeperId(1), words, clock));
-    let mut draft = Draft::default();
+    let shared = Arc::new(Shared::new(KeeperId(1), words, clock));
+    let mut draft = ViewBuilder::default();
     draft.forced_from = Some(now + seconds(30));
-    board.publish(&mut draft);
-    let handle = TokenHandle::new(board);
+    shared.publish(&mut draft);
+    let handle = TokenHandle::new(shared);
     handle.rejected(generation(1));
     assert!(heard.try_recv().is_err());
     handle.accepted(generation(1));

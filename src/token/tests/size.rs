@@ -3,13 +3,13 @@
 use std::mem::size_of;
 
 use super::*;
-use crate::token::handle::shared::Board;
+use crate::token::handle::shared::Shared;
 use crate::token::handle::view::View;
 use crate::token::keeper::Keeper;
 
 #[test]
 fn a_subject_stays_small() {
-    let parts = [size_of::<Keeper>(), size_of::<Board>(), size_of::<View>(), size_of::<Token>(), size_of::<Stored>()];
+    let parts = [size_of::<Keeper>(), size_of::<Shared>(), size_of::<View>(), size_of::<Token>(), size_of::<Stored>()];
     let whole: usize = parts.iter().sum();
     assert!(whole <= 1_100, "{whole} bytes, of these {parts:?}: see benches/subjects for what a subject takes in all");
 }
@@ -18,6 +18,6 @@ fn a_subject_stays_small() {
 async fn what_readers_see_is_not_kept_twice_and_nobody_waits_in_vain_for_room() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
-    let seen = Arc::clone(&handle.board().view());
+    let seen = Arc::clone(&handle.shared().view());
     assert_eq!(Arc::strong_count(&seen), 3, "the board's, the keeper's, this one");
 }

@@ -5,34 +5,34 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::proxy::backend::worker::Here;
-use crate::proxy::listen::Door;
+use crate::proxy::backend::worker::Worker;
+use crate::proxy::listen::Listener;
 use crate::proxy::settings::{Bounds, Limits, Listen};
 
 /// Nothing is routed, so that every answer is the same: 404.
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-struct Stage(Rc<Here>);
+struct Stage(Rc<Worker>);
 
 struct Call {
     stream: UnixStream,
-    slot: Rc<Slot>,
+    deadline: Rc<Deadline>,
     task: JoinHandle<()>,
 }
 
 impl Stage {
     fn new(limits: Limits) -> Self {
-        Self(Rc::new(Here::new(Arc::default(), limits, Bounds::default(), Arc::new(SystemClock), Arc::default())))
+        Self(Rc::new(Worker::new(Arc::default(), limits, Bounds::default(), Arc::new(SystemClock), Arc::default())))
     }
 
     /// A connection, parked as all are that have said nothing. `room` bounds what fits between bearerd and the caller.
     fn call(&self, room: Option<usize>) -> Call {
         let (stream, far) = UnixStream::pair().unwrap();
         room.into_iter().for_each(|room| socket2::SockRef::from(&far).set_send_buffer_size(room).unwrap());
-        let door = Rc::new(Door { listen: Listen::Localhost(0), authority: String::new() });
-        let caller = Caller::new(self.0.clone(), door, None);
-        let slot = caller.slot.clone();
-        Call { stream, slot, task: spawn_local(serve(Socket::Unix(far), caller)) }
+        let listener = Rc::new(Listener { listen: Listen::Localhost(0), authority: String::new() });
+        let caller = Caller::new(self.0.clone(), listener, None);
+        let deadline = caller.deadline.clone();
+        Call { stream, deadline, task: spawn_local(serve(Socket::Unix(far), caller)) }
     }
 
     /// A sweep, when everything before it is done, and what comes of it.
@@ -47,7 +47,7 @@ impl Call {
     /// Asks, and waits until the answer has been passed on to hyper.
     async fn ask(&mut self, request: &[u8]) {
         self.stream.write_all(request).await.unwrap();
-        eventually(|| self.slot.is_free() && !self.slot.is_quiet()).await;
+        eventually(|| self.deadline.is_free() && !self.deadline.is_quiet()).await;
     }
 
     async fn answer(&mut self) -> String {
@@ -103,7 +103,7 @@ fn an_idle_connection_is_parked_at_the_sweep_and_serves_on() {
         stage.sweep().await;
         for piece in GET.chunks(9) {
             call.stream.write_all(piece).await.unwrap();
-            eventually(|| call.slot.waiting() == Waiting::RequestHead || piece.len() < 9).await;
+            eventually(|| call.deadline.waiting() == Waiting::RequestHead || piece.len() < 9).await;
             stage.sweep().await;
         }
         call.is_answered().await;
@@ -129,7 +129,7 @@ fn what_is_not_sent_yet_keeps_a_connection_from_being_parked() {
         while String::from_utf8_lossy(&read).matches("\"code\"").count() < asked {
             assert!(call.stream.read_buf(&mut read).await.unwrap() > 0);
         }
-        eventually(|| call.slot.is_quiet()).await;
+        eventually(|| call.deadline.is_quiet()).await;
         stage.sweep().await;
         assert_eq!(stage.0.awake(), 0);
         call.ask(GET).await;
@@ -144,7 +144,7 @@ fn a_part_of_the_next_head_is_not_lost() {
         call.is_answered().await;
         stage.sweep().await;
         // Not parked: the rest of a head that has begun has its time.
-        assert_eq!((stage.0.awake(), call.slot.waiting()), (1, Waiting::RequestHead));
+        assert_eq!((stage.0.awake(), call.deadline.waiting()), (1, Waiting::RequestHead));
         call.stream.write_all(&GET[20..]).await.unwrap();
         call.is_answered().await;
     });
@@ -171,12 +171,12 @@ fn a_parked_connection_ends_with_its_caller_its_time_or_the_process() {
         stage.sweep().await;
         drop(gone.stream);
         gone.task.await.unwrap();
-        late.slot.wait_until(Waiting::NextRequest, stage.0.clock.now());
+        late.deadline.wait_until(Waiting::NextRequest, stage.0.clock.now());
         stage.sweep().await;
         late.task.await.unwrap();
         assert!(!drained.task.is_finished());
         stage.0.draining.set(true);
-        stage.0.sweeper.wake_all();
+        stage.0.deadlines.wake_all();
         drained.task.await.unwrap();
     });
 }

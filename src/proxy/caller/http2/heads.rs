@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::proxy::limits::deadline::{Slot, Waiting};
+use crate::proxy::limits::deadline::{Deadline, Waiting};
 
 /// Before the first frame.
 const PREFACE: usize = 24;
@@ -79,23 +79,23 @@ impl Frames {
 pub(super) struct Heads<S> {
     stream: S,
     frames: Frames,
-    slot: Rc<Slot>,
+    deadline: Rc<Deadline>,
     limit: Duration,
 }
 
 impl<S> Heads<S> {
     /// Waits in this slot for the rest of a head, so long.
-    pub(super) fn new(stream: S, slot: Rc<Slot>, limit: Duration) -> Self {
-        Self { stream, frames: Frames::default(), slot, limit }
+    pub(super) fn new(stream: S, deadline: Rc<Deadline>, limit: Duration) -> Self {
+        Self { stream, frames: Frames::default(), deadline, limit }
     }
 
     fn look(&mut self, bytes: &[u8]) {
         let before = self.frames.is_open();
         self.frames.pass(bytes);
         match self.frames.is_open() {
-            false => self.slot.rest(),
-            true if before && self.slot.waiting() == Waiting::RequestHead => {}
-            true => self.slot.wait(Waiting::RequestHead, self.limit),
+            false => self.deadline.rest(),
+            true if before && self.deadline.waiting() == Waiting::RequestHead => {}
+            true => self.deadline.wait(Waiting::RequestHead, self.limit),
         }
     }
 }

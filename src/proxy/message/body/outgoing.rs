@@ -8,26 +8,26 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::proxy::message::body::{BodyError, Source};
+use crate::proxy::message::body::{BodyError, CallerBody};
 
 /// A body as one attempt sends it.
 pub(crate) enum Outgoing<B = Incoming> {
     /// There is none.
     Empty,
     /// What was kept of it, then the rest.
-    Stream(Stream<B>),
+    Stream(BodyReplay<B>),
 }
 
 /// One attempt's reading of a caller's body.
-pub(crate) struct Stream<B> {
-    pub(super) source: Rc<RefCell<Source<B>>>,
+pub(crate) struct BodyReplay<B> {
+    pub(super) source: Rc<RefCell<CallerBody<B>>>,
     /// Which attempt it is; a later one takes the body over.
     pub(super) number: u32,
     pub(super) position: usize,
     pub(super) trailers_passed: bool,
 }
 
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Stream<B> {
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> BodyReplay<B> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut source = self.source.borrow_mut();
         if source.attempt != self.number {

@@ -7,7 +7,7 @@ use hyper::body::SizeHint;
 
 use super::*;
 use crate::clock::Moment;
-use crate::proxy::limits::deadline::Sweeper;
+use crate::proxy::limits::deadline::Deadlines;
 use crate::proxy::limits::memory::Memory;
 use crate::proxy::tests::fixture;
 
@@ -48,20 +48,20 @@ impl Body for Script {
 struct Bench {
     ready: Rc<Cell<usize>>,
     budget: Rc<Budget>,
-    slot: Rc<Slot>,
+    deadline: Rc<Deadline>,
     upload: Upload<Script>,
 }
 
 fn bench(frames: &[&'static str], length: Option<u64>, keep: u64, budget: u64) -> Bench {
     let ready = Rc::new(Cell::new(usize::MAX));
     let budget = Rc::new(Budget::new(budget, Rc::new(Memory::new(u64::MAX))));
-    let slot = Sweeper::new(Moment::from_start(Duration::ZERO)).slot();
+    let deadline = Deadlines::new(Moment::from_start(Duration::ZERO)).deadline();
     let frames = frames.iter().map(|text| Frame::data(Bytes::from_static(text.as_bytes()))).collect();
     let patience = Patience { caller: Duration::from_secs(1), upstream: Duration::from_secs(2) };
     let rules = Rc::new(Rules::new(&fixture::settings("x"), &crate::token::patch::Owned::default(), None));
-    let intake = Intake { keep, budget: budget.clone(), gate: None, slot: slot.clone(), patience, rules };
+    let intake = Intake { keep, budget: budget.clone(), gate: None, deadline: deadline.clone(), patience, rules };
     let upload = Upload::new(Script { frames, ready: ready.clone(), length }, intake);
-    Bench { ready, budget, slot, upload }
+    Bench { ready, budget, deadline, upload }
 }
 
 fn next(body: &mut Outgoing<Script>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -98,12 +98,12 @@ fn a_repeat_sends_what_passed_and_then_the_rest() {
 fn a_caller_is_free_only_when_its_body_is_gone() {
     let bench = bench(&["ab", "cd"], None, 10, 100);
     let body = bench.upload.attempt().unwrap();
-    bench.slot.wait(Waiting::NextRequest, Duration::from_secs(1));
-    assert!(!bench.slot.is_free());
+    bench.deadline.wait(Waiting::NextRequest, Duration::from_secs(1));
+    assert!(!bench.deadline.is_free());
     drop(bench.upload);
-    assert!(!bench.slot.is_free());
+    assert!(!bench.deadline.is_free());
     drop(body);
-    assert!(bench.slot.is_free());
+    assert!(bench.deadline.is_free());
 }
 
 #[test]
@@ -152,14 +152,14 @@ fn who_is_waited_for_follows_the_body() {
     let mut first = bench.upload.attempt().unwrap();
     bench.ready.set(0);
     assert!(next(&mut first).is_pending());
-    assert_eq!(bench.slot.waiting(), Waiting::RequestBody);
+    assert_eq!(bench.deadline.waiting(), Waiting::RequestBody);
     bench.ready.set(2);
     assert!(next(&mut first).is_ready());
-    assert_eq!(bench.slot.waiting(), Waiting::ResponseHead);
+    assert_eq!(bench.deadline.waiting(), Waiting::ResponseHead);
     bench.upload.unwatch();
-    bench.slot.rest();
+    bench.deadline.rest();
     assert!(next(&mut first).is_ready());
-    assert_eq!(bench.slot.waiting(), Waiting::Nothing);
+    assert_eq!(bench.deadline.waiting(), Waiting::Nothing);
 }
 
 #[test]

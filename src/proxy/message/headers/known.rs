@@ -9,9 +9,9 @@ use super::spelling::is_alias;
 
 /// A set of names.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Marks(u16);
+pub(crate) struct KnownHeaders(u16);
 
-impl Marks {
+impl KnownHeaders {
     /// `Connection`.
     pub(crate) const CONNECTION: Self = Self(1);
     /// `Keep-Alive`.
@@ -86,7 +86,7 @@ impl Marks {
     }
 }
 
-impl BitOr for Marks {
+impl BitOr for KnownHeaders {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
@@ -104,9 +104,9 @@ mod tests {
     fn a_head_is_marked_with_all_that_stands_in_it() {
         let names = ["accept", "te", "x-forwarded-proto", "x-forward", "upgrade"];
         let headers = names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x")));
-        let marks = Marks::of(&HeaderMap::from_iter(headers));
-        assert_eq!(marks, Marks::TE | Marks::FORWARDED | Marks::UPGRADE);
-        assert!(marks.meet(Marks::NOT_FROM_CALLERS));
-        assert!(!marks.meet(Marks::CONNECTION | Marks::EXPECT));
+        let marks = KnownHeaders::of(&HeaderMap::from_iter(headers));
+        assert_eq!(marks, KnownHeaders::TE | KnownHeaders::FORWARDED | KnownHeaders::UPGRADE);
+        assert!(marks.meet(KnownHeaders::NOT_FROM_CALLERS));
+        assert!(!marks.meet(KnownHeaders::CONNECTION | KnownHeaders::EXPECT));
     }
 }

@@ -7,7 +7,7 @@ use crate::proxy::message::headers::{Rules, cookies};
 use crate::token::patch::Patch;
 
 /// The headers of one attempt.
-pub(crate) struct Dressed<'a> {
+pub(crate) struct OutgoingHeaders<'a> {
     /// The upstream's rules.
     pub(crate) rules: &'a Rules,
     /// The caller's headers, stripped.
@@ -22,7 +22,7 @@ pub(crate) struct Dressed<'a> {
     pub(crate) encoding: Option<HeaderValue>,
 }
 
-impl Dressed<'_> {
+impl OutgoingHeaders<'_> {
     /// Gives every line to `write`: the host first (RFC 9110 §7.2), then the caller's, then what is set.
     pub(crate) fn each(&self, mut write: impl FnMut(&HeaderName, &HeaderValue)) {
         write(&header::HOST, self.authority);

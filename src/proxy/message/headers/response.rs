@@ -3,29 +3,29 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::known::Marks;
+use super::known::KnownHeaders;
 use super::strip_each;
-use super::view::View;
+use super::view::CallerView;
 use crate::proxy::error::PROXY_STATUS;
 
 /// Makes the headers of an answer, final or interim, the caller's. The view is needed only by some.
-pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, marks: Marks, view: impl FnOnce() -> View<'a>) {
+pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, marks: KnownHeaders, view: impl FnOnce() -> CallerView<'a>) {
     strip(headers, marks);
-    if marks.meet(Marks::ADDRESS) {
+    if marks.meet(KnownHeaders::ADDRESS) {
         localise(headers, &view());
     }
 }
 
 /// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
-pub(crate) fn strip(headers: &mut HeaderMap, marks: Marks) {
-    strip_each(headers, marks, Marks::NOT_FROM_UPSTREAMS);
-    if marks.meet(Marks::PROXY_STATUS) {
+pub(crate) fn strip(headers: &mut HeaderMap, marks: KnownHeaders) {
+    strip_each(headers, marks, KnownHeaders::NOT_FROM_UPSTREAMS);
+    if marks.meet(KnownHeaders::PROXY_STATUS) {
         keep_others_status(headers);
     }
 }
 
 /// Names the caller's address where the upstream's is named, in every line.
-fn localise(headers: &mut HeaderMap, view: &View<'_>) {
+fn localise(headers: &mut HeaderMap, view: &CallerView<'_>) {
     for (name, value) in headers.iter_mut() {
         let local = view.rewritten(name, value.as_bytes());
         if let Some(local) = local.and_then(|local| HeaderValue::from_bytes(&local).ok()) {

@@ -1,10 +1,10 @@
 //! An upstream's cookie as the caller's client would keep it.
 
-use super::view::View;
+use super::view::CallerView;
 
 /// The cookie without its domain, with the path that the caller sees, and over plain HTTP without `Secure`: unless a
 /// client would drop the cookie for lack of that.
-pub(super) fn local(cookie: &[u8], view: &View<'_>) -> Vec<u8> {
+pub(super) fn local(cookie: &[u8], view: &CallerView<'_>) -> Vec<u8> {
     let needs = Needs::of(cookie);
     let parts = cookie.split(|byte| *byte == b';').enumerate();
     let parts = parts.filter_map(|(place, part)| match place {
@@ -39,7 +39,7 @@ impl Needs {
     }
 }
 
-fn attribute(part: &[u8], needs: Needs, view: &View<'_>) -> Option<Vec<u8>> {
+fn attribute(part: &[u8], needs: Needs, view: &CallerView<'_>) -> Option<Vec<u8>> {
     let (name, value) = pair(part);
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     if is(b"domain") || (is(b"secure") && !needs.secure) {

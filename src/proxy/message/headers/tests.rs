@@ -1,4 +1,4 @@
-use super::outgoing::Dressed;
+use super::outgoing::OutgoingHeaders;
 use super::*;
 use crate::proxy::tests::fixture;
 use crate::token::patch::Patch;
@@ -30,11 +30,11 @@ fn rules(change: impl FnOnce(&mut UpstreamSettings, &mut Owned)) -> Rules {
 /// What the upstream gets of stripped headers.
 fn dressed(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'static str) -> HeaderMap {
     let authority = &HeaderValue::from_static(authority);
-    Dressed { rules, callers, patch, authority, proxy_credentials: None, encoding: None }.to_map()
+    OutgoingHeaders { rules, callers, patch, authority, proxy_credentials: None, encoding: None }.to_map()
 }
 
 fn strip(rules: &Rules, headers: &mut HeaderMap, own_origin: bool) {
-    let marks = Marks::of(headers);
+    let marks = KnownHeaders::of(headers);
     rules.strip(headers, marks, own_origin);
 }
 
@@ -247,7 +247,7 @@ fn what_is_set_replaces_even_what_was_not_stripped_and_is_set_once() {
 fn for_an_outbound_proxy_and_a_readable_answer_one_line_each_is_set() {
     let rules = rules(|_, _| ());
     let callers = map(&[("accept-encoding", "br"), ("accept-encoding", "zstd")]);
-    let headers = Dressed {
+    let headers = OutgoingHeaders {
         rules: &rules,
         callers: &callers,
         patch: &Patch::default(),

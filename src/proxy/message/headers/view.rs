@@ -12,7 +12,7 @@ static OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-locat
 
 /// How the caller sees the upstream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct View<'a> {
+pub(crate) struct CallerView<'a> {
     /// The upstream's base.
     pub(crate) base: &'a Base,
     /// The authority that the caller used.
@@ -21,7 +21,7 @@ pub(crate) struct View<'a> {
     pub(crate) mount: &'a str,
 }
 
-impl<'a> View<'a> {
+impl<'a> CallerView<'a> {
     /// The view of who sent this head to an upstream. `listener` stands for an authority that it does not name, or that
     /// is none: on a unix socket nobody has judged it.
     pub(crate) fn of(

@@ -20,7 +20,7 @@ const LONGEST_TRAILERS: usize = 64 << 10;
 const FEW: usize = 16;
 
 /// What is left of an answer.
-pub(super) enum Rest {
+pub(super) enum BodyFraming {
     /// Nothing.
     Ended,
     /// The connection has left HTTP.
@@ -45,7 +45,7 @@ pub(super) enum Chunk {
     Trailers,
 }
 
-impl Rest {
+impl BodyFraming {
     /// So many bytes.
     pub(super) fn of(length: u64) -> Self {
         if length == 0 { Self::Ended } else { Self::Length(length) }

@@ -16,9 +16,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, response};
 use hyper::ext::ReasonPhrase;
 
-use self::framing::Said;
+use self::framing::FramingHeaders;
 use self::outline::{Lines, Outline, long_outline, outline};
-use super::body::Rest;
+use super::body::BodyFraming;
 
 /// How long a head may be: as long as curl lets it be.
 pub(super) const LONGEST: usize = 300 << 10;
@@ -27,7 +27,7 @@ pub(super) const LONGEST: usize = 300 << 10;
 pub(super) struct Head {
     pub(super) parts: response::Parts,
     /// What follows.
-    pub(super) rest: Rest,
+    pub(super) rest: BodyFraming,
     /// Whether the server takes another request after this answer.
     pub(super) persists: bool,
     /// How long it was.
@@ -36,7 +36,7 @@ pub(super) struct Head {
 
 /// Reads heads, one request's after the other's.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct HeadReader {
     /// Whether the request was a HEAD.
     pub(super) of_head: bool,
     lines: Lines,
@@ -44,7 +44,7 @@ pub(super) struct Reader {
     seen: usize,
 }
 
-impl Reader {
+impl HeadReader {
     /// Another request's answer is to come.
     pub(super) fn begin(&mut self, of_head: bool) {
         (self.of_head, self.seen) = (of_head, 0);
@@ -102,8 +102,8 @@ impl Reader {
         Ok(None)
     }
 
-    fn collect(&self, text: &Bytes, status: StatusCode, headers: &mut HeaderMap) -> io::Result<Said> {
-        let mut said = Said::default();
+    fn collect(&self, text: &Bytes, status: StatusCode, headers: &mut HeaderMap) -> io::Result<FramingHeaders> {
+        let mut said = FramingHeaders::default();
         let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
         headers.try_reserve(self.lines.len()).map_err(|error| invalid(&error.to_string()))?;
         for (name, value) in &self.lines {
@@ -122,17 +122,17 @@ impl Reader {
     }
 
     /// What follows, and whether that is told in one way.
-    fn rest(&self, said: &Said, status: StatusCode) -> io::Result<(Rest, bool)> {
+    fn rest(&self, said: &FramingHeaders, status: StatusCode) -> io::Result<(BodyFraming, bool)> {
         match status {
-            StatusCode::SWITCHING_PROTOCOLS => return Ok((Rest::Left, true)),
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => return Ok((Rest::Ended, true)),
-            _ if self.of_head || status.is_informational() => return Ok((Rest::Ended, true)),
+            StatusCode::SWITCHING_PROTOCOLS => return Ok((BodyFraming::Left, true)),
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => return Ok((BodyFraming::Ended, true)),
+            _ if self.of_head || status.is_informational() => return Ok((BodyFraming::Ended, true)),
             _ => said.is_readable()?,
         }
         Ok(match said.length {
-            length if said.chunked => (Rest::chunked(), length.is_none()),
-            Some(length) => (Rest::of(length), true),
-            None => (Rest::Connection, true),
+            length if said.chunked => (BodyFraming::chunked(), length.is_none()),
+            Some(length) => (BodyFraming::of(length), true),
+            None => (BodyFraming::Connection, true),
         })
     }
 }

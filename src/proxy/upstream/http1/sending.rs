@@ -10,7 +10,7 @@ use http::{HeaderMap, Uri, header};
 use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
-use crate::proxy::message::attempt::Outbound;
+use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::BodyError;
 use crate::proxy::message::version;
 
@@ -23,7 +23,7 @@ const GATHERED: usize = 16 << 10;
 const LINE_END: &[u8] = b"\r\n";
 
 /// Why a request cannot be sent to its end.
-pub(super) enum SendError {
+pub(super) enum WriteError {
     /// Its body broke off.
     Body(BodyError),
     /// The server does not take it.
@@ -38,7 +38,7 @@ enum Framing {
 }
 
 /// A request on its way out.
-pub(super) struct Sending<B> {
+pub(super) struct RequestWriter<B> {
     body: Option<B>,
     framing: Framing,
     /// What goes out first, from `written` on; then `data`, then `after`.
@@ -49,16 +49,16 @@ pub(super) struct Sending<B> {
     begun: bool,
 }
 
-impl<B> Default for Sending<B> {
+impl<B> Default for RequestWriter<B> {
     fn default() -> Self {
         let (framing, text, data) = (Framing::Length(0), Vec::new(), Bytes::new());
         Self { body: None, framing, text, written: 0, data, after: b"", begun: false }
     }
 }
 
-impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
+impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
     /// Takes a request.
-    pub(super) fn begin(&mut self, request: Outbound<'_, B>) {
+    pub(super) fn begin(&mut self, request: UpstreamRequest<'_, B>) {
         self.begun = false;
         self.framing = write_head(&mut self.text, &request);
         self.body = (!request.body.is_end_stream()).then_some(request.body);
@@ -79,14 +79,14 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
         &mut self,
         link: &mut L,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError>> {
+    ) -> Poll<Result<(), WriteError>> {
         loop {
-            self.gather(cx).map_err(SendError::Body)?;
+            self.gather(cx).map_err(WriteError::Body)?;
             if self.is_written() {
-                ready!(Pin::new(&mut *link).poll_flush(cx)).map_err(SendError::Link)?;
+                ready!(Pin::new(&mut *link).poll_flush(cx)).map_err(WriteError::Link)?;
                 return if self.body.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
-            ready!(self.poll_write(link, cx)).map_err(SendError::Link)?;
+            ready!(self.poll_write(link, cx)).map_err(WriteError::Link)?;
         }
     }
 
@@ -179,8 +179,8 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
 }
 
 /// Writes a head. What frames the body is the body itself; the caller's coding has been stripped.
-fn write_head<B: Body>(text: &mut Vec<u8>, request: &Outbound<'_, B>) -> Framing {
-    let Outbound { head, target, headers, body } = request;
+fn write_head<B: Body>(text: &mut Vec<u8>, request: &UpstreamRequest<'_, B>) -> Framing {
+    let UpstreamRequest { head, target, headers, body } = request;
     text.extend_from_slice(head.method.as_str().as_bytes());
     text.push(b' ');
     write_target(text, target);

@@ -11,10 +11,13 @@ type Connection = Http1<Script>;
 async fn pair() -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    (Http1::new(Link::Plain(Socket::Tcp(ours)), Rc::new(Memory::new(u64::MAX))), listener.accept().await.unwrap().0)
+    (
+        Http1::new(Transport::Plain(Socket::Tcp(ours)), Rc::new(Memory::new(u64::MAX))),
+        listener.accept().await.unwrap().0,
+    )
 }
 
-fn get() -> Outbound<'static, Script> {
+fn get() -> UpstreamRequest<'static, Script> {
     outbound(Request::get("/").body(Script::of(&[], Some(0))).unwrap())
 }
 
@@ -232,6 +235,6 @@ async fn a_read_that_brings_the_rest_is_seen_to_have_emptied_the_socket() {
     }
     server.write_all(&[b'x'; 10_000]).await.unwrap();
     assert_eq!(body(&mut http1).await.unwrap().len(), 10_000);
-    let Link::Plain(socket) = &http1.link else { panic!("it is plain") };
+    let Transport::Plain(socket) = &http1.link else { panic!("it is plain") };
     assert!(socket.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending());
 }

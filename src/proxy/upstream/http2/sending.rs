@@ -17,7 +17,7 @@ const SMALL: usize = 4 << 10;
 const GATHERED: usize = 16 << 10;
 
 /// A request's body on its way out.
-pub(super) struct Sending<B> {
+pub(super) struct StreamWriter<B> {
     stream: SendStream<Bytes>,
     /// As long as it has not been read to its end.
     body: Option<B>,
@@ -27,7 +27,7 @@ pub(super) struct Sending<B> {
     trailers: Option<HeaderMap>,
 }
 
-impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Sending<B> {
+impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
     /// Nothing of it is read yet.
     pub(super) fn new(body: B, stream: SendStream<Bytes>) -> Self {
         Self { stream, body: Some(body), small: BytesMut::new(), large: Bytes::new(), trailers: None }

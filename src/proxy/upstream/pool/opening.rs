@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use crate::panics;
 use crate::proxy::error::Fault;
 use crate::proxy::upstream::connect::{Sender, Want};
-use crate::proxy::upstream::pool::{Connection, Pool, Shared};
+use crate::proxy::upstream::pool::{Connection, Pool, SharedConnection};
 
 /// What an attempt that many wait for has come to.
 #[derive(Clone)]
 enum Opened {
     /// All may use it.
-    Shared(Rc<Shared>),
+    Shared(Rc<SharedConnection>),
     /// The server speaks HTTP/1.1: to each its own.
     Alone,
     /// None.
@@ -62,12 +62,12 @@ impl Pool {
             Sender::Http2(http2) => {
                 // A server that spoke HTTP/1.1 has learned HTTP/2.
                 self.dialling.alone.set(false);
-                Connection::Shared(self.keep_shared(Shared::new(http2, self.clock.clone())).share())
+                Connection::Shared(self.keep_shared(SharedConnection::new(http2, self.clock.clone())).share())
             }
         }
     }
 
-    fn keep_shared(&self, shared: Rc<Shared>) -> Rc<Shared> {
+    fn keep_shared(&self, shared: Rc<SharedConnection>) -> Rc<SharedConnection> {
         self.shared.borrow_mut().push(shared.clone());
         shared
     }
@@ -77,7 +77,9 @@ impl Pool {
         panics::point("connect", &self.base.to_string());
         match self.dial.connect(Want::Any).await {
             Err(fault) => Opened::Failed(fault),
-            Ok(Sender::Http2(http2)) => Opened::Shared(self.keep_shared(Shared::new(http2, self.clock.clone()))),
+            Ok(Sender::Http2(http2)) => {
+                Opened::Shared(self.keep_shared(SharedConnection::new(http2, self.clock.clone())))
+            }
             Ok(Sender::Http1(line)) => {
                 self.dialling.alone.set(true);
                 self.put(self.own(line));

@@ -8,7 +8,7 @@ use crate::clock::{Moment, SharedClock};
 use crate::proxy::upstream::http2::Http2;
 
 /// A connection and who uses it. It closes when the pool and the last of them have let go of it.
-pub(crate) struct Shared {
+pub(crate) struct SharedConnection {
     http2: RefCell<Http2>,
     streams: Cell<usize>,
     born: Moment,
@@ -21,10 +21,10 @@ pub(crate) struct Shared {
 pub(crate) struct Share {
     /// Takes the request.
     pub(crate) http2: Http2,
-    of: Rc<Shared>,
+    of: Rc<SharedConnection>,
 }
 
-impl Shared {
+impl SharedConnection {
     /// A fresh connection.
     pub(super) fn new(http2: Http2, clock: SharedClock) -> Rc<Self> {
         let now = clock.now();

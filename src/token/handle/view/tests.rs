@@ -1,7 +1,7 @@
 use super::*;
 use crate::secret::Secret;
 use crate::token::grant::Life;
-use crate::token::handle::shared::Board;
+use crate::token::handle::shared::Shared;
 use crate::token::handle::waiter::Waiter;
 
 fn at(seconds: u64) -> Moment {
@@ -64,13 +64,13 @@ fn a_request_waits_for_an_attempt_that_runs_or_is_due_in_time() {
         let view = View { next, running, ..view(None, trouble(false)) };
         view.prospect(at(1000), at(1010))
     };
-    assert_eq!(prospect(Some(at(2000)), true), Prospect::Wait);
-    assert_eq!(prospect(Some(at(1010)), false), Prospect::Wait);
-    assert_eq!(prospect(Some(at(1000)), false), Prospect::Ask);
-    assert_eq!(prospect(None, false), Prospect::Ask);
-    assert!(matches!(prospect(Some(at(1011)), false), Prospect::Answer(Err(NoToken::Failing { .. }))));
+    assert_eq!(prospect(Some(at(2000)), true), Availability::Wait);
+    assert_eq!(prospect(Some(at(1010)), false), Availability::Wait);
+    assert_eq!(prospect(Some(at(1000)), false), Availability::Ask);
+    assert_eq!(prospect(None, false), Availability::Ask);
+    assert!(matches!(prospect(Some(at(1011)), false), Availability::Answer(Err(NoToken::Failing { .. }))));
     let usable = View { running: true, ..view(token(), None) };
-    assert_eq!(usable.prospect(at(1000), at(1010)), Prospect::Answer(Ok(token().unwrap())));
+    assert_eq!(usable.prospect(at(1000), at(1010)), Availability::Answer(Ok(token().unwrap())));
 }
 
 #[test]
@@ -79,17 +79,17 @@ fn after_a_rejection_a_request_waits_for_another_token_within_the_bounds() {
         let view = View { next, forcing, forced_from, running, ..view(token(), None) };
         view.successor(Generation(rejected), at(1000), at(1010))
     };
-    assert_eq!(successor(6, None, false, None, false), Prospect::Answer(token()), "a later one is there");
-    assert_eq!(successor(7, None, false, None, true), Prospect::Wait);
-    assert_eq!(successor(7, None, false, None, false), Prospect::Ask);
-    assert_eq!(successor(7, None, false, Some(at(1000)), false), Prospect::Ask, "free again");
-    assert_eq!(successor(7, None, false, Some(at(1001)), false), Prospect::Answer(None));
-    assert_eq!(successor(7, Some(at(1000)), true, None, false), Prospect::Ask, "ordered, and due");
-    assert_eq!(successor(7, Some(at(1010)), true, None, false), Prospect::Wait);
-    assert_eq!(successor(7, Some(at(1011)), true, None, false), Prospect::Answer(None));
+    assert_eq!(successor(6, None, false, None, false), Availability::Answer(token()), "a later one is there");
+    assert_eq!(successor(7, None, false, None, true), Availability::Wait);
+    assert_eq!(successor(7, None, false, None, false), Availability::Ask);
+    assert_eq!(successor(7, None, false, Some(at(1000)), false), Availability::Ask, "free again");
+    assert_eq!(successor(7, None, false, Some(at(1001)), false), Availability::Answer(None));
+    assert_eq!(successor(7, Some(at(1000)), true, None, false), Availability::Ask, "ordered, and due");
+    assert_eq!(successor(7, Some(at(1010)), true, None, false), Availability::Wait);
+    assert_eq!(successor(7, Some(at(1011)), true, None, false), Availability::Answer(None));
     assert_eq!(
         successor(7, Some(at(1005)), false, None, false),
-        Prospect::Ask,
+        Availability::Ask,
         "the planned renewal is another matter"
     );
 }
@@ -98,7 +98,7 @@ fn after_a_rejection_a_request_waits_for_another_token_within_the_bounds() {
 fn who_no_longer_waits_is_forgotten() {
     let (words, _) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(crate::clock::SystemClock);
-    let board = Board::new(crate::token::handle::shared::KeeperId(1), words, clock);
+    let shared = Shared::new(crate::token::handle::shared::KeeperId(1), words, clock);
     let view = View { running: true, ..View::default() };
     for leaves in [false, true] {
         let (usable, asked) = tokio::sync::oneshot::channel();
@@ -110,7 +110,7 @@ fn who_no_longer_waits_is_forgotten() {
             Waiter::Successor { rejected: Generation(7), patience, answer: successor },
         ];
         for waiter in waiters {
-            assert_eq!(board.answer(&view, waiter, at(1000)).is_none(), leaves);
+            assert_eq!(shared.answer(&view, waiter, at(1000)).is_none(), leaves);
         }
         drop(stays);
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::token::action::Action;
 use crate::token::grant::Generation;
-use crate::token::keeper::attempt::{Attempt, End, token_of};
+use crate::token::keeper::attempt::{Attempt, AttemptResult, token_of};
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::{LONGEST_LEASE, Lease, Store, StoreError, StoreFault};
 
 /// The lease, or why there is none.
-pub(super) type Turn = Result<Box<dyn Lease>, StoreError>;
+pub(super) type LeaseResult = Result<Box<dyn Lease>, StoreError>;
 
 /// Whoever has no token waits so long for a lease whose holder may be stopped. It leaves a login half of the time that a
 /// request waits.
@@ -17,10 +17,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Attempt {
     /// Waits for the lease, and looks what the store has under it.
-    pub(super) async fn take_turn(&mut self) -> Result<Turn, End> {
+    pub(super) async fn take_turn(&mut self) -> Result<LeaseResult, AttemptResult> {
         match self.store.lease_within(&self.spec.store_key, self.patience()).await {
             Ok(leased) => match self.take_over(leased.kept.as_ref()) {
-                Some(grant) => Err(End::Adopted(grant)),
+                Some(grant) => Err(AttemptResult::Adopted(grant)),
                 None => Ok(Ok(leased.lease)),
             },
             Err(error) => Ok(Err(error)),
@@ -55,7 +55,7 @@ impl Attempt {
     }
 
     /// Why there must be no request now, though the token could be renewed.
-    pub(super) fn must_wait(&mut self, turn: &Turn) -> Option<MintError> {
+    pub(super) fn must_wait(&mut self, turn: &LeaseResult) -> Option<MintError> {
         let lives = self.is_usable() && !self.rejected;
         match turn {
             Err(error) if self.store.is_shared() && self.has_refresh_token() && !self.is_needed() => {

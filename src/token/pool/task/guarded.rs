@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::panics;
 use crate::token::handle::shared::KeeperId;
 use crate::token::keeper::attempt::Attempt;
-use crate::token::pool::task::{Done, Owner};
+use crate::token::pool::task::{JobResult, PoolTask};
 use crate::token::source::{MintError, Outcome};
 
 /// A token about which something panicked is left alone for this long.
 const PAUSE: Duration = Duration::from_secs(10);
 
-impl Owner {
+impl PoolTask {
     /// Does something about a token; `job_is_over`: its job has ended.
     pub(super) fn guarded(&mut self, id: KeeperId, job_is_over: bool, act: impl FnOnce(&mut Self)) {
         let busy = self.keepers.get(&id).is_some_and(|keeper| keeper.is_busy());
@@ -32,16 +32,16 @@ pub(super) fn failure() -> MintError {
 }
 
 /// An attempt, however it ends.
-pub(super) async fn mint(attempt: Attempt) -> Done {
+pub(super) async fn mint(attempt: Attempt) -> JobResult {
     let ended = panics::caught(attempt.run()).await;
-    ended.map_or(Done::Panicked, |ended| Done::Minted(Box::new(ended)))
+    ended.map_or(JobResult::Panicked, |ended| JobResult::Minted(Box::new(ended)))
 }
 
 /// An attempt to save, however it ends.
-pub(super) async fn save(attempt: Attempt) -> Done {
+pub(super) async fn save(attempt: Attempt) -> JobResult {
     match panics::caught(attempt.save_again()).await {
-        Ok(Ok(None)) => Done::Saved(true),
-        Ok(Ok(newer)) => Done::Looked(newer),
-        Ok(Err(_)) | Err(panics::Panicked) => Done::Saved(false),
+        Ok(Ok(None)) => JobResult::Saved(true),
+        Ok(Ok(newer)) => JobResult::Looked(newer),
+        Ok(Err(_)) | Err(panics::Panicked) => JobResult::Saved(false),
     }
 }

@@ -19,7 +19,7 @@ impl Place {
 
     /// What each process has of its own.
     fn store(&self) -> FileStore {
-        FileStore::open(self.path(), Format::new(clock(), None).unwrap(), true).unwrap()
+        FileStore::open(self.path(), RecordFormat::new(clock(), None).unwrap(), true).unwrap()
     }
 
     fn file(&self, extension: &str) -> PathBuf {
@@ -198,7 +198,7 @@ async fn a_damaged_file_is_an_error_and_not_overwritten() {
 async fn a_store_that_cannot_be_written_does_not_open() {
     let place = Place::new();
     std::fs::write(place.path(), "a file").unwrap();
-    let open = |path| FileStore::open(path, Format::new(clock(), None).unwrap(), true).err();
+    let open = |path| FileStore::open(path, RecordFormat::new(clock(), None).unwrap(), true).err();
     assert!(open(place.path()).unwrap().message.contains("cannot make the directory"));
 }
 
@@ -206,7 +206,7 @@ async fn a_store_that_cannot_be_written_does_not_open() {
 async fn without_locks_a_token_is_stored_but_no_refresh_token() {
     let place = Place::new();
     let store = place.store();
-    let format = Format::new(clock(), None).unwrap();
+    let format = RecordFormat::new(clock(), None).unwrap();
     let store =
         FileStore { directory: Arc::new(Directory { path: store.directory.path.clone(), format, locks: false }) };
     let mut plain = stored(7);
@@ -222,7 +222,7 @@ async fn a_sealed_store_shows_nothing_on_the_disk() {
     let place = Place::new();
     let sealed = |key: &str| {
         let clock: SharedClock = Arc::new(SystemClock);
-        FileStore::open(place.path(), Format::new(clock, Some(&Secret::new(key))).unwrap(), true).unwrap()
+        FileStore::open(place.path(), RecordFormat::new(clock, Some(&Secret::new(key))).unwrap(), true).unwrap()
     };
     save(&sealed("key"), 7).await;
     let text = std::fs::read_to_string(place.file("json")).unwrap();

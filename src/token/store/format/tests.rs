@@ -24,8 +24,8 @@ fn clock(now: u64, wall: u64) -> SharedClock {
     Arc::new(HandClock { now, wall: AtomicU64::new(wall) })
 }
 
-fn format(clock: SharedClock, key: Option<&str>) -> Format {
-    Format::new(clock, key.map(Secret::new).as_ref()).unwrap()
+fn format(clock: SharedClock, key: Option<&str>) -> RecordFormat {
+    RecordFormat::new(clock, key.map(Secret::new).as_ref()).unwrap()
 }
 
 fn name() -> StoreKey {

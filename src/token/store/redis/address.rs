@@ -14,10 +14,10 @@ use crate::secret::Secret;
 use crate::token::store::{StoreError, StoreFault};
 
 /// Bytes in both directions.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 
-enum Place {
+enum Endpoint {
     Tcp(String, u16),
     Tls(String, u16, ServerName<'static>, TlsConnector),
     Unix(PathBuf),
@@ -25,7 +25,7 @@ enum Place {
 
 /// A URL that was read: `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database.
 pub(super) struct Address {
-    place: Place,
+    place: Endpoint,
     settings: RedisConnectionInfo,
 }
 
@@ -38,12 +38,12 @@ impl Address {
         let info = encrypted.as_deref().unwrap_or(url).into_connection_info();
         let info = info.map_err(|error| wrong(&format!("cannot be read: {}", error.category())))?;
         let place = match (info.addr(), encrypted) {
-            (ConnectionAddr::Tcp(host, port), None) => Place::Tcp(host.clone(), *port),
+            (ConnectionAddr::Tcp(host, port), None) => Endpoint::Tcp(host.clone(), *port),
             (ConnectionAddr::Tcp(host, port), Some(_)) => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| wrong("has no name to verify"))?;
-                Place::Tls(host.clone(), *port, name, TlsConnector::from(tls))
+                Endpoint::Tls(host.clone(), *port, name, TlsConnector::from(tls))
             }
-            (ConnectionAddr::Unix(path), _) => Place::Unix(path.clone()),
+            (ConnectionAddr::Unix(path), _) => Endpoint::Unix(path.clone()),
             _ => return Err(wrong("is of no kind that is known")),
         };
         // RESP3 brings messages and answers over one connection.
@@ -55,13 +55,13 @@ impl Address {
         &self.settings
     }
 
-    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn ByteStream>> {
         Ok(match &self.place {
-            Place::Tcp(host, port) => Box::new(tcp(host, *port).await?),
-            Place::Tls(host, port, name, connector) => {
+            Endpoint::Tcp(host, port) => Box::new(tcp(host, *port).await?),
+            Endpoint::Tls(host, port, name, connector) => {
                 Box::new(connector.connect(name.clone(), tcp(host, *port).await?).await?)
             }
-            Place::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
         })
     }
 }

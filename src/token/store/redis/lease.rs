@@ -6,12 +6,12 @@ use std::time::Duration;
 use redis::Cmd;
 use tokio::task::JoinSet;
 
-use super::link::Link;
+use super::link::RedisConnection;
 use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Life;
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
-use crate::token::store::format::Format;
+use crate::token::store::format::RecordFormat;
 use crate::token::store::{Lease, StoreError, StoreFault, Stored};
 
 /// A lease that is not renewed ends after this: what a dead holder costs the others.
@@ -75,7 +75,7 @@ struct Term {
 
 impl Term {
     /// Asks, and counts a lease that was given or kept from before the question.
-    async fn ask(&self, link: &Link, question: &Cmd) -> Result<bool, StoreError> {
+    async fn ask(&self, link: &RedisConnection, question: &Cmd) -> Result<bool, StoreError> {
         let asked = self.clock.now();
         let ours = link.call::<bool>(question).await?;
         if ours {
@@ -92,10 +92,10 @@ impl Term {
 
 /// A lease that we hold, as far as we know.
 pub(super) struct RedisLease {
-    link: Arc<Link>,
+    link: Arc<RedisConnection>,
     keys: Keys,
     name: StoreKey,
-    format: Arc<Format>,
+    format: Arc<RecordFormat>,
     /// Says that it is ours; no two leases have the same.
     holder: String,
     term: Arc<Term>,
@@ -105,10 +105,10 @@ pub(super) struct RedisLease {
 impl RedisLease {
     /// The lease and the content that is kept; nothing if somebody else holds it.
     pub(super) async fn try_take(
-        link: &Arc<Link>,
+        link: &Arc<RedisConnection>,
         keys: Keys,
         name: StoreKey,
-        format: Arc<Format>,
+        format: Arc<RecordFormat>,
         clock: SharedClock,
     ) -> Result<Option<(Self, Option<Vec<u8>>)>, StoreError> {
         let holder = format!("{:032x}", fastrand::u128(..));
@@ -154,7 +154,7 @@ impl Drop for RedisLease {
 }
 
 /// Renews the lease until it is lost; an answer that does not come says nothing.
-async fn hold(link: Arc<Link>, term: Arc<Term>, lease: String, holder: String) {
+async fn hold(link: Arc<RedisConnection>, term: Arc<Term>, lease: String, holder: String) {
     let mut hold = script(HOLD, &[&lease], &holder);
     hold.arg(milliseconds(LEASE));
     loop {

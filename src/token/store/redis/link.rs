@@ -32,24 +32,24 @@ pub(super) enum News {
 pub(super) type Hear = Arc<dyn Fn(News) + Send + Sync>;
 
 #[derive(Clone)]
-enum State {
+enum ConnectionState {
     Joining,
     Joined(MultiplexedConnection),
     Away(String),
 }
 
 /// The connection. Ends when dropped.
-pub(super) struct Link {
-    state: watch::Receiver<State>,
+pub(super) struct RedisConnection {
+    state: watch::Receiver<ConnectionState>,
     /// Somebody waited in vain for an answer.
     silent: Arc<Notify>,
     _keeper: JoinSet<()>,
 }
 
-impl Link {
+impl RedisConnection {
     /// Connects on the current runtime, and again whenever the connection is lost.
     pub(super) fn start(address: Address, channel: String, hear: Hear) -> Self {
-        let (sender, state) = watch::channel(State::Joining);
+        let (sender, state) = watch::channel(ConnectionState::Joining);
         let silent = Arc::<Notify>::default();
         let mut keeper = JoinSet::new();
         let keep = Keep { address, channel, hear, state: sender, silent: Arc::clone(&silent) };
@@ -77,12 +77,12 @@ impl Link {
 
     async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
         let mut state = self.state.clone();
-        let settled = timeout(PATIENCE, state.wait_for(|state| !matches!(state, State::Joining))).await;
+        let settled = timeout(PATIENCE, state.wait_for(|state| !matches!(state, ConnectionState::Joining))).await;
         let away = |why: &str| Err(StoreError::new(StoreFault::Away, format!("Redis is away: {why}")));
         match settled.ok().and_then(Result::ok).as_deref() {
-            Some(State::Joined(connection)) => Ok(connection.clone()),
-            Some(State::Away(why)) => away(why),
-            Some(State::Joining) | None => away("no connection in time"),
+            Some(ConnectionState::Joined(connection)) => Ok(connection.clone()),
+            Some(ConnectionState::Away(why)) => away(why),
+            Some(ConnectionState::Joining) | None => away("no connection in time"),
         }
     }
 }
@@ -92,7 +92,7 @@ struct Keep {
     address: Address,
     channel: String,
     hear: Hear,
-    state: watch::Sender<State>,
+    state: watch::Sender<ConnectionState>,
     silent: Arc<Notify>,
 }
 
@@ -113,16 +113,16 @@ impl Keep {
                     if std::mem::take(&mut told) {
                         tracing::info!("Redis is back: tokens are shared again");
                     }
-                    keep.state.send_replace(State::Joined(joined.connection.clone()));
+                    keep.state.send_replace(ConnectionState::Joined(joined.connection.clone()));
                     (keep.hear)(News::Joined);
                     watch_over(joined, &keep.silent).await;
-                    keep.state.send_replace(State::Joining);
+                    keep.state.send_replace(ConnectionState::Joining);
                 }
                 Err(why) => {
                     if !std::mem::replace(&mut told, true) {
                         tracing::warn!("Redis is away, each process keeps to its own tokens until it is back: {why}");
                     }
-                    keep.state.send_replace(State::Away(why));
+                    keep.state.send_replace(ConnectionState::Away(why));
                     sleep(PAUSE).await;
                 }
             }

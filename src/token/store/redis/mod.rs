@@ -15,8 +15,8 @@ use rustls::ClientConfig;
 
 use self::address::Address;
 use self::lease::{Keys, RedisLease};
-use self::link::{Link, News};
-use super::format::Format;
+use self::link::{News, RedisConnection};
+use super::format::RecordFormat;
 use super::{Change, LONGEST_LEASE, Leased, Store, StoreError, StoreFault, Stored, Tell};
 use crate::clock::SharedClock;
 use crate::secret::Secret;
@@ -28,21 +28,21 @@ const LOOK: std::ops::Range<u64> = 40..120;
 
 /// Grants that a fleet shares.
 pub struct RedisStore {
-    link: Arc<Link>,
+    link: Arc<RedisConnection>,
     prefix: String,
-    format: Arc<Format>,
-    names: Arc<Names>,
+    format: Arc<RecordFormat>,
+    names: Arc<NamesInUse>,
     clock: SharedClock,
 }
 
 /// Which names are in use here, and who wants to know what becomes of them.
 #[derive(Default)]
-struct Names {
+struct NamesInUse {
     by_stem: Mutex<HashMap<String, StoreKey>>,
     tell: OnceLock<Tell>,
 }
 
-impl Names {
+impl NamesInUse {
     fn by_stem(&self) -> MutexGuard<'_, HashMap<String, StoreKey>> {
         self.by_stem.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,13 +65,13 @@ impl RedisStore {
         url: &Secret,
         tls: Arc<ClientConfig>,
         prefix: String,
-        format: Format,
+        format: RecordFormat,
     ) -> Result<Self, StoreError> {
         let address = Address::read(url, tls)?;
-        let names = Arc::<Names>::default();
+        let names = Arc::<NamesInUse>::default();
         let hearing = Arc::clone(&names);
         let channel = format!("{prefix}saved");
-        let link = Arc::new(Link::start(address, channel, Arc::new(move |news| hearing.hear(news))));
+        let link = Arc::new(RedisConnection::start(address, channel, Arc::new(move |news| hearing.hear(news))));
         Ok(Self { link, prefix, format: Arc::new(format), names, clock })
     }
 

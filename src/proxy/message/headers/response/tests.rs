@@ -58,7 +58,7 @@ fn a_location_inside_the_base_becomes_local() {
         ("", "/y", "", ""),
     ] {
         let base = base(path);
-        let view = View { base: &base, authority: "localhost:8080", mount };
+        let view = CallerView { base: &base, authority: "localhost:8080", mount };
         for name in ["location", "content-location", "operation-location"] {
             let mut map = headers(&[(name, sent), (name, sent)]);
             localise(&mut map, &view);
@@ -70,7 +70,7 @@ fn a_location_inside_the_base_becomes_local() {
 #[test]
 fn a_base_with_a_port_of_its_own_is_known_by_that_port_alone() {
     let base = Base::parse("https://[fd00::1]:8443/v1").unwrap();
-    let view = View { base: &base, authority: "localhost:8080", mount: "" };
+    let view = CallerView { base: &base, authority: "localhost:8080", mount: "" };
     for (sent, local) in [
         ("https://[fd00::1]:8443/v1/x", "http://localhost:8080/x"),
         ("http://[FD00::1]:8443/v1/x", "http://localhost:8080/x"),
@@ -88,7 +88,7 @@ fn a_base_with_a_port_of_its_own_is_known_by_that_port_alone() {
 #[test]
 fn links_into_the_base_become_local_and_the_rest_of_the_line_stays() {
     let base = base("/v1");
-    let view = View { base: &base, authority: "localhost:8080", mount: "/y" };
+    let view = CallerView { base: &base, authority: "localhost:8080", mount: "/y" };
     for (sent, local) in [
         (
             "<https://api.example.com/v1/a?page=2,3>; rel=\"next\", <http://api.example.com/v1/a>;rel=last",
@@ -112,7 +112,7 @@ fn links_into_the_base_become_local_and_the_rest_of_the_line_stays() {
 #[test]
 fn a_refresh_into_the_base_becomes_local() {
     let base = base("");
-    let view = View { base: &base, authority: "localhost:8080", mount: "" };
+    let view = CallerView { base: &base, authority: "localhost:8080", mount: "" };
     for (sent, local) in [
         ("5; url=https://api.example.com/x", "5; url=http://localhost:8080/x"),
         ("0;URL = 'http://api.example.com/x' y", "0;URL = 'http://localhost:8080/x' y"),
@@ -135,7 +135,7 @@ fn a_refresh_into_the_base_becomes_local() {
 #[test]
 fn bytes_that_are_no_ascii_hide_nothing() {
     let base = base("/v1");
-    let view = View { base: &base, authority: "localhost:8080", mount: "/y" };
+    let view = CallerView { base: &base, authority: "localhost:8080", mount: "/y" };
     for (name, sent, local) in [
         (
             "location",
@@ -150,7 +150,7 @@ fn bytes_that_are_no_ascii_hide_nothing() {
     ] {
         let mut map = HeaderMap::new();
         map.append(http::HeaderName::from_static(name), HeaderValue::from_bytes(sent).unwrap());
-        let marks = Marks::of(&map);
+        let marks = KnownHeaders::of(&map);
         pass_on(&mut map, marks, || view);
         assert_eq!(map[name].as_bytes(), local, "{name}");
     }
@@ -171,7 +171,7 @@ fn a_cookie_keeps_what_a_client_would_drop_it_without() {
     ] {
         let base = base("");
         let mut map = headers(&[("set-cookie", sent)]);
-        localise(&mut map, &View { base: &base, authority: "localhost", mount });
+        localise(&mut map, &CallerView { base: &base, authority: "localhost", mount });
         assert_eq!(map["set-cookie"], local, "{sent}");
     }
 }
@@ -181,7 +181,7 @@ fn the_view_names_no_authority_that_is_none() {
     let (base, settings) = (base(""), crate::proxy::tests::fixture::settings("y"));
     for (host, seen) in [("a.localhost:1", "a.localhost:1"), ("evil.com/.localhost", "door"), ("a b", "door")] {
         let head = http::Request::builder().header("host", host).body(()).unwrap().into_parts().0;
-        assert_eq!(View::of(&head, "door", &settings, &base).authority, seen);
+        assert_eq!(CallerView::of(&head, "door", &settings, &base).authority, seen);
     }
 }
 
@@ -198,7 +198,7 @@ fn a_cookie_loses_domain_and_secure_and_gets_the_local_path() {
     ] {
         let base = base(path);
         let mut map = headers(&[("set-cookie", sent), ("set-cookie", "second=1; Secure")]);
-        localise(&mut map, &View { base: &base, authority: "localhost", mount });
+        localise(&mut map, &CallerView { base: &base, authority: "localhost", mount });
         assert_eq!(values(&map, "set-cookie"), [local, "second=1"], "{path} {mount} {sent}");
     }
 }
@@ -216,7 +216,7 @@ fn the_upstreams_connection_is_its_own() {
         ("x-end", "1"),
         ("www-authenticate", "Bearer"),
     ]);
-    let marks = Marks::of(&map);
+    let marks = KnownHeaders::of(&map);
     strip(&mut map, marks);
     let mut left: Vec<_> = map.keys().map(http::HeaderName::as_str).collect();
     left.sort_unstable();
@@ -230,7 +230,7 @@ fn only_bearerd_says_that_an_answer_is_its_own() {
         ("proxy-status", "\"Bearerd\"; details=\"\\\"\""),
         ("proxy-status", "bearerd2"),
     ]);
-    let marks = Marks::of(&map);
+    let marks = KnownHeaders::of(&map);
     strip(&mut map, marks);
     assert_eq!(values(&map, "proxy-status"), ["cdn; error=dns_error; details=\"a, bearerd\"", "bearerd2"]);
 }

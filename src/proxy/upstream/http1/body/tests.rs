@@ -1,7 +1,7 @@
 use super::*;
 
 /// All that comes of these bytes when they arrive in pieces of this size: data, trailers, what is left over.
-fn decode(mut rest: Rest, text: &str, piece: usize) -> io::Result<(String, Vec<String>, Rest, String)> {
+fn decode(mut rest: BodyFraming, text: &str, piece: usize) -> io::Result<(String, Vec<String>, BodyFraming, String)> {
     let (mut inbox, mut data, mut trailers) = (BytesMut::new(), Vec::new(), Vec::new());
     for piece in text.as_bytes().chunks(piece) {
         inbox.extend_from_slice(piece);
@@ -22,12 +22,12 @@ fn decode(mut rest: Rest, text: &str, piece: usize) -> io::Result<(String, Vec<S
 fn chunks_come_out_the_same_however_they_arrive() {
     let text = "5\r\nhello\r\nB ; x=\"y\"\r\n, chunked w\r\n004\r\norld\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\nnext";
     for piece in 1..=text.len() {
-        let (data, trailers, rest, over) = decode(Rest::chunked(), text, piece).unwrap();
+        let (data, trailers, rest, over) = decode(BodyFraming::chunked(), text, piece).unwrap();
         assert_eq!(data, "hello, chunked world", "{piece}");
         assert_eq!(trailers, ["x-sum=1", "x-sum=2"]);
         assert_eq!((rest.has_ended(), over.as_str()), (true, "next"));
     }
-    let (data, trailers, rest, _) = decode(Rest::chunked(), "0\r\n\r\n", 1).unwrap();
+    let (data, trailers, rest, _) = decode(BodyFraming::chunked(), "0\r\n\r\n", 1).unwrap();
     assert_eq!((data.as_str(), trailers.len(), rest.has_ended()), ("", 0, true));
 }
 
@@ -47,7 +47,7 @@ fn what_is_not_chunked_is_an_error() {
         "10000000000000000\r\n",
         "0\r\nx: \0\r\n\r\n",
     ] {
-        assert!(decode(Rest::chunked(), text, text.len()).is_err(), "{text:?}");
+        assert!(decode(BodyFraming::chunked(), text, text.len()).is_err(), "{text:?}");
     }
 }
 
@@ -60,7 +60,7 @@ fn lines_may_end_as_they_like_and_odd_trailers_are_made_right_or_dropped() {
         "5\r\nhello\r\n0\r\n x: y\r\n\r\n",
     ] {
         for piece in 1..=text.len() {
-            let (data, trailers, rest, over) = decode(Rest::chunked(), text, piece).unwrap();
+            let (data, trailers, rest, over) = decode(BodyFraming::chunked(), text, piece).unwrap();
             assert_eq!(
                 (data.as_str(), trailers.len(), rest.has_ended(), over.as_str()),
                 ("hello", 0, true, ""),
@@ -68,7 +68,7 @@ fn lines_may_end_as_they_like_and_odd_trailers_are_made_right_or_dropped() {
             );
         }
     }
-    let (_, trailers, ..) = decode(Rest::chunked(), "0\r\nX-A : 1\r\nx-b: 2\r\n 3\r\n\r\n", 99).unwrap();
+    let (_, trailers, ..) = decode(BodyFraming::chunked(), "0\r\nX-A : 1\r\nx-b: 2\r\n 3\r\n\r\n", 99).unwrap();
     assert_eq!(trailers, ["x-a=1", "x-b=2 3"]);
 }
 
@@ -76,30 +76,30 @@ fn lines_may_end_as_they_like_and_odd_trailers_are_made_right_or_dropped() {
 fn a_line_with_a_size_and_trailers_have_their_limits() {
     for (begins, longest) in [("5;", LONGEST), ("0\r\nx: ", LONGEST_TRAILERS)] {
         let long = |length| format!("{begins}{}", "a".repeat(length));
-        assert!(decode(Rest::chunked(), &long(longest - 8), longest * 2).is_ok());
-        assert!(decode(Rest::chunked(), &long(longest + 8), longest * 2).is_err(), "{begins}");
+        assert!(decode(BodyFraming::chunked(), &long(longest - 8), longest * 2).is_ok());
+        assert!(decode(BodyFraming::chunked(), &long(longest + 8), longest * 2).is_err(), "{begins}");
     }
     let lines = |count| format!("0\r\n{}\r\n", "x: y\r\n".repeat(count));
     for count in [FEW, FEW + 1, lenient::LINES] {
-        assert_eq!(decode(Rest::chunked(), &lines(count), 99_999).unwrap().1.len(), count);
+        assert_eq!(decode(BodyFraming::chunked(), &lines(count), 99_999).unwrap().1.len(), count);
     }
-    assert!(decode(Rest::chunked(), &lines(lenient::LINES + 1), 99_999).is_err());
+    assert!(decode(BodyFraming::chunked(), &lines(lenient::LINES + 1), 99_999).is_err());
 }
 
 #[test]
 fn a_length_is_a_length() {
     for piece in 1..9 {
-        let (data, _, rest, over) = decode(Rest::of(5), "hellonext", piece).unwrap();
+        let (data, _, rest, over) = decode(BodyFraming::of(5), "hellonext", piece).unwrap();
         assert_eq!((data.as_str(), over.as_str(), rest.has_ended()), ("hello", "next", true), "{piece}");
     }
-    let (data, _, rest, _) = decode(Rest::of(5), "hel", 3).unwrap();
+    let (data, _, rest, _) = decode(BodyFraming::of(5), "hel", 3).unwrap();
     assert_eq!((data.as_str(), rest.has_ended(), rest.most(), rest.size_hint().exact()), ("hel", false, 2, Some(2)));
-    assert!(Rest::of(0).has_ended());
+    assert!(BodyFraming::of(0).has_ended());
 }
 
 #[test]
 fn without_either_all_is_body() {
-    let (data, _, rest, over) = decode(Rest::Connection, "hello", 2).unwrap();
+    let (data, _, rest, over) = decode(BodyFraming::Connection, "hello", 2).unwrap();
     assert_eq!((data.as_str(), over.as_str()), ("hello", ""));
     assert!(rest.ends_with_connection() && !rest.has_ended() && rest.size_hint().exact().is_none());
 }
@@ -112,7 +112,7 @@ proptest::proptest! {
     #[test]
     fn whatever_comes_is_the_same_in_every_division(text in CHUNKED, piece in 1_usize..9) {
         let told = |piece| {
-            let decoded = decode(Rest::chunked(), &text, piece).map_err(|error| error.to_string());
+            let decoded = decode(BodyFraming::chunked(), &text, piece).map_err(|error| error.to_string());
             decoded.map(|(data, trailers, rest, over)| (data, trailers, rest.has_ended(), over))
         };
         proptest::prop_assert_eq!(told(piece), told(text.len().max(1)));

@@ -8,7 +8,7 @@ use crate::proxy::upstream::http1::malformed::invalid;
 
 /// What the lines of a head say of the message itself.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct FramingHeaders {
     /// Whether the connection goes on, if that is said.
     pub(super) persists: Option<bool>,
     /// Whether the body comes in chunks.
@@ -19,7 +19,7 @@ pub(crate) struct Said {
     repeats_length: bool,
 }
 
-impl Said {
+impl FramingHeaders {
     /// Makes right what a whole head says, where somebody else has read it.
     pub(crate) fn settle(head: &mut response::Parts, of_head: bool) -> io::Result<()> {
         let mut said = Self::default();

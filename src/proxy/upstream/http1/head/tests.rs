@@ -1,7 +1,7 @@
 use super::*;
 
 fn read(text: &str) -> io::Result<Option<Head>> {
-    Reader::default().read(&mut BytesMut::from(text), &Cell::default())
+    HeadReader::default().read(&mut BytesMut::from(text), &Cell::default())
 }
 
 fn head(lines: &str) -> Head {
@@ -9,13 +9,13 @@ fn head(lines: &str) -> Head {
 }
 
 /// What follows, in a word.
-fn follows(rest: &Rest) -> String {
+fn follows(rest: &BodyFraming) -> String {
     match rest {
-        Rest::Ended => "nothing".to_owned(),
-        Rest::Left => "a tunnel".to_owned(),
-        Rest::Length(length) => length.to_string(),
-        Rest::Connection => "all".to_owned(),
-        Rest::Chunked(_) => "chunks".to_owned(),
+        BodyFraming::Ended => "nothing".to_owned(),
+        BodyFraming::Left => "a tunnel".to_owned(),
+        BodyFraming::Length(length) => length.to_string(),
+        BodyFraming::Connection => "all".to_owned(),
+        BodyFraming::Chunked(_) => "chunks".to_owned(),
     }
 }
 
@@ -61,7 +61,7 @@ fn a_coding_that_was_not_asked_for_is_an_error() {
 #[test]
 fn an_answer_to_head_has_no_body_and_keeps_its_length() {
     for lines in ["Content-Length: 5", "Content-Length: 5\r\ncontent-length: 5", "Content-Length: 5, 5"] {
-        let mut reader = Reader { of_head: true, ..Reader::default() };
+        let mut reader = HeadReader { of_head: true, ..HeadReader::default() };
         let mut inbox = BytesMut::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\nrest").as_str());
         let head = reader.read(&mut inbox, &Cell::default()).unwrap().unwrap();
         assert_eq!((follows(&head.rest).as_str(), &inbox[..]), ("nothing", &b"rest"[..]));
@@ -133,7 +133,7 @@ fn a_head_is_read_when_all_of_it_is_there() {
     let text = "HTTP/1.1 200 Fine\r\nX-A: 1\r\nx-a:  2 \r\nX-B:\r\n\r\n";
     for length in 0..text.len() {
         let mut inbox = BytesMut::from(&text[..length]);
-        assert!(Reader::default().read(&mut inbox, &Cell::default()).unwrap().is_none(), "{length}");
+        assert!(HeadReader::default().read(&mut inbox, &Cell::default()).unwrap().is_none(), "{length}");
         assert_eq!(inbox.len(), length);
     }
     let head = read(text).unwrap().unwrap().parts;
@@ -147,7 +147,7 @@ fn a_head_is_read_when_all_of_it_is_there() {
 fn a_head_that_comes_little_by_little_is_read_when_it_is_whole() {
     let whole = b"HTTP/1.1 200\nX-A : 1\r\nX-B: 2\r\n\tthree\n\r\nrest";
     for piece in 1..=whole.len() {
-        let (mut reader, mut inbox) = (Reader::default(), BytesMut::new());
+        let (mut reader, mut inbox) = (HeadReader::default(), BytesMut::new());
         let mut pieces = whole.chunks(piece);
         let head = pieces.by_ref().find_map(|piece| {
             inbox.extend_from_slice(piece);
@@ -166,7 +166,8 @@ fn a_reason_may_be_missing_or_in_any_bytes() {
         for (after, reason) in [(&b""[..], None), (b" ", None), (b" D\xe9plac\xe9", None), (b" So", Some(&b"So"[..]))] {
             for end in ["\r\n", "\n"] {
                 let text = [format!("HTTP/1.1 {status}").as_bytes(), after, end.as_bytes(), end.as_bytes()].concat();
-                let head = Reader::default().read(&mut BytesMut::from(&text[..]), &Cell::default()).unwrap().unwrap();
+                let head =
+                    HeadReader::default().read(&mut BytesMut::from(&text[..]), &Cell::default()).unwrap().unwrap();
                 assert_eq!(head.parts.status, status, "{}", text.escape_ascii());
                 let told = head.parts.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
                 assert_eq!(told.filter(|told| !told.is_empty()), reason, "{}", text.escape_ascii());
@@ -191,7 +192,7 @@ fn a_head_has_its_limits() {
 fn headers_go_into_the_map_that_is_there() {
     let map = HeaderMap::with_capacity(100);
     let room = map.capacity();
-    let head = Reader::default().read(&mut BytesMut::from("HTTP/1.1 204 N\r\nA: b\r\n\r\n"), &Cell::new(map));
+    let head = HeadReader::default().read(&mut BytesMut::from("HTTP/1.1 204 N\r\nA: b\r\n\r\n"), &Cell::new(map));
     let headers = head.unwrap().unwrap().parts.headers;
     assert_eq!((headers.len(), headers.capacity()), (1, room));
 }
@@ -205,7 +206,7 @@ proptest::proptest! {
     #[test]
     fn a_head_is_read_or_refused_and_has_one_framing(text in HEADS) {
         let mut inbox = BytesMut::from(&text[..]);
-        if let Ok(Some(head)) = Reader::default().read(&mut inbox, &Cell::default()) {
+        if let Ok(Some(head)) = HeadReader::default().read(&mut inbox, &Cell::default()) {
             let headers = head.parts.headers;
             proptest::prop_assert!(text.as_bytes().ends_with(&inbox));
             let coded = headers.contains_key("transfer-encoding") && !head.rest.has_ended();

@@ -8,19 +8,19 @@ use hyper::body::{Frame, SizeHint};
 
 use super::*;
 use crate::proxy::message::headers::Rules;
-use crate::proxy::message::headers::outgoing::Dressed;
+use crate::proxy::message::headers::outgoing::OutgoingHeaders;
 use crate::proxy::tests::fixture;
 use crate::token::patch::{Owned, Patch};
 use http::HeaderName;
 
 /// A request that nothing is set on but the host.
-pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> Outbound<'static, Script> {
+pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> UpstreamRequest<'static, Script> {
     static AUTHORITY: HeaderValue = HeaderValue::from_static("api");
     let (head, body) = request.into_parts();
     let rules = Rules::new(&fixture::settings("x"), &Owned::default(), None);
     let (head, rules, patch) =
         (Box::leak(Box::new(head)), Box::leak(Box::new(rules)), Box::leak(Box::<Patch>::default()));
-    let headers = Dressed {
+    let headers = OutgoingHeaders {
         rules,
         callers: &head.headers,
         patch,
@@ -28,7 +28,7 @@ pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> O
         proxy_credentials: None,
         encoding: None,
     };
-    Outbound { target: head.uri.clone(), headers, body, head }
+    UpstreamRequest { target: head.uri.clone(), headers, body, head }
 }
 
 /// A body of these frames. The first `ready` are there.
@@ -105,7 +105,7 @@ impl AsyncWrite for Slow {
     }
 }
 
-fn poll(sending: &mut Sending<Script>, link: &mut Slow) -> Poll<Result<(), SendError>> {
+fn poll(sending: &mut RequestWriter<Script>, link: &mut Slow) -> Poll<Result<(), WriteError>> {
     sending.poll(link, &mut Context::from_waker(Waker::noop()))
 }
 
@@ -115,7 +115,7 @@ fn wire(head: &[(&str, &str)], body: Script, at_once: usize) -> String {
     for (name, value) in head {
         request.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
-    let (mut sending, mut link) = (Sending::default(), Slow::new(at_once));
+    let (mut sending, mut link) = (RequestWriter::default(), Slow::new(at_once));
     sending.begin(outbound(request));
     assert!(!sending.has_begun());
     assert!(matches!(poll(&mut sending, &mut link), Poll::Ready(Ok(()))));
@@ -152,7 +152,7 @@ fn names_begin_with_capitals_and_equal_names_keep_their_order() {
 fn the_target_is_absolute_only_with_an_authority() {
     for target in ["/", "*", "http://api.example.com:81/a?b"] {
         let request = Request::get(target).body(Script::of(&[], Some(0))).unwrap();
-        let mut sending = Sending::default();
+        let mut sending = RequestWriter::default();
         sending.begin(outbound(request));
         assert_eq!(String::from_utf8(sending.text).unwrap(), format!("GET {target} HTTP/1.1\r\nHost: api\r\n\r\n"));
     }
@@ -184,7 +184,7 @@ fn nothing_is_lost_however_it_is_written() {
 
 #[test]
 fn a_small_body_goes_out_with_its_head_and_a_pause_is_no_reason_to_hold_back() {
-    let (mut sending, mut link) = (Sending::default(), Slow::new(usize::MAX));
+    let (mut sending, mut link) = (RequestWriter::default(), Slow::new(usize::MAX));
     let body = Script::of(&["one", "two", "three"], None);
     let ready = body.ready.clone();
     ready.set(2);
@@ -199,21 +199,21 @@ fn a_small_body_goes_out_with_its_head_and_a_pause_is_no_reason_to_hold_back() {
 #[test]
 fn a_body_of_another_length_breaks_off() {
     for frames in [&["hel"][..], &["hello", "!"], &["hello!"]] {
-        let mut sending = Sending::default();
+        let mut sending = RequestWriter::default();
         let mut body = Script::of(frames, Some(5));
         if frames.len() == 2 {
             body.length = Some(4);
         }
         sending.begin(outbound(Request::put("/").body(body).unwrap()));
         let end = poll(&mut sending, &mut Slow::new(99));
-        assert!(matches!(end, Poll::Ready(Err(SendError::Body(BodyError::Length)))), "{frames:?}");
+        assert!(matches!(end, Poll::Ready(Err(WriteError::Body(BodyError::Length)))), "{frames:?}");
     }
 }
 
 #[test]
 fn a_link_that_takes_nothing_is_broken() {
-    let mut sending = Sending::default();
+    let mut sending = RequestWriter::default();
     sending.begin(outbound(Request::put("/").body(Script::of(&[], Some(0))).unwrap()));
-    assert!(matches!(poll(&mut sending, &mut Slow::new(0)), Poll::Ready(Err(SendError::Link(_)))));
+    assert!(matches!(poll(&mut sending, &mut Slow::new(0)), Poll::Ready(Err(WriteError::Link(_)))));
     assert!(!sending.has_begun());
 }
