@@ -11,13 +11,9 @@ mod answer;
 mod api;
 mod call;
 mod dialect;
-mod dnb;
 mod event;
-mod oauth;
-mod open;
 mod received;
 mod server;
-mod simacan;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -26,8 +22,6 @@ mod upgrade;
 mod vendor;
 mod vendors;
 mod wire;
-mod yodlee;
-mod younium;
 
 use std::io;
 use std::net::Ipv4Addr;

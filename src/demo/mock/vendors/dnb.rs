@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
-use super::dialect::Dialect;
-use super::received::Kind;
-use super::tokens::Worth;
-use super::vendor::Vendor;
+use crate::demo::mock::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
+use crate::demo::mock::dialect::Dialect;
+use crate::demo::mock::received::Kind;
+use crate::demo::mock::tokens::Worth;
+use crate::demo::mock::vendor::Vendor;
 
-pub(super) struct Dnb;
+pub(in crate::demo::mock) struct Dnb;
 
 impl Dialect for Dnb {
     fn token_kind(&self, path: &str, _: &EndpointRequest) -> Option<Kind> {

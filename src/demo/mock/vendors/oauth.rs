@@ -4,14 +4,14 @@ use http::header::WWW_AUTHENTICATE;
 use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 
-use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json, set};
-use super::api::OAUTH_USER;
-use super::dialect::Dialect;
-use super::received::Kind;
-use super::tokens::{Session, Worth};
-use super::vendor::Vendor;
+use crate::demo::mock::answer::{EndpointRequest, MockAnswer, bearer, empty, json, set};
+use crate::demo::mock::api::OAUTH_USER;
+use crate::demo::mock::dialect::Dialect;
+use crate::demo::mock::received::Kind;
+use crate::demo::mock::tokens::{Session, Worth};
+use crate::demo::mock::vendor::Vendor;
 
-pub(super) struct Oauth;
+pub(in crate::demo::mock) struct Oauth;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 

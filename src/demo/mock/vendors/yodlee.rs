@@ -4,14 +4,14 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
-use super::dialect::Dialect;
-use super::event::What;
-use super::received::Kind;
-use super::tokens::Worth;
-use super::vendor::Vendor;
+use crate::demo::mock::answer::{EndpointRequest, MockAnswer, bearer, empty, json};
+use crate::demo::mock::dialect::Dialect;
+use crate::demo::mock::event::What;
+use crate::demo::mock::received::Kind;
+use crate::demo::mock::tokens::Worth;
+use crate::demo::mock::vendor::Vendor;
 
-pub(super) struct Yodlee;
+pub(in crate::demo::mock) struct Yodlee;
 
 impl Dialect for Yodlee {
     fn token_kind(&self, path: &str, asked: &EndpointRequest) -> Option<Kind> {

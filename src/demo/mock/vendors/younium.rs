@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::{EndpointRequest, MockAnswer, bearer, empty, http_date, json};
-use super::api::{LEGAL_ENTITY, LEGAL_ENTITY_ID};
-use super::dialect::Dialect;
-use super::received::Kind;
-use super::tokens::Worth;
-use super::vendor::Vendor;
+use crate::demo::mock::answer::{EndpointRequest, MockAnswer, bearer, empty, http_date, json};
+use crate::demo::mock::api::{LEGAL_ENTITY, LEGAL_ENTITY_ID};
+use crate::demo::mock::dialect::Dialect;
+use crate::demo::mock::received::Kind;
+use crate::demo::mock::tokens::Worth;
+use crate::demo::mock::vendor::Vendor;
 
-pub(super) struct Younium;
+pub(in crate::demo::mock) struct Younium;
 
 const V1: &str = "/auth/token";
 const V2: &str = "/auth/v2/token";

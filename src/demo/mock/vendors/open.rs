@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{EndpointRequest, MockAnswer, empty};
-use super::dialect::Dialect;
-use super::received::Kind;
-use super::vendor::Vendor;
+use crate::demo::mock::answer::{EndpointRequest, MockAnswer, empty};
+use crate::demo::mock::dialect::Dialect;
+use crate::demo::mock::received::Kind;
+use crate::demo::mock::vendor::Vendor;
 
-pub(super) struct Open;
+pub(in crate::demo::mock) struct Open;
 
 impl Dialect for Open {
     fn token_kind(&self, _: &str, _: &EndpointRequest) -> Option<Kind> {

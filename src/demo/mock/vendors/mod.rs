@@ -1,8 +1,14 @@
 //! Which dialect each mocked API speaks.
 
+pub(super) mod dnb;
+pub(super) mod oauth;
+pub(super) mod open;
+pub(super) mod simacan;
+pub(super) mod yodlee;
+pub(super) mod younium;
+
 use super::api::Api;
 use super::dialect::Dialect;
-use super::{dnb, oauth, open, simacan, yodlee, younium};
 
 /// The dialect of `api`.
 pub(super) fn dialect(api: Api) -> &'static dyn Dialect {
