@@ -18,7 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
 use super::Peer;
-use super::watched::{AdminStream, Life, Watched};
+use super::watched::{Activity, AdminStream, Watched};
 use crate::shutdown::{Phase, Shutdown};
 
 /// On each socket: enough for probes, scrapers and open dashboards.
@@ -58,7 +58,7 @@ impl AdminListener {
 
 /// A connection that is being served.
 struct Served {
-    life: Arc<Life>,
+    life: Arc<Activity>,
     task: AbortHandle,
 }
 
@@ -77,7 +77,7 @@ pub async fn serve(listener: AdminListener, router: Router, shutdown: Shutdown) 
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     make_room(&mut served, &mut connections).await;
-                    let life = Arc::<Life>::default();
+                    let life = Arc::<Activity>::default();
                     let stream = Watched::new(stream, Arc::clone(&life));
                     let connection = connection(stream, peer, router.clone(), shutdown.clone());
                     served.push(Served { life, task: connections.spawn(connection) });

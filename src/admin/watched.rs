@@ -18,18 +18,18 @@ pub(super) trait AdminStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> AdminStream for S {}
 
 /// When a connection last moved.
-pub(super) struct Life {
+pub(super) struct Activity {
     moved: Mutex<Instant>,
     handles: AtomicBool,
 }
 
-impl Default for Life {
+impl Default for Activity {
     fn default() -> Self {
         Self { moved: Mutex::new(Instant::now()), handles: AtomicBool::new(false) }
     }
 }
 
-impl Life {
+impl Activity {
     /// Who is to go first: not one whose request is being handled, and of the others the one that was silent longest.
     pub(super) fn rank(&self) -> (bool, Option<Instant>) {
         (self.handles.load(Ordering::Relaxed), self.moved.lock().ok().map(|moved| *moved))
@@ -49,7 +49,7 @@ impl Life {
 }
 
 /// A request that is being handled.
-pub(super) struct Handling(Arc<Life>);
+pub(super) struct Handling(Arc<Activity>);
 
 impl Drop for Handling {
     fn drop(&mut self) {
@@ -61,14 +61,14 @@ impl Drop for Handling {
 pub(super) struct Watched {
     stream: Box<dyn AdminStream>,
     /// What is noted.
-    pub(super) life: Arc<Life>,
+    pub(super) life: Arc<Activity>,
     /// Ends the wait for a caller that does not read.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watched {
     /// Nothing has gone through yet.
-    pub(super) fn new(stream: Box<dyn AdminStream>, life: Arc<Life>) -> Self {
+    pub(super) fn new(stream: Box<dyn AdminStream>, life: Arc<Activity>) -> Self {
         Self { stream, life, unread: None }
     }
 

@@ -34,7 +34,7 @@ pub(super) struct Mask {
 }
 
 /// Text with some layers of spelling undone: each byte, and from where to where it stood in the text.
-struct Layer {
+struct Encoding {
     bytes: Vec<u8>,
     spans: Vec<(usize, usize)>,
 }
@@ -59,7 +59,7 @@ impl Mask {
         let end = (0..=READ.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         let text = text.get(..end).unwrap_or_default();
         let mut hidden = vec![false; text.len()];
-        let mut layer = Layer::of(text);
+        let mut layer = Encoding::of(text);
         for _ in 0..LAYERS {
             self.hide(&layer, &mut hidden);
             let inner = layer.unescaped();
@@ -75,7 +75,7 @@ impl Mask {
         }
     }
 
-    fn hide(&self, layer: &Layer, hidden: &mut [bool]) {
+    fn hide(&self, layer: &Encoding, hidden: &mut [bool]) {
         let text = plain(&layer.bytes);
         for secret in &self.secrets {
             for (start, window) in text.windows(secret.len()).enumerate() {
@@ -111,7 +111,7 @@ impl Mask {
 
     fn is_in(&self, bytes: &[u8]) -> bool {
         let spelled = plain(bytes);
-        let layer = Layer { bytes: bytes.to_vec(), spans: vec![(0, 0); bytes.len()] };
+        let layer = Encoding { bytes: bytes.to_vec(), spans: vec![(0, 0); bytes.len()] };
         let unescaped = plain(&layer.unescaped().bytes);
         self.secrets.iter().any(|secret| {
             let within = |text: &[u8]| text.windows(secret.len()).any(|window| window == secret);
@@ -154,7 +154,7 @@ fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
     runs
 }
 
-impl Layer {
+impl Encoding {
     fn of(text: &str) -> Self {
         Self { bytes: text.as_bytes().to_vec(), spans: (0..text.len()).map(|at| (at, at.saturating_add(1))).collect() }
     }

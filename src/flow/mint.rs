@@ -14,7 +14,7 @@ use super::address::{self, Hosts};
 use super::client::{NoReply, Reply, TokenClient};
 use super::mask::Mask;
 use super::refusal;
-use super::reply::Read;
+use super::reply::ReplyReader;
 use super::request::{TokenRequest, UrlPolicy};
 use super::template::{Lookup, days_ahead};
 use crate::secret::Secret;
@@ -52,7 +52,7 @@ pub(super) struct Calls {
 /// A request that gives a token, and how its reply is read.
 pub(super) struct TokenCall {
     pub(super) request: TokenRequest,
-    pub(super) read: Read,
+    pub(super) read: ReplyReader,
     pub(super) ttl: Option<Duration>,
 }
 

@@ -19,7 +19,7 @@ const SAME_CLOCK: Duration = Duration::from_secs(5);
 
 /// `[token.read]`: where each value is in a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Read {
+pub(super) struct ReplyReader {
     /// `None` in a flow that only captures.
     token: Option<Locator>,
     token_is_written: bool,
@@ -32,7 +32,7 @@ pub(super) struct Read {
     captures: Vec<(String, Locator)>,
 }
 
-impl Default for Read {
+impl Default for ReplyReader {
     /// The names of RFC 6749.
     fn default() -> Self {
         let optional = |pointer| Locator::pointer(pointer).or_nothing();
@@ -49,7 +49,7 @@ impl Default for Read {
     }
 }
 
-impl Read {
+impl ReplyReader {
     /// Whether the key is one of the table's own; any other names a capture.
     pub(super) fn is_own_key(key: &str) -> bool {
         matches!(key, "token" | "expires_in" | "expires_at" | "unit" | "refresh_in" | "refresh_token")

@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::expired::Expired;
 use super::inject::Inject;
-use super::reply::Read;
+use super::reply::ReplyReader;
 use super::request::TokenRequest;
 use super::template::Template;
 use crate::document::{Node, Problems};
@@ -76,7 +76,7 @@ pub(super) struct SubjectSpec {
 #[derive(Clone)]
 pub(super) struct CallSpec {
     pub(super) request: TokenRequest,
-    pub(super) read: Read,
+    pub(super) read: ReplyReader,
     pub(super) ttl: Option<Template>,
 }
 

@@ -33,7 +33,7 @@ struct Word {
     skip_two: u64,
 }
 
-enum Token {
+enum GlobToken {
     Literal(u8),
     /// The slash of a `/**` that may be nothing.
     Optional,
@@ -58,24 +58,24 @@ impl<T: AsRef<str>> FromIterator<T> for Globs {
     }
 }
 
-fn tokens(mut glob: &[u8]) -> Vec<Token> {
+fn tokens(mut glob: &[u8]) -> Vec<GlobToken> {
     let mut tokens = Vec::new();
     while let Some((first, rest)) = glob.split_first() {
         glob = match glob {
             [b'/', b'*', b'*', after @ ..] if matches!(after, [] | [b'/', ..]) => {
-                tokens.extend([Token::Optional, Token::Any]);
+                tokens.extend([GlobToken::Optional, GlobToken::Any]);
                 after
             }
             [b'*', b'*', after @ ..] => {
-                tokens.push(Token::Any);
+                tokens.push(GlobToken::Any);
                 after
             }
             [b'*', after @ ..] => {
-                tokens.push(Token::Within);
+                tokens.push(GlobToken::Within);
                 after
             }
             _ => {
-                tokens.push(Token::Literal(*first));
+                tokens.push(GlobToken::Literal(*first));
                 rest
             }
         };
@@ -90,25 +90,25 @@ impl Globs {
     }
 
     /// Puts a glob at these places; returns the first that is free behind it.
-    fn add(&mut self, tokens: &[Token], first: usize) -> usize {
+    fn add(&mut self, tokens: &[GlobToken], first: usize) -> usize {
         for (place, token) in (first..).zip(tokens) {
             let (word, bit) = self.place(place);
             match token {
-                Token::Literal(_) => {}
-                Token::Optional => word.skip_two |= bit,
-                Token::Within => (word.within, word.skip_one) = (word.within | bit, word.skip_one | bit),
-                Token::Any => (word.any, word.skip_one) = (word.any | bit, word.skip_one | bit),
+                GlobToken::Literal(_) => {}
+                GlobToken::Optional => word.skip_two |= bit,
+                GlobToken::Within => (word.within, word.skip_one) = (word.within | bit, word.skip_one | bit),
+                GlobToken::Any => (word.any, word.skip_one) = (word.any | bit, word.skip_one | bit),
             }
             match token {
-                Token::Literal(byte) => self.expect(*byte, place),
-                Token::Optional => self.expect(b'/', place),
-                Token::Within | Token::Any => {}
+                GlobToken::Literal(byte) => self.expect(*byte, place),
+                GlobToken::Optional => self.expect(b'/', place),
+                GlobToken::Within | GlobToken::Any => {}
             }
         }
         let end = first.saturating_add(tokens.len());
         let (word, bit) = self.place(end);
         word.end |= bit;
-        if let (Some(Token::Any), Some(last)) = (tokens.last(), end.checked_sub(1)) {
+        if let (Some(GlobToken::Any), Some(last)) = (tokens.last(), end.checked_sub(1)) {
             let (word, bit) = self.place(last);
             word.certain |= bit;
         }

@@ -9,13 +9,13 @@ use crate::document::{Node, Problems};
 const MOUNTS: &[&str] = &["/run/secrets", "/var/run/secrets"];
 
 /// Who a file belongs to, and what others may do with it.
-struct Owned {
+struct FileOwner {
     user: u32,
     mode: u32,
     group_is_ours: bool,
 }
 
-impl Owned {
+impl FileOwner {
     fn of(path: &Path) -> Option<Self> {
         let metadata = path.metadata().ok()?;
         let group = rustix::process::Gid::from_raw(metadata.gid());
@@ -38,7 +38,7 @@ impl Owned {
 /// Warns of a secret that other users of this host can read or replace.
 pub(super) fn check_secret(node: &Node<'_>, path: &Path, problems: &Problems) {
     let Ok(resolved) = path.canonicalize() else { return };
-    let Some(owned) = Owned::of(&resolved) else { return };
+    let Some(owned) = FileOwner::of(&resolved) else { return };
     let (reads, writes) = (owned.lets_others(4), owned.lets_others(2));
     let apart = is_mounted(&resolved) || !is_reachable(&resolved);
     if apart || !(reads || writes) {
@@ -51,7 +51,7 @@ pub(super) fn check_secret(node: &Node<'_>, path: &Path, problems: &Problems) {
 
 /// Warns of a directory of tokens that others own or can change. They cannot read what is in it, but take it away.
 pub(super) fn check_store(node: &Node<'_>, path: &Path, problems: &Problems) {
-    let Some(owned) = Owned::of(path) else { return };
+    let Some(owned) = FileOwner::of(path) else { return };
     let message = if owned.is_foreign() {
         format!("the store `{}` belongs to user {}", path.display(), owned.user)
     } else if owned.lets_others(2) {
@@ -74,7 +74,7 @@ fn is_mounted(resolved: &Path) -> bool {
 
 /// Whether others may pass through every directory on the way.
 fn is_reachable(resolved: &Path) -> bool {
-    let open = |directory: &Path| Owned::of(directory).is_none_or(|owned| owned.lets_others(1));
+    let open = |directory: &Path| FileOwner::of(directory).is_none_or(|owned| owned.lets_others(1));
     resolved.ancestors().skip(1).all(open)
 }
 
@@ -97,7 +97,7 @@ mod tests {
         let exposed = |mode: u32, of_directory: u32| {
             at(mode, &secret);
             at(of_directory, directory.path());
-            let owned = Owned::of(&secret).unwrap();
+            let owned = FileOwner::of(&secret).unwrap();
             is_reachable(&secret.canonicalize().unwrap()) && (owned.lets_others(4) || owned.lets_others(2))
         };
         assert!(exposed(0o644, 0o755) && exposed(0o602, 0o755) && exposed(0o604, 0o711));
@@ -122,7 +122,7 @@ mod tests {
         create_dir(&store).unwrap();
         for (mode, exposed) in [(0o777, true), (0o1777, true), (0o700, false), (0o755, false), (0o2770, false)] {
             at(mode, &store);
-            assert_eq!(Owned::of(&store).unwrap().lets_others(2), exposed, "{mode:o}");
+            assert_eq!(FileOwner::of(&store).unwrap().lets_others(2), exposed, "{mode:o}");
         }
     }
 }

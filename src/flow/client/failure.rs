@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::NoReply;
-use super::resolver::Private;
+use super::resolver::PrivateAddress;
 use crate::token::source::Outcome;
 
 /// The reply began and did not end.
@@ -48,7 +48,7 @@ fn connecting(error: &reqwest::Error) -> String {
     if let Some(tls) = tls {
         return format!("TLS failed: {}", certificate(tls).map_or_else(|| tls.to_string(), str::to_owned));
     }
-    if let Some(private) = chain.iter().find_map(|error| error.downcast_ref::<Private>()) {
+    if let Some(private) = chain.iter().find_map(|error| error.downcast_ref::<PrivateAddress>()) {
         return private.to_string();
     }
     if chain.iter().any(|error| error.to_string().starts_with("dns error")) {

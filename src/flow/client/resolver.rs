@@ -12,14 +12,14 @@ pub(super) struct Public;
 /// There would have been addresses, of this machine or its network.
 #[derive(Debug, thiserror::Error)]
 #[error("the login's reply names a host with a private address: write it into the flow's `hosts` if that is right")]
-pub(super) struct Private;
+pub(super) struct PrivateAddress;
 
 impl Resolve for Public {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let public: Vec<_> = found.into_iter().filter(|address| !is_private(address.ip())).collect();
-            if public.is_empty() { Err(Private.into()) } else { Ok(Box::new(public.into_iter()) as Addrs) }
+            if public.is_empty() { Err(PrivateAddress.into()) } else { Ok(Box::new(public.into_iter()) as Addrs) }
         })
     }
 }

@@ -29,7 +29,7 @@ fn reply(headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> Reply {
 
 fn life_of(headers: &[(&'static str, &str)], body: &str, ttl: Option<u64>) -> Option<u64> {
     let reply = reply(headers, format!("{{\"access_token\":\"t\",{body}}}"));
-    let grant = Read::default().grant(&reply, None, ttl.map(Duration::from_secs)).unwrap();
+    let grant = ReplyReader::default().grant(&reply, None, ttl.map(Duration::from_secs)).unwrap();
     assert_eq!(grant.issued, reply.sent);
     grant.length().map(|life| life.as_secs())
 }
@@ -53,7 +53,7 @@ fn the_sources_of_a_life_have_an_order() {
     let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{}}}", SENT + 30));
     let jwt = |body: &str| {
         let reply = reply(&[], format!("{{\"access_token\":\"e30.{claims}.x\"{body}}}"));
-        Read::default().grant(&reply, None, Some(Duration::from_secs(5))).unwrap().length()
+        ReplyReader::default().grant(&reply, None, Some(Duration::from_secs(5))).unwrap().length()
     };
     assert_eq!(jwt(""), Some(Duration::from_secs(30)));
     assert_eq!(jwt(r#","expires_in":7"#), Some(Duration::from_secs(7)));
@@ -77,14 +77,14 @@ fn an_end_that_had_passed_before_the_reply_says_nothing() {
 #[test]
 fn a_reply_without_a_token_at_its_place_is_no_grant() {
     for body in ["{}", r#"{"accessToken":"t"}"#, r#"{"access_token":""}"#, r#"{"access_token":null}"#, "<html>", ""] {
-        let error = Read::default().grant(&reply(&[], body.to_owned()), None, None).unwrap_err();
+        let error = ReplyReader::default().grant(&reply(&[], body.to_owned()), None, None).unwrap_err();
         assert_eq!(error, "no token at /access_token", "{body}");
     }
 }
 
 #[test]
 fn what_a_refresh_does_not_repeat_is_kept() {
-    let mut read = Read::default();
+    let mut read = ReplyReader::default();
     read.captures.push(("host".into(), Locator::pointer("/host")));
     let first = reply(&[], r#"{"access_token":"1","refresh_token":"r1","host":"h"}"#);
     let first = read.grant(&first, None, None).unwrap();
@@ -97,7 +97,7 @@ fn what_a_refresh_does_not_repeat_is_kept() {
 
 #[test]
 fn a_capture_must_be_there_unless_it_is_optional() {
-    let mut read = Read::default();
+    let mut read = ReplyReader::default();
     read.captures.push(("uid".into(), Locator::pointer("/result/uid")));
     let bare = reply(&[], r#"{"access_token":"t"}"#);
     assert_eq!(read.grant(&bare, None, None).unwrap_err(), "no `uid` at /result/uid");
@@ -107,7 +107,7 @@ fn a_capture_must_be_there_unless_it_is_optional() {
 
 #[test]
 fn a_refresh_token_that_no_request_sends_is_not_kept() {
-    let mut read = Read::default();
+    let mut read = ReplyReader::default();
     read.settle(true, false);
     let grant = read.grant(&reply(&[], r#"{"access_token":"t","refresh_token":"r"}"#), None, None).unwrap();
     assert_eq!(grant.refresh, None);
@@ -115,7 +115,8 @@ fn a_refresh_token_that_no_request_sends_is_not_kept() {
 
 #[test]
 fn the_servers_wish_when_to_renew_is_kept() {
-    let grant = Read::default().grant(&reply(&[], r#"{"access_token":"t","refresh_in":"900"}"#), None, None).unwrap();
+    let grant =
+        ReplyReader::default().grant(&reply(&[], r#"{"access_token":"t","refresh_in":"900"}"#), None, None).unwrap();
     assert_eq!(grant.refresh_in, Some(Duration::from_secs(900)));
 }
 
@@ -125,7 +126,7 @@ proptest! {
         let text = serde_json::Value::from(text);
         for value in [text.to_string(), serde_json::Value::from(number).to_string()] {
             let body = format!(r#"{{"access_token":"t","expires_in":{value},"expires_at":{value},"refresh_in":{value}}}"#);
-            prop_assert!(Read::default().grant(&reply(&[("date", &date)], body), None, None).is_ok());
+            prop_assert!(ReplyReader::default().grant(&reply(&[("date", &date)], body), None, None).is_ok());
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::flow::expired::Expired;
 use crate::flow::inject::Inject;
 use crate::flow::locate::Locator;
 use crate::flow::reader::{FlowNames, FlowReader, Use};
-use crate::flow::reply::Read;
+use crate::flow::reply::ReplyReader;
 use crate::flow::request::TokenRequest;
 use crate::flow::template::Template;
 use crate::token::key::SubjectPattern;
@@ -74,7 +74,7 @@ fn names(table: &Table<'_>, variables: impl Iterator<Item = String>) -> FlowName
     let reads = calls.iter().flat_map(Node::entries).filter(|node| node.name() == "read");
     let mut captures: Vec<String> = Vec::new();
     for node in reads.flat_map(|read| read.entries()) {
-        if !Read::is_own_key(node.name()) && !captures.iter().any(|capture| capture == node.name()) {
+        if !ReplyReader::is_own_key(node.name()) && !captures.iter().any(|capture| capture == node.name()) {
             captures.push(node.name().to_owned());
         }
     }
@@ -93,7 +93,7 @@ fn refuse_unsupported(table: &Table<'_>, problems: &Problems) {
 fn call(reader: &FlowReader<'_>, node: &Node<'_>, parent: Option<&CallSpec>) -> Option<CallSpec> {
     let table = node.table(reader.problems)?;
     let request = TokenRequest::read(reader, &table);
-    let inherited = parent.map_or_else(Read::default, |parent| parent.read.clone());
+    let inherited = parent.map_or_else(ReplyReader::default, |parent| parent.read.clone());
     let read = match table.get("read") {
         Some(node) => inherited.with(reader, &node),
         None => inherited,

@@ -23,7 +23,7 @@ const END_HEADERS: u8 = 4;
 
 /// Where in the frames the bytes so far end.
 #[derive(Debug)]
-struct Frames {
+struct FrameHeaders {
     /// How much of the present payload, or of the preface, is still to come.
     left: usize,
     /// What has come of the next frame's first nine bytes.
@@ -35,13 +35,13 @@ struct Frames {
     head: bool,
 }
 
-impl Default for Frames {
+impl Default for FrameHeaders {
     fn default() -> Self {
         Self { left: PREFACE, begin: [0; 9], filled: 0, within: false, head: false }
     }
 }
 
-impl Frames {
+impl FrameHeaders {
     /// Whether something has begun that has to come to its end soon.
     fn is_open(&self) -> bool {
         self.head || (self.within && self.left > 0) || self.filled > 0
@@ -78,7 +78,7 @@ impl Frames {
 /// A caller's bytes.
 pub(super) struct Heads<S> {
     stream: S,
-    frames: Frames,
+    frames: FrameHeaders,
     deadline: Rc<Deadline>,
     limit: Duration,
 }
@@ -86,7 +86,7 @@ pub(super) struct Heads<S> {
 impl<S> Heads<S> {
     /// Waits in this slot for the rest of a head, so long.
     pub(super) fn new(stream: S, deadline: Rc<Deadline>, limit: Duration) -> Self {
-        Self { stream, frames: Frames::default(), deadline, limit }
+        Self { stream, frames: FrameHeaders::default(), deadline, limit }
     }
 
     fn look(&mut self, bytes: &[u8]) {
@@ -150,7 +150,7 @@ mod tests {
     /// Whether something is open after each of these, however the bytes are cut.
     fn open(pieces: &[(Vec<u8>, bool)]) {
         for cut in [1, 2, 9, 10_000] {
-            let mut frames = Frames::default();
+            let mut frames = FrameHeaders::default();
             frames.pass(&[b'p'; PREFACE]);
             assert!(!frames.is_open());
             for (piece, expected) in pieces {

@@ -24,12 +24,12 @@ enum Endpoint {
 }
 
 /// A URL that was read: `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database.
-pub(super) struct Address {
+pub(super) struct RedisAddress {
     place: Endpoint,
     settings: RedisConnectionInfo,
 }
 
-impl Address {
+impl RedisAddress {
     /// The crate reads the URL and we make the stream, so that TLS is set up like everywhere else in here.
     pub(super) fn read(url: &Secret, tls: Arc<ClientConfig>) -> Result<Self, StoreError> {
         let url = url.expose();

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::address::Address;
+use super::address::RedisAddress;
 use crate::panics;
 use crate::token::store::{StoreError, StoreFault};
 
@@ -21,7 +21,7 @@ const PULSE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What comes over the connection unasked.
-pub(super) enum News {
+pub(super) enum LinkEvent {
     /// A message on the channel.
     Message(String),
     /// The connection is new: messages may have been missed.
@@ -29,7 +29,7 @@ pub(super) enum News {
 }
 
 /// Who hears it.
-pub(super) type Hear = Arc<dyn Fn(News) + Send + Sync>;
+pub(super) type Hear = Arc<dyn Fn(LinkEvent) + Send + Sync>;
 
 #[derive(Clone)]
 enum ConnectionState {
@@ -48,7 +48,7 @@ pub(super) struct RedisConnection {
 
 impl RedisConnection {
     /// Connects on the current runtime, and again whenever the connection is lost.
-    pub(super) fn start(address: Address, channel: String, hear: Hear) -> Self {
+    pub(super) fn start(address: RedisAddress, channel: String, hear: Hear) -> Self {
         let (sender, state) = watch::channel(ConnectionState::Joining);
         let silent = Arc::<Notify>::default();
         let mut keeper = JoinSet::new();
@@ -89,7 +89,7 @@ impl RedisConnection {
 
 /// What the task works with.
 struct Keep {
-    address: Address,
+    address: RedisAddress,
     channel: String,
     hear: Hear,
     state: watch::Sender<ConnectionState>,
@@ -114,7 +114,7 @@ impl Keep {
                         tracing::info!("Redis is back: tokens are shared again");
                     }
                     keep.state.send_replace(ConnectionState::Joined(joined.connection.clone()));
-                    (keep.hear)(News::Joined);
+                    (keep.hear)(LinkEvent::Joined);
                     watch_over(joined, &keep.silent).await;
                     keep.state.send_replace(ConnectionState::Joining);
                 }
@@ -134,7 +134,7 @@ async fn join(keep: &Keep) -> Result<Joined, String> {
     let hear = Arc::clone(&keep.hear);
     let push = move |push: PushInfo| -> Result<(), SendError> {
         if let Some(text) = Msg::from_push_info(push).and_then(|message| message.get_payload().ok()) {
-            hear(News::Message(text));
+            hear(LinkEvent::Message(text));
         }
         Ok(())
     };

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use self::address::Address;
+use self::address::RedisAddress;
 use self::lease::{Keys, RedisLease};
-use self::link::{News, RedisConnection};
+use self::link::{LinkEvent, RedisConnection};
 use super::format::RecordFormat;
 use super::{Change, LONGEST_LEASE, Leased, Store, StoreError, StoreFault, Stored, Tell};
 use crate::clock::SharedClock;
@@ -47,10 +47,10 @@ impl NamesInUse {
         self.by_stem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, news: News) {
+    fn hear(&self, news: LinkEvent) {
         let change = match news {
-            News::Joined => Some(Change::Any),
-            News::Message(stem) => self.by_stem().get(&stem).cloned().map(Change::Of),
+            LinkEvent::Joined => Some(Change::Any),
+            LinkEvent::Message(stem) => self.by_stem().get(&stem).cloned().map(Change::Of),
         };
         if let (Some(tell), Some(change)) = (self.tell.get(), change) {
             tell(change);
@@ -67,7 +67,7 @@ impl RedisStore {
         prefix: String,
         format: RecordFormat,
     ) -> Result<Self, StoreError> {
-        let address = Address::read(url, tls)?;
+        let address = RedisAddress::read(url, tls)?;
         let names = Arc::<NamesInUse>::default();
         let hearing = Arc::clone(&names);
         let channel = format!("{prefix}saved");
