@@ -2,6 +2,10 @@
 //! looked into, and that the map in `src/lib.rs` is whole. Each rule is a function over a path and its text.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "layering/graph.rs"]
+mod graph;
+#[path = "layering/names.rs"]
+mod names;
 #[path = "layering/paths.rs"]
 mod paths;
 #[path = "layering/rules.rs"]
@@ -15,6 +19,40 @@ use std::path::Path;
 
 /// Files longer than the limit, each with the reason why splitting it would be worse.
 const LONG_FILES: &[(&str, &str)] = &[];
+
+/// How many levels the rooms of a module may have: the longest chain of imports from room to room.
+const LEVELS: &[(&str, usize)] = &[("proxy", 9), ("token", 9)];
+
+/// Folders with more entries than the limit, each with the reason.
+const CROWDED_FOLDERS: &[(&str, &str)] = &[
+    ("src", "one entry for each row of the map"),
+    ("src/flow", "to be sorted into rooms: what is sent, what comes back, what people write"),
+    ("src/proxy/tests", "one file for each subject of the real-socket tests"),
+];
+
+/// Circles that are left, named by their first file: a parent that uses its child and gives it its types. None may be added.
+const CYCLES: &[(&str, &str)] = &[
+    ("admin", "the router and the state that handlers share stand in one file"),
+    ("app", "`services` reads what `app` defines"),
+    ("cli", "the failure of a command stands beside the list of commands"),
+    ("config::environment", "the reader asks its child for the names that Kubernetes injects"),
+    ("config::load", "`resolve` gives its children its helpers"),
+    ("document::kind", "a value, its kind and its table know each other"),
+    ("flow", "`compile` makes what `flow` defines"),
+    ("flow::client", "the client and its failures"),
+    ("flow::spec", "a flow's description and its parts"),
+    ("guard", "the rules and what they judge"),
+    ("proxy::message::body", "a caller's body and one attempt's reading of it"),
+    ("proxy::message::headers::set_cookie", "a cookie is rewritten for a caller's view, which rewrites cookies"),
+    ("proxy::upstream::line", "goes with `preserve_header_case`"),
+    ("proxy::upstream::pool", "the pool and the opening of its connections"),
+    ("token::action", "an action follows from errors that name it"),
+    ("token::keeper::attempt", "an attempt and its lease"),
+    ("token::pool::task", "the task and its guard against panics"),
+];
+
+/// Type names with more than one meaning, each with the reason.
+const REPEATED_NAMES: &[(&str, &str)] = &[];
 
 /// The only files that look inside a `Secret`, each with where the text goes.
 const EXPOSING_FILES: &[(&str, &str)] = &[
@@ -78,6 +116,66 @@ fn dependencies_point_one_way_as_the_map_says() {
     let table = rules::Table::read(map);
     let violations = files.iter().flat_map(|(path, text)| rules::forbidden_imports(&table, path, text));
     assert_none(&violations.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_permission_of_the_map_is_used() {
+    let files = rust_files("src");
+    let (_, map) = files.iter().find(|(path, _)| path == "src/lib.rs").unwrap();
+    assert_none(&rules::unused_permissions(&rules::Table::read(map), &files));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let graph = graph::Graph::read(&rust_files("src"));
+    let cycles = graph.cycles();
+    let first = |files: &Vec<String>| files.first().cloned().unwrap_or_default();
+    let found: Vec<String> = cycles.iter().map(first).collect();
+    assert_all_needed(CYCLES, &found.iter().map(String::as_str).collect());
+    let known = |files: &Vec<String>| CYCLES.iter().any(|(file, _)| *file == first(files));
+    let cycles: Vec<_> = cycles.into_iter().filter(|files| !known(files)).collect();
+    assert_none(
+        &cycles
+            .iter()
+            .map(|files| format!("import cycle of {}: {}", files.len(), files.join(", ")))
+            .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn rooms_lie_in_few_levels() {
+    let graph = graph::Graph::read(&rust_files("src"));
+    for (module, levels) in LEVELS {
+        let measure = graph.measure(module);
+        println!("{module}: {measure:?}");
+        assert!(measure.levels <= *levels, "{module} has {} levels of rooms, {levels} are the limit", measure.levels);
+    }
+}
+
+#[test]
+fn no_folder_has_too_many_entries() {
+    let files = rust_files("src");
+    let crowded = rules::crowded_folders(&files);
+    let excepted = |folder: &str| CROWDED_FOLDERS.iter().any(|(listed, _)| *listed == folder);
+    assert_none(
+        &crowded
+            .iter()
+            .filter(|(folder, _)| !excepted(folder))
+            .map(|(folder, entries)| format!("{folder} has {entries} entries, {} are the limit", rules::ENTRIES))
+            .collect::<Vec<_>>(),
+    );
+    assert_all_needed(CROWDED_FOLDERS, &crowded.iter().map(|(folder, _)| folder.as_str()).collect());
+}
+
+#[test]
+fn a_type_name_is_used_twice_only_with_a_reason() {
+    let files = rust_files("src");
+    let repeated = names::repeated(&files);
+    let unlisted = repeated.iter().filter(|(name, _)| REPEATED_NAMES.iter().all(|(listed, _)| listed != name));
+    assert_none(
+        &unlisted.map(|(name, files)| format!("`{name}` is defined in {}", files.join(", "))).collect::<Vec<_>>(),
+    );
+    assert_all_needed(REPEATED_NAMES, &repeated.keys().map(String::as_str).collect());
 }
 
 #[test]

@@ -31,12 +31,12 @@ pub(super) struct Services {
     moved: Vec<(Listen, Listen)>,
     all: Vec<Service>,
     /// Waits for the first token of each one that is tried, by its number.
-    proving: JoinSet<Change>,
+    proving: JoinSet<ServiceEvent>,
     numbers: u64,
 }
 
 /// What became of an upstream that is tried.
-enum Change {
+enum ServiceEvent {
     /// It has a token.
     Proven(u64),
     /// There was no answer yet.
@@ -159,7 +159,7 @@ impl Services {
     /// Waits until changed credentials have proved themselves, and puts them into service.
     pub(super) async fn proven(&mut self) {
         match self.proving.join_next().await {
-            Some(Ok(Change::Proven(number))) => {
+            Some(Ok(ServiceEvent::Proven(number))) => {
                 let Some(service) = self.all.iter_mut().find(|service| service.waiting() == Some(number)) else {
                     return;
                 };
@@ -168,7 +168,7 @@ impl Services {
                     self.publish();
                 }
             }
-            Some(Ok(Change::Silent(number))) => {
+            Some(Ok(ServiceEvent::Silent(number))) => {
                 let waits = |service: &&Service| service.waiting() == Some(number) && service.is_silent();
                 if let Some(service) = self.all.iter().find(waits) {
                     let (upstream, seconds) = (&**service.name(), SILENCE.as_secs());
@@ -262,21 +262,21 @@ fn next(numbers: &mut u64) -> u64 {
 }
 
 /// Watches over one that is tried.
-fn prove(proving: &mut JoinSet<Change>, provers: Vec<TokenHandle>, number: u64) {
+fn prove(proving: &mut JoinSet<ServiceEvent>, provers: Vec<TokenHandle>, number: u64) {
     if provers.is_empty() {
         // Nobody's token is there to prove it with: each subject's first request will.
-        proving.spawn(std::future::ready(Change::Proven(number)));
+        proving.spawn(std::future::ready(ServiceEvent::Proven(number)));
         return;
     }
     for handle in provers {
         proving.spawn(async move {
             proof(handle).await;
-            Change::Proven(number)
+            ServiceEvent::Proven(number)
         });
     }
     proving.spawn(async move {
         sleep(SILENCE).await;
-        Change::Silent(number)
+        ServiceEvent::Silent(number)
     });
 }
 

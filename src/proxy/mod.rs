@@ -1,21 +1,35 @@
-//! The data path: the life of a request.
+//! The data path: the life of a request. This page is its map.
 //!
-//! [`server`] accepts a caller and serves its [`connection`]. A request that comes in there is taken through [`serve`]
-//! from its head to its answer: [`route`] finds the [`Upstream`] by listener, host and path; its `access` rules judge the
-//! caller; [`headers`] takes away what must not pass, [`target`] joins the path to the base, [`body`] takes the body in.
-//! [`forward`] then gets a token from the [`backend`], and sends the request, the token set over it ([`outbound`]), on a
-//! connection of the [`pool`]. If the answer is a sign that the token is dead ([`expired`]) it is sent once more with
-//! another one. The [`answer`] streams back; when it ends, the connection goes back to the pool and the [`entry`] into the
-//! record.
+//! | stage | what happens there |
+//! |---|---|
+//! | [`server`] | the data thread: opens and closes listeners, and goes down in phases |
+//! | [`caller`] | a caller's connection: accepted, read, parked, ended |
+//! | [`request`] | one request from its head to its response, and its one repeat |
+//! | [`backend`] | an upstream as the data thread holds it: routes, rendered tokens, pools |
+//! | [`upstream`] | connections to the API, in HTTP/1.1 and HTTP/2 |
+//! | [`message`] | what is sent, apart from any connection: target, headers, body |
+//! | [`limits`] | deadlines, requests in flight, sockets, memory |
 //!
-//! Callers and upstreams speak HTTP/1.1 or HTTP/2, each on its own side: a request is HTTP/1.1 inside, and [`version`]
-//! says what differs on the wire. hyper speaks to callers; to upstreams the data thread itself does, in HTTP/1.1
-//! ([`mod@line`], [`http1`]) or in h2's frames ([`http2`]). What they say ahead of an answer is [`interim`] or [`expect`]ed.
-//! An answer's [`reading`] hides which it was. [`upgrade`] leaves HTTP altogether.
+//! A stage imports only those below it. [`settings`], [`mod@listen`], [`socket`], [`error`] and [`spawn`] are shared by all.
+//! `tests/layering.rs` holds the longest chain of imports between stages.
 //!
-//! All of it runs on one thread, in plain cells ([`here`]). Tokens and routes come from outside by pointers that are
-//! swapped whole. Waiting has its limits in [`sweep`],
-//! what all callers together may take in [`limiter`] and [`memory`]; every failure its row in [`error`].
+//! # One request, file by file
+//!
+//! 1. [`caller::accept`] admits the connection, `caller::preface` tells HTTP/1.1 from HTTP/2, [`caller::connection`] serves it.
+//! 2. [`request::serve`] judges the caller and finds the upstream ([`backend::route`], [`backend::worker`]), removes what must
+//!    not pass ([`message::headers`]), and takes the body in ([`message::body`]).
+//! 3. [`request::forward`] gets a rendered token from [`backend`], joins the target to the base ([`message::target`]), and sends
+//!    the attempt ([`message::attempt`]) on a connection of [`upstream::pool`].
+//! 4. [`upstream::http1`] or [`upstream::http2`] writes it and reads the response; what comes ahead of it goes through
+//!    [`message::interim`] and [`message::expect`].
+//! 5. [`request::expiry`] decides whether the token is dead. If so, [`request::forward`] sends the request once more with a
+//!    different token.
+//! 6. [`request::response`] streams the body to the caller. When it ends, the connection returns to the pool and
+//!    [`request::exchange`] writes the access log and the metrics. [`request::upgrade`] leaves HTTP altogether.
+//!
+//! All of it runs on one thread, in plain cells ([`backend::worker`]). Tokens and routes come from outside by pointers that
+//! are swapped whole. Every failure has its row in [`error`].
+
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 pub mod backend;

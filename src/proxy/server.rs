@@ -1,8 +1,8 @@
 //! The data thread: one current-thread runtime that accepts, serves and sweeps, and goes down in phases.
 
+use super::caller::accept::Acceptor;
 use std::cell::RefCell;
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -15,20 +15,13 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::backend::route::Routes;
 use super::backend::worker::Worker;
-use super::caller::connection;
-use super::limits::memory::Metered;
 use super::listen::Listener;
 use super::listen::{Address, Bound, BoundSocket};
-use super::request::serve::Caller;
 use super::settings::{Bounds, Limits};
-use super::socket::Socket;
 use crate::clock::{Beats, SharedClock};
 use crate::panics;
-use crate::record::{Limit, ProxyRecord};
+use crate::record::ProxyRecord;
 use crate::shutdown::{Phase, Shutdown};
-
-/// Out of descriptors or memory: accepting again at once would only spin.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Names that are resolved at a time, each by a thread with a socket of its own.
 const RESOLVING: usize = 16;
@@ -41,9 +34,6 @@ const LINGER: Duration = Duration::from_millis(250);
 
 /// Then whoever has not sent a whole head has this long for it, and a caller of HTTP/2 for its goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// How many callers are told at a time that there are too many; the others are just closed.
-const FAREWELLS: usize = 32;
 
 /// The data thread, seen from outside.
 #[derive(Debug)]
@@ -214,90 +204,4 @@ fn open(worker: &Rc<Worker>, bound: Bound, listeners: &mut Vec<Accepting>) {
 fn close(addresses: &[Address], listeners: &mut Vec<Accepting>) -> Vec<JoinHandle<()>> {
     let is_closed = |accepting: &mut Accepting| accepting.address.as_ref().is_some_and(|at| addresses.contains(at));
     listeners.extract_if(.., is_closed).map(|accepting| accepting.task).collect()
-}
-
-/// Lets callers in.
-struct Acceptor {
-    worker: Rc<Worker>,
-    listener: Rc<Listener>,
-}
-
-impl Acceptor {
-    async fn tcp(self, listener: TcpListener, mut closed: oneshot::Receiver<()>) {
-        while let Some(accepted) = unless(&mut closed, listener.accept()).await {
-            match accepted {
-                Ok((stream, peer)) => {
-                    let _ = stream.set_nodelay(true);
-                    self.receive(Socket::Tcp(stream), Some(peer.ip().to_canonical()));
-                }
-                Err(error) => self.pause(&error).await,
-            }
-        }
-    }
-
-    async fn unix(self, listener: UnixListener, mut closed: oneshot::Receiver<()>) {
-        while let Some(accepted) = unless(&mut closed, listener.accept()).await {
-            match accepted {
-                Ok((stream, _)) => self.receive(Socket::Unix(stream), None),
-                Err(error) => self.pause(&error).await,
-            }
-        }
-    }
-
-    /// The next caller is received whatever happens to this one.
-    fn receive(&self, socket: Socket, peer: Option<IpAddr>) {
-        let _ = panics::catch(|| self.let_in(socket, peer));
-    }
-
-    fn let_in(&self, socket: Socket, peer: Option<IpAddr>) {
-        panics::point("accept", &self.listener.authority);
-        let admitted = match self.worker.admit() {
-            Ok(admitted) => admitted,
-            Err(limit) => return self.turn_away(socket, limit),
-        };
-        let caller = Caller::new(self.worker.clone(), self.listener.clone(), peer);
-        let (memory, account) = (self.worker.limiter.memory.clone(), caller.deadline.account.clone());
-        // The task is an edge for panics.
-        let task = async move {
-            let _admitted = admitted;
-            panics::point("connection", &caller.listener.authority);
-            connection::serve(socket, caller).await;
-        };
-        spawn_local(Metered::connection(task, memory, account));
-    }
-
-    fn turn_away(&self, socket: Socket, limit: Limit) {
-        self.worker.limiter.refused(limit);
-        let told = self.worker.farewells.get();
-        if told < FAREWELLS {
-            let worker = self.worker.clone();
-            worker.farewells.set(told.saturating_add(1));
-            spawn_local(async move {
-                let _ = panics::caught(connection::turn_away(socket, limit)).await;
-                worker.farewells.set(worker.farewells.get().saturating_sub(1));
-            });
-        }
-    }
-
-    /// A caller that is gone before it was accepted is its own affair; everything else lasts a while, and is said once in
-    /// that while. Most likely descriptors have run out: an idle upstream connection gives one back.
-    async fn pause(&self, error: &io::Error) {
-        if error.kind() == io::ErrorKind::ConnectionAborted {
-            return;
-        }
-        if self.worker.limiter.is_news(Limit::Sockets) {
-            tracing::warn!(%error, "cannot accept a connection");
-        }
-        self.worker.limiter.close_idle();
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// The next caller; none once the socket is closed and nobody waits there any more.
-async fn unless<T>(closed: &mut oneshot::Receiver<()>, accept: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        accepted = accept => Some(accepted),
-        _ = closed => None,
-    }
 }

@@ -4,13 +4,12 @@
 pub(super) mod attempt;
 pub(super) mod backoff;
 pub(super) mod complaints;
+pub(super) mod context;
 pub(super) mod forced;
 mod outcome;
 mod report;
 
-use self::complaints::Complaints;
-use super::store::unsaved::BufferedStore;
-use crate::clock::SharedClock;
+use self::context::Context;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
@@ -295,12 +294,4 @@ impl Keeper {
             self.waiters = Vec::new();
         }
     }
-}
-
-/// What keepers plan with.
-pub(in crate::token) struct Context {
-    pub(in crate::token) clock: SharedClock,
-    pub(in crate::token) store: Arc<BufferedStore>,
-    pub(in crate::token) random: fastrand::Rng,
-    pub(in crate::token) complaints: Complaints,
 }

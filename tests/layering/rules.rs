@@ -1,6 +1,6 @@
 //! The rules themselves, each with a violation that it must see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::paths::{crate_paths, module_path};
 use crate::source::production_code;
@@ -10,26 +10,34 @@ const LINES: usize = 300;
 
 /// What each module may name of its siblings, as the map in the crate's documentation says it: one source for readers and
 /// for this check. An entry with a path allows that part alone.
-pub(crate) struct Table(Vec<(String, Vec<String>)>);
+pub(crate) struct Table(Vec<Row>);
+
+struct Row {
+    module: String,
+    allowed: Vec<String>,
+    /// Whether it may import every earlier row, of which it need not use all.
+    all_above: bool,
+}
 
 impl Table {
     /// Reads the rows ``| `module` | sentence | `may`, `import` |``; `everything above` is every earlier row.
     pub(crate) fn read(map: &str) -> Self {
-        let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         for line in map.lines().filter(|line| line.starts_with("//! | `")) {
             let cells: Vec<_> = line.split('|').map(str::trim).collect();
-            let allowed = match cells[3] {
-                "everything above" => rows.iter().map(|(module, _)| module.clone()).collect(),
-                listed => listed.split(", ").map(|entry| entry.trim_matches('`').to_owned()).collect(),
+            let all_above = cells[3] == "everything above";
+            let allowed = match all_above {
+                true => rows.iter().map(|row| row.module.clone()).collect(),
+                false => cells[3].split(", ").map(|entry| entry.trim_matches('`').to_owned()).collect(),
             };
-            rows.push((cells[1].trim_matches('`').to_owned(), allowed));
+            rows.push(Row { module: cells[1].trim_matches('`').to_owned(), allowed, all_above });
         }
-        rows.push(("main".to_owned(), vec!["cli".to_owned()]));
+        rows.push(Row { module: "main".to_owned(), allowed: vec!["cli".to_owned()], all_above: true });
         Self(rows)
     }
 
     fn allowed(&self, module: &str) -> Option<&[String]> {
-        self.0.iter().find(|(known, _)| known == module).map(|(_, allowed)| allowed.as_slice())
+        self.0.iter().find(|row| row.module == module).map(|row| row.allowed.as_slice())
     }
 }
 
@@ -54,6 +62,43 @@ pub(crate) fn forbidden_imports(table: &Table, path: &str, text: &str) -> Vec<St
     };
     let named: BTreeSet<_> = crate_paths(path, &production_code(text)).into_iter().filter(forbidden).collect();
     named.into_iter().map(|named| format!("{path}: `{own}` must not import `{named}`")).collect()
+}
+
+/// Permissions of the table that no production code uses.
+pub(crate) fn unused_permissions(table: &Table, files: &[(String, String)]) -> Vec<String> {
+    let production = files.iter().filter(|(path, _)| !is_test_file(path));
+    let used: Vec<(Vec<&str>, Vec<String>)> =
+        production.map(|(path, text)| (module_path(path), crate_paths(path, &production_code(text)))).collect();
+    let is_used = |module: &str, entry: &str| {
+        let of_module = used.iter().filter(|(own, _)| own.first().copied() == Some(module));
+        of_module.flat_map(|(_, named)| named).any(|named| allows(entry, named))
+    };
+    let listed = table.0.iter().filter(|row| !row.all_above);
+    let entries = listed.flat_map(|row| row.allowed.iter().map(move |entry| (&row.module, entry)));
+    let unused = entries.filter(|(module, entry)| !entry.is_empty() && !is_used(module, entry));
+    unused
+        .map(|(module, entry)| format!("`{module}` may import `{entry}` but does not: take it out of the map"))
+        .collect()
+}
+
+/// How many entries a folder may have: modules, tests aside.
+pub(crate) const ENTRIES: usize = 14;
+
+/// Folders with more entries than that; a file and the folder of its name are one.
+pub(crate) fn crowded_folders(files: &[(String, String)]) -> Vec<(String, usize)> {
+    let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (path, _) in files {
+        let mut rest = path.as_str();
+        while let Some((folder, entry)) = rest.rsplit_once('/') {
+            let entry = entry.trim_end_matches(".rs");
+            if !matches!(entry, "mod" | "tests") {
+                folders.entry(folder).or_default().insert(entry);
+            }
+            rest = folder;
+        }
+    }
+    let crowded = folders.into_iter().map(|(folder, entries)| (folder.to_owned(), entries.len()));
+    crowded.filter(|(_, entries)| *entries > ENTRIES).collect()
 }
 
 /// A file over the limit.
@@ -163,4 +208,27 @@ fn a_file_that_nobody_declares_is_seen() {
     let files = [file("src/lib.rs", "pub mod a;"), file("src/a/mod.rs", "mod b;"), file("src/a/b.rs", "")];
     assert_eq!(orphans(&files), [""; 0]);
     assert_eq!(orphans(&[file("src/a/mod.rs", "mod bb;"), file("src/a/b.rs", "")]).len(), 2);
+}
+
+#[test]
+fn a_permission_that_nobody_uses_is_seen() {
+    let rows = [
+        "//! | `clock` | time | |\n",
+        "//! | `token` | the core | `clock` |\n",
+        "//! | `proxy` | requests | `token`, `clock` |\n",
+    ];
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let files =
+        [file("src/token/mod.rs", "use crate::clock::Clock;"), file("src/proxy/mod.rs", "use crate::token::Token;")];
+    assert_eq!(
+        unused_permissions(&Table::read(&rows.concat()), &files),
+        ["`proxy` may import `clock` but does not: take it out of the map"]
+    );
+}
+
+#[test]
+fn a_folder_with_one_entry_too_many_is_seen() {
+    let files = |count: usize| (0..count).map(|n| (format!("src/a/f{n}.rs"), String::new())).collect::<Vec<_>>();
+    assert!(crowded_folders(&files(ENTRIES)).is_empty());
+    assert_eq!(crowded_folders(&files(ENTRIES + 1)), [("src/a".to_owned(), ENTRIES + 1)]);
 }

@@ -1,4 +1,7 @@
-//! Limits on waiting and on memory.
+//! Limits on waiting, on requests and on memory.
+//!
+//! [`deadline`] ends what waits too long, [`in_flight`] counts a connection's requests, [`limiter`] those of all callers, [`memory`] the bytes
+//! that they hold, and [`budget`] the bodies kept for a repeat.
 
 pub(super) mod budget;
 pub(super) mod deadline;

@@ -1,4 +1,7 @@
 //! What is sent, apart from any connection.
+//!
+//! [`target`], [`authority`] and [`mod@version`] make the request line, [`headers`] the fields, [`body`] what follows; [`attempt`] is all of it for one
+//! attempt. [`expect`] and [`interim`] are about what is said ahead of a response, [`grpc`] about its errors.
 
 pub(super) mod attempt;
 pub(in crate::proxy) mod authority;

@@ -1,4 +1,7 @@
-//! One request, from its head to its answer.
+//! One request, from its head to its response.
+//!
+//! [`serve`] prepares it, [`forward`] sends it and repeats it once, [`expiry`] judges the response, [`mod@response`] streams it, [`upgrade`]
+//! carries a tunnel, [`exchange`] records what came of it.
 
 pub(super) mod exchange;
 pub(super) mod expiry;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Context;
 use super::Keeper;
 use super::attempt::{Attempt, AttemptResult, usable};
 use super::backoff::Backoff;
+use super::context::Context;
 use crate::clock::Moment;
 use crate::token::action::Action;
 use crate::token::grant::{Generation, Grant};

@@ -3,7 +3,7 @@
 mod guarded;
 
 use crate::token::handle::shared::PoolCommand;
-use crate::token::keeper::Context;
+use crate::token::keeper::context::Context;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;

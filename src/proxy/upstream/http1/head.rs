@@ -1,6 +1,6 @@
 //! The head of an answer, and what it says of what follows (RFC 9112 §4, §6.3, §9.3).
 //!
-//! [`outline`] finds the parts of one that is written as it should be; [`lenient`] writes others anew; [`framing`] tells
+//! [`mod@outline`] finds the parts of one that is written as it should be; [`lenient`] writes others anew; [`framing`] tells
 //! what follows.
 
 pub(super) mod framing;
