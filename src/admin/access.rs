@@ -18,7 +18,7 @@ use crate::guard::{self, Admission, RequestInfo};
 pub struct Peer(pub Option<IpAddr>);
 
 /// Paths for everybody: the kubelet comes from the node to the pod's address, a scraper from wherever it runs.
-const OPEN: [&str; 4] = ["/livez", "/startupz", "/readyz", "/metrics"];
+const OPEN: [&str; 5] = ["/livez", "/healthz", "/startupz", "/readyz", "/metrics"];
 
 /// Lets a request through that may pass. No answer is kept or interpreted by a browser.
 pub(super) async fn admit(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {

@@ -123,6 +123,7 @@ impl Born {
 pub fn router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/livez", get(probes::live))
+        .route("/healthz", get(probes::live))
         .route("/startupz", get(probes::started))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(metrics::metrics))

@@ -12,7 +12,7 @@ const GUARDED: [(Method, &str); 5] = [
 #[tokio::test(start_paused = true)]
 async fn probes_and_metrics_are_for_everybody() {
     let stage = Stage::new();
-    for path in ["/livez", "/startupz", "/readyz", "/metrics"] {
+    for path in ["/livez", "/healthz", "/startupz", "/readyz", "/metrics"] {
         let mut request = request(Method::GET, path, FOREIGN);
         request.headers_mut().insert("host", "10.0.0.9:9090".parse().unwrap());
         request.headers_mut().insert("origin", "https://evil.example".parse().unwrap());

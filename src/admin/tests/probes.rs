@@ -6,6 +6,7 @@ async fn it_lives_while_the_data_path_moves_whatever_the_token_does() {
     let stage = Stage::new();
     stage.token_is(Some(status(State::Rejected)));
     assert_eq!(stage.get("/livez").await.status, 200);
+    assert_eq!(stage.get("/healthz").await.status, 200);
     tokio::time::advance(Duration::from_secs(9)).await;
     assert_eq!(stage.get("/livez").await.status, 200);
     tokio::time::advance(Duration::from_secs(1)).await;
