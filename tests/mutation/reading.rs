@@ -119,7 +119,7 @@ fn add(head: &mut Head, text: &[u8], forgiving: bool) -> Result<(), End> {
     head.vague |= may_frame(text) || (folded && may_frame(&before));
     match head.fields.last_mut() {
         Some((_, own)) if folded => own.extend([b" ", trim(text)].concat()),
-        _ if !folded => head.fields.push((trim(name).to_ascii_lowercase(), value.to_vec())),
+        _ if !folded => head.fields.push((name.trim_ascii().to_ascii_lowercase(), value.to_vec())),
         _ => {}
     }
     Ok(())
