@@ -146,6 +146,9 @@ impl Call {
     /// Whether the request may be sent once more after this; otherwise, what the caller is told.
     fn try_again(&self, why: Unanswered, reused: bool, with: &Rendered, tried: &mut Tried) -> Result<(), ProxyError> {
         let repeatable = self.upload.can_repeat();
+        if !reused && matches!(why, Unanswered::Broken(_) | Unanswered::Malformed(_) | Unanswered::Reset(_)) {
+            with.pool.doubt_http1();
+        }
         let name = &self.backend().upstream.settings.name;
         match why {
             Unanswered::Unsent if reused => return Ok(()),
@@ -182,7 +185,10 @@ impl Call {
 
     async fn open(&self, with: &Rendered) -> Result<Connection, ProxyError> {
         let opened = if self.upgrade { with.pool.open_for_upgrade().await } else { with.pool.open().await };
-        opened.map_err(ProxyError::Upstream)
+        opened.map_err(|fault| {
+            with.pool.doubt_http1();
+            ProxyError::Upstream(fault)
+        })
     }
 
     fn outbound<'a>(&'a self, with: &'a Rendered) -> Result<Outbound<'a>, ProxyError> {

@@ -163,6 +163,11 @@ impl Pool {
         self.shared.borrow_mut().clear();
     }
 
+    /// A request got no answer. Whoever has required HTTP/1.1 and does not speak it either is asked for HTTP/2 again.
+    pub(crate) fn doubt_http1(&self) {
+        self.http1_since.set(None);
+    }
+
     fn requires_http1(&self, now: Moment) -> bool {
         self.http1_since.get().is_some_and(|since| now.since(since) < HTTP1_FOR)
     }

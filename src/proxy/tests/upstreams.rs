@@ -135,6 +135,17 @@ async fn a_server_that_requires_http_1_gets_it_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_server_that_requires_http_1_and_does_not_speak_it_is_asked_for_http_2_again() {
+    let mut setting = over_tls("localhost", tls_api_offering(&[b"h2"]).await, true);
+    setting.upstream.protocol = Protocol::Http2;
+    let scene = setting.start();
+    for _ in 0..2 {
+        assert!(scene.get("/").await.text().starts_with("h2"));
+        assert_eq!(scene.ask("POST /reset HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status(), 502);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_is_let_go_is_closed_in_the_words_of_tls() {
     let (api, address) = ByHand::start().await;
     let mut setting = over_tls("localhost", address.port(), true);
