@@ -64,6 +64,7 @@ impl Tally {
     pub fn fault(&self, number: u64, why: &str, bytes: &[u8]) {
         if !self.dead.load(SeqCst) {
             let text = format!("BEARERD_ONLY={number}: {why}\n  bytes: \"{}\"\n", bytes.escape_ascii());
+            eprintln!("{text}");
             self.faults.lock().unwrap().push(text);
         }
     }

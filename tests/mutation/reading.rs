@@ -119,7 +119,11 @@ fn add(head: &mut Head, text: &[u8], forgiving: bool) -> Result<(), End> {
     head.vague |= may_frame(text) || (folded && may_frame(&before));
     match head.fields.last_mut() {
         Some((_, own)) if folded => own.extend([b" ", trim(text)].concat()),
-        _ if !folded => head.fields.push((name.trim_ascii().to_ascii_lowercase(), value.to_vec())),
+        _ if !folded => {
+            // A bare CR is a space (RFC 9112 §2.2).
+            let value: Vec<_> = value.iter().map(|byte| if *byte == b'\r' { b' ' } else { *byte }).collect();
+            head.fields.push((name.trim_ascii().to_ascii_lowercase(), trim(&value).to_vec()));
+        }
         _ => {}
     }
     Ok(())

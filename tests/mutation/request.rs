@@ -82,8 +82,9 @@ pub fn one(bytes: &[u8]) -> (Option<Request>, End) {
     let (body, trailers, end) = match framing {
         Framing::Chunked => {
             let read = chunked(rest, false);
-            request.forgivable = read.2 == End::Broken && matches!(chunked(rest, true).2, End::Whole(_));
-            if request.forgivable { (chunked(rest, true).0, read.1, End::Broken) } else { read }
+            let forgiven = chunked(rest, true);
+            request.forgivable = read.2 == End::Broken && matches!(forgiven.2, End::Whole(_));
+            if request.forgivable { (forgiven.0, forgiven.1, End::Broken) } else { read }
         }
         Framing::Length(length) => {
             let (body, end) = measured(rest, length);
