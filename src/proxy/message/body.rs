@@ -43,6 +43,8 @@ pub(crate) struct Intake {
     pub(crate) patience: Patience,
     /// What its trailers must not hold.
     pub(crate) rules: Rc<Rules>,
+    /// It comes over HTTP/2, where every end is said.
+    pub(crate) http2: bool,
 }
 
 /// Why a body ends before its end.
@@ -51,6 +53,9 @@ pub(crate) enum BodyError {
     /// The caller's side broke.
     #[error("the caller's body broke off")]
     Caller(#[source] hyper::Error),
+    /// Its stream was taken back in a way that the library takes for an end: RST_STREAM with NO_ERROR.
+    #[error("the caller's body was not sent to its end")]
+    Unfinished,
     /// A later attempt has taken the body over.
     #[error("the body was taken over by the repeat")]
     TakenOver,
@@ -111,6 +116,10 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
         self.note(Waiting::ResponseHead, self.intake.patience.upstream);
         self.intake.deadline.account.moves();
         Poll::Ready(match next {
+            None if self.intake.http2 && !self.incoming.is_end_stream() => {
+                self.settle();
+                Some(Err(BodyError::Unfinished))
+            }
             None => {
                 self.ended = true;
                 None

@@ -137,8 +137,9 @@ impl Caller {
         };
         let upgrade = marks.meet(KnownHeaders::UPGRADE) && upgrade::is_asked_for(&entry.head);
         let (expects, hears) = (marks.meet(KnownHeaders::EXPECT), entry.head.version == Version::HTTP_11);
+        let http2 = entry.head.version == Version::HTTP_2;
         strip_request(&mut entry, marks, own_origin, upgrade);
-        let mut call = self.call(entry, token_slot, body, RequestKind { grpc, upgrade, expects, hears });
+        let mut call = self.call(entry, token_slot, body, RequestKind { grpc, upgrade, expects, hears, http2 });
         match call.forward().await {
             Err(error) => refuse(call.entry, &error, grpc, turn),
             Ok(answer) if upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -149,7 +150,7 @@ impl Caller {
     }
 
     fn call(&self, entry: Box<Exchange>, token_slot: TokenSlot, body: Incoming, kind: RequestKind) -> PendingRequest {
-        let RequestKind { grpc, upgrade, expects, hears } = kind;
+        let RequestKind { grpc, upgrade, expects, hears, http2 } = kind;
         let settings = &entry.backend.upstream.settings;
         let (gate, asked) = expects.then(|| expect::gate(&entry.head.headers)).flatten().unzip();
         let limits = &self.worker.limits;
@@ -162,6 +163,7 @@ impl Caller {
             deadline: self.deadline.clone(),
             patience: Patience { caller, upstream },
             rules: entry.backend.rules.clone(),
+            http2,
         };
         let upload = Upload::new(body, intake);
         let (deadline, clock) = (self.deadline.clone(), self.worker.clock.clone());
@@ -206,6 +208,7 @@ struct RequestKind {
     /// Whether its caller may be told something ahead of the answer: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2,
     /// for which hyper has no way.
     hears: bool,
+    http2: bool,
 }
 
 fn admit(entry: &Exchange, peer: Option<IpAddr>) -> Admission {

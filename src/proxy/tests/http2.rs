@@ -114,6 +114,23 @@ async fn trailers_pass_in_both_directions() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_taken_back_is_not_sent_as_if_it_were_whole() {
+    for reason in [h2::Reason::NO_ERROR, h2::Reason::CANCEL] {
+        let (api, address) = ByHand::start().await;
+        let scene = Setting::to(address).start();
+        let mut caller = streams::caller(scene.address).await.ready().await.unwrap();
+        let request = Request::post("http://localhost/").body(()).unwrap();
+        let (_answer, mut body) = caller.send_request(request, false).unwrap();
+        body.send_data(Bytes::from_static(b"half"), false).unwrap();
+        let mut there = api.accept().await;
+        assert_eq!(there.head().await.unwrap().header("transfer-encoding"), Some("chunked"));
+        assert_eq!(there.chunk().await.unwrap().unwrap(), b"half");
+        body.send_reset(reason);
+        assert!(there.chunk().await.is_none(), "{reason:?}");
+    }
+}
+
+#[tokio::test]
 async fn both_directions_flow_at_the_same_time_and_may_be_silent_in_grpc() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
