@@ -61,7 +61,8 @@ pub fn answer(bytes: &[u8], method: &[u8]) -> Result<Answer, End> {
         if (100..200).contains(&status) && status != 101 {
             continue;
         }
-        let mut answer = framed(&read, &bytes[at..], method, status)?;
+        let unframed = |end| if vague { Ok(plain(&read, status, true)) } else { Err(end) };
+        let mut answer = framed(&read, &bytes[at..], method, status).or_else(unframed)?;
         answer.vague |= vague;
         answer.tidy &= tidy;
         answer.strict &= strict && answer.tidy && status < 600 && status != 101;
@@ -87,21 +88,19 @@ fn status(line: &[u8]) -> Option<(u16, bool)> {
     Some((status, right && text && apart && rest.starts_with(b" ")))
 }
 
+/// One with nothing behind its head.
+fn plain(head: &Head, status: u16, vague: bool) -> Answer {
+    let (fields, body, end) = (head.fields.clone(), Vec::new(), End::Whole(0));
+    Answer { status, fields, body, end, closes: false, tidy: true, strict: true, vague }
+}
+
 fn framed(head: &Head, rest: &[u8], method: &[u8], status: u16) -> Result<Answer, End> {
     let said: Vec<_> = head.all(b"transfer-encoding").flat_map(items).collect();
     let means = |coding: &&[u8]| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity");
     let codings: Vec<_> = said.iter().copied().filter(means).collect();
     let old = !head.start.starts_with(b"HTTP/1.1");
-    let mut answer = Answer {
-        status,
-        fields: head.fields.clone(),
-        body: Vec::new(),
-        end: End::Whole(0),
-        closes: false,
-        tidy: codings.len() == said.len() && said.len() < 2,
-        strict: true,
-        vague: old && !codings.is_empty(),
-    };
+    let mut answer = plain(head, status, old && !codings.is_empty());
+    answer.tidy = codings.len() == said.len() && said.len() < 2;
     let length = length(head);
     if method == b"HEAD" || status == 204 || status == 304 || status < 200 {
         answer.strict = codings.is_empty() && length.is_ok();
