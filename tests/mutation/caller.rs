@@ -137,7 +137,7 @@ impl Caller {
                         return Err(format!("bytes behind the answer: {}", self.inbox[used..].escape_ascii()));
                     }
                     End::Whole(_) => return Ok(self.keep(stream, answer)),
-                    End::Broken => return Ok(answer),
+                    End::Broken | End::Doubtful => return Ok(answer),
                     End::Cut => {}
                 },
                 Err(_) => return Err(format!("no answer: \"{}\"", self.inbox.escape_ascii())),

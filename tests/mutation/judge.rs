@@ -95,14 +95,22 @@ pub fn requests(read: &Requests, heard: &Heard, seen: &[Seen], plain: bool) -> V
         is_strict(answer)?;
         let serial = answer.field("x-serial").and_then(|serial| std::str::from_utf8(serial).ok()?.parse::<u64>().ok());
         let Some(serial) = serial else { continue };
-        let forgiven = read.begun.as_ref().filter(|begun| begun.forgivable && place == read.whole.len());
+        let doubtful = read.begun.as_ref().filter(|begun| begun.doubtful);
         let asked =
-            read.whole.get(place).or(forgiven).ok_or_else(|| format!("answer {place} is to nothing that was asked"))?;
+            read.whole.get(place).or(doubtful).ok_or_else(|| format!("answer {place} is to nothing that was asked"))?;
         let at = unanswered.iter().position(|seen| seen.serial == serial);
         let seen = unanswered.remove(at.ok_or_else(|| format!("answer {place} is another's"))?);
         let body = said(serial, &seen.request.target);
-        is_same(asked, seen)?;
-        ensure(asked.method == b"HEAD" || answer.body == body, || format!("the body of answer {place} is another"))?;
+        if place == read.whole.len() {
+            ensure(asked.body == seen.request.body, || {
+                format!("the body is not what the caller sent: {}", told(seen))
+            })?;
+        } else if place < read.whole.len() {
+            is_same(asked, seen)?;
+        }
+        ensure(seen.request.method == b"HEAD" || answer.body == body, || {
+            format!("the body of answer {place} is another")
+        })?;
     }
     ensure(unanswered.is_empty() || heard.reset, || {
         let told: Vec<_> = unanswered.iter().map(|seen| told(seen)).collect();

@@ -12,8 +12,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// Nothing on the connection may be taken for a request after it.
     pub last: bool,
-    /// Only the ends of lines in its trailers are not as they should be.
-    pub forgivable: bool,
+    /// Where its trailers end is not sure, and so neither is what is behind them.
+    pub doubtful: bool,
 }
 
 /// All of them, and what is behind them.
@@ -81,10 +81,9 @@ pub fn one(bytes: &[u8]) -> (Option<Request>, End) {
     let rest = &bytes[read.used..];
     let (body, trailers, end) = match framing {
         Framing::Chunked => {
-            let read = chunked(rest, false);
-            let forgiven = chunked(rest, true);
-            request.forgivable = read.2 == End::Broken && matches!(forgiven.2, End::Whole(_));
-            if request.forgivable { (forgiven.0, forgiven.1, End::Broken) } else { read }
+            let (body, trailers, end) = chunked(rest, false);
+            request.doubtful = end == End::Doubtful;
+            (body, trailers, if request.doubtful { End::Broken } else { end })
         }
         Framing::Length(length) => {
             let (body, end) = measured(rest, length);
