@@ -73,9 +73,7 @@ async fn nothing_that_all_of_them_do_at_once_is_felt_by_one_that_behaves() {
         most / MEBIBYTE,
         confined.resident(&bearerd) / MEBIBYTE
     );
-    // Beyond `limits.memory` whoever asks is told `busy`, and it is no more than that for one that behaves.
-    assert!(beside.failed.iter().all(|failed| failed == "503"), "the one that behaves: {:?}", beside.failed);
-    assert!(beside.failed.len() * 20 <= beside.answered, "{} refused: {beside}", beside.failed.len());
+    assert_eq!(beside.failed, Vec::<String>::new(), "the one that behaves");
     assert!(beside.answered > 100, "it was served: {beside}");
     assert_eq!(failed, Vec::<String>::new(), "beside {asked} probes that were answered");
     within_its_bounds(&bearerd, renewed, most).await;
