@@ -1,4 +1,4 @@
-"""What the README promises to a reader: its configurations have no problem, its commands exist, its links lead somewhere."""
+"""Checks the README: its configurations have no problem, its commands exist, and the links of every page lead to a file."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from harness import ROOT, World, plain_environment
 SET = "real"
 NEEDS: list[str] = []
 
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 COMMANDS = "demo run check flows wait".split()
 CREDENTIALS = {"YOUNIUM_CLIENT_ID": "someone", "YOUNIUM_CLIENT_SECRET": "something"}
 
@@ -26,10 +27,11 @@ def run(world: World, check) -> None:
         for command in COMMANDS:
             assert re.search(rf"`{command}\b|bearerd {command}\b", readme), f"the README does not name `{command}`"
             bearerd(command, "--help")
-    with check("every link of the README leads to a file"):
-        links = re.findall(r"\]\((?!http)([^)#]+)\)", readme)
-        broken = [link for link in links if not (ROOT / link).exists()]
-        assert links and not broken, broken
+    for page in PAGES:
+        with check(f"every link of {page} leads to a file"):
+            links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text())
+            broken = [link for link in links if not (ROOT / link).exists()]
+            assert not broken, broken
 
 
 def bearerd(*arguments: str) -> None:
