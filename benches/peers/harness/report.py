@@ -39,7 +39,7 @@ def cpu(results):
             rows.append([BY_NAME[scenario].title, number(absolute, 1), *cells])
     if rows:
         yield "### CPU per request, as a ratio to nginx\n"
-        yield "Less is better. Median over starts (least–greatest start); nginx in µs.\n"
+        yield "Lower is better. Median over starts (lowest–highest start); nginx in µs.\n"
         yield table(["", "nginx, µs", *(label[name] for name in names if name != REFERENCE)], rows)
 
 
@@ -79,7 +79,7 @@ def latency(results):
             for name in measured(results)]
     if columns:
         yield "### Latency in µs\n"
-        yield "At 2,000 requests/s from the moment each was due (no coordinated omission), and one after the other on one connection.\n"
+        yield "At 2,000 requests/s, from the moment each request was due (no coordinated omission); and one after the other on one connection.\n"
         where = {"rate": "2,000/s", "rate-https": "2,000/s https", "one": "one", "one-https": "one, https"}
         yield table(["", *(f"{where[scenario]} {key.replace('p999', 'p99.9')}" for scenario, key in columns)], rows)
 
@@ -94,7 +94,7 @@ def renewal(results):
             rows.append([titles()[name], *(number(value, 0) for value in values[:3]), number(values[3], 0) + f" in {seconds:.0f} s"])
     if rows:
         yield "### Latency in µs while tokens are renewed\n"
-        yield "2,000 requests/s, https. Requests only read the token: renewing it every second may not show.\n"
+        yield "2,000 requests/s, https. Requests only read the token, so a renewal every second should not show.\n"
         yield table(["", "p50", "p99", "p99.9", "token requests"], rows)
 
 
