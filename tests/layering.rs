@@ -32,23 +32,10 @@ const CROWDED_FOLDERS: &[(&str, &str)] = &[
 
 /// Circles that are left, named by their first file: a parent that uses its child and gives it its types. None may be added.
 const CYCLES: &[(&str, &str)] = &[
-    ("admin", "the router and the state that handlers share stand in one file"),
-    ("app", "`services` reads what `app` defines"),
-    ("cli", "the failure of a command stands beside the list of commands"),
-    ("config::environment", "the reader asks its child for the names that Kubernetes injects"),
-    ("config::load", "`resolve` gives its children its helpers"),
-    ("document::kind", "a value, its kind and its table know each other"),
-    ("flow", "`compile` makes what `flow` defines"),
-    ("flow::client", "the client and its failures"),
-    ("flow::spec", "a flow's description and its parts"),
-    ("guard", "the rules and what they judge"),
     ("proxy::message::body", "a caller's body and one attempt's reading of it"),
     ("proxy::message::headers::set_cookie", "a cookie is rewritten for a caller's view, which rewrites cookies"),
     ("proxy::upstream::line", "goes with `preserve_header_case`"),
     ("proxy::upstream::pool", "the pool and the opening of its connections"),
-    ("token::action", "an action follows from errors that name it"),
-    ("token::keeper::attempt", "an attempt and its lease"),
-    ("token::pool::task", "the task and its guard against panics"),
 ];
 
 /// Type names with more than one meaning, each with the reason.

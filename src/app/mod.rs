@@ -7,6 +7,7 @@ mod build;
 mod cgroup;
 mod descriptors;
 mod doors;
+mod failure;
 mod front;
 pub mod once;
 mod service;
@@ -38,9 +39,12 @@ use crate::tls;
 use crate::token::pool::TokenPool;
 use build::Builder;
 use doors::Listeners;
+use failure::cannot_start;
 use front::Front;
 use services::Services;
 use signals::{SignalRequest, Signals};
+
+pub use failure::RunFailure;
 
 /// How long the end waits for what is best effort: saving, revoking.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -55,26 +59,6 @@ pub struct Start {
     pub watch: bool,
     /// Whether log lines for a terminal may be coloured.
     pub colour: bool,
-}
-
-/// Why the process ends otherwise than by being told to.
-#[derive(Debug)]
-pub enum RunFailure {
-    /// It could not start: an address in use, say.
-    Start(String),
-    /// It failed while running.
-    Running(String),
-    /// A second signal ended it at once.
-    Signal(u8),
-}
-
-fn cannot_start(error: impl std::error::Error) -> RunFailure {
-    RunFailure::Start(with_cause(&error))
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{error}{cause}")
 }
 
 /// Serves until a signal.

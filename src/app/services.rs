@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::build::{BuildError, Builder};
 use super::doors::Listeners;
+use super::failure::with_cause;
 use super::service::{Planned, Service};
 use crate::admin::Admin;
 use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfig};
@@ -188,7 +189,7 @@ impl Services {
     pub(super) fn reload(&mut self, doors: &mut Listeners, data: &DataThread) -> Result<String, String> {
         let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
         let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing was changed");
-        let opening = doors.open(&mut loaded.settings).map_err(|error| unchanged(&super::with_cause(&error)))?;
+        let opening = doors.open(&mut loaded.settings).map_err(|error| unchanged(&with_cause(&error)))?;
         let Settings { upstreams, .. } = loaded.settings;
         let planned = match self.plan(upstreams) {
             Ok(planned) => planned,

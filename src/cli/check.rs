@@ -1,9 +1,9 @@
 //! `bearerd check`.
 
 use super::args::{Check, OutputFormat};
+use super::failure::{CONFIGURATION, CommandFailure};
 use super::output::Output;
 use super::run::loader;
-use super::{CONFIGURATION, CommandFailure};
 use crate::config::{Environment, Settings};
 
 pub(super) fn check(args: &Check, environment: Environment, output: &Output) -> Result<(), CommandFailure> {

@@ -7,9 +7,9 @@ use std::thread;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::args;
+use super::failure::{CONFIGURATION, CommandFailure, FAILED};
 use super::output::Output;
 use super::run::serve;
-use super::{CONFIGURATION, CommandFailure, FAILED};
 use crate::clock::SystemClock;
 use crate::config::{Environment, Loader};
 use crate::demo::{self, Demo, StartError};

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::args;
+use super::failure::{CONFIGURATION, CommandFailure};
 use super::output::Output;
-use super::{CONFIGURATION, CommandFailure};
 use crate::document::nearest;
 use crate::flow::{FlowSpec, Variable, shipped};
 

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod failure;
 mod flows;
 mod output;
 mod run;
@@ -16,41 +17,8 @@ use clap::Parser;
 use crate::config::Environment;
 use crate::panics;
 use args::{Args, Command};
+use failure::{CONFIGURATION, CommandFailure};
 use output::Output;
-
-/// A command that could not do its work: what to tell people, and the process's exit code.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct CommandFailure {
-    exit: u8,
-    /// Said already, if empty.
-    message: String,
-    hint: Option<String>,
-}
-
-/// It failed while running.
-const FAILED: u8 = 1;
-/// Usage or configuration.
-const CONFIGURATION: u8 = 2;
-/// The credentials are refused.
-const REFUSED: u8 = 3;
-/// Nobody answers.
-const UNREACHABLE: u8 = 4;
-
-impl CommandFailure {
-    fn new(exit: u8, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
-    }
-
-    /// What was wrong has been shown in full.
-    fn said(exit: u8) -> Self {
-        Self::new(exit, "")
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {

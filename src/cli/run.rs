@@ -4,8 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::args::{ConfigArgs, Run};
+use super::failure::{CONFIGURATION, CommandFailure, FAILED};
 use super::output::Output;
-use super::{CONFIGURATION, CommandFailure, FAILED};
 use crate::app;
 use crate::config::{Environment, Loaded, Loader};
 

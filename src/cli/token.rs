@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::args;
+use super::failure::{CONFIGURATION, CommandFailure, FAILED, REFUSED, UNREACHABLE};
 use super::output::Output;
 use super::run::{load, loader};
 use super::wait::answers;
-use super::{CONFIGURATION, CommandFailure, FAILED, REFUSED, UNREACHABLE};
 use crate::app::once::{self, OneToken, TokenFailure};
 use crate::config::{Environment, Settings, StoreSettings, UpstreamConfig};
 use crate::document::nearest;

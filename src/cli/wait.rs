@@ -7,7 +7,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use super::args::{Wait, WaitFor};
-use super::{CommandFailure, FAILED, UNREACHABLE};
+use super::failure::{CommandFailure, FAILED, UNREACHABLE};
 use crate::config::{Environment, Loader};
 
 /// Between two attempts.

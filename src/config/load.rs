@@ -1,11 +1,12 @@
 //! From files, environment and texts to settings; can be called again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::files::{toml_file, utf8};
 use super::resolve;
 use super::{Environment, Inputs, Report, Settings};
-use crate::document::{Document, Layer, Place, Problem, Problems};
+use crate::document::{Document, Layer, Problem, Problems};
 
 /// Where files are looked for when nobody names one; the first that exists is read.
 const SEARCHED: &[&str] = &["bearerd.toml", "/etc/bearerd/bearerd.toml"];
@@ -112,37 +113,4 @@ fn read(source: &ConfigSource, files: &mut Inputs) -> Result<Layer, Problem> {
             toml_file(path)
         }
     }
-}
-
-/// A TOML file as a layer whose relative paths start beside it.
-pub(super) fn toml_file(path: &Path) -> Result<Layer, Problem> {
-    let origin = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Problem {
-        place: Place { origin: origin.clone(), line: None },
-        message: format!("cannot read the file: {}", in_words(&error)),
-        ..Problem::default()
-    })?;
-    let layer = Layer::toml(&origin, utf8(&origin, &bytes)?)?;
-    Ok(layer.beside(path.parent().unwrap_or(Path::new(""))))
-}
-
-fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, Problem> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Problem {
-            place: Place { origin: origin.to_owned(), line: u32::try_from(line).ok() },
-            message: format!("the file is not UTF-8 text: byte 0x{:02x} at offset {at}", bytes.get(at).unwrap_or(&0)),
-            hint: Some("save the file as UTF-8".into()),
-            ..Problem::default()
-        }
-    })
-}
-
-/// What the system said, without its number.
-pub(super) fn in_words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

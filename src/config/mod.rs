@@ -4,6 +4,7 @@
 //! It can be called again: a reload and a changed secret are the same road once more.
 
 mod environment;
+mod files;
 #[cfg(test)]
 mod hints;
 mod inputs;

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::quantity::{duration, size};
 
+pub(super) const TRUTH: &str = "true or false";
+pub(super) const NUMBER: &str = "a whole number that is not negative";
+
 /// What a syntax error most likely comes from; `line` is where it stands.
 pub(super) fn for_syntax(text: &str, line: &str) -> Option<&'static str> {
     let first = text.trim_start_matches('\u{feff}').trim_start();

@@ -2,7 +2,7 @@
 
 use figment::value::Value;
 
-use super::hint;
+use super::hint::{self, NUMBER, TRUTH};
 use super::node::Node;
 use super::problem::Problems;
 
@@ -22,9 +22,6 @@ pub enum ValueKind {
     /// A table.
     Table,
 }
-
-pub(super) const TRUTH: &str = "true or false";
-pub(super) const NUMBER: &str = "a whole number that is not negative";
 
 impl Node<'_> {
     /// What kind of value it is.

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use figment::value::Value;
 
-use super::kind::{NUMBER, TRUTH};
+use super::hint::{NUMBER, TRUTH};
 use super::problem::{Level, Place, Problem, Problems, nearest};
 use super::quantity::{duration, size};
-use super::table::Table;
 use super::{Document, hint};
 
 /// One value: what it is, what it is called, where it stands.
@@ -187,17 +186,6 @@ impl<'d> Node<'d> {
             return Some(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect());
         }
         Some(self.list(problems)?.iter().filter_map(|node| node.text(problems)).map(str::to_owned).collect())
-    }
-
-    /// A table, whose keys are to be asked for by name.
-    pub fn table(&self, problems: &Problems) -> Option<Table<'d>> {
-        match self.value {
-            Value::Dict(_, dict) => Some(Table::new(self.clone(), dict)),
-            _ => {
-                self.wrong_kind(problems, "a table");
-                None
-            }
-        }
     }
 
     /// The value as JSON, as a JSON body wants it.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use figment::value::Dict;
+use figment::value::{Dict, Value};
 
 use super::node::Node;
 use super::problem::{Problems, nearest};
@@ -15,11 +15,20 @@ pub struct Table<'d> {
     asked: RefCell<Vec<String>>,
 }
 
-impl<'d> Table<'d> {
-    pub(super) fn new(node: Node<'d>, dict: &'d Dict) -> Self {
-        Self { node, dict, asked: RefCell::new(Vec::new()) }
+impl<'d> Node<'d> {
+    /// A table, whose keys are to be asked for by name.
+    pub fn table(&self, problems: &Problems) -> Option<Table<'d>> {
+        match self.value {
+            Value::Dict(_, dict) => Some(Table { node: self.clone(), dict, asked: RefCell::default() }),
+            _ => {
+                self.wrong_kind(problems, "a table");
+                None
+            }
+        }
     }
+}
 
+impl<'d> Table<'d> {
     /// The table itself.
     pub fn node(&self) -> &Node<'d> {
         &self.node

@@ -5,16 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, StatusCode};
+use http::Request;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::Semaphore;
 
+use self::reply::REPLY;
+pub(super) use self::reply::{NoReply, Reply};
 use super::request::Chosen;
 use crate::clock::{self, Moment, SharedClock};
-use crate::token::source::{Outcome, QueuePlace};
+use crate::token::source::QueuePlace;
 
 mod coding;
 mod failure;
+mod reply;
 mod resolver;
 
 /// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
@@ -24,8 +27,6 @@ const AT_A_TIME: usize = 16;
 /// So many of them for whoever has no token yet, or leaves. A burst of new subjects is served in the order it came, and
 /// renewals, which others' requests depend on, go past it.
 const COMING_AND_GOING: usize = 12;
-/// The largest reply.
-const REPLY: usize = 1 << 20;
 /// Lines in its head. All are read before one is looked at, so a few more cost nothing.
 const LINES: usize = 1024;
 /// The status of a refusal says enough: its body is waited for no longer than this.
@@ -41,25 +42,6 @@ pub struct TokenClient {
     at_a_time: Arc<Semaphore>,
     coming_and_going: Arc<Semaphore>,
     clock: SharedClock,
-}
-
-/// A whole reply, and when it was asked for.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    /// Without its content codings.
-    pub(super) body: Bytes,
-    /// Why there is less of the body than was sent.
-    pub(super) unread: Option<String>,
-    pub(super) sent: Moment,
-    pub(super) sent_wall: SystemTime,
-    pub(super) received_wall: SystemTime,
-}
-
-/// A call without a reply: how it ended, and why in words for people.
-pub(super) struct NoReply {
-    pub(super) outcome: Outcome,
-    pub(super) why: String,
 }
 
 impl TokenClient {

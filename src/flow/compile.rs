@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::address::{self, Hosts};
 use super::binder::{Binder, ValueFault};
+use super::compiled::{Flow, Values};
 use super::inject::{FlowUsage, Inject, usage};
 use super::mint::{Calls, TokenCall};
 use super::spec::{CallSpec, FlowSpec, SUBJECT_IDLE, SubjectSpec, Variable};
 use super::template::Template;
-use super::{Flow, Values};
 use crate::document::nearest;
 use crate::secret::Secret;
 use crate::token::key::{StoreKey, SubjectPattern, SubjectRule};
@@ -21,7 +21,22 @@ struct Resolved {
     secret: bool,
 }
 
-pub(super) fn compile(
+impl Flow {
+    /// Fills in a flow's variables: those in `values`, then what `env` (or the first environment) gives, then defaults.
+    /// An empty value counts as none. `plaintext` allows `http` to other machines. Everything wrong with the values
+    /// goes to `fault`; with a fault there is no flow.
+    pub fn compile(
+        spec: &FlowSpec,
+        env: Option<&str>,
+        values: &Values,
+        plaintext: bool,
+        fault: &mut dyn FnMut(ValueFault),
+    ) -> Option<Self> {
+        compile(spec, env, values, plaintext, fault)
+    }
+}
+
+fn compile(
     spec: &FlowSpec,
     env: Option<&str>,
     values: &Values,

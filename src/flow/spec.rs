@@ -9,7 +9,6 @@ use super::inject::Inject;
 use super::reply::ReplyReader;
 use super::request::TokenRequest;
 use super::template::Template;
-use crate::document::{Node, Problems};
 
 mod read;
 #[cfg(test)]
@@ -100,18 +99,6 @@ pub(super) struct PolicySpec {
 pub(super) const SUBJECT_IDLE: Duration = Duration::from_secs(30 * 60);
 
 impl FlowSpec {
-    /// Reads a flow. `name` is that of its table or file, with which a `name` inside must agree. Every problem is
-    /// reported; with an error among them there is no flow.
-    pub fn read(name: Option<&str>, node: &Node<'_>, problems: &Problems) -> Option<Self> {
-        let own = Problems::default();
-        let spec = read::flow(name, node, &own);
-        let failed = own.has_errors();
-        for problem in own.into_sorted() {
-            problems.add(problem);
-        }
-        spec.filter(|_| !failed)
-    }
-
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -3,8 +3,9 @@
 use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::admission::{Admission, Refusal, RequestInfo};
 use super::claims::Claims;
-use super::{Admission, Refusal, RequestInfo, host};
+use super::host;
 
 static REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");

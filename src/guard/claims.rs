@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::KEY;
-
+/// The header that carries `access.key`; never forwarded.
+pub static KEY: HeaderName = HeaderName::from_static("x-bearerd-key");
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The lines that the rules are about.

@@ -5,6 +5,7 @@
 //! made by a foreign page.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
+mod admission;
 mod browser;
 mod claims;
 mod glob;
@@ -15,18 +16,18 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderName, Method, Version};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::secret::Secret;
+use admission::Refusal;
 use claims::{Claims, SingleHeader};
 
+pub use admission::{Admission, RequestInfo};
 pub use browser::share;
+pub use claims::KEY;
 pub use glob::Globs;
 pub use path::has_dot_segment;
-
-/// The header that carries `access.key`; never forwarded.
-pub static KEY: HeaderName = HeaderName::from_static("x-bearerd-key");
 
 /// Headers by which frameworks let a request name another path or method than its own.
 static OTHER_PATH: [HeaderName; 2] =
@@ -55,54 +56,6 @@ pub struct Access {
     pub key: Option<Secret>,
     /// Whether a path may have dot segments. With [`Access::paths`] none may: they could lead out of what is allowed.
     pub dot_segments: bool,
-}
-
-/// What is known of a call before it is served.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestInfo<'a> {
-    /// The peer's address; `None` on a unix socket, which has no peer, Host or browser rule.
-    pub peer: Option<IpAddr>,
-    /// The HTTP version: only HTTP/1.0 may name no host.
-    pub version: Version,
-    /// The method.
-    pub method: &'a Method,
-    /// Authority of the request: HTTP/2's `:authority` or an absolute-form target, where it has one; else the Host header decides.
-    pub authority: Option<&'a str>,
-    /// The raw path.
-    pub path: &'a str,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-}
-
-/// What to do with a call.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Admission {
-    /// Serve it. An `Origin` that it has on a TCP listener is the listener's own.
-    Pass,
-    /// Serve it, and let this browser origin read the answer: see [`share`].
-    PassTo(HeaderValue),
-    /// Answer 204 with these headers: a preflight of an allowed origin.
-    Preflight(HeaderMap),
-    /// Refuse it with 403; the text says which rule, for people.
-    Refused(&'static str),
-    /// Refuse it with 400: it names no host, or nothing that can be one.
-    Malformed(&'static str),
-}
-
-/// Why a call is not served; the text says it for people.
-#[derive(Clone, Copy)]
-enum Refusal {
-    Denied(&'static str),
-    Malformed(&'static str),
-}
-
-impl From<Refusal> for Admission {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Denied(why) => Self::Refused(why),
-            Refusal::Malformed(why) => Self::Malformed(why),
-        }
-    }
 }
 
 /// Whether this is a host that can be called, with or without a port.

@@ -1,6 +1,7 @@
 //! The owner of one token: what it knows, what it does next, what it publishes. It does no work itself: the pool's
 //! task runs the [`Job`]s it asks for and tells it how they ended.
 
+mod advice;
 pub(super) mod attempt;
 pub(super) mod backoff;
 pub(super) mod complaints;

@@ -1,5 +1,6 @@
 //! All tokens of the process: each key has one owner, opened on demand, ended when its last reader goes.
 
+mod job;
 mod registry;
 pub(super) mod task;
 

@@ -7,17 +7,23 @@ mod status;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::*;
-use crate::clock::PausedClock;
+use crate::clock::{PausedClock, SharedClock};
+use crate::guard::Access;
+use crate::record::{ProxyRecord, TokenRecord, UpstreamRecord};
 use crate::shutdown::{self, Trigger};
 use crate::token::grant::Generation;
-use crate::token::status::State;
+use crate::token::source::BoxFuture;
+use crate::token::status::{Forced, State, Status};
 
 /// A token that is as the test says.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::TABLES;
+use super::keys::TABLES;
 
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 

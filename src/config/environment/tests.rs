@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::Problem;
 
 fn read(file: &str, variables: &[(&str, &str)]) -> (serde_json::Value, Vec<Problem>) {
     let file = || Layer::toml("bearerd.toml", file).unwrap();

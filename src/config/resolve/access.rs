@@ -6,6 +6,8 @@ use http::Method;
 use ipnet::IpNet;
 use url::Url;
 
+use super::defaults::{optional, or};
+use super::host;
 use super::scope::Scope;
 use crate::document::{Node, Problems, Table, nearest};
 use crate::guard::{Access, loopback};
@@ -19,12 +21,12 @@ pub(super) fn read(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<Access> 
     let table = node.table(scope.problems)?;
     let problems = scope.problems;
     let peers = texts(&table, "peers", problems, |node, text| peer(node, text, problems));
-    let hosts = texts(&table, "hosts", problems, |node, text| host(node, text, problems).map(|host| vec![host]));
+    let hosts = texts(&table, "hosts", problems, |node, text| host::read(node, text, problems).map(|host| vec![host]));
     let methods = texts(&table, "methods", problems, |node, text| method(node, text, problems).map(|one| vec![one]));
     let paths = texts(&table, "paths", problems, |node, text| path(node, text, problems).map(|path| vec![path]));
     let origins = texts(&table, "origins", problems, |node, text| origin(node, text, problems).map(|one| vec![one]));
-    let key = super::optional(table.get("key"), |node| key(node, scope));
-    let dot_segments = super::or(table.get("dot_segments"), false, |node| node.boolean(problems));
+    let key = optional(table.get("key"), |node| key(node, scope));
+    let dot_segments = or(table.get("dot_segments"), false, |node| node.boolean(problems));
     table.finish(problems);
     Some(Access {
         peers: peers?.unwrap_or_else(loopback),
@@ -64,21 +66,6 @@ fn peer(node: &Node<'_>, text: &str, problems: &Problems) -> Option<Vec<IpNet>> 
         node.error(problems, format!("`{text}` is no network"), Some(hint));
     }
     one.map(|net| vec![net])
-}
-
-/// A host name or address without scheme or port, in lower case.
-pub(super) fn host(node: &Node<'_>, text: &str, problems: &Problems) -> Option<String> {
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let address = bare.parse::<IpAddr>().is_ok();
-    let label =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    let name = text.strip_suffix('.').unwrap_or(text).split('.').all(label);
-    if !(address || name) {
-        let hint = "write the name alone, without scheme, port or path";
-        node.error(problems, format!("`{text}` is no host name"), Some(hint.into()));
-        return None;
-    }
-    Some(if address { bare.to_lowercase() } else { text.trim_end_matches('.').to_lowercase() })
 }
 
 fn method(node: &Node<'_>, text: &str, problems: &Problems) -> Option<Method> {

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::super::Inputs;
-use super::super::load::{in_words, toml_file};
+use super::super::files::{in_words, toml_file};
+use super::super::inputs::Inputs;
+use super::defaults::listed;
 use crate::document::{Document, Node, Place, Problem, Problems, Table, nearest};
 use crate::flow::{Flow, FlowSpec, Values, shipped};
 
@@ -83,7 +84,7 @@ impl FlowTable {
         if found.is_none() {
             let hint = match nearest(name, self.names()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("one of: {}", super::listed(self.names())),
+                None => format!("one of: {}", listed(self.names())),
             };
             node.error(problems, format!("there is no flow `{name}`"), Some(hint));
         }

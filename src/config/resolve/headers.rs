@@ -2,6 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
+use super::defaults::{listed, or};
 use super::scope::Scope;
 use crate::document::{Node, Problems, Table, ValueKind, nearest};
 
@@ -30,7 +31,7 @@ pub(super) struct Headers {
 /// `owned` are the names that the flow sets; `None` if the flow could not be read.
 pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scope<'_>) -> Option<Headers> {
     let problems = scope.problems;
-    let written = super::or(table.get("headers"), Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
+    let written = or(table.get("headers"), Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
     let known: Option<Vec<_>> = written.as_ref().map(|written| {
         let names = written.iter().map(|(name, _)| name.clone());
         names.chain(owned.unwrap_or_default().iter().cloned()).collect()
@@ -128,6 +129,6 @@ fn may_set(
         return None;
     }
     // A variable that is empty here may be given elsewhere, with the same file.
-    node.warn(problems, message, Some(format!("set are: {}", super::listed(names()))));
+    node.warn(problems, message, Some(format!("set are: {}", listed(names()))));
     Some(())
 }

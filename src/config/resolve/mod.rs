@@ -2,9 +2,11 @@
 
 mod access;
 mod base;
+mod defaults;
 mod exposure;
 mod flows;
 mod headers;
+mod host;
 mod listen;
 mod outbound;
 mod routes;
@@ -12,8 +14,6 @@ mod scope;
 mod tables;
 mod upstream;
 mod variables;
-
-use std::collections::BTreeSet;
 
 use super::{Environment, Inputs, Settings, StoreSettings, UpstreamConfig};
 use crate::document::{Document, Node, Problem, Problems, Table};
@@ -117,19 +117,4 @@ fn no_upstream(problems: &Problems) {
                 `bearerd flows` lists the flows, `bearerd demo` needs neither";
     let message = "no upstream is configured".to_owned();
     problems.add(Problem { key: "upstream".into(), message, hint: Some(hint.into()), ..Problem::default() });
-}
-
-/// A table's value, or its default where it was not written; `None` only for a wrong one.
-fn or<T>(node: Option<Node<'_>>, default: T, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<T> {
-    node.map_or(Some(default), |node| read(&node))
-}
-
-/// Like [`or`], where there is no default.
-fn optional<T>(node: Option<Node<'_>>, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<Option<T>> {
-    node.map_or(Some(None), |node| read(&node).map(Some))
-}
-
-/// `a, b and c` in order.
-fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
-    names.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::defaults::{optional, or};
 use super::scope::Scope;
+use super::{exposure, host};
 use crate::document::{Node, Problems, Table};
 use crate::flow::client::ProxyUrl;
 use crate::proxy::settings::{Retry, Timeouts};
@@ -13,15 +15,14 @@ use crate::tls::{TlsSettings, client_config};
 pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettings> {
     let Some(node) = node else { return Some(TlsSettings::default()) };
     let table = node.table(scope.problems)?;
-    let ca = super::optional(table.get("ca"), |node| scope.readable(node));
-    let [cert, key] = ["cert", "key"].map(|name| super::optional(table.get(name), |node| scope.readable(node)));
+    let ca = optional(table.get("ca"), |node| scope.readable(node));
+    let [cert, key] = ["cert", "key"].map(|name| optional(table.get(name), |node| scope.readable(node)));
     if let (Some(node), Some(Some(path))) = (table.get("key"), &key) {
-        super::exposure::check_secret(&node, path, scope.problems);
+        exposure::check_secret(&node, path, scope.problems);
     }
     let written = (table.get("cert").is_some(), table.get("key").is_some());
-    let server_name = super::optional(table.get("server_name"), |node| {
-        super::access::host(node, node.text(scope.problems)?, scope.problems)
-    });
+    let server_name =
+        optional(table.get("server_name"), |node| host::read(node, node.text(scope.problems)?, scope.problems));
     table.finish(scope.problems);
     if let (true, false) | (false, true) = written {
         let (has, lacks) = if written.0 { ("cert", "key") } else { ("key", "cert") };
@@ -40,7 +41,7 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
 
 pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<ProxyUrl>> {
     let problems = scope.problems;
-    let no_proxy = super::or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
+    let no_proxy = or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
     let Some(node) = table.get("proxy") else {
         if let Some(node) = table.get("no_proxy") {
             node.warn(problems, "`no_proxy` has no effect without `proxy`", None);
@@ -65,8 +66,8 @@ pub(super) fn timeouts(node: Option<Node<'_>>, problems: &Problems) -> Option<Ti
     let default = Timeouts::default();
     let Some(node) = node else { return Some(default) };
     let table = node.table(problems)?;
-    let some = |name: &str, default: Duration| super::or(table.get(name), default, |node| lasting(node, problems));
-    let any = |name: &str, default: Duration| super::or(table.get(name), default, |node| node.duration(problems));
+    let some = |name: &str, default: Duration| or(table.get(name), default, |node| lasting(node, problems));
+    let any = |name: &str, default: Duration| or(table.get(name), default, |node| node.duration(problems));
     let connect = some("connect", default.connect);
     let response = some("response", default.response);
     let idle = any("idle", default.idle);
@@ -95,10 +96,9 @@ pub(super) fn retry(node: Option<Node<'_>>, problems: &Problems) -> Option<Retry
     let default = Retry::default();
     let Some(node) = node else { return Some(default) };
     let table = node.table(problems)?;
-    let body = super::or(table.get("body"), default.body, |node| node.size(problems));
+    let body = or(table.get("body"), default.body, |node| node.size(problems));
     let words = [("all", false), ("idempotent", true)];
-    let idempotent_only =
-        super::or(table.get("methods"), default.idempotent_only, |node| node.one_of(problems, &words));
+    let idempotent_only = or(table.get("methods"), default.idempotent_only, |node| node.one_of(problems, &words));
     table.finish(problems);
     Some(Retry { body: body?, idempotent_only: idempotent_only? })
 }

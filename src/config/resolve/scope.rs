@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::super::environment::{Environment, VariableValue};
-use super::super::load::in_words;
-use super::Inputs;
+use super::super::files::in_words;
+use super::super::inputs::Inputs;
 use crate::document::{Node, Problems, ValueKind, maybe_variable, placeholder};
 use crate::secret::Secret;
 

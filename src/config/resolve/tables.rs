@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::super::settings::{AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
+use super::defaults::{optional, or};
 use super::scope::Scope;
-use super::{exposure, listen, optional, or, outbound};
+use super::{exposure, listen, outbound};
 use crate::document::{Node, Problems, Table};
 use crate::proxy::settings::{Limits, Listen};
 use crate::record::AccessLog;

@@ -1,12 +1,13 @@
 //! `[upstream.NAME]`.
 
 use super::super::{Environment, UpstreamConfig, VariableOrigin};
+use super::defaults::{listed, optional, or};
 use super::flows::FlowTable;
 use super::headers::Headers;
 use super::routes::RouteKey;
 use super::scope::Scope;
 use super::variables::{Taken, VariableSources};
-use super::{access, base, flows, headers, listen, optional, or, outbound};
+use super::{access, base, flows, headers, host, listen, outbound};
 use crate::document::{Node, Problems, Table, nearest, placeholder};
 use crate::flow::Flow;
 use crate::guard::Access;
@@ -85,7 +86,7 @@ fn flow(
     if written.is_none() {
         let hint = match nearest(node.name(), flows.names()) {
             Some(near) => format!("did you mean `flow = \"{near}\"`? `bearerd flows` lists them all"),
-            None => format!("one of: {}", super::listed(flows.names())),
+            None => format!("one of: {}", listed(flows.names())),
         };
         node.error(problems, "`flow` is missing", Some(hint));
     }
@@ -103,7 +104,7 @@ fn flow(
 }
 
 fn matches(table: &Table<'_>, problems: &Problems) -> Option<Match> {
-    let host = optional(table.get("host"), |node| access::host(node, node.text(problems)?, problems));
+    let host = optional(table.get("host"), |node| host::read(node, node.text(problems)?, problems));
     let path = or(table.get("path"), String::new(), |node| prefix(node, problems));
     let strip = or(table.get("strip_path"), true, |node| node.boolean(problems));
     Some(Match { host: host?, path: path?, strip: strip? })

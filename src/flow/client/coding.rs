@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
-use super::REPLY;
+use super::reply::REPLY;
 
 /// Nobody compresses more often; each layer costs its own work.
 const LAYERS: usize = 4;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::NoReply;
+use super::reply::NoReply;
 use super::resolver::PrivateAddress;
 use crate::token::source::Outcome;
 

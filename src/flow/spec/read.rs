@@ -12,7 +12,21 @@ use crate::flow::request::TokenRequest;
 use crate::flow::template::Template;
 use crate::token::key::SubjectPattern;
 
-pub(super) fn flow<'p>(name: Option<&str>, node: &Node<'p>, problems: &'p Problems) -> Option<FlowSpec> {
+impl FlowSpec {
+    /// Reads a flow. `name` is that of its table or file, with which a `name` inside must agree. Every problem is
+    /// reported; with an error among them there is no flow.
+    pub fn read(name: Option<&str>, node: &Node<'_>, problems: &Problems) -> Option<Self> {
+        let own = Problems::default();
+        let spec = flow(name, node, &own);
+        let failed = own.has_errors();
+        for problem in own.into_sorted() {
+            problems.add(problem);
+        }
+        spec.filter(|_| !failed)
+    }
+}
+
+fn flow<'p>(name: Option<&str>, node: &Node<'p>, problems: &'p Problems) -> Option<FlowSpec> {
     let table = node.table(problems)?;
     let name = flow_name(name, &table, problems);
     let variables = vars::variables(&table, problems);

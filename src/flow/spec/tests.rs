@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::{Document, Layer};
+use crate::document::{Document, Layer, Problems};
 
 fn read(text: &str) -> (Option<FlowSpec>, Vec<String>) {
     let document = Document::merge([Layer::toml("own.toml", text).unwrap()]);

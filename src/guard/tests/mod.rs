@@ -1,6 +1,8 @@
 mod browsers;
 mod hosts;
 
+use http::{HeaderMap, HeaderValue};
+
 use super::*;
 
 /// A call that every default rule lets pass.

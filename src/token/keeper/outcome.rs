@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Keeper;
+use super::advice;
 use super::attempt::{Attempt, AttemptResult, usable};
 use super::backoff::Backoff;
 use super::context::Context;
@@ -113,7 +114,7 @@ impl Keeper {
         let refused = error.outcome == Outcome::Rejected;
         tracing::debug!(upstream = &*self.spec.record.upstream, ?wait, "no new token: {error}");
         let (can_login, worked) = (self.spec.source.can_login(), self.view.token.is_some());
-        let action = action.unwrap_or_else(|| Action::after(error, can_login, worked));
+        let action = action.unwrap_or_else(|| advice::after_error(error, can_login, worked));
         let (message, at) = (error.message.as_str().into(), context.clock.wall());
         self.view.trouble = Some(Trouble { refused, action, message, at });
     }

@@ -11,17 +11,18 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use super::job::{self, JobResult};
 use super::registry::Registry;
 use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::Grant;
 use crate::token::handle::shared::{KeeperId, Message, Shared};
-use crate::token::keeper::attempt::{Attempt, AttemptResult};
+use crate::token::keeper::attempt::AttemptResult;
 use crate::token::keeper::{Job, Keeper};
 use crate::token::key::StoreKey;
 use crate::token::source::Outcome;
 use crate::token::spec::TokenSpec;
-use crate::token::store::{Change, Store, Stored};
+use crate::token::store::{Change, Store};
 
 /// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
@@ -29,16 +30,6 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 const LAST_WORK: Duration = Duration::from_secs(2);
 /// What a revocation may take while the process lives on.
 const REVOCATION: Duration = Duration::from_secs(10);
-
-/// Work that has ended.
-enum JobResult {
-    Minted(Box<(Attempt, AttemptResult)>),
-    /// An attempt, in a panic.
-    Panicked,
-    Saved(bool),
-    Looked(Option<Stored>),
-    Revoked,
-}
 
 /// The pool's task.
 pub(in crate::token) struct PoolTask {
@@ -140,7 +131,7 @@ impl PoolTask {
             }
             JobResult::Panicked => {
                 let attempt = keeper.attempt(&self.context).broken_off();
-                keeper.ended(attempt, AttemptResult::Failed(guarded::failure()), &mut self.context);
+                keeper.ended(attempt, AttemptResult::Failed(job::failure()), &mut self.context);
             }
             JobResult::Saved(done) => keeper.saved(done, self.context.clock.now()),
             JobResult::Looked(stored) => keeper.looked(stored.as_ref(), &mut self.context),
@@ -169,10 +160,10 @@ impl PoolTask {
         }
         match job {
             Some(Job::Mint(attempt)) => {
-                self.jobs.spawn(async move { (id, guarded::mint(attempt).await) });
+                self.jobs.spawn(async move { (id, job::mint(attempt).await) });
             }
             Some(Job::Save(attempt)) => {
-                self.jobs.spawn(async move { (id, guarded::save(attempt).await) });
+                self.jobs.spawn(async move { (id, job::save(attempt).await) });
             }
             None if over => self.retire(id),
             None => {}

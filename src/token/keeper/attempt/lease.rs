@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::token::action::Action;
 use crate::token::grant::Generation;
+use crate::token::keeper::advice;
 use crate::token::keeper::attempt::{Attempt, AttemptResult, token_of};
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::{LONGEST_LEASE, Lease, Store, StoreError, StoreFault};
@@ -73,7 +73,7 @@ impl Attempt {
     pub(super) fn no_store(&mut self, error: &StoreError) -> MintError {
         let can_login = self.spec.source.can_login();
         self.waits = error.fault == StoreFault::Held;
-        self.action = Some(Action::after_fault(error.fault, can_login));
+        self.action = Some(advice::after_fault(error.fault, can_login));
         failing(match error.fault {
             StoreFault::Away | StoreFault::Failed | StoreFault::Held => {
                 format!("the refresh token is not sent, since another process might send it too: {error}")

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::panics;
 use crate::token::handle::shared::KeeperId;
-use crate::token::keeper::attempt::Attempt;
-use crate::token::pool::task::{JobResult, PoolTask};
-use crate::token::source::{MintError, Outcome};
+use crate::token::pool::task::PoolTask;
 
 /// A token about which something panicked is left alone for this long.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -23,25 +21,5 @@ impl PoolTask {
         keeper.interrupt(busy && !job_is_over, at);
         self.timers.retain(|(_, other)| *other != id);
         self.timers.insert((at, id));
-    }
-}
-
-/// What an attempt that panicked comes to.
-pub(super) fn failure() -> MintError {
-    MintError::new(Outcome::BadReply, panics::Panicked.to_string())
-}
-
-/// An attempt, however it ends.
-pub(super) async fn mint(attempt: Attempt) -> JobResult {
-    let ended = panics::caught(attempt.run()).await;
-    ended.map_or(JobResult::Panicked, |ended| JobResult::Minted(Box::new(ended)))
-}
-
-/// An attempt to save, however it ends.
-pub(super) async fn save(attempt: Attempt) -> JobResult {
-    match panics::caught(attempt.save_again()).await {
-        Ok(Ok(None)) => JobResult::Saved(true),
-        Ok(Ok(newer)) => JobResult::Looked(newer),
-        Ok(Err(_)) | Err(panics::Panicked) => JobResult::Saved(false),
     }
 }

@@ -1,0 +1,66 @@
+//! The key of the configuration that a variable sets.
+
+use crate::document::{Document, Node, Place, Problem, Problems, nearest};
+
+/// Variables of commands and flags: no keys of the configuration.
+pub(super) const OF_FLAGS: &[&str] = &["BEARERD_CONFIG", "BEARERD_WATCH", "BEARERD_ADMIN"];
+
+/// Tables of the configuration, for a hint when one underscore stands where two should.
+pub(super) const TABLES: &[&str] = &["ADMIN", "FLOW", "LIMITS", "LOG", "RUNTIME", "STORE", "UPSTREAM"];
+
+pub(super) fn report(problems: &Problems, name: &str, message: &str, hint: Option<String>) {
+    let place = Place { origin: format!("environment variable {name}"), line: None };
+    problems.add(Problem { place, message: message.to_owned(), hint, ..Problem::default() });
+}
+
+/// The key that a variable sets.
+pub(super) fn key_of(name: &str, rest: &str, files: &Document, problems: &Problems) -> Option<Vec<String>> {
+    let segments: Vec<_> = rest.split("__").map(str::to_lowercase).collect();
+    if segments.iter().any(String::is_empty) {
+        report(problems, name, "a level of the key has no name", Some("`__` stands between two levels".into()));
+        return None;
+    }
+    if segments.len() == 1 && segments[0] != "flows" {
+        report(problems, name, &format!("`{name}` is no key of the configuration"), Some(hint_for(name, rest)));
+        return None;
+    }
+    let mut path: Vec<String> = Vec::new();
+    let mut here = Some(files.root());
+    for segment in segments {
+        let children = here.as_ref().map(Node::entries).unwrap_or_default();
+        let known: Vec<_> = children.iter().filter(|child| normal(child.name()) == normal(&segment)).collect();
+        if let [one, other, ..] = known[..] {
+            let message = format!("`{name}` could mean `{}` as well as `{}`", one.key(), other.key());
+            report(problems, name, &message, Some("say it in a file instead".into()));
+            return None;
+        }
+        path.push(known.first().map_or_else(|| spelt(&path, &segment), |node| node.name().to_owned()));
+        here = known.first().map(|node| (*node).clone());
+    }
+    Some(path)
+}
+
+fn normal(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
+}
+
+/// A name that no file uses: upstreams, flows and headers are written with dashes, keys with underscores.
+fn spelt(parents: &[String], segment: &str) -> String {
+    let dashes = match parents {
+        [table] => table == "upstream" || table == "flow",
+        [.., last] => last == "headers" || last == "defaults",
+        [] => false,
+    };
+    if dashes { segment.replace('_', "-") } else { segment.to_owned() }
+}
+
+fn hint_for(name: &str, rest: &str) -> String {
+    let table = TABLES.iter().find_map(|table| Some((table, rest.strip_prefix(table)?.strip_prefix('_')?)));
+    if let Some((table, key)) = table {
+        return format!("`__` goes one level down: did you mean `BEARERD_{table}__{key}`?");
+    }
+    match nearest(name, OF_FLAGS.iter().copied().chain(["BEARERD_FLOWS"])) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`__` goes one level down, as in `BEARERD_LOG__LEVEL`; unset it if it is not for bearerd".into(),
+    }
+}

@@ -1,0 +1,36 @@
+//! The work that the pool's task runs beside itself. It ends with a result, in a panic too.
+
+use crate::panics;
+use crate::token::keeper::attempt::{Attempt, AttemptResult};
+use crate::token::source::{MintError, Outcome};
+use crate::token::store::Stored;
+
+/// Work that has ended.
+pub(super) enum JobResult {
+    Minted(Box<(Attempt, AttemptResult)>),
+    /// An attempt, in a panic.
+    Panicked,
+    Saved(bool),
+    Looked(Option<Stored>),
+    Revoked,
+}
+
+/// What an attempt that panicked comes to.
+pub(super) fn failure() -> MintError {
+    MintError::new(Outcome::BadReply, panics::Panicked.to_string())
+}
+
+/// An attempt, however it ends.
+pub(super) async fn mint(attempt: Attempt) -> JobResult {
+    let ended = panics::caught(attempt.run()).await;
+    ended.map_or(JobResult::Panicked, |ended| JobResult::Minted(Box::new(ended)))
+}
+
+/// An attempt to save, however it ends.
+pub(super) async fn save(attempt: Attempt) -> JobResult {
+    match panics::caught(attempt.save_again()).await {
+        Ok(Ok(None)) => JobResult::Saved(true),
+        Ok(Ok(newer)) => JobResult::Looked(newer),
+        Ok(Err(_)) | Err(panics::Panicked) => JobResult::Saved(false),
+    }
+}
