@@ -17,7 +17,7 @@
 //! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document` |
 //! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `panics`, `allocator` |
 //! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `clock`, `shutdown`, `panics` |
-//! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::key`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls` |
+//! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::key`, `token::patch`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls` |
 //! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
 //! | `app` | puts all of these together on two threads | everything above |
 //! | `cli` | the commands; an error becomes an exit code | everything above |

@@ -34,7 +34,6 @@ const CROWDED_FOLDERS: &[(&str, &str)] = &[
 const CYCLES: &[(&str, &str)] = &[
     ("proxy::message::body", "a caller's body and one attempt's reading of it"),
     ("proxy::message::headers::set_cookie", "a cookie is rewritten for a caller's view, which rewrites cookies"),
-    ("proxy::upstream::line", "goes with `preserve_header_case`"),
     ("proxy::upstream::pool", "the pool and the opening of its connections"),
 ];
 

@@ -38,8 +38,7 @@ struct Row {
 
 impl Row {
     fn all(speaks: Speaks) -> impl Iterator<Item = Self> {
-        let ways = [(Calls::Http10, false), (Calls::Http1, false), (Calls::Http1, true), (Calls::Http2, false)];
-        let ways = ways.map(|(calls, exact)| Way { calls, speaks, exact });
+        let ways = [Calls::Http10, Calls::Http1, Calls::Http2].map(|calls| Way { calls, speaks });
         let asked = ways.into_iter().flat_map(|way| Asks::ALL.map(|asks| (way, asks)));
         let only = only();
         let rows = asked.flat_map(|(way, asks)| Says::ALL.map(|says| Self { way, asks, says }));
@@ -63,9 +62,8 @@ impl Row {
     }
 
     fn name(&self) -> String {
-        let Way { calls, speaks, exact } = self.way;
-        let exact = if exact { " exactly" } else { "" };
-        format!("{calls:?} to {speaks:?}{exact}: {:?}, {:?}", self.asks, self.says)
+        let Way { calls, speaks } = self.way;
+        format!("{calls:?} to {speaks:?}: {:?}, {:?}", self.asks, self.says)
     }
 
     fn draft(&self, made: &str) -> Draft {
@@ -77,8 +75,8 @@ impl Row {
 
     /// Its upstream of the configuration: each has a token of its own, since each may have it replaced.
     fn door(&self) -> String {
-        let Way { calls, speaks, exact } = self.way;
-        format!("{calls:?}-{speaks:?}-exact-{exact}-{:?}", self.asks).to_ascii_lowercase()
+        let Way { calls, speaks } = self.way;
+        format!("{calls:?}-{speaks:?}-{:?}", self.asks).to_ascii_lowercase()
     }
 }
 
@@ -112,11 +110,11 @@ fn configuration(upstreams: &BTreeMap<Speaks, Upstream>) -> String {
             let scheme = if speaks.is_secure() { "https" } else { "http" };
             let protocol = if *speaks == Speaks::Http2 { "http2" } else { "auto" };
             let (port, tokens) = (upstream.port, upstreams[&Speaks::Http1].port);
-            let (ca, exact) = (upstream::certificate(), row.way.exact);
+            let ca = upstream::certificate();
             doors.entry(row.door()).or_insert_with_key(|name| {
                 format!(
                     "[upstream.{name}]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"{scheme}://127.0.0.1:{port}{BASE}\"\n\
-                     protocol = \"{protocol}\"\npreserve_header_case = {exact}\ntls = {{ ca = {ca:?}, server_name = \"localhost\" }}\n\
+                     protocol = \"{protocol}\"\ntls = {{ ca = {ca:?}, server_name = \"localhost\" }}\n\
                      [upstream.{name}.with]\ntoken_url = \"http://127.0.0.1:{tokens}/token\"\nclient_id = \"matrix\"\n\
                      client_secret = \"matrix\"\nscope = \"{name}\"\n"
                 )

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::build::Builder;
 use super::{read_roots_beside, store};
@@ -14,6 +14,7 @@ use crate::proxy::Tokens;
 use crate::token::grant::Token;
 use crate::token::handle::TokenHandle;
 use crate::token::key::Subject;
+use crate::token::patch::CasedName;
 use crate::token::pool::TokenPool;
 use crate::token::status::State;
 
@@ -22,7 +23,7 @@ pub struct OneToken {
     /// The token.
     pub token: Arc<Token>,
     /// Headers that the flow sets with it.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Vec<(CasedName, HeaderValue)>,
     /// For how long it can still be used, and until when by the wall's clock; `None` if nobody said.
     pub left: Option<(Duration, SystemTime)>,
 }

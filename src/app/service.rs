@@ -151,7 +151,6 @@ fn facing_callers(callers: &UpstreamSettings, api: &UpstreamSettings) -> Upstrea
         listen: callers.listen.clone(),
         matches: callers.matches.clone(),
         remove_headers: callers.remove_headers.clone(),
-        preserve_header_case: callers.preserve_header_case,
         timeouts: callers.timeouts.clone(),
         retry: callers.retry.clone(),
         access: callers.access.clone(),

@@ -75,7 +75,7 @@ fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), CommandFa
 }
 
 fn headers(got: &OneToken, reveal: bool) -> String {
-    got.headers.iter().map(|(name, value)| format!("{name}: {}\n", header(value, reveal))).collect()
+    got.headers.iter().map(|(name, value)| format!("{}: {}\n", name.name(), header(value, reveal))).collect()
 }
 
 fn header(value: &HeaderValue, reveal: bool) -> String {
@@ -88,7 +88,7 @@ fn described(got: &OneToken, reveal: bool) -> String {
     let mut rows = match token.is_empty() {
         false => vec![("token".to_owned(), if reveal { token.to_owned() } else { masked(token.len()) })],
         // The flow makes its headers of other things that the login gave, or of its variables alone.
-        true => got.headers.iter().map(|(name, value)| (name.to_string(), header(value, reveal))).collect(),
+        true => got.headers.iter().map(|(name, value)| (name.name().to_string(), header(value, reveal))).collect(),
     };
     rows.push(("ends".to_owned(), got.left.map_or_else(|| "nobody says when".to_owned(), ends)));
     for (name, value) in claims(token).into_iter().flatten() {

@@ -123,6 +123,16 @@ fn loading_again_sees_what_changed() {
 fn a_header_with_an_empty_value_is_not_set() {
     let with = "with = { client_id = \"id\", client_secret = { env = \"S\" } }\nheaders = { x-a = \"\", x-b = \"1\" }";
     let loaded = load(&format!("{YOUNIUM}{with}"), &[("S", "x")]).ok().unwrap();
-    let names: Vec<_> = loaded.settings.upstreams[0].proxy.headers.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> =
+        loaded.settings.upstreams[0].proxy.headers.iter().map(|(name, _)| name.name().as_str()).collect();
     assert_eq!(names, ["x-b"]);
+}
+
+#[test]
+fn a_header_keeps_the_case_in_which_it_was_written() {
+    let with =
+        "with = { client_id = \"id\", client_secret = { env = \"S\" } }\nheaders = { X-API-key = \"1\", X-Y = \"1\" }";
+    let loaded = load(&format!("{YOUNIUM}{with}"), &[("S", "x")]).ok().unwrap();
+    let cases: Vec<_> = loaded.settings.upstreams[0].proxy.headers.iter().map(|(name, _)| name.case()).collect();
+    assert_eq!(cases, [Some("X-API-key"), None]);
 }

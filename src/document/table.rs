@@ -53,6 +53,13 @@ impl<'d> Table<'d> {
         found
     }
 
+    /// Reports a key that is no longer read, if it was written.
+    pub fn removed(&self, name: &str, hint: &str, problems: &Problems) {
+        if let Some(node) = self.dict.contains_key(name).then(|| self.get(name)).flatten() {
+            node.error(problems, format!("`{name}` has been removed"), Some(hint.to_owned()));
+        }
+    }
+
     /// Reports every key that nobody asked for.
     pub fn finish(self, problems: &Problems) {
         let asked = self.asked.borrow();

@@ -65,7 +65,7 @@ fn bearer(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Option<(Template,
         }
     }
     let value = Template::parse("Bearer ${token}").ok()?;
-    Some((Template::literal("authorization"), value))
+    Some((Template::literal("Authorization"), value))
 }
 
 /// How one upstream's API takes its token and says that one is dead.

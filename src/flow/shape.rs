@@ -11,6 +11,7 @@ use super::reader::{FlowReader, Use, header_name};
 use super::template::{Lookup, Template};
 use crate::document::{Node, Table};
 use crate::token::key::RecipeWriter;
+use crate::token::patch::CasedName;
 
 /// RFC 3986 unreserved characters stand for themselves.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -102,12 +103,12 @@ impl Shape {
     }
 
     /// The headers at this moment, cookies not among them; all marked as sensitive.
-    pub(super) fn render_headers(&self, values: &dyn Lookup) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    pub(super) fn render_headers(&self, values: &dyn Lookup) -> Result<Vec<(CasedName, HeaderValue)>, String> {
         let mut headers = render_headers(&self.headers, values)?;
         if let Some(basic) = &self.basic
             && let Some(value) = basic.render(values)
         {
-            headers.push((header::AUTHORIZATION, sensitive(&header::AUTHORIZATION, &value)?));
+            headers.push((header::AUTHORIZATION.into(), sensitive(&header::AUTHORIZATION, &value)?));
         }
         Ok(headers)
     }
@@ -161,12 +162,12 @@ pub(super) fn names(headers: &[(Template, Template)]) -> impl Iterator<Item = He
 pub(super) fn render_headers(
     headers: &[(Template, Template)],
     values: &dyn Lookup,
-) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+) -> Result<Vec<(CasedName, HeaderValue)>, String> {
     let rendered = headers.iter().filter_map(|(name, value)| {
-        let name = header_name(name.as_text()?).ok()?;
-        Some((name, value.render(values)?))
+        let written = name.as_text()?;
+        Some((CasedName::new(header_name(written).ok()?, written), value.render(values)?))
     });
-    rendered.map(|(name, value)| sensitive(&name, &value).map(|value| (name, value))).collect()
+    rendered.map(|(name, value)| sensitive(name.name(), &value).map(|value| (name, value))).collect()
 }
 
 fn sensitive(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
@@ -179,7 +180,7 @@ fn sensitive(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
 /// Puts rendered headers and cookies on a request.
 pub(super) fn apply(shape: &Shape, headers: &mut HeaderMap, values: &dyn Lookup) -> Result<(), String> {
     for (name, value) in shape.render_headers(values)? {
-        headers.insert(name, value);
+        headers.insert(name.name(), value);
     }
     let cookies: Vec<_> =
         shape.render_cookies(values)?.into_iter().map(|(name, value)| format!("{name}={value}")).collect();

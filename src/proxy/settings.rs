@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use crate::guard::Access;
+use crate::token::patch::CasedName;
 
 /// Where callers reach an upstream.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -179,17 +180,13 @@ pub struct UpstreamSettings {
     /// The API; `None` where only the login's reply tells.
     pub base: Option<Base>,
     /// Headers set on every request.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: Vec<(CasedName, HeaderValue)>,
     /// Headers among those set where the caller's own value wins.
     pub caller_may_set: Vec<HeaderName>,
     /// Further inbound headers to drop.
     pub remove_headers: Vec<HeaderName>,
     /// HTTP version towards the upstream.
     pub protocol: Protocol,
-    /// Whether names of headers pass letter for letter from one connection of HTTP/1.1 to the other. They mean the same
-    /// in any case (RFC 9110 §5.1), and remembering how each was written adds a quarter to what a request costs; else
-    /// they go out `Like-This`.
-    pub preserve_header_case: bool,
     /// Time-outs.
     pub timeouts: Timeouts,
     /// The one repeat.

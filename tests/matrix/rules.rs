@@ -9,8 +9,6 @@ use crate::upstream::{BASE, Speaks};
 pub struct Way {
     pub calls: Calls,
     pub speaks: Speaks,
-    /// With `preserve_header_case`.
-    pub exact: bool,
 }
 
 /// One row, with the ports of those who meet in it.
@@ -71,7 +69,7 @@ pub const OF_REQUESTS: &[Rule] = &[
         },
     ),
     rule(SPELLING, SPELLING_SECTION, |message, case| {
-        spell(message, case.way.speaks.is_http2(), case.way.exact && case.way.calls != Calls::Http2);
+        spell(message, case.way.speaks.is_http2());
     }),
     ORDER,
 ];
@@ -138,7 +136,7 @@ pub const OF_ANSWERS: &[Rule] = &[
         }
     }),
     rule(SPELLING, SPELLING_SECTION, |message, case| {
-        spell(message, case.way.calls == Calls::Http2, case.way.exact && !case.way.speaks.is_http2());
+        spell(message, case.way.calls == Calls::Http2);
     }),
     ORDER,
 ];
@@ -151,18 +149,16 @@ const CONNECTION: Rule =
         take(message, &["keep-alive", "proxy-connection", "proxy-authenticate", "upgrade"]);
     });
 
-const SPELLING: &str = "names have no case: in HTTP/1.1 they go out `Like-This`, unless those of heads are to be left as \
-                        they were";
+const SPELLING: &str = "names have no case: in HTTP/1.1 they go out `Like-This`, or as they are specified";
 const SPELLING_SECTION: &str = "RFC 9110 §5.1, RFC 9113 §8.2.1";
 
-fn spell(message: &mut Message, http2: bool, exact: bool) {
-    let fields = message.fields.iter_mut().filter(|_| http2 || !exact);
-    for (name, _) in fields.chain(&mut message.trailers) {
+fn spell(message: &mut Message, http2: bool) {
+    for (name, _) in message.fields.iter_mut().chain(&mut message.trailers) {
         let parts = name.split('-').map(|part| match part.split_at_checked(1) {
             Some((first, rest)) if !http2 => first.to_ascii_uppercase() + &rest.to_ascii_lowercase(),
             _ => part.to_ascii_lowercase(),
         });
-        *name = parts.collect::<Vec<_>>().join("-");
+        *name = parts.collect::<Vec<_>>().join("-").replace("Soapaction", "SOAPAction");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The key of the configuration that a variable sets.
 
 use crate::document::{Document, Node, Place, Problem, Problems, nearest};
+use crate::token::patch::title_case;
 
 /// Variables of commands and flags: no keys of the configuration.
 pub(super) const OF_FLAGS: &[&str] = &["BEARERD_CONFIG", "BEARERD_WATCH", "BEARERD_ADMIN"];
@@ -44,14 +45,19 @@ fn normal(name: &str) -> String {
     name.to_lowercase().replace('-', "_")
 }
 
-/// A name that no file uses: upstreams, flows and headers are written with dashes, keys with underscores.
+/// A name that no file uses: upstreams, flows and headers are written with dashes, keys with underscores. Headers go out
+/// as they are written, and in a variable's name nobody has chosen the case.
 fn spelt(parents: &[String], segment: &str) -> String {
-    let dashes = match parents {
-        [table] => table == "upstream" || table == "flow",
-        [.., last] => last == "headers" || last == "defaults",
-        [] => false,
-    };
-    if dashes { segment.replace('_', "-") } else { segment.to_owned() }
+    let dashes = || segment.replace('_', "-");
+    match parents {
+        [table] if table == "upstream" || table == "flow" => dashes(),
+        [_, .., last] if last == "headers" || last == "defaults" => like_this(&dashes()),
+        _ => segment.to_owned(),
+    }
+}
+
+fn like_this(name: &str) -> String {
+    if name.is_ascii() { title_case(name.bytes()).map(char::from).collect() } else { name.to_owned() }
 }
 
 fn hint_for(name: &str, rest: &str) -> String {

@@ -23,7 +23,7 @@ fn two_underscores_go_one_level_down_and_one_is_a_dash_in_names() {
     );
     assert_eq!(problems, []);
     assert_eq!(json["upstream"]["my-api"]["with"]["legal_entity"], "Acme AB");
-    assert_eq!(json["upstream"]["my-api"]["headers"]["x-tenant"], "7");
+    assert_eq!(json["upstream"]["my-api"]["headers"]["X-Tenant"], "7");
     assert_eq!((&json["log"]["level"], &json["flows"]), (&"007".into(), &"/a,/b".into()));
 }
 

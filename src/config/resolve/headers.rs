@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue};
 use super::defaults::{listed, or};
 use super::scope::Scope;
 use crate::document::{Node, Problems, Table, ValueKind, nearest};
+use crate::token::patch::CasedName;
 
 /// Written by the HTTP machinery itself: setting or dropping them would break the message.
 const OF_THE_MESSAGE: &[&str] = &[
@@ -23,7 +24,7 @@ const OF_THE_MESSAGE: &[&str] = &[
 
 /// What `headers`, `caller_may_set` and `remove_headers` say.
 pub(super) struct Headers {
-    pub(super) set: Vec<(HeaderName, HeaderValue)>,
+    pub(super) set: Vec<(CasedName, HeaderValue)>,
     pub(super) caller_may_set: Vec<HeaderName>,
     pub(super) remove: Vec<HeaderName>,
 }
@@ -33,7 +34,7 @@ pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scop
     let problems = scope.problems;
     let written = or(table.get("headers"), Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
     let known: Option<Vec<_>> = written.as_ref().map(|written| {
-        let names = written.iter().map(|(name, _)| name.clone());
+        let names = written.iter().map(|(name, _)| name.name().clone());
         names.chain(owned.unwrap_or_default().iter().cloned()).collect()
     });
     let caller_may_set = names(table, "caller_may_set", problems, |node, name| match (&known, owned) {
@@ -46,19 +47,20 @@ pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scop
     Some(Headers { set, caller_may_set: caller_may_set?, remove: remove? })
 }
 
-fn set(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<Vec<(HeaderName, HeaderValue)>> {
+fn set(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<Vec<(CasedName, HeaderValue)>> {
     node.table(scope.problems)?;
     let read: Vec<_> = node.entries().iter().map(|entry| header(entry, owned, scope)).collect();
     let headers = read.into_iter().collect::<Option<Vec<_>>>()?;
-    let twice = headers.iter().enumerate().find(|(at, (name, _))| headers[..*at].iter().any(|(one, _)| one == name));
-    if let Some((_, (name, _))) = twice {
+    let names: Vec<_> = headers.iter().map(|(name, _)| name.name()).collect();
+    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+    if let Some((_, name)) = twice {
         node.error(scope.problems, format!("sets the header `{name}` twice"), Some("keep one of them".into()));
         return None;
     }
     Some(headers)
 }
 
-fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(HeaderName, HeaderValue)> {
+fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(CasedName, HeaderValue)> {
     let problems = scope.problems;
     let name = parse(node, node.name(), problems).filter(|name| changeable(node, name, problems).is_some());
     if name.as_ref().is_some_and(|name| *name == http::header::AUTHORIZATION && owned.contains(name)) {
@@ -72,7 +74,7 @@ fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(H
         return None;
     };
     value.set_sensitive(node.kind() == ValueKind::Table);
-    Some((name?, value))
+    Some((CasedName::new(name?, node.name()), value))
 }
 
 fn names(

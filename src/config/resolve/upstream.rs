@@ -189,11 +189,13 @@ fn check_exposure(
     None
 }
 
+const CASE_IS_GIVEN: &str = "take it out: over HTTP/1.1 names of headers go out `Like-This`, except those that the flow or \
+                             `headers` sets, which go out as they are written there";
+
 /// What needs no comparison with anything else.
 struct UpstreamRest {
     headers: Headers,
     protocol: Protocol,
-    preserve_header_case: bool,
     timeouts: crate::proxy::settings::Timeouts,
     retry: crate::proxy::settings::Retry,
     tls: crate::tls::TlsSettings,
@@ -207,7 +209,7 @@ fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Ups
     let headers = headers::read(table, flow.map(|flow| flow.owned.headers.as_slice()), scope);
     let words = [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)];
     let protocol = or(table.get("protocol"), Protocol::Auto, |node| node.one_of(problems, &words));
-    let preserve_header_case = or(table.get("preserve_header_case"), false, |node| node.boolean(problems));
+    table.removed("preserve_header_case", CASE_IS_GIVEN, problems);
     let timeouts = outbound::timeouts(table.get("timeouts"), problems);
     let retry = outbound::retry(table.get("retry"), problems);
     let tls = outbound::tls(table.get("tls"), scope);
@@ -217,7 +219,6 @@ fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<Ups
     Some(UpstreamRest {
         headers: headers?,
         protocol: protocol?,
-        preserve_header_case: preserve_header_case?,
         timeouts: timeouts?,
         retry: retry?,
         tls: tls?,
@@ -255,7 +256,6 @@ fn whole(
         caller_may_set: rest.headers.caller_may_set,
         remove_headers: rest.headers.remove,
         protocol: rest.protocol,
-        preserve_header_case: rest.preserve_header_case,
         timeouts: rest.timeouts,
         retry: rest.retry,
         access: access?,

@@ -184,7 +184,7 @@ fn token(captures: &[(&str, &str)]) -> Token {
 fn a_patch_holds_what_the_flow_injects_and_marks_it_sensitive() {
     let patch = account(&[("legal_entity", "Acme AB")]).usage.patch(&token(&[])).unwrap();
     let headers: Vec<_> =
-        patch.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        patch.headers.iter().map(|(name, value)| format!("{}: {}", name.name(), value.to_str().unwrap())).collect();
     assert_eq!(headers, ["authorization: Bearer tok", "legal-entity: Acme AB", "x-version: 2.1"]);
     assert!(patch.headers.iter().all(|(_, value)| value.is_sensitive()));
     let broken = Token { access: Secret::new("canary\r\nx: y"), ..token(&[]) };

@@ -98,16 +98,6 @@ impl Worker {
         behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
     }
 
-    /// Whether an upstream behind this listener wants names of headers as they were written.
-    pub(crate) fn preserves_header_case(&self, listen: &Listen) -> bool {
-        self.follow_routes();
-        let listeners = self.listeners.borrow();
-        let listen = listeners.of.home(listen);
-        let mut behind =
-            listeners.listeners.iter().filter(|(listener, _)| listener == listen).flat_map(|(_, behind)| behind);
-        behind.any(|backend| backend.upstream.settings.preserve_header_case)
-    }
-
     /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.
     fn follow_routes(&self) {
         let mut cache = self.routes.borrow_mut();

@@ -166,7 +166,6 @@ fn builder(caller: &Caller) -> http1::Builder {
     let limits = &caller.worker.limits;
     let mut builder = http1::Builder::new();
     builder
-        .preserve_header_case(caller.worker.preserves_header_case(&caller.listener.listen))
         .title_case_headers(true)
         .auto_date_header(false)
         .header_read_timeout(None)

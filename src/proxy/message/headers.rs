@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::proxy::settings::UpstreamSettings;
-use crate::token::patch::Owned;
+use crate::token::patch::{CasedName, Owned};
 
 mod cookies;
 pub(crate) mod known;
@@ -23,7 +23,7 @@ use spelling::is_same_variable;
 pub(crate) struct Rules {
     unwanted: Vec<HeaderName>,
     callers: Vec<HeaderName>,
-    set: Vec<(HeaderName, HeaderValue)>,
+    set: Vec<(CasedName, HeaderValue)>,
     cookies: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Rules {
     pub(crate) fn new(settings: &UpstreamSettings, owned: &Owned, subject: Option<&HeaderName>) -> Self {
         let set: Vec<_> = settings.headers.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
         let theirs = |name: &HeaderName| settings.caller_may_set.contains(name);
-        let ours = set.iter().map(|(name, _)| name).chain(&owned.headers).filter(|name| !theirs(name));
+        let ours = set.iter().map(|(name, _)| name.name()).chain(&owned.headers).filter(|name| !theirs(name));
         let mut unwanted: Vec<_> = ours.chain(&settings.remove_headers).chain(subject).cloned().collect();
         let credential = !theirs(&header::AUTHORIZATION) || owned.headers.contains(&header::AUTHORIZATION);
         unwanted.extend(credential.then_some(header::AUTHORIZATION));
@@ -73,7 +73,7 @@ impl Rules {
     }
 
     fn sets(&self, name: &HeaderName) -> bool {
-        self.set.iter().any(|(set, _)| set == name)
+        self.set.iter().any(|(set, _)| set.name() == name)
     }
 }
 

@@ -45,15 +45,6 @@ pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str
     Ok(())
 }
 
-/// Makes a request ready for HTTP/1.1.
-pub(crate) fn for_http1<B: Body>(request: &mut Request<B>) {
-    if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
-        // Said aloud, because a body of a GET is not expected.
-        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    say_length(request);
-}
-
 /// Whether servers want to be told that there is no body (RFC 9110 §8.6): some answer 411 otherwise.
 pub(crate) fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)

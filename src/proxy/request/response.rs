@@ -15,7 +15,7 @@ use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::settings::Base;
 use crate::proxy::socket::Rewound;
 use crate::proxy::upstream::pool::{CheckedOut, Pool};
-use crate::proxy::upstream::response_body::{ReadError, Reading};
+use crate::proxy::upstream::response_body::{ReadError, ResponseBody};
 use crate::proxy::upstream::transport::Transport;
 
 /// The upstream's answer, as far as it has been read.
@@ -32,7 +32,7 @@ pub(crate) struct UpstreamResponse {
 pub(crate) struct UpstreamBody {
     /// What was read ahead, to be passed on first.
     pub(crate) ahead: VecDeque<Result<Frame<Bytes>, ReadError>>,
-    rest: Reading,
+    rest: ResponseBody,
     /// Why it breaks off. Told a turn late: hyper then has passed on what came before, where both came at once.
     failure: Option<ReadError>,
     lease: Option<CheckedOut>,
@@ -42,7 +42,7 @@ pub(crate) struct UpstreamBody {
 impl UpstreamBody {
     /// Nothing read yet. A connection whose answer has no body is free at once. There is no lease on one that has
     /// become a tunnel.
-    pub(crate) fn new(rest: Reading, from: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
+    pub(crate) fn new(rest: ResponseBody, from: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
         let mut body = Self { ahead: VecDeque::new(), rest, failure: None, lease, from };
         body.release_at_end();
         body

@@ -19,11 +19,9 @@ fn said(status: u16) -> Response<()> {
 
 #[tokio::test]
 async fn it_is_passed_on_at_once_but_to_old_callers() {
-    for (version, exactly) in [("1.1", false), ("1.1", true), ("1.0", false)] {
+    for version in ["1.1", "1.0"] {
         let (api, address) = ByHand::start().await;
-        let mut setting = Setting::to(address);
-        setting.upstream.preserve_header_case = exactly;
-        let scene = setting.start();
+        let scene = Setting::to(address).start();
         let mut caller = scene.caller().await;
         caller.send(format!("GET / HTTP/{version}\r\nHost: localhost\r\n\r\n")).await;
         let mut there = api.accept().await;
@@ -45,27 +43,22 @@ async fn it_is_passed_on_at_once_but_to_old_callers() {
 
 #[tokio::test]
 async fn what_names_the_upstream_names_the_callers_view_of_it_and_there_is_no_length() {
-    for exactly in [false, true] {
-        let (api, address) = ByHand::start().await;
-        let mut setting = Setting::to(address);
-        setting.upstream.preserve_header_case = exactly;
-        let scene = setting.start();
-        let mut caller = scene.caller().await;
-        caller.send("GET / HTTP/1.1\r\nHost: localhost:1\r\n\r\n").await;
-        let mut there = api.accept().await;
-        there.head().await.unwrap();
-        let lines =
-            format!("Location: http://{address}/a\r\nSet-Cookie: a=1; Domain=x.com; Secure\r\nContent-Length: 5");
-        there.send(format!("HTTP/1.1 103 Early Hints\r\n{lines}\r\n\r\n")).await;
-        there.send(format!("HTTP/1.1 201 Created\r\n{}\r\n\r\n12345", lines)).await;
-        let (hint, last) = (caller.head().await.unwrap(), caller.answer().await);
-        assert_eq!((hint.status(), last.status(), hint.header("content-length")), (103, 201, None));
-        for name in ["location", "set-cookie"] {
-            assert_eq!(hint.header(name), last.header(name), "{name}");
-        }
-        assert_eq!(hint.header("location"), Some("http://localhost:1/a"));
-        assert_eq!(hint.header("set-cookie"), Some("a=1"));
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: localhost:1\r\n\r\n").await;
+    let mut there = api.accept().await;
+    there.head().await.unwrap();
+    let lines = format!("Location: http://{address}/a\r\nSet-Cookie: a=1; Domain=x.com; Secure\r\nContent-Length: 5");
+    there.send(format!("HTTP/1.1 103 Early Hints\r\n{lines}\r\n\r\n")).await;
+    there.send(format!("HTTP/1.1 201 Created\r\n{}\r\n\r\n12345", lines)).await;
+    let (hint, last) = (caller.head().await.unwrap(), caller.answer().await);
+    assert_eq!((hint.status(), last.status(), hint.header("content-length")), (103, 201, None));
+    for name in ["location", "set-cookie"] {
+        assert_eq!(hint.header(name), last.header(name), "{name}");
     }
+    assert_eq!(hint.header("location"), Some("http://localhost:1/a"));
+    assert_eq!(hint.header("set-cookie"), Some("a=1"));
 }
 
 #[tokio::test]
@@ -93,24 +86,20 @@ async fn of_an_api_of_http_2_it_is_passed_on_too() {
 
 #[tokio::test]
 async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
-    for exactly in [false, true] {
-        let (api, address) = ByHand::start().await;
-        let mut setting = Setting::to(address);
-        setting.upstream.preserve_header_case = exactly;
-        let scene = setting.start();
-        let mut caller = scene.caller().await;
-        caller.send(EXPECTING).await;
-        let mut there = api.accept().await;
-        assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
-        let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
-        assert!(early.is_err(), "asked before the upstream asked: {early:?}");
-        there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
-        assert_eq!(caller.head().await.unwrap().status(), 100);
-        caller.send("abc").await;
-        assert_eq!(there.exactly(3).await.unwrap(), b"abc");
-        there.send(answer(201, "made")).await;
-        assert_eq!(caller.answer().await.status(), 201);
-    }
+    let (api, address) = ByHand::start().await;
+    let scene = Setting::to(address).start();
+    let mut caller = scene.caller().await;
+    caller.send(EXPECTING).await;
+    let mut there = api.accept().await;
+    assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
+    let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
+    assert!(early.is_err(), "asked before the upstream asked: {early:?}");
+    there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
+    assert_eq!(caller.head().await.unwrap().status(), 100);
+    caller.send("abc").await;
+    assert_eq!(there.exactly(3).await.unwrap(), b"abc");
+    there.send(answer(201, "made")).await;
+    assert_eq!(caller.answer().await.status(), 201);
 }
 
 #[tokio::test]

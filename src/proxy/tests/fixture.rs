@@ -14,7 +14,6 @@ pub(crate) fn settings(name: &str) -> UpstreamSettings {
         caller_may_set: Vec::new(),
         remove_headers: Vec::new(),
         protocol: Protocol::Http1,
-        preserve_header_case: false,
         timeouts: Timeouts::default(),
         retry: Retry::default(),
         access: Access::default(),

@@ -107,7 +107,7 @@ async fn a_transfer_coding_is_chunked_once_and_alone() {
 async fn what_a_server_takes_for_ours_reaches_it_neither_in_the_head_nor_behind_the_body() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
-    setting.upstream.headers = vec![("legal-entity".parse().unwrap(), "ours".parse().unwrap())];
+    setting.upstream.headers = vec![(http::HeaderName::from_static("legal-entity").into(), "ours".parse().unwrap())];
     let scene = setting.start();
     let theirs = "Legal_Entity: theirs\r\nX_Forwarded_For: 1.2.3.4\r\nContent_Length: 7\r\nX_Custom: 1\r\n";
     let request = format!(

@@ -40,9 +40,9 @@ pub(super) struct Bearer {
 impl Usage for Bearer {
     fn patch(&self, token: &Token) -> Result<Patch, PatchError> {
         let value = HeaderValue::try_from(format!("Bearer g{}", token.generation.0)).unwrap();
-        let mut headers = vec![(header::AUTHORIZATION, value)];
+        let mut headers = vec![(header::AUTHORIZATION.into(), value)];
         let subject = token.subject.as_ref().map(|subject| HeaderValue::try_from(subject.as_str()).unwrap());
-        headers.extend(subject.map(|subject| (HeaderName::from_static("x-token-of"), subject)));
+        headers.extend(subject.map(|subject| (HeaderName::from_static("x-token-of").into(), subject)));
         Ok(Patch { headers, ..Patch::default() })
     }
 

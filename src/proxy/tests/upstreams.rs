@@ -171,23 +171,19 @@ async fn an_end_that_tls_has_not_told_is_none() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", true, false),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", true, false),
     ] {
-        for exactly in [false, true] {
-            let (api, address) = ByHand::start().await;
-            let mut setting = over_tls("localhost", address.port(), true);
-            setting.upstream.preserve_header_case = exactly;
-            let scene = setting.start();
-            let mut caller = scene.caller().await;
-            caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-            let mut there = acceptor(&[]).accept(api.accept().await.stream).await.unwrap();
-            assert!(there.read(&mut [0; 4096]).await.unwrap() > 0);
-            there.write_all(head.as_bytes()).await.unwrap();
-            if is_told {
-                there.shutdown().await.unwrap();
-            }
-            drop(there);
-            let said = caller.message(false).await;
-            assert_eq!(said.is_some_and(|said| said.text() == "ok"), whole, "{head:?} {is_told} {exactly}");
+        let (api, address) = ByHand::start().await;
+        let scene = over_tls("localhost", address.port(), true).start();
+        let mut caller = scene.caller().await;
+        caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let mut there = acceptor(&[]).accept(api.accept().await.stream).await.unwrap();
+        assert!(there.read(&mut [0; 4096]).await.unwrap() > 0);
+        there.write_all(head.as_bytes()).await.unwrap();
+        if is_told {
+            there.shutdown().await.unwrap();
         }
+        drop(there);
+        let said = caller.message(false).await;
+        assert_eq!(said.is_some_and(|said| said.text() == "ok"), whole, "{head:?} {is_told}");
     }
 }
 

@@ -10,12 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Intercept;
-use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -23,9 +21,8 @@ use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
 
 use self::resolver::{NoAddress, Resolver};
-use super::http1::{Http1, LINES};
+use super::http1::Http1;
 use super::http2::Http2;
-use super::line::Line;
 use super::transport::Transport;
 use crate::proxy::error::Fault;
 use crate::proxy::limits::limiter::Limiter;
@@ -49,7 +46,6 @@ pub(crate) struct Dial {
     connector: HttpConnector<Resolver>,
     tls: Option<Tls>,
     protocol: Protocol,
-    preserve_header_case: bool,
     limit: Duration,
     limiter: Rc<Limiter>,
 }
@@ -74,7 +70,7 @@ pub(crate) enum Want {
 /// A connection that can take a request.
 pub(crate) enum Sender {
     /// One at a time.
-    Http1(Line),
+    Http1(Rc<RefCell<Http1>>),
     /// Many at a time.
     Http2(Http2),
 }
@@ -101,8 +97,8 @@ impl Dial {
         connector.set_connect_timeout(Some(settings.timeouts.connect));
         let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
         let way = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
-        let &UpstreamSettings { protocol, preserve_header_case, ref timeouts, .. } = settings;
-        Ok(Self { target, way, connector, tls, protocol, preserve_header_case, limit: timeouts.connect, limiter })
+        let &UpstreamSettings { protocol, ref timeouts, .. } = settings;
+        Ok(Self { target, way, connector, tls, protocol, limit: timeouts.connect, limiter })
     }
 
     /// Whether a connection may turn out to be one of HTTP/2.
@@ -132,7 +128,8 @@ impl Dial {
                 Protocol::Http2 => true,
             };
         if !http2 {
-            return self.speak_http1(link, want).await;
+            let http1 = Http1::new(link, self.limiter.memory.clone());
+            return Ok(Sender::Http1(Rc::new(RefCell::new(http1))));
         }
         Http2::new(link, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
     }
@@ -175,34 +172,9 @@ impl Dial {
         Fault::NoSocket
     }
 
-    async fn speak_http1(&self, link: Transport, want: Want) -> Result<Sender, Fault> {
-        if !self.preserve_header_case {
-            return Ok(Sender::Http1(Line::Direct(Rc::new(RefCell::new(Http1::new(
-                link,
-                self.limiter.memory.clone(),
-            ))))));
-        }
-        let mut http = http1::Builder::new();
-        http.preserve_header_case(true).title_case_headers(true).max_headers(LINES);
-        http.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
-        http.ignore_invalid_headers_in_responses(true);
-        let (sender, connection) = http.handshake(TokioIo::new(link)).await.map_err(|_| Fault::Reset)?;
-        match want {
-            Want::Any | Want::Http1 => tokio::task::spawn_local(ended(connection)),
-            Want::Upgrade => tokio::task::spawn_local(ended(connection.with_upgrades())),
-        };
-        Ok(Sender::Http1(Line::Spelled(sender)))
-    }
-
     /// Whether an outbound proxy is asked for a tunnel: for all that is not a plain request of HTTP/1.1.
     fn tunnels(&self, want: Want) -> bool {
         self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
-    }
-}
-
-async fn ended(connection: impl Future<Output = hyper::Result<()>>) {
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "an upstream connection ended");
     }
 }
 

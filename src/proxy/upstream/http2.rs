@@ -93,7 +93,7 @@ impl Http2 {
         &mut self,
         request: Request<Outgoing>,
         ahead: &Hearing<'_>,
-    ) -> Result<(response::Parts, Receiving), SendError> {
+    ) -> Result<(response::Parts, Http2Body), SendError> {
         std::future::poll_fn(|cx| self.requests.poll_ready(cx)).await.map_err(unsent)?;
         let (head, body) = request.into_parts();
         let of_head = head.method == Method::HEAD;
@@ -126,7 +126,7 @@ impl Http2 {
             let rest = std::future::poll_fn(move |cx| sending.poll(cx));
             tokio::task::spawn_local(rest).abort_handle()
         });
-        Ok((head, Receiving { stream, left, sending }))
+        Ok((head, Http2Body { stream, left, sending }))
     }
 }
 
@@ -137,14 +137,14 @@ fn trailers_of(mut trailers: HeaderMap) -> Frame<Bytes> {
 
 /// An answer that is being read. Where it has begun before its request was sent, the rest of that is sent meanwhile,
 /// whether anybody reads or not. Dropped before its end it is cancelled.
-pub(crate) struct Receiving {
+pub(crate) struct Http2Body {
     stream: RecvStream,
     /// What the server has announced, less what has come.
     left: Option<u64>,
     sending: Option<AbortHandle>,
 }
 
-impl Receiving {
+impl Http2Body {
     /// Its next part.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         Poll::Ready(match ready!(self.stream.poll_data(cx)) {
@@ -172,7 +172,7 @@ impl Receiving {
     }
 }
 
-impl Drop for Receiving {
+impl Drop for Http2Body {
     fn drop(&mut self) {
         if let Some(sending) = self.sending.take_if(|_| !self.stream.is_end_stream()) {
             sending.abort();

@@ -13,8 +13,8 @@ use http::{HeaderMap, header, response};
 use self::opening::Dialling;
 use self::shared::{Share, SharedConnection};
 use super::connect::Dial;
-use super::line::Line;
-use super::response_body::Reading;
+use super::http1::{Http1, receiving};
+use super::response_body::ResponseBody;
 use super::send_error::SendError;
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::Upstream;
@@ -41,7 +41,7 @@ pub(crate) enum Connection {
 
 /// A connection of HTTP/1.1.
 pub(crate) struct Http1Connection {
-    line: Line,
+    http1: Rc<RefCell<Http1>>,
     born: Moment,
     idle: Duration,
 }
@@ -54,7 +54,9 @@ struct Idle {
 impl Idle {
     fn is_stale(&self, now: Moment, life: Duration) -> bool {
         let idle = self.connection.idle;
-        self.connection.is_old(now, life) || now.since(self.since) >= idle || self.connection.line.is_closed()
+        self.connection.is_old(now, life)
+            || now.since(self.since) >= idle
+            || self.connection.http1.borrow_mut().is_closed()
     }
 }
 
@@ -71,18 +73,20 @@ impl Connection {
         mut request: UpstreamRequest<'_>,
         pool: &Pool,
         ahead: &Hearing<'_>,
-    ) -> Result<(response::Parts, Reading), SendError> {
+    ) -> Result<(response::Parts, ResponseBody), SendError> {
         let http2 = matches!(self, Self::Shared(_));
         ahead.ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
         let answer = match self {
             Self::Own(own) => {
                 pool.dial.forwarded(&mut request, &pool.base);
-                own.line.send(request, &pool.spare, ahead).await
+                receiving::send(&own.http1, request, &pool.spare, ahead)
+                    .await
+                    .map(|(head, body)| (head, ResponseBody::Http1(body)))
             }
             Self::Shared(share) => {
                 let mut request = request.into_request();
                 for_http2(&mut request, &pool.base);
-                share.http2.send(request, ahead).await.map(|(head, body)| (head, Reading::Shared(body)))
+                share.http2.send(request, ahead).await.map(|(head, body)| (head, ResponseBody::Http2(body)))
             }
         }?;
         ahead.ahead.asked.iter().for_each(|asked| asked.learn(&pool.silent));
@@ -141,7 +145,7 @@ impl Pool {
     pub(crate) fn take(&self, now: Moment) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.pop() {
-            if !last.is_stale(now, self.life) && last.connection.line.is_free() {
+            if !last.is_stale(now, self.life) && last.connection.http1.borrow().is_free() {
                 return Some(Connection::Own(last.connection));
             }
         }
@@ -173,14 +177,14 @@ impl Pool {
         self.http1_since.get().is_some_and(|since| now.since(since) < HTTP1_FOR)
     }
 
-    fn own(&self, line: Line) -> Http1Connection {
-        Http1Connection { line, born: self.clock.now(), idle: self.idle_limit }
+    fn own(&self, http1: Rc<RefCell<Http1>>) -> Http1Connection {
+        Http1Connection { http1, born: self.clock.now(), idle: self.idle_limit }
     }
 
     fn put(&self, connection: Http1Connection) {
         let since = self.clock.now();
         if !connection.is_old(since, self.life) {
-            connection.line.tidy();
+            connection.http1.borrow_mut().tidy();
             self.idle.borrow_mut().push(Idle { connection, since });
         }
     }
@@ -227,7 +231,7 @@ impl CheckedOut {
     pub(crate) fn release(self) {
         if let Connection::Own(own) = self.connection
             && self.upload.has_ended()
-            && own.line.may_rest()
+            && own.http1.borrow().is_free()
         {
             self.pool.put(own);
         }

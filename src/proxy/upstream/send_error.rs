@@ -2,15 +2,13 @@
 
 use std::io;
 
-use hyper::client::conn::TrySendError;
-
-use super::http1::NoAnswer;
 use crate::proxy::error::ProxyError;
 use crate::proxy::message::body::BodyError;
 
 const BODY_BROKE_OFF: ProxyError = ProxyError::BadRequest("the request's body broke off");
 
 /// Why there is no answer.
+#[derive(Debug)]
 pub(crate) enum SendError {
     /// The connection was closed before anything was sent.
     Unsent,
@@ -31,16 +29,6 @@ pub(crate) enum SendError {
 impl From<ProxyError> for SendError {
     fn from(error: ProxyError) -> Self {
         Self::For(error)
-    }
-}
-
-impl From<NoAnswer> for SendError {
-    fn from(why: NoAnswer) -> Self {
-        match why {
-            NoAnswer::Unsent => Self::Unsent,
-            NoAnswer::Broken(error) => error.into(),
-            NoAnswer::Body(error) => error.into(),
-        }
     }
 }
 
@@ -71,17 +59,6 @@ impl From<h2::Error> for SendError {
             Some(h2::Reason::REFUSED_STREAM) if error.is_remote() => Self::Refused,
             Some(_) if error.is_reset() => Self::Reset(error.to_string()),
             Some(_) | None => Self::Broken(error.to_string()),
-        }
-    }
-}
-
-impl<B> From<TrySendError<B>> for SendError {
-    fn from(mut why: TrySendError<B>) -> Self {
-        match why.take_message() {
-            Some(_) => Self::Unsent,
-            None if why.error().is_user() => Self::For(BODY_BROKE_OFF),
-            None if why.error().is_parse() => Self::Malformed(why.error().to_string()),
-            None => Self::Broken(why.error().to_string()),
         }
     }
 }

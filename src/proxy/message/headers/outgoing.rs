@@ -23,41 +23,42 @@ pub(crate) struct OutgoingHeaders<'a> {
 }
 
 impl OutgoingHeaders<'_> {
-    /// Gives every line to `write`: the host first (RFC 9110 §7.2), then the caller's, then what is set.
-    pub(crate) fn each(&self, mut write: impl FnMut(&HeaderName, &HeaderValue)) {
-        write(&header::HOST, self.authority);
+    /// Gives every line to `write`: the host first (RFC 9110 §7.2), then the caller's, then what is set, with its name in
+    /// the case in which it was written there.
+    pub(crate) fn each(&self, mut write: impl FnMut(&HeaderName, Option<&str>, &HeaderValue)) {
+        write(&header::HOST, None, self.authority);
         for (name, value) in self.callers {
             if !self.is_replaced(name) {
-                write(name, value);
+                write(name, None, value);
             }
         }
         for (name, value) in &self.patch.headers {
-            if !self.is_callers(name) && !self.rules.sets(name) {
-                write(name, value);
+            if !self.is_callers(name.name()) && !self.rules.sets(name.name()) {
+                write(name.name(), name.case(), value);
             }
         }
         for (name, value) in &self.rules.set {
-            if !self.is_callers(name) {
-                write(name, value);
+            if !self.is_callers(name.name()) {
+                write(name.name(), name.case(), value);
             }
         }
         for (name, value) in &self.patch.defaults {
-            if !self.is_set(name) && self.is_gap(name) {
-                write(name, value);
+            if !self.is_set(name.name()) && self.is_gap(name.name()) {
+                write(name.name(), name.case(), value);
             }
         }
         if self.has_cookies() {
-            cookies::with(self.callers, &self.patch.cookies).iter().for_each(|line| write(&header::COOKIE, line));
+            cookies::with(self.callers, &self.patch.cookies).iter().for_each(|line| write(&header::COOKIE, None, line));
         }
-        self.proxy_credentials.iter().for_each(|value| write(&header::PROXY_AUTHORIZATION, value));
-        self.encoding.iter().for_each(|value| write(&header::ACCEPT_ENCODING, value));
+        self.proxy_credentials.iter().for_each(|value| write(&header::PROXY_AUTHORIZATION, None, value));
+        self.encoding.iter().for_each(|value| write(&header::ACCEPT_ENCODING, None, value));
     }
 
     /// As a map.
     pub(crate) fn to_map(&self) -> HeaderMap {
         let ours = self.patch.headers.len().saturating_add(self.rules.set.len()).saturating_add(1);
         let mut map = HeaderMap::with_capacity(self.callers.len().saturating_add(ours));
-        self.each(|name, value| {
+        self.each(|name, _, value| {
             map.append(name, value.clone());
         });
         map
@@ -67,13 +68,13 @@ impl OutgoingHeaders<'_> {
     fn is_replaced(&self, name: &HeaderName) -> bool {
         *name == header::HOST
             || (self.is_set(name) && !self.rules.callers.contains(name))
-            || self.patch.defaults.iter().any(|(default, _)| default == name && self.is_gap(name))
+            || self.patch.defaults.iter().any(|(default, _)| default.name() == name && self.is_gap(name))
             || (self.has_cookies() && *name == header::COOKIE)
             || (self.encoding.is_some() && *name == header::ACCEPT_ENCODING)
     }
 
     fn is_set(&self, name: &HeaderName) -> bool {
-        self.rules.sets(name) || self.patch.headers.iter().any(|(set, _)| set == name)
+        self.rules.sets(name) || self.patch.headers.iter().any(|(set, _)| set.name() == name)
     }
 
     /// Whether the caller may set this, and does.

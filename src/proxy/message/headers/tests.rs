@@ -1,7 +1,7 @@
 use super::outgoing::OutgoingHeaders;
 use super::*;
 use crate::proxy::tests::fixture;
-use crate::token::patch::Patch;
+use crate::token::patch::{CasedName, Patch};
 
 fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -11,8 +11,8 @@ fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     map
 }
 
-fn pair(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
-    (HeaderName::from_static(name), HeaderValue::from_static(value))
+fn pair(name: &'static str, value: &'static str) -> (CasedName, HeaderValue) {
+    (HeaderName::from_static(name).into(), HeaderValue::from_static(value))
 }
 
 fn names_of(headers: &HeaderMap) -> Vec<&str> {
@@ -173,7 +173,7 @@ fn the_callers_own_value_wins_only_where_it_may() {
     let patch = Patch { headers: vec![pair("authorization", "Bearer t")], ..Patch::default() };
     for (sent, version) in [(Some("9"), "9"), (None, "2.1")] {
         let mut headers = map(&[("authorization", "Bearer evil")]);
-        headers.extend(sent.map(|sent| pair("api-version", sent)));
+        headers.extend(sent.map(|sent| (HeaderName::from_static("api-version"), HeaderValue::from_static(sent))));
         strip(&rules, &mut headers, true);
         let headers = dressed(&rules, &headers, &patch, "api");
         assert_eq!(headers["api-version"], version);
@@ -197,7 +197,7 @@ fn defaults_fill_gaps_and_an_accept_of_anything_is_a_gap() {
         [(None, "application/json"), (Some("*/*"), "application/json"), (Some("text/csv"), "text/csv")]
     {
         let mut headers = HeaderMap::new();
-        headers.extend(sent.map(|sent| pair("accept", sent)));
+        headers.extend(sent.map(|sent| (header::ACCEPT, HeaderValue::from_static(sent))));
         let headers = dressed(&rules(|_, _| ()), &headers, &patch, "api");
         assert_eq!(headers.get_all("accept").iter().collect::<Vec<_>>(), [result]);
     }

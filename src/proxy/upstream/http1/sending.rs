@@ -1,6 +1,5 @@
 //! A request on its way out: its head, then its body as it comes (RFC 9112 §3, §6, §7).
 
-use crate::proxy::message::headers::text::write_line;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,6 +11,7 @@ use tokio::io::AsyncWrite;
 
 use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::BodyError;
+use crate::proxy::message::headers::text::{write_cased_line, write_line};
 use crate::proxy::message::version;
 
 /// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
@@ -31,6 +31,7 @@ pub(super) enum WriteError {
 }
 
 /// How the end of a body is told.
+#[derive(Clone, Copy)]
 enum Framing {
     /// So many bytes are left.
     Length(u64),
@@ -191,13 +192,14 @@ fn write_head<B: Body>(text: &mut Vec<u8>, request: &UpstreamRequest<'_, B>) -> 
         None => Framing::Chunked,
     };
     let mut told = false;
-    headers.each(|name, value| match framing {
+    headers.each(|name, case, value| match (framing, case) {
+        (_, Some(case)) => write_cased_line(text, case, value.as_bytes()),
         _ if *name != header::CONTENT_LENGTH => write_line(text, name, value.as_bytes()),
-        Framing::Length(length) if !told => {
+        (Framing::Length(length), None) if !told => {
             told = true;
             write_length(text, length);
         }
-        Framing::Length(_) | Framing::Chunked => {}
+        (Framing::Length(_) | Framing::Chunked, None) => {}
     });
     match framing {
         Framing::Length(length) if !told && (length > 0 || version::expects_body(&head.method)) => {

@@ -21,7 +21,7 @@ fn get() -> UpstreamRequest<'static, Script> {
     outbound(Request::get("/").body(Script::of(&[], Some(0))).unwrap())
 }
 
-async fn head(http1: &mut Connection) -> Result<response::Parts, NoAnswer> {
+async fn head(http1: &mut Connection) -> Result<response::Parts, SendError> {
     std::future::poll_fn(|cx| http1.poll_head(cx, &Cell::default(), &mut |_| {})).await
 }
 
@@ -117,7 +117,7 @@ async fn only_what_was_not_begun_is_unsent() {
     drop(server);
     until_closed(&mut http1).await;
     http1.begin(get());
-    assert!(matches!(head(&mut http1).await, Err(NoAnswer::Unsent)));
+    assert!(matches!(head(&mut http1).await, Err(SendError::Unsent)));
 
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
@@ -126,7 +126,7 @@ async fn only_what_was_not_begun_is_unsent() {
         drop(server);
     };
     let (head, ()) = tokio::join!(head(&mut http1), serve);
-    assert!(matches!(head, Err(NoAnswer::Broken(_))));
+    assert!(matches!(head, Err(SendError::Broken(_))));
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Pool {
 
     fn taken(&self, sender: Sender) -> Connection {
         match sender {
-            Sender::Http1(line) => Connection::Own(self.own(line)),
+            Sender::Http1(http1) => Connection::Own(self.own(http1)),
             Sender::Http2(http2) => {
                 // A server that spoke HTTP/1.1 has learned HTTP/2.
                 self.dialling.alone.set(false);
@@ -80,9 +80,9 @@ impl Pool {
             Ok(Sender::Http2(http2)) => {
                 Opened::Shared(self.keep_shared(SharedConnection::new(http2, self.clock.clone())))
             }
-            Ok(Sender::Http1(line)) => {
+            Ok(Sender::Http1(http1)) => {
                 self.dialling.alone.set(true);
-                self.put(self.own(line));
+                self.put(self.own(http1));
                 Opened::Alone
             }
         }

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use crate::proxy::upstream::http1::malformed::invalid;
 
 /// How many lines are read: as many as curl reads.
-pub(crate) const LINES: usize = 5000;
+pub(in crate::proxy::upstream::http1) const LINES: usize = 5000;
 
 /// What begins every head.
 const PROTOCOL: &[u8] = b"HTTP/";
