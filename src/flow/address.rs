@@ -102,6 +102,10 @@ pub(super) fn is_host_pattern(pattern: &str) -> bool {
     !name.is_empty() && !name.contains(['*', '/', '@']) && Host::parse(name).is_ok()
 }
 
+/// Marks a request whose host a reply chose: its name must not lead to a private address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use self::reply::REPLY;
 pub(super) use self::reply::{NoReply, Reply};
-use super::request::Chosen;
+use super::address::Chosen;
 use crate::clock::{self, Moment, SharedClock};
 use crate::token::source::QueuePlace;
 

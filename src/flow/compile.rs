@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::address::{self, Hosts};
-use super::binder::{Binder, ValueFault};
 use super::compiled::{Flow, Values};
-use super::inject::{FlowUsage, Inject, usage};
 use super::mint::{Calls, TokenCall};
 use super::spec::{CallSpec, FlowSpec, SUBJECT_IDLE, SubjectSpec, Variable};
 use super::template::Template;
+use super::template::binder::{Binder, ValueFault};
+use super::usage::inject::{FlowUsage, Inject, usage};
 use crate::document::nearest;
 use crate::secret::Secret;
 use crate::token::key::{StoreKey, SubjectPattern, SubjectRule};

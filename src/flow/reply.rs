@@ -1,14 +1,20 @@
 //! From a reply to a grant: where each value is, and how long the token lives.
 
+pub(super) mod excerpt;
+pub(super) mod locator;
+pub(super) mod mask;
+pub(super) mod refusal;
+pub(super) mod times;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
+use self::locator::{Located, Locator};
+use self::times::Unit;
 use super::client::Reply;
-use super::locate::{Located, Locator};
-use super::reader::FlowReader;
-use super::times::{self, Unit};
+use super::template::reader::FlowReader;
 use crate::document::{Node, Problems, ValueKind};
 use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};

@@ -1,12 +1,15 @@
 //! One request to a token endpoint: as it was written, bound to its variables, and as bytes.
 
+pub(super) mod parts;
+
+use super::address::Chosen;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 
+use self::parts::{Shape, encode};
 use super::address::{self, Hosts};
-use super::binder::Binder;
-use super::reader::{FlowReader, Use};
-use super::shape::{self, Shape, encode};
+use super::template::binder::Binder;
+use super::template::reader::{FlowReader, Use};
 use super::template::{Lookup, Template};
 use crate::document::{Node, Table, ValueKind};
 use crate::token::key::RecipeWriter;
@@ -124,7 +127,7 @@ impl TokenRequest {
         if let Some(kind) = kind {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        shape::apply(&self.shape, headers, values)?;
+        parts::apply(&self.shape, headers, values)?;
         Ok(request)
     }
 
@@ -146,10 +149,6 @@ pub(super) struct UrlPolicy<'a> {
     /// The request whose reply gave the captures; a captured URL may be relative to it.
     pub(super) origin: Option<&'a str>,
 }
-
-/// Marks a request whose host a reply chose: its name must not lead to a private address.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Chosen;
 
 impl UrlPolicy<'_> {
     /// Whether a reply chose the URL's host, and nobody wrote it.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::expired::Expired;
-use super::inject::Inject;
 use super::reply::ReplyReader;
 use super::request::TokenRequest;
 use super::template::Template;
+use super::usage::expired::Expired;
+use super::usage::inject::Inject;
 
 mod read;
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! that is exactly one empty variable is not sent, nor one that names a token or capture that does not exist yet; that
 //! rule replaces conditionals.
 
+pub(super) mod binder;
+pub(super) mod reader;
+
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;

@@ -3,13 +3,13 @@
 use super::{CallSpec, FlowSpec, PolicySpec, RevokeSpec, SubjectSpec, vars};
 use crate::document::{Node, Problems, Table};
 use crate::flow::address;
-use crate::flow::expired::Expired;
-use crate::flow::inject::Inject;
-use crate::flow::locate::Locator;
-use crate::flow::reader::{FlowNames, FlowReader, Use};
 use crate::flow::reply::ReplyReader;
+use crate::flow::reply::locator::Locator;
 use crate::flow::request::TokenRequest;
 use crate::flow::template::Template;
+use crate::flow::template::reader::{FlowNames, FlowReader, Use};
+use crate::flow::usage::expired::Expired;
+use crate::flow::usage::inject::Inject;
 use crate::token::key::SubjectPattern;
 
 impl FlowSpec {

@@ -2,7 +2,7 @@
 
 use super::{FlowEnvironment, Variable};
 use crate::document::{Node, Problems, Table};
-use crate::flow::reader::{FlowReader, Use};
+use crate::flow::template::reader::{FlowReader, Use};
 use crate::flow::template::{days_ahead, is_name};
 
 /// Names that mean something to every flow.

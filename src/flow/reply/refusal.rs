@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 
-use super::client::Reply;
-use super::instead;
-use super::locate::{Located, Locator};
+use super::excerpt;
+use super::locator::{Located, Locator};
 use super::mask::Mask;
-use super::reply::server_time;
+use super::server_time;
 use super::times;
+use crate::flow::client::Reply;
 use crate::token::action::Action;
 use crate::token::source::{MintError, Outcome};
 
@@ -29,11 +29,11 @@ const REQUEST_IS_WRONG: [&str; 6] = [
 ];
 
 /// Why a reply that is no success gave no token.
-pub(super) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintError {
+pub(in crate::flow) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
     let said = match reply.headers.get(header::LOCATION).filter(|_| reply.status.is_redirection()) {
         Some(location) => Some(format!("redirects are not followed; this one goes to {}", target(location))),
-        None => said(&located).or_else(|| reply.unread.clone()).or_else(|| instead::words(&reply.body)),
+        None => said(&located).or_else(|| reply.unread.clone()).or_else(|| excerpt::words(&reply.body)),
     };
     let error = error_code(&located);
     let is = |codes: &[&str]| error.as_deref().is_some_and(|error| codes.contains(&error));
@@ -61,12 +61,12 @@ fn comes_back(status: StatusCode) -> bool {
 }
 
 /// Why a reply that claims success gave no token.
-pub(super) fn unusable(what: &str, why: &str, reply: &Reply, mask: &Mask) -> MintError {
+pub(in crate::flow) fn unusable(what: &str, why: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
     let said = match (located.json(), &reply.unread) {
         (_, Some(unread)) => Some(unread.clone()),
         (Some(_), None) => said(&located),
-        (None, None) => Some(instead::of_json(&reply.body)),
+        (None, None) => Some(excerpt::of_json(&reply.body)),
     };
     MintError::new(Outcome::BadReply, sentence(mask, what, &format!("{}, but {why}", reply.status), said))
 }

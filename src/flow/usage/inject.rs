@@ -4,28 +4,28 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::address::Hosts;
-use super::binder::Binder;
 use super::expired::Expired;
-use super::reader::{FlowReader, Use};
-use super::request::UrlPolicy;
-use super::shape::{self, Shape, bind_headers};
-use super::template::Template;
 use crate::document::Node;
+use crate::flow::address::Hosts;
+use crate::flow::request::UrlPolicy;
+use crate::flow::request::parts::{self, Shape, bind_headers};
+use crate::flow::template::Template;
+use crate::flow::template::binder::Binder;
+use crate::flow::template::reader::{FlowReader, Use};
 use crate::token::grant::Token;
 use crate::token::patch::{Owned, Patch};
 use crate::token::usage::{PatchError, Usage, Verdict};
 
 /// What a call to the API gets.
 #[derive(Clone)]
-pub(super) struct Inject {
-    pub(super) shape: Shape,
-    pub(super) defaults: Vec<(Template, Template)>,
+pub(in crate::flow) struct Inject {
+    pub(in crate::flow) shape: Shape,
+    pub(in crate::flow) defaults: Vec<(Template, Template)>,
 }
 
 impl Inject {
     /// Reads the table. Where it sets nothing, the token is a bearer token (RFC 6750).
-    pub(super) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
+    pub(in crate::flow) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
         let mut inject = Self { shape: Shape::default(), defaults: Vec::new() };
         if let Some(table) = node.and_then(|node| node.table(reader.problems)) {
             inject.shape = Shape::read(reader, &table, Use::Inject);
@@ -40,12 +40,12 @@ impl Inject {
     }
 
     /// What is injected with the variables filled in.
-    pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
+    pub(in crate::flow) fn bind(&self, binder: &Binder<'_>) -> Self {
         Self { shape: self.shape.bind(binder), defaults: bind_headers(&self.defaults, binder) }
     }
 
     /// What callers cannot set, once bound: a header whose value is empty is the caller's own.
-    pub(super) fn owned(&self) -> Owned {
+    pub(in crate::flow) fn owned(&self) -> Owned {
         let names = |pairs: &[(String, Template)]| pairs.iter().map(|(name, _)| name.clone()).collect();
         Owned {
             headers: self.shape.header_names(),
@@ -69,17 +69,17 @@ fn bearer(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Option<(Template,
 }
 
 /// How one upstream's API takes its token and says that one is dead.
-pub(super) struct FlowUsage {
-    pub(super) inject: Inject,
-    pub(super) expired: Expired,
+pub(in crate::flow) struct FlowUsage {
+    pub(in crate::flow) inject: Inject,
+    pub(in crate::flow) expired: Expired,
     /// Flows without a token request have nothing to renew, whatever the API says.
-    pub(super) renews: bool,
+    pub(in crate::flow) renews: bool,
     /// The API's base, where only the login's reply tells.
-    pub(super) base: Option<Template>,
-    pub(super) hosts: Hosts,
-    pub(super) captures: Vec<String>,
-    pub(super) origin: Option<String>,
-    pub(super) plaintext: bool,
+    pub(in crate::flow) base: Option<Template>,
+    pub(in crate::flow) hosts: Hosts,
+    pub(in crate::flow) captures: Vec<String>,
+    pub(in crate::flow) origin: Option<String>,
+    pub(in crate::flow) plaintext: bool,
 }
 
 impl FlowUsage {
@@ -106,7 +106,7 @@ impl Usage for FlowUsage {
         let patch = || {
             Ok(Patch {
                 headers: self.inject.shape.render_headers(&values)?,
-                defaults: shape::render_headers(&self.inject.defaults, &values)?,
+                defaults: parts::render_headers(&self.inject.defaults, &values)?,
                 query: self.inject.shape.render_query(&values),
                 cookies: self.inject.shape.render_cookies(&values)?,
                 base: self.base(&values)?,
@@ -139,6 +139,6 @@ impl Usage for FlowUsage {
 }
 
 /// For [`super::Flow`].
-pub(super) fn usage(usage: FlowUsage) -> Arc<dyn Usage> {
+pub(in crate::flow) fn usage(usage: FlowUsage) -> Arc<dyn Usage> {
     Arc::new(usage)
 }

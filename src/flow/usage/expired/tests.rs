@@ -2,7 +2,7 @@ use http::HeaderValue;
 
 use super::*;
 use crate::document::{Document, Layer};
-use crate::flow::reader::FlowNames;
+use crate::flow::template::reader::FlowNames;
 
 fn expired(text: &str) -> Expired {
     let document = Document::merge([Layer::toml("x.toml", text).unwrap()]);

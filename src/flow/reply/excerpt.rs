@@ -11,7 +11,7 @@ const READ: usize = 16 << 10;
 const WORD: usize = 16;
 
 /// A body that should have been JSON.
-pub(super) fn of_json(body: &[u8]) -> String {
+pub(in crate::flow) fn of_json(body: &[u8]) -> String {
     let text = text(body);
     let text = text.trim();
     match text.chars().next() {
@@ -32,7 +32,7 @@ pub(super) fn of_json(body: &[u8]) -> String {
 }
 
 /// What a body that is no JSON says to people: the title of a page, or plain text.
-pub(super) fn words(body: &[u8]) -> Option<String> {
+pub(in crate::flow) fn words(body: &[u8]) -> Option<String> {
     let text = text(body);
     let text = text.trim();
     let said = match text.chars().next()? {

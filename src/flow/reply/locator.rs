@@ -7,13 +7,15 @@ use std::cell::OnceCell;
 use http::{HeaderMap, HeaderName, header};
 use serde_json::Value;
 
+use crate::flow::template::reader::is_cookie_name;
+
 const NOT_UTF8: &str = "has bytes in it that are no UTF-8";
 /// Servers take heads of 8 to 64 KiB.
 const LONGEST: usize = 64 << 10;
 
 /// Where a value is in a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Locator {
+pub(in crate::flow) struct Locator {
     choices: Vec<Spot>,
     optional: bool,
 }
@@ -29,7 +31,7 @@ enum Spot {
 }
 
 /// A reply as locators see it; the body is parsed when the first pointer asks.
-pub(super) struct Located<'a> {
+pub(in crate::flow) struct Located<'a> {
     headers: &'a HeaderMap,
     body: &'a [u8],
     json: OnceCell<Option<Value>>,
@@ -37,12 +39,12 @@ pub(super) struct Located<'a> {
 
 impl<'a> Located<'a> {
     /// A view of these headers and this body.
-    pub(super) fn new(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
+    pub(in crate::flow) fn new(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
         Self { headers, body, json: OnceCell::new() }
     }
 
     /// The body as JSON, if it is JSON.
-    pub(super) fn json(&self) -> Option<&Value> {
+    pub(in crate::flow) fn json(&self) -> Option<&Value> {
         let parse = || {
             // Some servers begin with a byte order mark, which JSON forbids.
             let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
@@ -107,7 +109,7 @@ impl Spot {
 
 impl Locator {
     /// A locator made of one text or of several, first of them first. The error says what is wrong.
-    pub(super) fn parse<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Self, String> {
+    pub(in crate::flow) fn parse<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Self, String> {
         let mut locator = Self { choices: Vec::new(), optional: false };
         for text in texts {
             let stripped = text.strip_suffix('?');
@@ -118,27 +120,27 @@ impl Locator {
     }
 
     /// A locator that is one JSON pointer.
-    pub(super) fn pointer(pointer: &str) -> Self {
+    pub(in crate::flow) fn pointer(pointer: &str) -> Self {
         Self { choices: vec![Spot::Pointer(pointer.to_owned())], optional: false }
     }
 
     /// The same, but a reply without it is no failure.
-    pub(super) fn or_nothing(self) -> Self {
+    pub(in crate::flow) fn or_nothing(self) -> Self {
         Self { optional: true, ..self }
     }
 
     /// Whether a reply without it is no failure.
-    pub(super) fn is_optional(&self) -> bool {
+    pub(in crate::flow) fn is_optional(&self) -> bool {
         self.optional
     }
 
     /// The value as text; an empty one counts as none.
-    pub(super) fn find(&self, reply: &Located<'_>) -> Option<String> {
+    pub(in crate::flow) fn find(&self, reply: &Located<'_>) -> Option<String> {
         self.choices.iter().filter_map(|spot| spot.find(reply)).find(|text| !text.is_empty())
     }
 
     /// A credential, trimmed, or why what is there cannot be one. An empty text counts as none.
-    pub(super) fn credential(&self, reply: &Located<'_>) -> Result<Option<String>, Cow<'static, str>> {
+    pub(in crate::flow) fn credential(&self, reply: &Located<'_>) -> Result<Option<String>, Cow<'static, str>> {
         let mut wrong = None;
         for found in self.choices.iter().filter_map(|spot| spot.credential(reply)) {
             match found.map_err(Cow::Borrowed).and_then(judged) {
@@ -151,7 +153,7 @@ impl Locator {
     }
 
     /// The header, for a locator that is exactly one.
-    pub(super) fn as_header(&self) -> Option<&HeaderName> {
+    pub(in crate::flow) fn as_header(&self) -> Option<&HeaderName> {
         match self.choices.as_slice() {
             [Spot::Header(name)] => Some(name),
             _ => None,
@@ -159,7 +161,7 @@ impl Locator {
     }
 
     /// Whether a body that is neither a JSON object nor an array can have the value.
-    pub(super) fn takes_any_body(&self) -> bool {
+    pub(in crate::flow) fn takes_any_body(&self) -> bool {
         self.choices.iter().any(|spot| match spot {
             Spot::Text => true,
             Spot::Pointer(pointer) => pointer.is_empty(),
@@ -168,7 +170,7 @@ impl Locator {
     }
 
     /// Whether the head of a reply is not enough.
-    pub(super) fn needs_body(&self) -> bool {
+    pub(in crate::flow) fn needs_body(&self) -> bool {
         self.choices.iter().any(|spot| matches!(spot, Spot::Pointer(_) | Spot::Text))
     }
 }
@@ -191,7 +193,7 @@ impl std::fmt::Display for Locator {
 }
 
 /// Text, numbers and truth values as text; there is none in `null`, a list or a table.
-pub(super) fn text_of(value: &Value) -> Option<String> {
+pub(in crate::flow) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -224,11 +226,6 @@ fn judged(text: String) -> Result<String, Cow<'static, str>> {
 fn check_pointer(text: &str) -> Result<String, String> {
     let escapes_well = text.split('~').skip(1).all(|tail| tail.starts_with(['0', '1']));
     if escapes_well { Ok(text.to_owned()) } else { Err(format!("`{text}`: `~` is written `~0` in a JSON pointer")) }
-}
-
-/// RFC 6265: a token.
-pub(super) fn is_cookie_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
 }
 
 #[cfg(test)]

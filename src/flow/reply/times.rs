@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The unit of a lifetime that is a bare number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Unit {
+pub(in crate::flow) enum Unit {
     Milliseconds,
     #[default]
     Seconds,
@@ -21,7 +21,7 @@ pub(super) enum Unit {
 
 impl Unit {
     /// `ms`, `s` or `m`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::flow) fn parse(text: &str) -> Option<Self> {
         match text {
             "ms" => Some(Self::Milliseconds),
             "s" => Some(Self::Seconds),
@@ -40,7 +40,7 @@ impl Unit {
 }
 
 /// A lifetime: `3600`, `"3600"`, `3600.0`, `"1h"`. Zero and less say nothing: servers write that for "does not end".
-pub(super) fn lifetime(text: &str, unit: Unit) -> Option<Duration> {
+pub(in crate::flow) fn lifetime(text: &str, unit: Unit) -> Option<Duration> {
     let text = text.trim();
     if let Some(number) = decimal(text) {
         return seconds(number * unit.seconds());
@@ -61,7 +61,7 @@ fn decimal(text: &str) -> Option<f64> {
 
 /// A point in time, since 1970 in UTC: epoch seconds, milli- or microseconds (told apart by size), ISO 8601, an
 /// HTTP-date. Anything before 1970 is unknown: `0001-01-01` is how some platforms write "never".
-pub(super) fn moment(text: &str) -> Option<Duration> {
+pub(in crate::flow) fn moment(text: &str) -> Option<Duration> {
     let text = text.trim();
     match decimal(text) {
         Some(number) => epoch(number),
@@ -173,8 +173,8 @@ fn offset(text: &str) -> Option<UtcOffset> {
 }
 
 /// When a JWT says that it ends (RFC 7519 `exp`); the signature is its receiver's business.
-pub(super) fn jwt_end(token: &str) -> Option<Duration> {
-    moment(&super::locate::text_of(claims(token)?.get("exp")?)?)
+pub(in crate::flow) fn jwt_end(token: &str) -> Option<Duration> {
+    moment(&super::locator::text_of(claims(token)?.get("exp")?)?)
 }
 
 /// What a JWT says of itself (RFC 7519); nothing is verified.

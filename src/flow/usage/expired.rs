@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use super::locate::{Located, Locator};
-use super::reader::FlowReader;
-use super::reply;
 use crate::document::{Node, Problems};
+use crate::flow::reply;
+use crate::flow::reply::locator::{Located, Locator};
+use crate::flow::template::reader::FlowReader;
 use crate::token::usage::Verdict;
 
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -15,7 +15,7 @@ const GRPC_UNAUTHENTICATED: &str = "16";
 
 /// When an answer of the API means that the token must be replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Expired {
+pub(in crate::flow) struct Expired {
     statuses: Vec<StatusCode>,
     when: Vec<When>,
 }
@@ -30,7 +30,7 @@ struct When {
 
 impl Expired {
     /// Reads the table. 401 counts unless `when` says something finer.
-    pub(super) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
+    pub(in crate::flow) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
         let problems = reader.problems;
         let mut expired = Self { statuses: vec![StatusCode::UNAUTHORIZED], when: Vec::new() };
         let Some(table) = node.and_then(|node| node.table(problems)) else { return expired };
@@ -49,7 +49,7 @@ impl Expired {
     }
 
     /// What the head says. gRPC's status is in the head only when there is no body: trailers-only.
-    pub(super) fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
+    pub(in crate::flow) fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
         // A scan is cheaper than a look-up of what is nearly never there.
         let mut lines = headers.iter();
         let mut grpc = || lines.any(|(name, status)| *name == GRPC_STATUS && status == GRPC_UNAUTHENTICATED);
@@ -70,17 +70,17 @@ impl Expired {
     }
 
     /// Whether a body may be asked for.
-    pub(super) fn reads_bodies(&self) -> bool {
+    pub(in crate::flow) fn reads_bodies(&self) -> bool {
         self.when.iter().any(|when| when.at.needs_body())
     }
 
     /// Whether a body counts that is neither a JSON object nor an array.
-    pub(super) fn reads_text(&self) -> bool {
+    pub(in crate::flow) fn reads_text(&self) -> bool {
         self.when.iter().any(|when| when.at.takes_any_body())
     }
 
     /// What the body says.
-    pub(super) fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
+    pub(in crate::flow) fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
         let answer = Located::new(headers, body);
         self.when.iter().any(|when| when.is_about(status) && when.holds(&answer))
     }

@@ -5,11 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::binder::Binder;
-use super::locate::is_cookie_name;
-use super::reader::{FlowReader, Use, header_name};
-use super::template::{Lookup, Template};
 use crate::document::{Node, Table};
+use crate::flow::template::binder::Binder;
+use crate::flow::template::reader::{FlowReader, Use, header_name, is_cookie_name};
+use crate::flow::template::{Lookup, Template};
 use crate::token::key::RecipeWriter;
 use crate::token::patch::CasedName;
 
@@ -17,22 +16,22 @@ use crate::token::patch::CasedName;
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes one component of a URL.
-pub(super) fn encode(text: &str) -> String {
+pub(in crate::flow) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
 /// The shape shared by all requests.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(super) struct Shape {
-    pub(super) basic: Option<Basic>,
-    pub(super) headers: Vec<(Template, Template)>,
-    pub(super) query: Vec<(String, Template)>,
-    pub(super) cookies: Vec<(String, Template)>,
+pub(in crate::flow) struct Shape {
+    pub(in crate::flow) basic: Option<Basic>,
+    pub(in crate::flow) headers: Vec<(Template, Template)>,
+    pub(in crate::flow) query: Vec<(String, Template)>,
+    pub(in crate::flow) cookies: Vec<(String, Template)>,
 }
 
 /// RFC 7617 credentials.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Basic {
+pub(in crate::flow) struct Basic {
     user: Template,
     password: Template,
     scheme: Template,
@@ -42,7 +41,7 @@ pub(super) struct Basic {
 
 impl Shape {
     /// Reads the keys of the shape; the table may have others.
-    pub(super) fn read(reader: &FlowReader<'_>, table: &Table<'_>, at: Use) -> Self {
+    pub(in crate::flow) fn read(reader: &FlowReader<'_>, table: &Table<'_>, at: Use) -> Self {
         let form = table.get("encode").is_some_and(|node| reads_form(reader, &node));
         let shape = Self {
             basic: table.get("basic").and_then(|node| Basic::read(reader, &node, at, form)),
@@ -59,12 +58,12 @@ impl Shape {
     }
 
     /// Nothing in it.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::flow) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// The shape with its variables filled in, without what is not sent.
-    pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
+    pub(in crate::flow) fn bind(&self, binder: &Binder<'_>) -> Self {
         Self {
             basic: self.basic.as_ref().and_then(|basic| basic.bind(binder)),
             headers: bind_headers(&self.headers, binder),
@@ -74,7 +73,7 @@ impl Shape {
     }
 
     /// Every template in it.
-    pub(super) fn templates(&self) -> Vec<&Template> {
+    pub(in crate::flow) fn templates(&self) -> Vec<&Template> {
         let basic = self.basic.iter().flat_map(|basic| [&basic.user, &basic.password, &basic.scheme]);
         let headers = self.headers.iter().flat_map(|(name, value)| [name, value]);
         let pairs = self.query.iter().chain(&self.cookies).map(|(_, value)| value);
@@ -82,7 +81,7 @@ impl Shape {
     }
 
     /// Everything about it that decides what is sent.
-    pub(super) fn write_recipe(&self, recipe: &mut RecipeWriter) {
+    pub(in crate::flow) fn write_recipe(&self, recipe: &mut RecipeWriter) {
         if let Some(basic) = &self.basic {
             recipe.part("basic", if basic.form { b"form" } else { b"plain" });
         }
@@ -97,13 +96,13 @@ impl Shape {
     }
 
     /// The names of the headers that it sets, once bound.
-    pub(super) fn header_names(&self) -> Vec<HeaderName> {
+    pub(in crate::flow) fn header_names(&self) -> Vec<HeaderName> {
         let basic = self.basic.iter().map(|_| header::AUTHORIZATION);
         basic.chain(names(&self.headers)).collect()
     }
 
     /// The headers at this moment, cookies not among them; all marked as sensitive.
-    pub(super) fn render_headers(&self, values: &dyn Lookup) -> Result<Vec<(CasedName, HeaderValue)>, String> {
+    pub(in crate::flow) fn render_headers(&self, values: &dyn Lookup) -> Result<Vec<(CasedName, HeaderValue)>, String> {
         let mut headers = render_headers(&self.headers, values)?;
         if let Some(basic) = &self.basic
             && let Some(value) = basic.render(values)
@@ -114,13 +113,13 @@ impl Shape {
     }
 
     /// The query pairs at this moment, percent-encoded.
-    pub(super) fn render_query(&self, values: &dyn Lookup) -> Vec<(String, String)> {
+    pub(in crate::flow) fn render_query(&self, values: &dyn Lookup) -> Vec<(String, String)> {
         let pairs = self.query.iter();
         pairs.filter_map(|(name, value)| Some((encode(name), encode(&value.render(values)?)))).collect()
     }
 
     /// The cookies at this moment.
-    pub(super) fn render_cookies(&self, values: &dyn Lookup) -> Result<Vec<(String, String)>, String> {
+    pub(in crate::flow) fn render_cookies(&self, values: &dyn Lookup) -> Result<Vec<(String, String)>, String> {
         let cookies = self.cookies.iter().filter_map(|(name, value)| Some((name.clone(), value.render(values)?)));
         let is_value = |value: &str| value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
         let check = |(name, value): (String, String)| {
@@ -135,7 +134,10 @@ impl Shape {
 }
 
 /// The headers with their variables filled in; what is wrong in a value is its variable's fault.
-pub(super) fn bind_headers(headers: &[(Template, Template)], binder: &Binder<'_>) -> Vec<(Template, Template)> {
+pub(in crate::flow) fn bind_headers(
+    headers: &[(Template, Template)],
+    binder: &Binder<'_>,
+) -> Vec<(Template, Template)> {
     let mut bound = Vec::new();
     for (name, value) in headers {
         let (Some(own), Some(text)) = (binder.bind(name), binder.bind(value)) else { continue };
@@ -154,12 +156,12 @@ pub(super) fn bind_headers(headers: &[(Template, Template)], binder: &Binder<'_>
 }
 
 /// The names of bound headers.
-pub(super) fn names(headers: &[(Template, Template)]) -> impl Iterator<Item = HeaderName> {
+pub(in crate::flow) fn names(headers: &[(Template, Template)]) -> impl Iterator<Item = HeaderName> {
     headers.iter().filter_map(|(name, _)| header_name(name.as_text()?).ok())
 }
 
 /// Bound headers at this moment.
-pub(super) fn render_headers(
+pub(in crate::flow) fn render_headers(
     headers: &[(Template, Template)],
     values: &dyn Lookup,
 ) -> Result<Vec<(CasedName, HeaderValue)>, String> {
@@ -178,7 +180,7 @@ fn sensitive(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
 }
 
 /// Puts rendered headers and cookies on a request.
-pub(super) fn apply(shape: &Shape, headers: &mut HeaderMap, values: &dyn Lookup) -> Result<(), String> {
+pub(in crate::flow) fn apply(shape: &Shape, headers: &mut HeaderMap, values: &dyn Lookup) -> Result<(), String> {
     for (name, value) in shape.render_headers(values)? {
         headers.insert(name.name(), value);
     }
@@ -240,7 +242,7 @@ impl Basic {
     }
 
     /// User and password as they travel.
-    pub(super) fn pair(&self, values: &dyn Lookup) -> Option<String> {
+    pub(in crate::flow) fn pair(&self, values: &dyn Lookup) -> Option<String> {
         let encode = |text: String| match self.form {
             true => url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),
             false => text,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::template::Template;
+use super::Template;
 use crate::secret::Secret;
 
 /// What is wrong with the values that a flow was given.
@@ -19,16 +19,16 @@ pub struct ValueFault {
 }
 
 /// Variables on their way into templates.
-pub(super) struct Binder<'a> {
-    pub(super) variables: BTreeMap<String, Secret>,
+pub(in crate::flow) struct Binder<'a> {
+    pub(in crate::flow) variables: BTreeMap<String, Secret>,
     /// Whether `http` to other machines is allowed.
-    pub(super) plaintext: bool,
+    pub(in crate::flow) plaintext: bool,
     report: RefCell<&'a mut dyn FnMut(ValueFault)>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder with these variables that reports there.
-    pub(super) fn new(
+    pub(in crate::flow) fn new(
         variables: BTreeMap<String, Secret>,
         plaintext: bool,
         report: &'a mut dyn FnMut(ValueFault),
@@ -37,28 +37,28 @@ impl<'a> Binder<'a> {
     }
 
     /// The template with its variables filled in; `None` if it is exactly one empty variable.
-    pub(super) fn bind(&self, template: &Template) -> Option<Template> {
+    pub(in crate::flow) fn bind(&self, template: &Template) -> Option<Template> {
         template.bind(&self.variables)
     }
 
     /// The same for a URL.
-    pub(super) fn bind_url(&self, template: &Template) -> Option<Template> {
+    pub(in crate::flow) fn bind_url(&self, template: &Template) -> Option<Template> {
         template.bind_url(&self.variables)
     }
 
     /// The pairs whose value is sent.
-    pub(super) fn pairs(&self, pairs: &[(String, Template)]) -> Vec<(String, Template)> {
+    pub(in crate::flow) fn pairs(&self, pairs: &[(String, Template)]) -> Vec<(String, Template)> {
         pairs.iter().filter_map(|(name, value)| Some((name.clone(), self.bind(value)?))).collect()
     }
 
     /// The text of a template that names variables only; empty counts as none.
-    pub(super) fn text(&self, template: Option<&Template>) -> Option<String> {
+    pub(in crate::flow) fn text(&self, template: Option<&Template>) -> Option<String> {
         let bound = self.bind(template?)?;
         bound.as_text().filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
     /// A duration, or `default` if there is none.
-    pub(super) fn duration(&self, template: Option<&Template>, default: Duration) -> Duration {
+    pub(in crate::flow) fn duration(&self, template: Option<&Template>, default: Duration) -> Duration {
         let Some(text) = self.text(template) else { return default };
         crate::document::duration(&text).unwrap_or_else(|| {
             let cause = template.cloned().unwrap_or_default();
@@ -69,14 +69,14 @@ impl<'a> Binder<'a> {
     }
 
     /// Reports what is wrong with a value; the first variable in the template is to blame.
-    pub(super) fn fault(&self, cause: &Template, message: &str, hint: Option<String>) {
+    pub(in crate::flow) fn fault(&self, cause: &Template, message: &str, hint: Option<String>) {
         let variable = cause.names().find(|name| self.variables.contains_key(*name)).map(str::to_owned);
         let subject = variable.as_ref().map_or_else(|| "the flow's value".to_owned(), |name| format!("`{name}`"));
         self.report(ValueFault { variable, message: format!("{subject} {message}"), hint });
     }
 
     /// Reports a fault.
-    pub(super) fn report(&self, fault: ValueFault) {
+    pub(in crate::flow) fn report(&self, fault: ValueFault) {
         (self.report.borrow_mut())(fault);
     }
 }

@@ -8,7 +8,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// The most characters of foreign text that are shown.
-pub(super) const SHOWN: usize = 300;
+pub(in crate::flow) const SHOWN: usize = 300;
 /// So much of foreign text is looked at.
 const READ: usize = 64 << 10;
 /// How often a spelling may be spelled again.
@@ -27,7 +27,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Values that must not be shown, whoever says them.
 #[derive(Default)]
-pub(super) struct Mask {
+pub(in crate::flow) struct Mask {
     secrets: Vec<Vec<u8>>,
     /// What is made of a secret and is one in its parts: Basic credentials.
     whole: Vec<String>,
@@ -41,7 +41,7 @@ struct Encoding {
 
 impl Mask {
     /// One more.
-    pub(super) fn add(&mut self, secret: &str) {
+    pub(in crate::flow) fn add(&mut self, secret: &str) {
         let secret = secret.trim();
         if !secret.is_empty() {
             self.secrets.push(plain(secret.as_bytes()));
@@ -49,13 +49,13 @@ impl Mask {
     }
 
     /// Credentials whose parts are as secret as the whole.
-    pub(super) fn add_pair(&mut self, pair: String) {
+    pub(in crate::flow) fn add_pair(&mut self, pair: String) {
         self.add(&pair);
         self.whole.push(pair);
     }
 
     /// The text without them, without control characters, and not too long.
-    pub(super) fn clean(&self, text: &str) -> String {
+    pub(in crate::flow) fn clean(&self, text: &str) -> String {
         let end = (0..=READ.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         let text = text.get(..end).unwrap_or_default();
         let mut hidden = vec![false; text.len()];

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use http::{HeaderName, HeaderValue, header};
 
-use super::template::{Template, days_ahead};
 use crate::document::{Node, Problems, nearest};
+use crate::flow::template::{Template, days_ahead};
 
 /// Where a template stands, and so which names can have a value there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Use {
+pub(in crate::flow) enum Use {
     /// Defaults, environments, policy: variables only.
     Setting,
     /// Requests to the token endpoint.
@@ -21,15 +21,15 @@ pub(super) enum Use {
 
 /// The names that a flow has.
 #[derive(Debug, Default)]
-pub(super) struct FlowNames {
+pub(in crate::flow) struct FlowNames {
     /// Variables, those of `[env]` included.
-    pub(super) variables: Vec<String>,
+    pub(in crate::flow) variables: Vec<String>,
     /// What the flow reads from replies besides the token.
-    pub(super) captures: Vec<String>,
+    pub(in crate::flow) captures: Vec<String>,
     /// Whether the flow has subjects.
-    pub(super) subject: bool,
+    pub(in crate::flow) subject: bool,
     /// Whether there is a request that gives a token.
-    pub(super) requests: bool,
+    pub(in crate::flow) requests: bool,
 }
 
 impl FlowNames {
@@ -68,36 +68,36 @@ impl FlowNames {
 }
 
 /// Reads the strings of one flow.
-pub(super) struct FlowReader<'p> {
-    pub(super) problems: &'p Problems,
-    pub(super) names: FlowNames,
+pub(in crate::flow) struct FlowReader<'p> {
+    pub(in crate::flow) problems: &'p Problems,
+    pub(in crate::flow) names: FlowNames,
     whole: Node<'p>,
     used: RefCell<BTreeSet<String>>,
 }
 
 impl<'p> FlowReader<'p> {
     /// A reader of this flow that knows these names.
-    pub(super) fn new(problems: &'p Problems, whole: &Node<'p>, names: FlowNames) -> Self {
+    pub(in crate::flow) fn new(problems: &'p Problems, whole: &Node<'p>, names: FlowNames) -> Self {
         Self { problems, names, whole: whole.clone(), used: RefCell::default() }
     }
 
     /// Reports what is wrong with the flow as a whole.
-    pub(super) fn whole_error(&self, message: &str, hint: String) {
+    pub(in crate::flow) fn whole_error(&self, message: &str, hint: String) {
         self.whole.error(self.problems, message, Some(hint));
     }
 
     /// Whether any template so far names this.
-    pub(super) fn has_used(&self, name: &str) -> bool {
+    pub(in crate::flow) fn has_used(&self, name: &str) -> bool {
         self.used.borrow().contains(name)
     }
 
     /// Counts a name as used.
-    pub(super) fn note_use(&self, name: &str) {
+    pub(in crate::flow) fn note_use(&self, name: &str) {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
     /// A template all of whose names are known.
-    pub(super) fn template(&self, node: &Node<'_>, at: Use) -> Option<Template> {
+    pub(in crate::flow) fn template(&self, node: &Node<'_>, at: Use) -> Option<Template> {
         self.parse(node, node.text(self.problems)?, at)
     }
 
@@ -120,7 +120,7 @@ impl<'p> FlowReader<'p> {
     }
 
     /// A duration, which may be a template.
-    pub(super) fn duration(&self, node: &Node<'_>) -> Option<Template> {
+    pub(in crate::flow) fn duration(&self, node: &Node<'_>) -> Option<Template> {
         let template = match node.as_text() {
             Some(_) => self.template(node, Use::Setting)?,
             None => Template::default(),
@@ -132,7 +132,7 @@ impl<'p> FlowReader<'p> {
     }
 
     /// The values of a table, in the order of writing.
-    pub(super) fn pairs(&self, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
+    pub(in crate::flow) fn pairs(&self, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
         if node.table(self.problems).is_none() {
             return Vec::new();
         }
@@ -141,7 +141,7 @@ impl<'p> FlowReader<'p> {
     }
 
     /// Headers; the names may be templates too.
-    pub(super) fn headers(&self, node: &Node<'_>, at: Use) -> Vec<(Template, Template)> {
+    pub(in crate::flow) fn headers(&self, node: &Node<'_>, at: Use) -> Vec<(Template, Template)> {
         if node.table(self.problems).is_none() {
             return Vec::new();
         }
@@ -165,8 +165,13 @@ impl<'p> FlowReader<'p> {
     }
 }
 
+/// RFC 6265: a token.
+pub(in crate::flow) fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
+}
+
 /// A header that a flow may set: those that frame a message belong to HTTP itself.
-pub(super) fn header_name(text: &str) -> Result<HeaderName, String> {
+pub(in crate::flow) fn header_name(text: &str) -> Result<HeaderName, String> {
     let name = HeaderName::try_from(text).map_err(|_| format!("`{text}` is no header name"))?;
     let framing = [
         header::CONNECTION,

@@ -36,7 +36,7 @@ fn a_secret_is_masked_in_each_spelling_and_in_spellings_of_spellings() {
         SECRET.to_owned(),
         form(SECRET),
         form(SECRET).to_lowercase(),
-        super::super::shape::encode(SECRET),
+        crate::flow::request::parts::encode(SECRET),
         percent(SECRET),
         percent(&percent(SECRET)),
         serde.trim_matches('"').replace('/', "\\/"),
@@ -101,7 +101,7 @@ proptest! {
             2 => entities(&text),
             3 => form(&text),
             4 => text,
-            _ => super::super::shape::encode(&text),
+            _ => crate::flow::request::parts::encode(&text),
         };
         let echo = spellings.iter().fold(secret.clone(), spell);
         let clean = mask(&[&secret]).clean(&format!("{text}{echo} {text}"));
