@@ -223,7 +223,7 @@ fn calls(
 /// What a flow that asks nobody injects is its token.
 fn fixed(spec: &FlowSpec, binder: &Binder<'_>) -> Vec<Secret> {
     let asks = spec.token.is_some() || spec.refresh.is_some();
-    let sent = spec.inject.shape.templates().into_iter().filter(|_| !asks);
+    let sent = spec.inject.parts.templates().into_iter().filter(|_| !asks);
     sent.filter_map(|template| Some(Secret::new(binder.bind(template)?.source()))).collect()
 }
 

@@ -6,7 +6,7 @@ use super::address::Chosen;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 
-use self::parts::{Shape, encode};
+use self::parts::{RequestParts, encode};
 use super::address::{self, Hosts};
 use super::template::binder::Binder;
 use super::template::reader::{FlowReader, Use};
@@ -21,7 +21,7 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("bearerd/", env!("CA
 pub(super) struct TokenRequest {
     method: Method,
     pub(super) url: Template,
-    shape: Shape,
+    parts: RequestParts,
     body: BodyTemplate,
 }
 
@@ -47,13 +47,13 @@ impl TokenRequest {
         let at = Use::Request;
         let method = table.get("method").map_or(Some(Method::POST), |node| method(reader, &node));
         let url = table.require("url", reader.problems).and_then(|node| url(reader, &node));
-        let shape = Shape::read(reader, table, at);
+        let parts = RequestParts::read(reader, table, at);
         let form = table.get("form").map(|node| BodyTemplate::Form(reader.pairs(&node, at)));
         let json = table.get("json").map(|node| BodyTemplate::Json(Json::read(reader, &node)));
         if form.is_some() && json.is_some() {
             table.node().error(reader.problems, "`form` and `json` are two bodies; a request has one", None);
         }
-        Some(Self { method: method?, url: url?, shape, body: form.or(json).unwrap_or(BodyTemplate::None) })
+        Some(Self { method: method?, url: url?, parts, body: form.or(json).unwrap_or(BodyTemplate::None) })
     }
 
     /// The request with its variables filled in.
@@ -69,13 +69,13 @@ impl TokenRequest {
             BodyTemplate::Form(pairs) => BodyTemplate::Form(binder.pairs(pairs)),
             BodyTemplate::Json(json) => json.bind(binder).map_or(BodyTemplate::None, BodyTemplate::Json),
         };
-        Self { method: self.method.clone(), url, shape: self.shape.bind(binder), body }
+        Self { method: self.method.clone(), url, parts: self.parts.bind(binder), body }
     }
 
     /// Every template in it.
     pub(super) fn templates(&self) -> Vec<&Template> {
         let mut all = vec![&self.url];
-        all.extend(self.shape.templates());
+        all.extend(self.parts.templates());
         match &self.body {
             BodyTemplate::None => {}
             BodyTemplate::Form(pairs) => all.extend(pairs.iter().map(|(_, value)| value)),
@@ -92,7 +92,7 @@ impl TokenRequest {
     /// Everything about it that decides which token comes back.
     pub(super) fn write_recipe(&self, recipe: &mut RecipeWriter) {
         recipe.part("method", self.method.as_str().as_bytes()).part("url", self.url.source().as_bytes());
-        self.shape.write_recipe(recipe);
+        self.parts.write_recipe(recipe);
         match &self.body {
             BodyTemplate::None => {}
             BodyTemplate::Form(pairs) => {
@@ -111,7 +111,7 @@ impl TokenRequest {
     pub(super) fn build(&self, values: &dyn Lookup, gate: &UrlPolicy<'_>) -> Result<Request<Bytes>, String> {
         let mut url = gate.url(&self.url, values)?;
         let mut query = url.query().map_or_else(Vec::new, |query| vec![query.to_owned()]);
-        query.extend(self.shape.render_query(values).into_iter().map(|(name, value)| format!("{name}={value}")));
+        query.extend(self.parts.render_query(values).into_iter().map(|(name, value)| format!("{name}={value}")));
         url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
         let (body, kind) = self.body.render(values);
         let mut request = Request::new(body);
@@ -127,13 +127,13 @@ impl TokenRequest {
         if let Some(kind) = kind {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        parts::apply(&self.shape, headers, values)?;
+        parts::apply(&self.parts, headers, values)?;
         Ok(request)
     }
 
     /// The Basic credentials as they travel, which are as secret as what they are made of.
     pub(super) fn basic_pair(&self, values: &dyn Lookup) -> Option<String> {
-        self.shape.basic.as_ref()?.pair(values)
+        self.parts.basic.as_ref()?.pair(values)
     }
 }
 

@@ -135,7 +135,7 @@ impl FlowSpec {
         let calls = self.token.iter().chain(&self.refresh).map(|call| &call.request);
         let requests: Vec<_> = calls.chain(self.revoke.iter().map(|revoke| &revoke.request)).collect();
         if requests.is_empty() {
-            return self.inject.shape.templates();
+            return self.inject.parts.templates();
         }
         requests.into_iter().flat_map(TokenRequest::templates).collect()
     }

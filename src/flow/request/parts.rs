@@ -20,9 +20,9 @@ pub(in crate::flow) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// The shape shared by all requests.
+/// What any request may carry besides its method, URL and body.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(in crate::flow) struct Shape {
+pub(in crate::flow) struct RequestParts {
     pub(in crate::flow) basic: Option<Basic>,
     pub(in crate::flow) headers: Vec<(Template, Template)>,
     pub(in crate::flow) query: Vec<(String, Template)>,
@@ -39,11 +39,11 @@ pub(in crate::flow) struct Basic {
     form: bool,
 }
 
-impl Shape {
-    /// Reads the keys of the shape; the table may have others.
+impl RequestParts {
+    /// Reads the keys of these parts; the table may have others.
     pub(in crate::flow) fn read(reader: &FlowReader<'_>, table: &Table<'_>, at: Use) -> Self {
         let form = table.get("encode").is_some_and(|node| reads_form(reader, &node));
-        let shape = Self {
+        let parts = Self {
             basic: table.get("basic").and_then(|node| Basic::read(reader, &node, at, form)),
             headers: table.get("headers").map_or_else(Vec::new, |node| reader.headers(&node, at)),
             query: table.get("query").map_or_else(Vec::new, |node| reader.pairs(&node, at)),
@@ -51,10 +51,10 @@ impl Shape {
         };
         let is_authorization =
             |name: &Template| name.as_text().is_some_and(|name| name.eq_ignore_ascii_case("authorization"));
-        if shape.basic.is_some() && shape.headers.iter().any(|(name, _)| is_authorization(name)) {
+        if parts.basic.is_some() && parts.headers.iter().any(|(name, _)| is_authorization(name)) {
             table.node().error(reader.problems, "`basic` and `headers.authorization` set the same header", None);
         }
-        shape
+        parts
     }
 
     /// Nothing in it.
@@ -62,7 +62,7 @@ impl Shape {
         *self == Self::default()
     }
 
-    /// The shape with its variables filled in, without what is not sent.
+    /// The same with variables filled in, without what is not sent.
     pub(in crate::flow) fn bind(&self, binder: &Binder<'_>) -> Self {
         Self {
             basic: self.basic.as_ref().and_then(|basic| basic.bind(binder)),
@@ -180,12 +180,12 @@ fn sensitive(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
 }
 
 /// Puts rendered headers and cookies on a request.
-pub(in crate::flow) fn apply(shape: &Shape, headers: &mut HeaderMap, values: &dyn Lookup) -> Result<(), String> {
-    for (name, value) in shape.render_headers(values)? {
+pub(in crate::flow) fn apply(parts: &RequestParts, headers: &mut HeaderMap, values: &dyn Lookup) -> Result<(), String> {
+    for (name, value) in parts.render_headers(values)? {
         headers.insert(name.name(), value);
     }
     let cookies: Vec<_> =
-        shape.render_cookies(values)?.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        parts.render_cookies(values)?.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !cookies.is_empty() {
         headers.insert(header::COOKIE, sensitive(&header::COOKIE, &cookies.join("; "))?);
     }

@@ -8,7 +8,7 @@ use super::expired::Expired;
 use crate::document::Node;
 use crate::flow::address::Hosts;
 use crate::flow::request::UrlPolicy;
-use crate::flow::request::parts::{self, Shape, bind_headers};
+use crate::flow::request::parts::{self, RequestParts, bind_headers};
 use crate::flow::template::Template;
 use crate::flow::template::binder::Binder;
 use crate::flow::template::reader::{FlowReader, Use};
@@ -19,38 +19,38 @@ use crate::token::usage::{PatchError, Usage, Verdict};
 /// What a call to the API gets.
 #[derive(Clone)]
 pub(in crate::flow) struct Inject {
-    pub(in crate::flow) shape: Shape,
+    pub(in crate::flow) parts: RequestParts,
     pub(in crate::flow) defaults: Vec<(Template, Template)>,
 }
 
 impl Inject {
     /// Reads the table. Where it sets nothing, the token is a bearer token (RFC 6750).
     pub(in crate::flow) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
-        let mut inject = Self { shape: Shape::default(), defaults: Vec::new() };
+        let mut inject = Self { parts: RequestParts::default(), defaults: Vec::new() };
         if let Some(table) = node.and_then(|node| node.table(reader.problems)) {
-            inject.shape = Shape::read(reader, &table, Use::Inject);
+            inject.parts = RequestParts::read(reader, &table, Use::Inject);
             let defaults = table.get("defaults");
             inject.defaults = defaults.map_or_else(Vec::new, |node| reader.headers(&node, Use::Inject));
             table.finish(reader.problems);
         }
-        if inject.shape.is_empty() {
-            inject.shape.headers.extend(bearer(reader, node));
+        if inject.parts.is_empty() {
+            inject.parts.headers.extend(bearer(reader, node));
         }
         inject
     }
 
     /// What is injected with the variables filled in.
     pub(in crate::flow) fn bind(&self, binder: &Binder<'_>) -> Self {
-        Self { shape: self.shape.bind(binder), defaults: bind_headers(&self.defaults, binder) }
+        Self { parts: self.parts.bind(binder), defaults: bind_headers(&self.defaults, binder) }
     }
 
     /// What callers cannot set, once bound: a header whose value is empty is the caller's own.
     pub(in crate::flow) fn owned(&self) -> Owned {
         let names = |pairs: &[(String, Template)]| pairs.iter().map(|(name, _)| name.clone()).collect();
         Owned {
-            headers: self.shape.header_names(),
-            query: names(&self.shape.query),
-            cookies: names(&self.shape.cookies),
+            headers: self.parts.header_names(),
+            query: names(&self.parts.query),
+            cookies: names(&self.parts.cookies),
         }
     }
 }
@@ -105,10 +105,10 @@ impl Usage for FlowUsage {
         };
         let patch = || {
             Ok(Patch {
-                headers: self.inject.shape.render_headers(&values)?,
+                headers: self.inject.parts.render_headers(&values)?,
                 defaults: parts::render_headers(&self.inject.defaults, &values)?,
-                query: self.inject.shape.render_query(&values),
-                cookies: self.inject.shape.render_cookies(&values)?,
+                query: self.inject.parts.render_query(&values),
+                cookies: self.inject.parts.render_cookies(&values)?,
                 base: self.base(&values)?,
             })
         };
