@@ -7,6 +7,7 @@
 //! | `clock` | time that runs through suspend, and the paused one of tests | |
 //! | `secret` | text that must not be seen | |
 //! | `panics` | a panic ends its own work, counted and told | |
+//! | `endpoint` | where calls go: URLs of APIs and token endpoints, the outbound proxy | `secret` |
 //! | `tls` | TLS to the outside: one client configuration for API and token calls | |
 //! | `guard` | who may call | `secret` |
 //! | `record` | what happened to requests and tokens: counters, histograms, the last requests | |
@@ -14,10 +15,10 @@
 //! | `telemetry` | logs | |
 //! | `document` | reading JSON, TOML and text that others wrote | |
 //! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record`, `panics` |
-//! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document` |
-//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `panics`, `allocator` |
+//! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document`, `endpoint` |
+//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `panics`, `allocator`, `endpoint` |
 //! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `clock`, `shutdown`, `panics` |
-//! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::key`, `token::patch`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls` |
+//! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::key`, `token::patch`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls`, `endpoint` |
 //! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
 //! | `app` | puts all of these together on two threads | everything above |
 //! | `cli` | the commands; an error becomes an exit code | everything above |
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod document;
+pub mod endpoint;
 pub mod flow;
 pub mod guard;
 pub mod panics;

@@ -41,8 +41,8 @@ const REPEATED_NAMES: &[(&str, &str)] = &[];
 
 /// The only files that look inside a `Secret`, each with where the text goes.
 const EXPOSING_FILES: &[(&str, &str)] = &[
+    ("src/endpoint.rs", "hands the outbound proxy's URL, credentials and all, to the HTTP clients"),
     ("src/config/resolve/scope.rs", "parses it as what it must be: a URL, a header's value"),
-    ("src/flow/client.rs", "hands the outbound proxy's URL, credentials and all, to the HTTP client"),
     ("src/flow/compile.rs", "puts variables that are not secret into other variables and into the name in a store"),
     ("src/flow/usage/inject.rs", "puts the token into the headers, query and cookies that the API gets"),
     ("src/flow/mint.rs", "puts it into requests to the token endpoint, and keeps it out of error texts"),

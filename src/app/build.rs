@@ -74,7 +74,7 @@ impl Builder {
         // Taken before the files are read: a change in between is then seen as one, never missed.
         let inputs = config.inputs.fingerprint();
         let tls = self.tls(&config.tls).map_err(failed)?;
-        let client = TokenClient::new(Arc::clone(&tls), config.outbound_proxy.as_ref(), Arc::clone(&self.clock));
+        let client = TokenClient::new(Arc::clone(&tls), config.proxy.outbound_proxy.as_ref(), Arc::clone(&self.clock));
         let client = client.map_err(|error| failed(error.to_string()))?;
         let recipe = recipe(&config).map_err(|error| failed(error.to_string()))?;
         let (record, token_record) = self.records(&name);
@@ -187,8 +187,8 @@ fn recipe(config: &UpstreamConfig) -> std::io::Result<Recipe> {
     let mut recipe = RecipeWriter::default();
     config.flow.write_recipe(&mut recipe);
     write_tls(&mut recipe, &config.tls)?;
-    config.outbound_proxy.iter().for_each(|proxy| {
-        recipe.secret("proxy", &proxy.url);
+    config.proxy.outbound_proxy.iter().for_each(|proxy| {
+        recipe.secret("proxy", proxy.url());
     });
     Ok(recipe.finish())
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Inputs;
 use crate::flow::Flow;
-use crate::flow::client::ProxyUrl;
 use crate::proxy::settings::{Limits, Listen, UpstreamSettings};
 use crate::record::AccessLog;
 use crate::secret::Secret;
@@ -35,8 +34,6 @@ pub struct UpstreamConfig {
     pub flow: Flow,
     /// TLS of API and token calls.
     pub tls: TlsSettings,
-    /// The outbound proxy of API and token calls.
-    pub outbound_proxy: Option<ProxyUrl>,
     /// Whether it counts for readiness.
     pub required: bool,
     /// A harmless GET.

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
-use hyper_util::client::proxy::matcher::Matcher;
 use tokio::sync::Semaphore;
 
 use self::reply::REPLY;
 pub(super) use self::reply::{NoReply, Reply};
 use super::address::Chosen;
 use crate::clock::{self, Moment, SharedClock};
+use crate::endpoint::OutboundProxy;
 use crate::token::source::QueuePlace;
 
 mod coding;
@@ -48,7 +48,7 @@ impl TokenClient {
     /// A client with the upstream's TLS settings and outbound proxy.
     pub fn new(
         tls: Arc<rustls::ClientConfig>,
-        proxy: Option<&ProxyUrl>,
+        proxy: Option<&OutboundProxy>,
         clock: SharedClock,
     ) -> Result<Self, ClientError> {
         let http = http_client(Arc::clone(&tls), proxy, false)?;
@@ -95,7 +95,7 @@ impl TokenClient {
 
 fn http_client(
     tls: Arc<rustls::ClientConfig>,
-    proxy: Option<&ProxyUrl>,
+    proxy: Option<&OutboundProxy>,
     public: bool,
 ) -> Result<reqwest::Client, ClientError> {
     let mut tls = Arc::unwrap_or_clone(tls);
@@ -120,7 +120,7 @@ fn http_client(
         builder = builder.dns_resolver(resolver::Public);
     }
     if let Some(proxy) = proxy {
-        builder = builder.proxy(proxy.for_client()?);
+        builder = builder.proxy(proxy.for_client().map_err(|error| ClientError(error.to_string()))?);
     }
     builder.build().map_err(|error| ClientError(format!("no client for token calls: {}", error.without_url())))
 }
@@ -159,35 +159,6 @@ async fn read(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(
         body.extend_from_slice(&chunk);
     }
     Ok(())
-}
-
-/// An outbound HTTP proxy for API and token calls.
-#[derive(Clone, Debug)]
-pub struct ProxyUrl {
-    /// `http://host:port`, perhaps with credentials.
-    pub url: crate::secret::Secret,
-    /// Hosts that are called directly.
-    pub no_proxy: Vec<String>,
-}
-
-impl ProxyUrl {
-    /// The same for the calls of the data path: which hosts go through it, and with which credentials.
-    pub fn matcher(&self) -> Matcher {
-        Matcher::builder().all(self.url.expose().to_owned()).no(self.excepted()).build()
-    }
-
-    /// The list as curl reads it: `*` means addresses too.
-    fn excepted(&self) -> String {
-        let all = self.no_proxy.iter().any(|entry| entry.trim() == "*");
-        if all { "*,0.0.0.0/0,::/0".to_owned() } else { self.no_proxy.join(",") }
-    }
-
-    fn for_client(&self) -> Result<reqwest::Proxy, ClientError> {
-        let url = url::Url::parse(self.url.expose()).ok().filter(|url| url.scheme() == "http" && url.has_host());
-        let wrong = || ClientError("the outbound proxy is no URL like http://host:port".to_owned());
-        let proxy = reqwest::Proxy::all(url.ok_or_else(wrong)?).map_err(|_| wrong())?;
-        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.excepted())))
-    }
 }
 
 /// A client could not be made.

@@ -11,6 +11,7 @@ use super::template::Template;
 use super::template::binder::{Binder, ValueFault};
 use super::usage::inject::{FlowUsage, Inject, usage};
 use crate::document::nearest;
+use crate::endpoint;
 use crate::secret::Secret;
 use crate::token::key::{StoreKey, SubjectPattern, SubjectRule};
 use crate::token::plan::Policy;
@@ -184,7 +185,7 @@ fn upstream(spec: &FlowSpec, binder: &Binder<'_>) -> Option<Template> {
     let written = spec.upstream.as_ref()?;
     let bound = binder.bind_url(written)?;
     if let Some(text) = bound.as_text() {
-        match address::parse(text, binder.plaintext) {
+        match endpoint::parse(text, binder.plaintext) {
             Ok(url) if url.query().is_some() => binder.fault(written, "gives a base URL with a query", None),
             Ok(_) => {}
             Err(message) => binder.fault(written, &format!("gives a URL that {message}"), None),
@@ -202,7 +203,7 @@ fn calls(
 ) -> Calls {
     let token = spec.token.as_ref().map(|call| bind_call(call, binder));
     let url = token.as_ref().and_then(|call: &TokenCall| call.request.url.as_text());
-    let origin = url.and_then(|url| address::parse(url, true).ok()).map(|url| address::origin(&url));
+    let origin = url.and_then(|url| endpoint::parse(url, true).ok()).map(|url| address::origin(&url));
     let secrets = resolved.values().filter(|own| own.secret && !own.value.is_empty());
     Calls {
         refresh: spec.refresh.as_ref().map(|call| bind_call(call, binder)),
@@ -235,7 +236,7 @@ fn bind_call(call: &CallSpec, binder: &Binder<'_>) -> TokenCall {
 /// The hosts that captured URLs may name: those of the flow, else its API's.
 fn hosts(spec: &FlowSpec, binder: &Binder<'_>, upstream: Option<&str>) -> Hosts {
     let own: Vec<_> = spec.hosts.iter().filter_map(|host| binder.text(Some(host))).collect();
-    let host = || address::parse(upstream?, true).ok()?.host_str().map(str::to_owned);
+    let host = || endpoint::parse(upstream?, true).ok()?.host_str().map(str::to_owned);
     if spec.hosts.is_empty() { Hosts::new(host()) } else { Hosts::new(own) }
 }
 

@@ -12,6 +12,7 @@ use super::template::binder::Binder;
 use super::template::reader::{FlowReader, Use};
 use super::template::{Lookup, Template};
 use crate::document::{Node, Table, ValueKind};
+use crate::endpoint;
 use crate::token::key::RecipeWriter;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("bearerd/", env!("CARGO_PKG_VERSION")));
@@ -60,7 +61,7 @@ impl TokenRequest {
     pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
         let url = binder.bind_url(&self.url).unwrap_or_default();
         if let Some(text) = url.as_text()
-            && let Err(message) = address::parse(text, binder.plaintext)
+            && let Err(message) = endpoint::parse(text, binder.plaintext)
         {
             binder.fault(&self.url, &format!("gives a URL that {message}"), None);
         }
@@ -179,7 +180,7 @@ impl UrlPolicy<'_> {
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err("the URL has white space or a control character in it".to_owned());
         }
-        let url = address::parse(&text, self.plaintext).map_err(|message| format!("the URL {message}"))?;
+        let url = endpoint::parse(&text, self.plaintext).map_err(|message| format!("the URL {message}"))?;
         if captured && !self.hosts.allow(&url) {
             let host = url.host_str().unwrap_or_default();
             return Err(format!("the login's reply names the host {host}, which is not among the flow's `hosts`"));
@@ -273,7 +274,7 @@ fn url(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Template> {
     let template = reader.template(node, Use::Request)?;
     // What a variable gives is judged with its value; plain text is judged where it stands.
     if let Some(text) = template.as_text()
-        && let Err(message) = address::parse(text, true)
+        && let Err(message) = endpoint::parse(text, true)
     {
         node.error(reader.problems, format!("the URL {message}"), None);
     }

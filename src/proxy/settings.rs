@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Uri};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use http::{HeaderName, HeaderValue};
 
+pub use crate::endpoint::{Base, OutboundProxy};
 use crate::guard::Access;
 use crate::token::patch::CasedName;
 
@@ -31,52 +31,6 @@ impl fmt::Display for Listen {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path, _) => write!(f, "unix:{}", path.display()),
         }
-    }
-}
-
-/// The API's base URL.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Base {
-    /// Whether it is `https`.
-    pub tls: bool,
-    /// Host without port or brackets.
-    pub host: String,
-    /// Port, the scheme's own if the URL names none.
-    pub port: u16,
-    /// `Host` header of every request: host, and port unless it is the scheme's own.
-    pub authority: HeaderValue,
-    /// Path prefix, without a slash at its end; empty for none.
-    pub path: String,
-}
-
-impl fmt::Display for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority.to_str().unwrap_or(&self.host), self.path)
-    }
-}
-
-impl Base {
-    /// Reads an absolute `http` or `https` URL without user, query or fragment. The text of an error is for people.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let url = url::Url::parse(text).map_err(|_| "not an absolute URL")?;
-        let tls = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err("neither http nor https"),
-        };
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return Err("has a user, a query or a fragment");
-        }
-        let named = url.host_str().ok_or("has no host")?;
-        let authority = url.port().map_or_else(|| named.to_owned(), |port| format!("{named}:{port}"));
-        Ok(Self {
-            tls,
-            host: named.trim_matches(['[', ']']).to_owned(),
-            port: url.port_or_known_default().ok_or("has no port")?,
-            authority: HeaderValue::try_from(authority).map_err(|_| "has a host that is no header value")?,
-            path: url.path().trim_end_matches('/').to_owned(),
-        })
     }
 }
 
@@ -142,29 +96,6 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self { body: 1 << 20, idempotent_only: false }
-    }
-}
-
-/// An outbound HTTP proxy, and the hosts that are called without it.
-#[derive(Clone)]
-pub struct OutboundProxy(Arc<Matcher>);
-
-impl OutboundProxy {
-    /// What decides, host by host.
-    pub fn new(matcher: Matcher) -> Self {
-        Self(Arc::new(matcher))
-    }
-
-    /// The proxy on the way to this target; `None` if it is called directly.
-    pub(crate) fn way_to(&self, target: &Uri) -> Option<Intercept> {
-        self.0.intercept(target)
-    }
-}
-
-/// Its URL may hold credentials.
-impl fmt::Debug for OutboundProxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OutboundProxy(…)")
     }
 }
 
@@ -267,27 +198,6 @@ impl Limits {
             requests: self.requests.unwrap_or(sockets.saturating_sub(connections)).max(1),
             sockets,
             memory: self.memory.unwrap_or(memory),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_url_is_taken_apart() {
-        for (text, tls, host, port, authority, path) in [
-            ("https://api.example.com", true, "api.example.com", 443, "api.example.com", ""),
-            ("https://API.example.com:443/v1/", true, "api.example.com", 443, "api.example.com", "/v1"),
-            ("http://[::1]:8080/a/b", false, "::1", 8080, "[::1]:8080", "/a/b"),
-        ] {
-            let base = Base::parse(text).unwrap();
-            assert_eq!((base.tls, &*base.host, base.port), (tls, host, port), "{text}");
-            assert_eq!((base.authority.to_str().unwrap(), &*base.path), (authority, path), "{text}");
-        }
-        for wrong in ["", "/v1", "ftp://x", "https://u@x", "https://u:p@x", "https://x?q", "https://x#f", "https://"] {
-            assert!(Base::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

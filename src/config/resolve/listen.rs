@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::defaults::or;
 use crate::document::{Node, Problems, ValueKind};
+use crate::endpoint::is_loopback;
 use crate::proxy::settings::Listen;
 
 const A_PORT: &str = "a port is a number up to 65535";
@@ -153,7 +154,7 @@ pub(super) fn is_reached_by(listen: &Listen, host: &str, host_port: u16) -> bool
         return false;
     }
     let ip = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-    let here = super::base::is_loopback(host);
+    let here = is_loopback(host);
     match listen {
         Listen::Localhost(_) => here,
         Listen::Tcp(address) if address.ip().is_unspecified() => here || ip.is_some_and(|ip| ip.is_unspecified()),

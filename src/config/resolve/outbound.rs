@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use url::Url;
-
 use super::defaults::{optional, or};
 use super::scope::Scope;
 use super::{exposure, host};
 use crate::document::{Node, Problems, Table};
-use crate::flow::client::ProxyUrl;
+use crate::endpoint::OutboundProxy;
 use crate::proxy::settings::{Retry, Timeouts};
 use crate::tls::{TlsSettings, client_config};
 
@@ -39,7 +37,7 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
     Some(settings)
 }
 
-pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<ProxyUrl>> {
+pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<OutboundProxy>> {
     let problems = scope.problems;
     let no_proxy = or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
     let Some(node) = table.get("proxy") else {
@@ -49,17 +47,16 @@ pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<Proxy
         return Some(None);
     };
     let found = scope.value(&node)?;
-    let url = found.read(Url::parse).ok();
-    let Some(url) = url.filter(|url| url.scheme() == "http" && url.has_host()) else {
+    let Ok(proxy) = OutboundProxy::new(found.value, no_proxy.as_deref().unwrap_or_default()) else {
         let hint = "write it like `http://proxy.example.com:3128`; ambient proxy variables are not used".to_owned();
         node.error(problems, "this is no URL of an HTTP proxy", Some(hint));
         return None;
     };
-    if url.password().is_some() && node.as_text().is_some() && !node.is_environment() {
+    if proxy.has_password() && node.as_text().is_some() && !node.is_environment() {
         let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
         node.warn(problems, "the password of the proxy stands in the file itself", Some(hint));
     }
-    Some(Some(ProxyUrl { url: found.value, no_proxy: no_proxy? }))
+    no_proxy.map(|_| Some(proxy))
 }
 
 pub(super) fn timeouts(node: Option<Node<'_>>, problems: &Problems) -> Option<Timeouts> {

@@ -2,7 +2,8 @@
 
 use super::listen;
 use crate::document::{Node, Problems};
-use crate::proxy::settings::{Base, Listen, Match};
+use crate::endpoint::Base;
+use crate::proxy::settings::{Listen, Match};
 
 /// The outside of one upstream, as far as it could be read.
 pub(super) struct RouteKey {

@@ -9,9 +9,10 @@ use super::scope::Scope;
 use super::variables::{Taken, VariableSources};
 use super::{access, base, flows, headers, host, listen, outbound};
 use crate::document::{Node, Problems, Table, nearest, placeholder};
+use crate::endpoint::{Base, OutboundProxy};
 use crate::flow::Flow;
 use crate::guard::Access;
-use crate::proxy::settings::{Base, Listen, Match, OutboundProxy, Protocol, UpstreamSettings};
+use crate::proxy::settings::{Listen, Match, Protocol, UpstreamSettings};
 
 /// Where callers look when nobody says otherwise.
 const DEFAULT_LISTEN: Listen = Listen::Localhost(8080);
@@ -199,7 +200,7 @@ struct UpstreamRest {
     timeouts: crate::proxy::settings::Timeouts,
     retry: crate::proxy::settings::Retry,
     tls: crate::tls::TlsSettings,
-    proxy: Option<crate::flow::client::ProxyUrl>,
+    proxy: Option<OutboundProxy>,
     required: bool,
     check_path: Option<String>,
 }
@@ -260,13 +261,12 @@ fn whole(
         retry: rest.retry,
         access: access?,
         server_name: rest.tls.server_name.clone(),
-        outbound_proxy: rest.proxy.as_ref().map(|proxy| OutboundProxy::new(proxy.matcher())),
+        outbound_proxy: rest.proxy,
     };
     Some(UpstreamConfig {
         proxy,
         flow,
         tls: rest.tls,
-        outbound_proxy: rest.proxy,
         required: rest.required,
         check_path: rest.check_path,
         inputs: scope.into_inputs(),

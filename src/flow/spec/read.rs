@@ -2,6 +2,7 @@
 
 use super::{CallSpec, FlowSpec, PolicySpec, RevokeSpec, SubjectSpec, vars};
 use crate::document::{Node, Problems, Table};
+use crate::endpoint;
 use crate::flow::address;
 use crate::flow::reply::ReplyReader;
 use crate::flow::reply::locator::Locator;
@@ -127,7 +128,7 @@ fn revoke(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<RevokeSpec> {
 
 fn upstream(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Template> {
     let template = reader.template(node, Use::Inject)?;
-    if let Some(Err(message)) = template.as_text().map(|text| address::parse(text, true)) {
+    if let Some(Err(message)) = template.as_text().map(|text| endpoint::parse(text, true)) {
         node.error(reader.problems, format!("the URL {message}"), None);
     }
     Some(template)

@@ -97,8 +97,8 @@ async fn an_offer_of_another_protocol_is_dropped_and_the_request_served() {
 
 fn through(mut setting: Setting, proxy: SocketAddr, no: &str) -> Scene {
     let url = Secret::new(format!("http://us%40er:pa%3Ass@{proxy}"));
-    let proxy = crate::flow::client::ProxyUrl { url, no_proxy: no.split(' ').map(str::to_owned).collect() };
-    setting.upstream.outbound_proxy = Some(OutboundProxy::new(proxy.matcher()));
+    let no_proxy: Vec<_> = no.split(' ').map(str::to_owned).collect();
+    setting.upstream.outbound_proxy = Some(OutboundProxy::new(url, &no_proxy).unwrap());
     setting.start()
 }
 

@@ -1,0 +1,251 @@
+//! Where calls go: the URLs of APIs and token endpoints, and the outbound proxy on the way there.
+//!
+//! All URLs that credentials travel to are read here, so that one is not judged differently from another.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use url::{Host, Url};
+
+use crate::secret::Secret;
+
+/// Why a URL cannot be called. The text completes "the URL …" and shows nothing of the URL, where people put passwords.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UrlError {
+    /// It is relative, or no URL at all.
+    #[error("is no absolute URL: {0}")]
+    NotAbsolute(url::ParseError),
+    /// Its scheme is another one.
+    #[error("is neither http nor https")]
+    Scheme,
+    /// It names no host, or one that no header can hold.
+    #[error("has no host")]
+    NoHost,
+    /// It has a user name or a password.
+    #[error("has a user name in it")]
+    User,
+    /// It has a fragment.
+    #[error("has a fragment")]
+    Fragment,
+    /// It has a query, where there must be none.
+    #[error("has a query")]
+    Query,
+    /// It is `http`, and not to this machine.
+    #[error("is not https: credentials would travel in plain text")]
+    Plaintext,
+}
+
+/// Reads an absolute `http` or `https` URL without user and fragment. `plaintext` allows `http` to other machines. A dot
+/// behind the host's name goes: it means the same host, and certificates and most servers know it without.
+pub fn parse(text: &str, plaintext: bool) -> Result<Url, UrlError> {
+    let mut url = Url::parse(text).map_err(UrlError::NotAbsolute)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(UrlError::Scheme);
+    }
+    let host = url.host_str().unwrap_or_default();
+    if let Some(bare) = host.strip_suffix('.').map(|host| host.trim_end_matches('.').to_owned()) {
+        url.set_host(Some(&bare)).map_err(|_| UrlError::NoHost)?;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(UrlError::User);
+    }
+    if url.fragment().is_some() {
+        return Err(UrlError::Fragment);
+    }
+    let is_here = url.host_str().is_some_and(is_loopback);
+    if url.scheme() == "http" && !plaintext && !is_here { Err(UrlError::Plaintext) } else { Ok(url) }
+}
+
+/// Whether a host is this machine, by name or by address, IPv4-mapped ones included.
+pub fn is_loopback(host: &str) -> bool {
+    let name = host.trim_end_matches('.');
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The API's base URL.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Base {
+    /// Whether it is `https`.
+    pub tls: bool,
+    /// Host without port or brackets.
+    pub host: String,
+    /// Port, the scheme's own if the URL names none.
+    pub port: u16,
+    /// `Host` header of every request: host, and port unless it is the scheme's own.
+    pub authority: HeaderValue,
+    /// Path prefix, without a slash at its end; empty for none.
+    pub path: String,
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority.to_str().unwrap_or(&self.host), self.path)
+    }
+}
+
+impl Base {
+    /// Reads a URL whose plain text was allowed or judged before.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::of(&parse(text, true)?)
+    }
+
+    /// Takes a URL apart that [`parse`] has read; it has no query either.
+    pub fn of(url: &Url) -> Result<Self, UrlError> {
+        if url.query().is_some() {
+            return Err(UrlError::Query);
+        }
+        let named = url.host_str().ok_or(UrlError::NoHost)?;
+        let authority = url.port().map_or_else(|| named.to_owned(), |port| format!("{named}:{port}"));
+        Ok(Self {
+            tls: url.scheme() == "https",
+            host: match url.host().ok_or(UrlError::NoHost)? {
+                Host::Domain(name) => name.to_owned(),
+                Host::Ipv4(address) => address.to_string(),
+                Host::Ipv6(address) => address.to_string(),
+            },
+            port: url.port_or_known_default().ok_or(UrlError::Scheme)?,
+            authority: HeaderValue::try_from(authority).map_err(|_| UrlError::NoHost)?,
+            path: url.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+/// An outbound HTTP proxy for API and token calls, and the hosts that are called without it.
+#[derive(Clone)]
+pub struct OutboundProxy {
+    url: Secret,
+    excepted: String,
+    matcher: Arc<Matcher>,
+}
+
+/// The text is no URL of an HTTP proxy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the outbound proxy is no URL like http://host:port")]
+pub struct ProxyUrlError;
+
+impl OutboundProxy {
+    /// `url` is `http://host:port`, perhaps with credentials.
+    pub fn new(url: Secret, no_proxy: &[String]) -> Result<Self, ProxyUrlError> {
+        let parsed = Url::parse(url.expose()).map_err(|_| ProxyUrlError)?;
+        if parsed.scheme() != "http" || !parsed.has_host() {
+            return Err(ProxyUrlError);
+        }
+        // As curl reads it: `*` means addresses too.
+        let all = no_proxy.iter().any(|entry| entry.trim() == "*");
+        let excepted = if all { "*,0.0.0.0/0,::/0".to_owned() } else { no_proxy.join(",") };
+        let matcher = Matcher::builder().all(url.expose().to_owned()).no(excepted.as_str()).build().into();
+        Ok(Self { url, excepted, matcher })
+    }
+
+    /// Its URL, credentials and all.
+    pub fn url(&self) -> &Secret {
+        &self.url
+    }
+
+    /// Whether a password is part of the URL.
+    pub fn has_password(&self) -> bool {
+        Url::parse(self.url.expose()).is_ok_and(|url| url.password().is_some())
+    }
+
+    /// The proxy on the way to this target; `None` if it is called directly.
+    pub fn way_to(&self, target: &Uri) -> Option<Intercept> {
+        self.matcher.intercept(target)
+    }
+
+    /// The same for the client of token calls.
+    pub fn for_client(&self) -> Result<reqwest::Proxy, ProxyUrlError> {
+        let proxy = reqwest::Proxy::all(self.url.expose()).map_err(|_| ProxyUrlError)?;
+        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.excepted)))
+    }
+}
+
+/// Its URL may hold credentials.
+impl fmt::Debug for OutboundProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OutboundProxy(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_may_be_called_in_plain_text() {
+        for fine in [
+            "https://a.example/b?c=d",
+            "http://localhost:1/x",
+            "http://LOCALHOST./",
+            "http://a.localhost",
+            "http://127.0.0.9",
+            "http://[::1]",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert!(parse(fine, false).is_ok(), "{fine}");
+        }
+        for wrong in ["http://a.example", "http://localhost.example", "http://0.0.0.0", "http://[::ffff:10.0.0.1]"] {
+            assert_eq!(parse(wrong, false), Err(UrlError::Plaintext), "{wrong}");
+            assert!(parse(wrong, true).is_ok(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_repeats_the_url() {
+        for (text, error) in [
+            ("hunter2", UrlError::NotAbsolute(url::ParseError::RelativeUrlWithoutBase)),
+            ("ftp://hunter2", UrlError::Scheme),
+            ("https://", UrlError::NotAbsolute(url::ParseError::EmptyHost)),
+            ("https://hunter2:p@x", UrlError::User),
+            ("https://u:hunter2@x", UrlError::User),
+            ("https://x#hunter2", UrlError::Fragment),
+            ("https://x/?hunter2", UrlError::Query),
+            ("http://hunter2.example", UrlError::Plaintext),
+        ] {
+            let found = parse(text, false).and_then(|url| Base::of(&url)).unwrap_err();
+            assert_eq!(found, error, "{text}");
+            assert!(!found.to_string().contains("hunter2"), "{text}: {found}");
+        }
+        assert!(Base::parse("https://./").is_err() && Base::parse("").is_err());
+    }
+
+    #[test]
+    fn a_base_url_is_taken_apart() {
+        for (text, tls, host, port, authority, path) in [
+            ("https://api.example.com", true, "api.example.com", 443, "api.example.com", ""),
+            ("https://API.example.com:443/v1/", true, "api.example.com", 443, "api.example.com", "/v1"),
+            ("https://API.example.com:8443/v1/", true, "api.example.com", 8443, "api.example.com:8443", "/v1"),
+            ("http://[::1]:8080/a/b", false, "::1", 8080, "[::1]:8080", "/a/b"),
+            ("http://[::1]:80", false, "::1", 80, "[::1]", ""),
+        ] {
+            let base = Base::parse(text).unwrap();
+            assert_eq!((base.tls, &*base.host, base.port), (tls, host, port), "{text}");
+            assert_eq!((base.authority.to_str().unwrap(), &*base.path), (authority, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dot_behind_the_host_goes_wherever_a_url_comes_from() {
+        let base = Base::parse("https://api.example.com.:8443/v1").unwrap();
+        assert_eq!((&*base.host, base.authority.to_str().unwrap()), ("api.example.com", "api.example.com:8443"));
+        let url = parse("https://login.example.com./token?a=b", false).unwrap();
+        assert_eq!(url.as_str(), "https://login.example.com/token?a=b");
+    }
+
+    #[test]
+    fn an_outbound_proxy_is_http_and_shows_no_password() {
+        for wrong in ["", "proxy:3128", "https://proxy:3128", "socks5://proxy", "http://"] {
+            assert_eq!(OutboundProxy::new(Secret::new(wrong), &[]).err(), Some(ProxyUrlError), "{wrong}");
+        }
+        let proxy = OutboundProxy::new(Secret::new("http://u:hunter2@proxy:3128"), &["10.0.0.0/8".to_owned()]).unwrap();
+        assert!(proxy.has_password() && !format!("{proxy:?}").contains("hunter2") && proxy.for_client().is_ok());
+        assert!(proxy.way_to(&Uri::from_static("https://a.example")).is_some());
+        assert!(proxy.way_to(&Uri::from_static("https://10.1.2.3")).is_none());
+    }
+}
