@@ -2,8 +2,9 @@
 
 use crate::reading::{End, Field, Head, chunked, head, items, length, measured};
 
-/// How many answers ahead of the answer, and lines in a head, are certainly taken.
+/// How many interim answers, how many bytes of them, and how many lines in a head are certainly taken.
 const AHEAD: usize = 16;
+const AHEAD_BYTES: usize = 64 << 10;
 const LINES: usize = 256;
 
 /// How many trailers, and how long all of them, are certainly taken.
@@ -55,7 +56,7 @@ pub fn answer(bytes: &[u8], method: &[u8]) -> Result<Answer, End> {
         let read = head(&bytes[at..], true)?;
         let (status, right) = status(&read.start).ok_or(End::Broken)?;
         tidy &= !read.loose && right;
-        strict &= count <= AHEAD && read.fields.len() <= LINES;
+        strict &= count <= AHEAD && at <= AHEAD_BYTES && read.fields.len() <= LINES;
         vague |= read.vague;
         at += read.used;
         if (100..200).contains(&status) && status != 101 {
