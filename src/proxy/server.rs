@@ -113,6 +113,8 @@ async fn run(worker: &Rc<Worker>, heard: mpsc::UnboundedReceiver<DataCommand>, s
     let listeners = AcceptTasks::default();
     let sweeping = spawn_local(sweep(worker.clone(), beats));
     let relieving = spawn_local(worker.clone().relieve());
+    let limiter = worker.limiter.clone();
+    let giving_turns = spawn_local(async move { limiter.turns.give().await });
     let announced = async {
         shutdown.reached(Phase::Announced).await;
         worker.leaving.set(true);
@@ -131,6 +133,7 @@ async fn run(worker: &Rc<Worker>, heard: mpsc::UnboundedReceiver<DataCommand>, s
     }
     sweeping.abort();
     relieving.abort();
+    giving_turns.abort();
 }
 
 /// Lets everybody go as soon as nothing of theirs can be under way: a request may have been sent before its caller could

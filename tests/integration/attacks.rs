@@ -10,6 +10,7 @@ mod confined;
 #[path = "attacks/world.rs"]
 mod world;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::support::{Bearerd, eventually};
@@ -24,13 +25,18 @@ fn length() -> Duration {
     Duration::from_secs(seconds.unwrap_or(10))
 }
 
+fn upstream(name: &str, api: SocketAddr, login: SocketAddr) -> String {
+    format!(
+        "[upstream.{name}]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"http://{api}\"\n\
+         with = {{ token_url = \"http://{login}/token\", client_id = \"a\", client_secret = \"b\" }}\n"
+    )
+}
+
 async fn started(world: &World, confined: &Confined) -> Bearerd {
-    let (api, login) = (world.api(), world.login());
+    let (api, quick, login) = (world.api(), world.quick(), world.login());
     let memory = if confined.has_group() { "" } else { "[limits]\nmemory = \"64MiB\"\n" };
-    let configuration = format!(
-        "[upstream.api]\nlisten = \"127.0.0.1:0\"\nflow = \"oauth2\"\nurl = \"http://{api}\"\n\
-         [upstream.api.with]\ntoken_url = \"http://{login}/token\"\nclient_id = \"a\"\nclient_secret = \"b\"\n[log]\naccess = \"off\"\n{memory}"
-    );
+    let configuration =
+        format!("{}{}[log]\naccess = \"off\"\n{memory}", upstream("api", api, login), upstream("quick", quick, login));
     Bearerd::start_with(configuration, |command| confined.confine(command)).await
 }
 
@@ -47,8 +53,8 @@ async fn nothing_that_all_of_them_do_at_once_is_felt_by_one_that_behaves() {
     }
     let at_rest = confined.resident(&bearerd);
 
-    let quiet = Healthy::start(bearerd.address("api")).after(Duration::from_secs(2));
-    let healthy = Healthy::start(bearerd.address("api"));
+    let quiet = Healthy::start(bearerd.address("quick")).after(Duration::from_secs(2));
+    let healthy = Healthy::start(bearerd.address("quick"));
     let probes = Probes::start(bearerd.admin());
     let logins = world.logins();
     let (attackers, began) = (callers::attack(bearerd.address("api"), bearerd.admin()), Instant::now());
@@ -63,7 +69,7 @@ async fn nothing_that_all_of_them_do_at_once_is_felt_by_one_that_behaves() {
     let beside = healthy.after(Duration::ZERO);
     let (asked, failed) = probes.end();
 
-    let back = || async { confined.resident(&bearerd) < at_rest + 24 * MEBIBYTE };
+    let back = || async { confined.resident(&bearerd) < at_rest + 10 * MEBIBYTE };
     eventually("the memory is given back", back).await;
     let refused = bearerd.metric("bearerd_limit_refusals_total", &[]).await;
     eprintln!(

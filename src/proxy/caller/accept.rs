@@ -12,7 +12,7 @@ use tokio::task::spawn_local;
 use super::connection;
 use crate::panics;
 use crate::proxy::backend::worker::Worker;
-use crate::proxy::limits::memory::Metered;
+use crate::proxy::limits::metered::Metered;
 use crate::proxy::listen::Listener;
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::Socket;
@@ -64,14 +64,14 @@ impl Acceptor {
             Err(limit) => return self.turn_away(socket, limit),
         };
         let caller = Caller::new(self.worker.clone(), self.listener.clone(), peer);
-        let (memory, account) = (self.worker.limiter.memory.clone(), caller.deadline.account.clone());
+        let (limiter, account) = (self.worker.limiter.clone(), caller.deadline.account.clone());
         // The task is an edge for panics.
         let task = async move {
             let _admitted = admitted;
             panics::point("connection", &caller.listener.authority);
             connection::serve(socket, caller).await;
         };
-        spawn_local(Metered::connection(task, memory, account));
+        spawn_local(Metered::connection(task, limiter, account));
     }
 
     fn turn_away(&self, socket: Socket, limit: Limit) {

@@ -225,7 +225,9 @@ impl AsyncRead for CallerIo {
         ready!(self.pacing.poll_read(cx));
         let before = buffer.filled().len();
         let done = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if self.deadline.is_free() && buffer.filled().len() > before {
+        let read = buffer.filled().len().saturating_sub(before);
+        self.pacing.has_read(read);
+        if self.deadline.is_free() && read > 0 {
             self.deadline.wait(Waiting::RequestHead, self.header_timeout);
         }
         done
@@ -236,6 +238,7 @@ impl AsyncWrite for CallerIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);
+        ready!(self.pacing.poll_write(cx));
         let done = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.pacing.wrote(&done);
         done
@@ -248,6 +251,7 @@ impl AsyncWrite for CallerIo {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);
+        ready!(self.pacing.poll_write(cx));
         let done = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.pacing.wrote(&done);
         done

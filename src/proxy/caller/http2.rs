@@ -86,7 +86,7 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
 
 fn builder(caller: &Caller) -> http2::Builder<Local> {
     let worker = &caller.worker;
-    let local = Local { memory: worker.limiter.memory.clone(), account: caller.deadline.account.clone() };
+    let local = Local { limiter: worker.limiter.clone(), account: caller.deadline.account.clone() };
     let mut builder = http2::Builder::new(local);
     let window =
         u32::try_from(worker.limiter.memory_most() / PART).unwrap_or(u32::MAX).clamp(LEAST_WINDOW, STREAM_WINDOW);

@@ -25,8 +25,10 @@ impl Pacing {
         Self { memory, account, caller_write: caller.worker.limits.caller_write }
     }
 
-    /// Ready when the caller may be read from: not while it holds more than the budget has left for it.
+    /// Ready when the caller may be read from: not while it holds more than the budget has left for it, and not when others
+    /// have their turn.
     pub(in crate::proxy::caller) fn poll_read(&self, cx: &Context<'_>) -> Poll<()> {
+        ready!(self.account.poll_turn(cx));
         if self.memory.allows(&self.account) {
             return Poll::Ready(());
         }
@@ -34,10 +36,23 @@ impl Pacing {
         Poll::Pending
     }
 
+    /// Ready when the caller may be written to.
+    pub(in crate::proxy::caller) fn poll_write(&self, cx: &Context<'_>) -> Poll<()> {
+        self.account.poll_turn(cx)
+    }
+
+    /// Notes how much was read.
+    pub(in crate::proxy::caller) fn has_read(&self, bytes: usize) {
+        self.account.carried(bytes);
+    }
+
     /// Notes what came of writing.
     pub(in crate::proxy::caller) fn wrote(&self, done: &Poll<io::Result<usize>>) {
         match done {
-            Poll::Ready(Ok(_)) => self.account.moves(),
+            Poll::Ready(Ok(bytes)) => {
+                self.account.moves();
+                self.account.carried(*bytes);
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.account.is_unread(self.caller_write),
         }
@@ -60,12 +75,16 @@ impl<S> Paced<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(self.pacing.poll_read(cx));
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let done = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.pacing.has_read(buffer.filled().len().saturating_sub(before));
+        done
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.pacing.poll_write(cx));
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.pacing.wrote(&done);
         done
@@ -76,6 +95,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.pacing.poll_write(cx));
         let done = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.pacing.wrote(&done);
         done

@@ -64,6 +64,7 @@ impl InFlight {
     /// The upstream has answered it.
     pub(crate) fn answered(&self) {
         self.0.answered.set(true);
+        self.0.deadline.account.establish();
     }
 
     /// Whether an upstream has answered a request on the connection before.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::memory::Memory;
+use super::turns::Turns;
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::settings::Bounds;
 use crate::record::{Limit, ProxyRecord};
@@ -36,6 +37,8 @@ pub(crate) struct Limiter {
     sockets: Arc<AtomicUsize>,
     /// The budget of bytes.
     pub(crate) memory: Rc<Memory>,
+    /// Who goes first.
+    pub(crate) turns: Turns,
     pools: RefCell<Vec<Weak<dyn IdleConnections>>>,
     told: [Cell<Option<Moment>>; Limit::ALL.len()],
     record: Arc<ProxyRecord>,
@@ -53,9 +56,9 @@ impl Limiter {
         ] {
             record.limit(limit).set_most(most);
         }
-        let (requests, sockets, pools, told) = Default::default();
+        let (requests, sockets, turns, pools, told) = Default::default();
         let memory = Rc::new(Memory::new(bounds.memory));
-        Rc::new(Self { bounds, requests, sockets, memory, pools, told, record, clock })
+        Rc::new(Self { bounds, requests, sockets, memory, turns, pools, told, record, clock })
     }
 
     /// How many bytes may be in use.

@@ -6,18 +6,19 @@
 //! where the budget is used up, whoever holds most.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
+use super::turns::{LIGHT_BYTES, TURN_BYTES};
 use crate::allocator::{self, ThreadMeter};
 use crate::clock::Moment;
 
-/// What a caller may hold where the budget is tight, and where little of it is left.
+/// What a caller may hold where the budget is tight, and where little of it is left. A connection that carries one small
+/// request at a time holds less: hyper's buffer and its table of a head's lines.
 const MUCH: i64 = 64 << 10;
-const LITTLE: i64 = 16 << 10;
+const LITTLE: i64 = 32 << 10;
 
 /// Where the numbers come from.
 enum Meter {
@@ -85,7 +86,7 @@ impl Memory {
             return true;
         }
         let (held, used) = (account.held(self.balance()), self.used());
-        if used < self.scarce { held < MUCH } else { used < self.most && held < LITTLE }
+        held < if used < self.scarce { MUCH } else { LITTLE }
     }
 
     /// Wakes this caller when there may be room again.
@@ -129,6 +130,10 @@ pub(crate) struct Account {
     moved: Cell<Moment>,
     unread: Cell<Option<Moment>>,
     cut: Cell<bool>,
+    /// How much more may be read and written in this poll, and how much has been since the last sweep.
+    turn_left: Cell<usize>,
+    recently: Cell<usize>,
+    established: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     coarse: Rc<Cell<Moment>>,
 }
@@ -139,8 +144,9 @@ const STALLED: std::time::Duration = std::time::Duration::from_secs(2);
 impl Account {
     /// Nothing is held yet. `coarse` is the time of the last sweep.
     pub(crate) fn new(coarse: Rc<Cell<Moment>>) -> Rc<Self> {
-        let (bytes, began, unread, cut, waker) = Default::default();
-        Rc::new(Self { bytes, began, moved: Cell::new(coarse.get()), unread, cut, waker, coarse })
+        let (bytes, began, unread, cut, recently, established, waker) = Default::default();
+        let (moved, turn_left) = (Cell::new(coarse.get()), Cell::new(TURN_BYTES));
+        Rc::new(Self { bytes, began, moved, unread, cut, turn_left, recently, established, waker, coarse })
     }
 
     fn held(&self, balance: i64) -> i64 {
@@ -161,25 +167,62 @@ impl Account {
         }
     }
 
+    /// So much was read from the caller, or written to it.
+    pub(crate) fn carried(&self, bytes: usize) {
+        self.turn_left.set(self.turn_left.get().saturating_sub(bytes));
+        self.recently.set(self.recently.get().saturating_add(bytes));
+    }
+
+    /// Ready when the caller may be read from, or written to, in this poll; else others run first.
+    pub(crate) fn poll_turn(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.turn_left.get() > 0 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// A request of the caller's was answered.
+    pub(crate) fn establish(&self) {
+        self.established.set(true);
+    }
+
+    /// Whether it runs as soon as it is woken.
+    pub(super) fn is_light(&self) -> bool {
+        self.established.get() && self.recently.get() < LIGHT_BYTES
+    }
+
     /// Nothing is in flight: what was taken has gone to others, as a connection that went back to the pool.
     pub(crate) fn settle(&self, memory: &Memory) {
         self.bytes.set(0);
         self.began.set(self.began.get().map(|_| memory.balance()));
     }
 
+    /// A task of the caller's begins to run; `balance` is what its thread holds.
+    pub(super) fn begin_turn(&self, balance: i64) {
+        self.turn_left.set(TURN_BYTES);
+        self.began.set(Some(balance));
+    }
+
+    /// It has run.
+    pub(super) fn end_turn(&self, balance: i64) {
+        self.bytes.set(self.held(balance));
+        self.began.set(None);
+    }
+
     /// Whether the connection is to end at once.
-    fn is_cut(&self) -> bool {
+    pub(super) fn is_cut(&self) -> bool {
         self.cut.get()
     }
 
     /// Ends the connection at once.
-    fn cut_off(&self) {
+    pub(super) fn cut_off(&self) {
         self.cut.set(true);
         self.waker.borrow().iter().for_each(Waker::wake_by_ref);
     }
 
     /// Remembers whom to wake.
-    fn remember(&self, waker: &Waker) {
+    pub(super) fn remember(&self, waker: &Waker) {
         let mut known = self.waker.borrow_mut();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *known = Some(waker.clone());
@@ -188,6 +231,7 @@ impl Account {
 
     /// A second has passed.
     pub(crate) fn sweep(&self, now: Moment) {
+        self.recently.set(0);
         if self.unread.get().is_some_and(|until| now >= until) && !self.cut.get() {
             self.cut_off();
         }
@@ -195,44 +239,6 @@ impl Account {
 
     fn has_stalled(&self, now: Moment) -> bool {
         now.since(self.moved.get()) >= STALLED
-    }
-}
-
-/// A task of a caller's connection: what it takes and frees goes to the connection's account.
-pub(crate) struct Metered<F> {
-    task: Pin<Box<F>>,
-    memory: Rc<Memory>,
-    account: Rc<Account>,
-    is_stream: bool,
-}
-
-impl<F> Metered<F> {
-    /// A connection, which ends when it is cut off.
-    pub(crate) fn connection(task: F, memory: Rc<Memory>, account: Rc<Account>) -> Self {
-        Self { task: Box::pin(task), memory, account, is_stream: false }
-    }
-
-    /// One of the streams on a connection: it ends with that.
-    pub(crate) fn stream(task: F, memory: Rc<Memory>, account: Rc<Account>) -> Self {
-        Self { task: Box::pin(task), memory, account, is_stream: true }
-    }
-}
-
-impl<F: Future<Output = ()>> Future for Metered<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.account.is_cut() {
-            return Poll::Ready(());
-        }
-        if !self.is_stream {
-            self.account.remember(cx.waker());
-        }
-        self.account.began.set(Some(self.memory.balance()));
-        let done = self.task.as_mut().poll(cx);
-        self.account.bytes.set(self.account.held(self.memory.balance()));
-        self.account.began.set(None);
-        done
     }
 }
 

@@ -20,19 +20,25 @@ struct Shared {
 /// The world outside.
 pub(crate) struct World {
     api: SocketAddr,
+    quick: SocketAddr,
     login: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl World {
-    /// API and token endpoint, each on a thread of its own: one that is busy does not make the other slow.
+    /// The API that is attacked, one that is not, and the token endpoint, each on a thread of its own: one that is busy does
+    /// not make the others slow.
     pub(crate) fn start() -> Self {
         let shared = Arc::<Shared>::default();
-        Self { api: listen(&shared), login: listen(&shared), shared }
+        Self { api: listen(&shared), quick: listen(&shared), login: listen(&shared), shared }
     }
 
     pub(crate) fn api(&self) -> SocketAddr {
         self.api
+    }
+
+    pub(crate) fn quick(&self) -> SocketAddr {
+        self.quick
     }
 
     pub(crate) fn login(&self) -> SocketAddr {

@@ -22,10 +22,9 @@ impl Stage {
     /// An account of one whose tasks have taken so much.
     fn holding(&self, bytes: i64) -> Rc<Account> {
         let account = Account::new(self.coarse.clone());
-        let used = self.used.clone();
-        let task = async move { used.set(used.get() + bytes) };
-        let mut metered = Metered::connection(task, self.memory.clone(), account.clone());
-        assert!(Pin::new(&mut metered).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        account.begin_turn(self.memory.balance());
+        self.used.set(self.used.get() + bytes);
+        account.end_turn(self.memory.balance());
         account
     }
 
@@ -44,7 +43,7 @@ fn the_fuller_it_is_the_less_one_may_hold_to_be_served() {
     let stage = Stage::new();
     let (none, some, much) = (stage.holding(0), stage.holding(LITTLE), stage.holding(MUCH));
     for (mebibytes, allowed) in
-        [(1, [true, true, true]), (5, [true, true, false]), (7, [true, false, false]), (8, [false, false, false])]
+        [(1, [true, true, true]), (5, [true, true, false]), (7, [true, false, false]), (9, [true, false, false])]
     {
         stage.used.set(mebibytes * MEBIBYTE);
         let allows = [&none, &some, &much].map(|account| stage.memory.allows(account));
@@ -88,8 +87,32 @@ fn a_caller_that_reads_nothing_of_its_answer_is_cut_off_in_time_and_not_before()
     account.is_unread(Duration::from_secs(60));
     account.sweep(at(160));
     assert!(account.is_cut());
-    let mut metered = Metered::connection(std::future::pending(), stage.memory.clone(), account);
-    assert!(Pin::new(&mut metered).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
+#[test]
+fn one_that_was_answered_and_moves_little_goes_first() {
+    let account = Stage::new().holding(0);
+    assert!(!account.is_light(), "it is new");
+    account.establish();
+    assert!(account.is_light());
+    account.carried(LIGHT_BYTES);
+    assert!(!account.is_light(), "it moves much");
+    account.sweep(at(1));
+    assert!(account.is_light(), "that was before");
+}
+
+#[test]
+fn a_turn_ends_after_so_many_bytes() {
+    let stage = Stage::new();
+    let account = stage.holding(0);
+    let turn = || account.poll_turn(&Context::from_waker(Waker::noop())).is_ready();
+    account.begin_turn(0);
+    account.carried(TURN_BYTES - 1);
+    assert!(turn());
+    account.carried(1);
+    assert!(!turn());
+    account.begin_turn(0);
+    assert!(turn(), "the next turn");
 }
 
 #[test]

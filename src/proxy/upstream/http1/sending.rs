@@ -116,7 +116,12 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
             self.written = 0;
         }
         let of_data = written.min(self.data.len());
-        self.data.advance(of_data);
+        if of_data == self.data.len() {
+            // An empty rest would keep the whole buffer that its bytes were read into.
+            self.data = Bytes::new();
+        } else {
+            self.data.advance(of_data);
+        }
         self.after = self.after.get(written.saturating_sub(of_data)..).unwrap_or_default();
         Poll::Ready(Ok(()))
     }

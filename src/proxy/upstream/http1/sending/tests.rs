@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use http::{HeaderValue, Request};
@@ -63,6 +64,15 @@ impl Body for Script {
 
     fn size_hint(&self) -> SizeHint {
         self.length.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+/// A buffer that others read, too.
+struct Shared(Arc<String>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
@@ -194,6 +204,19 @@ fn a_small_body_goes_out_with_its_head_and_a_pause_is_no_reason_to_hold_back() {
     ready.set(9);
     assert!(poll(&mut sending, &mut link).is_ready());
     assert!(link.taken.ends_with(b"5\r\nthree\r\n0\r\n\r\n") && link.writes == 2);
+}
+
+#[test]
+fn what_has_been_sent_is_not_kept_in_memory() {
+    let long = Arc::new("x".repeat(2 * COPIED));
+    for length in [None, Some(long.len() as u64)] {
+        let mut body = Script::of(&[], length);
+        body.frames.push_back(Frame::data(Bytes::from_owner(Shared(long.clone()))));
+        let (mut sending, mut link) = (RequestWriter::default(), Slow::new(usize::MAX));
+        sending.begin(outbound(Request::put("/").body(body).unwrap()));
+        assert!(poll(&mut sending, &mut link).is_ready());
+        assert_eq!(Arc::strong_count(&long), 1, "of {length:?}");
+    }
 }
 
 #[test]
