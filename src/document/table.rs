@@ -1,6 +1,6 @@
 //! A table being read.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use figment::value::{Dict, Value};
 
@@ -13,13 +13,16 @@ pub struct Table<'d> {
     node: Node<'d>,
     dict: &'d Dict,
     asked: RefCell<Vec<String>>,
+    has_wrong_value: Cell<bool>,
 }
 
 impl<'d> Node<'d> {
     /// A table, whose keys are to be asked for by name.
     pub fn table(&self, problems: &Problems) -> Option<Table<'d>> {
         match self.value {
-            Value::Dict(_, dict) => Some(Table { node: self.clone(), dict, asked: RefCell::default() }),
+            Value::Dict(_, dict) => {
+                Some(Table { node: self.clone(), dict, asked: RefCell::default(), has_wrong_value: Cell::default() })
+            }
             _ => {
                 self.wrong_kind(problems, "a table");
                 None
@@ -58,6 +61,30 @@ impl<'d> Table<'d> {
         if let Some(node) = self.dict.contains_key(name).then(|| self.get(name)).flatten() {
             node.error(problems, format!("`{name}` has been removed"), Some(hint.to_owned()));
         }
+    }
+
+    /// The value of a key, or `default` where it was not written; `None` only for a wrong one.
+    pub fn or<T>(&self, name: &str, default: T, read: impl FnOnce(&Node<'d>) -> Option<T>) -> Option<T> {
+        self.get(name).map_or(Some(default), |node| read(&node))
+    }
+
+    /// The value of a key, if it was written; `None` only for a wrong one.
+    pub fn optional<T>(&self, name: &str, read: impl FnOnce(&Node<'d>) -> Option<T>) -> Option<Option<T>> {
+        self.get(name).map_or(Some(None), |node| read(&node).map(Some))
+    }
+
+    /// Puts the value of a key, if it was written, into `place`, which holds the default.
+    pub fn fill<T>(&self, name: &str, place: &mut T, read: impl FnOnce(&Node<'d>) -> Option<T>) {
+        let Some(node) = self.get(name) else { return };
+        match read(&node) {
+            Some(value) => *place = value,
+            None => self.has_wrong_value.set(true),
+        }
+    }
+
+    /// Whether [`Table::fill`] met a wrong value, which is reported already.
+    pub fn has_wrong_value(&self) -> bool {
+        self.has_wrong_value.get()
     }
 
     /// Reports every key that nobody asked for.

@@ -23,6 +23,13 @@ pub enum Listen {
     Unix(PathBuf, u32),
 }
 
+/// Where callers look when nobody says otherwise.
+impl Default for Listen {
+    fn default() -> Self {
+        Self::Localhost(8080)
+    }
+}
+
 /// As it is written in a configuration.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +50,13 @@ pub struct Match {
     pub path: String,
     /// Whether the prefix is removed before forwarding.
     pub strip: bool,
+}
+
+/// Every path, without its prefix, which is empty.
+impl Default for Match {
+    fn default() -> Self {
+        Self { host: None, path: String::new(), strip: true }
+    }
 }
 
 /// Which HTTP the upstream is spoken to in.
@@ -100,7 +114,7 @@ impl Default for Retry {
 }
 
 /// One upstream as the data path needs it, besides its token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct UpstreamSettings {
     /// Its name.
     pub name: Arc<str>,

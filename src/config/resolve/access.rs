@@ -6,7 +6,6 @@ use http::Method;
 use ipnet::IpNet;
 use url::Url;
 
-use super::defaults::{optional, or};
 use super::host;
 use super::scope::Scope;
 use crate::document::{Node, Problems, Table, nearest};
@@ -25,8 +24,8 @@ pub(super) fn read(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<Access> 
     let methods = texts(&table, "methods", problems, |node, text| method(node, text, problems).map(|one| vec![one]));
     let paths = texts(&table, "paths", problems, |node, text| path(node, text, problems).map(|path| vec![path]));
     let origins = texts(&table, "origins", problems, |node, text| origin(node, text, problems).map(|one| vec![one]));
-    let key = optional(table.get("key"), |node| key(node, scope));
-    let dot_segments = or(table.get("dot_segments"), false, |node| node.boolean(problems));
+    let key = table.optional("key", |node| key(node, scope));
+    let dot_segments = table.or("dot_segments", false, |node| node.boolean(problems));
     table.finish(problems);
     Some(Access {
         peers: peers?.unwrap_or_else(loopback),

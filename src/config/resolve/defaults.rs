@@ -1,17 +1,32 @@
 //! Keys that need not be there.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::document::Node;
+use crate::document::{Node, Problems, Table};
 
-/// A table's value, or its default where it was not written; `None` only for a wrong one.
-pub(super) fn or<T>(node: Option<Node<'_>>, default: T, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<T> {
-    node.map_or(Some(default), |node| read(&node))
+/// The settings that a table means: `settings`, which holds the defaults, with what was written put in by `fill`.
+pub(super) fn filled<T>(
+    node: Option<&Node<'_>>,
+    mut settings: T,
+    problems: &Problems,
+    fill: impl FnOnce(&Table<'_>, &mut T),
+) -> Option<T> {
+    let Some(node) = node else { return Some(settings) };
+    let table = node.table(problems)?;
+    fill(&table, &mut settings);
+    let whole = !table.has_wrong_value();
+    table.finish(problems);
+    whole.then_some(settings)
 }
 
-/// Like [`or`], where there is no default.
-pub(super) fn optional<T>(node: Option<Node<'_>>, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<Option<T>> {
-    node.map_or(Some(None), |node| read(&node).map(Some))
+/// A duration in which something can happen.
+pub(super) fn lasting(node: &Node<'_>, problems: &Problems) -> Option<Duration> {
+    let duration = node.duration(problems)?;
+    if duration.is_zero() {
+        node.error(problems, "nothing can happen within no time", Some("write a longer duration, like \"5s\"".into()));
+    }
+    (!duration.is_zero()).then_some(duration)
 }
 
 /// `a, b and c` in order.

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::defaults::{listed, or};
+use super::defaults::listed;
 use super::scope::Scope;
 use crate::document::{Node, Problems, Table, ValueKind, nearest};
 use crate::token::patch::CasedName;
@@ -32,7 +32,7 @@ pub(super) struct Headers {
 /// `owned` are the names that the flow sets; `None` if the flow could not be read.
 pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scope<'_>) -> Option<Headers> {
     let problems = scope.problems;
-    let written = or(table.get("headers"), Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
+    let written = table.or("headers", Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
     let known: Option<Vec<_>> = written.as_ref().map(|written| {
         let names = written.iter().map(|(name, _)| name.name().clone());
         names.chain(owned.unwrap_or_default().iter().cloned()).collect()

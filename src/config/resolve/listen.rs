@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::defaults::or;
 use crate::document::{Node, Problems, ValueKind};
 use crate::endpoint::is_loopback;
 use crate::proxy::settings::Listen;
@@ -73,7 +72,7 @@ fn unix(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
         let hint = "a socket file is `{ unix = \"/run/bearerd/NAME.sock\" }`, a port \"localhost:8080\"";
         node.error(problems, "`unix` is missing", Some(hint.into()));
     }
-    let mode = or(table.get("mode"), 0o600, |mode| octal(mode, problems));
+    let mode = table.or("mode", 0o600, |mode| octal(mode, problems));
     table.finish(problems);
     let node = path?;
     let path = node.path_beside(node.text(problems)?);

@@ -1,8 +1,6 @@
 //! How calls leave: TLS, outbound proxy, time-outs, the one repeat.
 
-use std::time::Duration;
-
-use super::defaults::{optional, or};
+use super::defaults::{filled, lasting};
 use super::scope::Scope;
 use super::{exposure, host};
 use crate::document::{Node, Problems, Table};
@@ -13,14 +11,14 @@ use crate::tls::{TlsSettings, client_config};
 pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettings> {
     let Some(node) = node else { return Some(TlsSettings::default()) };
     let table = node.table(scope.problems)?;
-    let ca = optional(table.get("ca"), |node| scope.readable(node));
-    let [cert, key] = ["cert", "key"].map(|name| optional(table.get(name), |node| scope.readable(node)));
+    let ca = table.optional("ca", |node| scope.readable(node));
+    let [cert, key] = ["cert", "key"].map(|name| table.optional(name, |node| scope.readable(node)));
     if let (Some(node), Some(Some(path))) = (table.get("key"), &key) {
         exposure::check_secret(&node, path, scope.problems);
     }
     let written = (table.get("cert").is_some(), table.get("key").is_some());
     let server_name =
-        optional(table.get("server_name"), |node| host::read(node, node.text(scope.problems)?, scope.problems));
+        table.optional("server_name", |node| host::read(node, node.text(scope.problems)?, scope.problems));
     table.finish(scope.problems);
     if let (true, false) | (false, true) = written {
         let (has, lacks) = if written.0 { ("cert", "key") } else { ("key", "cert") };
@@ -39,7 +37,7 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
 
 pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<OutboundProxy>> {
     let problems = scope.problems;
-    let no_proxy = or(table.get("no_proxy"), Vec::new(), |node| node.texts(problems));
+    let no_proxy = table.or("no_proxy", Vec::new(), |node| node.texts(problems));
     let Some(node) = table.get("proxy") else {
         if let Some(node) = table.get("no_proxy") {
             node.warn(problems, "`no_proxy` has no effect without `proxy`", None);
@@ -59,43 +57,20 @@ pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<Outbo
     no_proxy.map(|_| Some(proxy))
 }
 
-pub(super) fn timeouts(node: Option<Node<'_>>, problems: &Problems) -> Option<Timeouts> {
-    let default = Timeouts::default();
-    let Some(node) = node else { return Some(default) };
-    let table = node.table(problems)?;
-    let some = |name: &str, default: Duration| or(table.get(name), default, |node| lasting(node, problems));
-    let any = |name: &str, default: Duration| or(table.get(name), default, |node| node.duration(problems));
-    let connect = some("connect", default.connect);
-    let response = some("response", default.response);
-    let idle = any("idle", default.idle);
-    let connection_life = some("connection_life", default.connection_life);
-    let token_wait = any("token_wait", default.token_wait);
-    table.finish(problems);
-    Some(Timeouts {
-        connect: connect?,
-        response: response?,
-        idle: idle?,
-        connection_life: connection_life?,
-        token_wait: token_wait?,
+pub(super) fn timeouts(node: &Node<'_>, problems: &Problems) -> Option<Timeouts> {
+    filled(Some(node), Timeouts::default(), problems, |table, timeouts| {
+        table.fill("connect", &mut timeouts.connect, |node| lasting(node, problems));
+        table.fill("response", &mut timeouts.response, |node| lasting(node, problems));
+        table.fill("idle", &mut timeouts.idle, |node| node.duration(problems));
+        table.fill("connection_life", &mut timeouts.connection_life, |node| lasting(node, problems));
+        table.fill("token_wait", &mut timeouts.token_wait, |node| node.duration(problems));
     })
 }
 
-/// A duration in which something can happen.
-pub(super) fn lasting(node: &Node<'_>, problems: &Problems) -> Option<Duration> {
-    let duration = node.duration(problems)?;
-    if duration.is_zero() {
-        node.error(problems, "nothing can happen within no time", Some("write a longer duration, like \"5s\"".into()));
-    }
-    (!duration.is_zero()).then_some(duration)
-}
-
-pub(super) fn retry(node: Option<Node<'_>>, problems: &Problems) -> Option<Retry> {
-    let default = Retry::default();
-    let Some(node) = node else { return Some(default) };
-    let table = node.table(problems)?;
-    let body = or(table.get("body"), default.body, |node| node.size(problems));
-    let words = [("all", false), ("idempotent", true)];
-    let idempotent_only = or(table.get("methods"), default.idempotent_only, |node| node.one_of(problems, &words));
-    table.finish(problems);
-    Some(Retry { body: body?, idempotent_only: idempotent_only? })
+pub(super) fn retry(node: &Node<'_>, problems: &Problems) -> Option<Retry> {
+    filled(Some(node), Retry::default(), problems, |table, retry| {
+        table.fill("body", &mut retry.body, |node| node.size(problems));
+        let words = [("all", false), ("idempotent", true)];
+        table.fill("methods", &mut retry.idempotent_only, |node| node.one_of(problems, &words));
+    })
 }

@@ -1,11 +1,9 @@
 //! The tables that say something about the whole process.
 
-use std::time::Duration;
-
 use super::super::settings::{AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
-use super::defaults::{optional, or};
+use super::defaults::{filled, lasting};
 use super::scope::Scope;
-use super::{exposure, listen, outbound};
+use super::{exposure, listen};
 use crate::document::{Node, Problems, Table};
 use crate::proxy::settings::{Limits, Listen};
 use crate::record::AccessLog;
@@ -19,26 +17,22 @@ const ADMIN_PORT: u16 = 9090;
 
 pub(super) fn admin(node: Option<Node<'_>>, problems: &Problems) -> Option<AdminSettings> {
     let default = AdminSettings { listen: Listen::Localhost(ADMIN_PORT), quit: false, dashboard: true };
-    let Some(node) = node else { return Some(default) };
-    let table = node.table(problems)?;
-    let listen = or(table.get("listen"), default.listen, |node| listen::read(node, problems));
-    let quit = or(table.get("quit"), default.quit, |node| node.boolean(problems));
-    let dashboard = or(table.get("dashboard"), default.dashboard, |node| node.boolean(problems));
-    table.finish(problems);
-    Some(AdminSettings { listen: listen?, quit: quit?, dashboard: dashboard? })
+    filled(node.as_ref(), default, problems, |table, admin| {
+        table.fill("listen", &mut admin.listen, |node| listen::read(node, problems));
+        table.fill("quit", &mut admin.quit, |node| node.boolean(problems));
+        table.fill("dashboard", &mut admin.dashboard, |node| node.boolean(problems));
+    })
 }
 
 pub(super) fn log(node: Option<Node<'_>>, problems: &Problems) -> Option<LogSettings> {
     let default = LogSettings { format: None, level: "info".into(), access: AccessLog::default() };
-    let Some(node) = node else { return Some(default) };
-    let table = node.table(problems)?;
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let format = optional(table.get("format"), |node| node.one_of(problems, &formats));
-    let level = or(table.get("level"), default.level, |node| level(node, problems));
-    let words = [("errors", AccessLog::Errors), ("all", AccessLog::All), ("off", AccessLog::Off)];
-    let access = or(table.get("access"), default.access, |node| node.one_of(problems, &words));
-    table.finish(problems);
-    Some(LogSettings { format: format?, level: level?, access: access? })
+    filled(node.as_ref(), default, problems, |table, log| {
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        table.fill("format", &mut log.format, |node| node.one_of(problems, &formats).map(Some));
+        table.fill("level", &mut log.level, |node| level(node, problems));
+        let words = [("errors", AccessLog::Errors), ("all", AccessLog::All), ("off", AccessLog::Off)];
+        table.fill("access", &mut log.access, |node| node.one_of(problems, &words));
+    })
 }
 
 fn level(node: &Node<'_>, problems: &Problems) -> Option<String> {
@@ -61,17 +55,17 @@ fn level(node: &Node<'_>, problems: &Problems) -> Option<String> {
 pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSettings> {
     let Some(node) = node else { return Some(StoreSettings::Memory) };
     let table = node.table(scope.problems)?;
-    let kind = or(table.get("kind"), "memory", |node| {
+    let kind = table.or("kind", "memory", |node| {
         node.one_of(scope.problems, &[("memory", "memory"), ("file", "file"), ("redis", "redis")])
     });
-    let path = optional(table.get("path"), |node| {
+    let path = table.optional("path", |node| {
         let path = node.path_beside(node.text(scope.problems)?);
         exposure::check_store(node, &path, scope.problems);
         Some(path)
     });
-    let url = optional(table.get("url"), |node| redis_url(node, scope));
-    let prefix = or(table.get("prefix"), "bearerd:".to_owned(), |node| node.text(scope.problems).map(str::to_owned));
-    let key = optional(table.get("key"), |node| scope.secret(node).map(|found| found.value));
+    let url = table.optional("url", |node| redis_url(node, scope));
+    let prefix = table.or("prefix", "bearerd:".to_owned(), |node| node.text(scope.problems).map(str::to_owned));
+    let key = table.optional("key", |node| scope.secret(node).map(|found| found.value));
     let kind = kind?;
     only_for(&table, kind, scope.problems);
     table.finish(scope.problems);
@@ -129,45 +123,27 @@ fn redis_url(node: &Node<'_>, scope: &Scope<'_>) -> Option<Secret> {
 }
 
 pub(super) fn runtime(node: Option<Node<'_>>, problems: &Problems) -> Option<Runtime> {
-    let default = Runtime::default();
-    let Some(node) = node else { return Some(default) };
-    let table = node.table(problems)?;
-    let read = |name: &str, default: Duration| or(table.get(name), default, |node| node.duration(problems));
-    let shutdown_delay = read("shutdown_delay", default.shutdown_delay);
-    let shutdown_grace = read("shutdown_grace", default.shutdown_grace);
-    let startup_hold = read("startup_hold", default.startup_hold);
-    table.finish(problems);
-    Some(Runtime { shutdown_delay: shutdown_delay?, shutdown_grace: shutdown_grace?, startup_hold: startup_hold? })
+    filled(node.as_ref(), Runtime::default(), problems, |table, runtime| {
+        table.fill("shutdown_delay", &mut runtime.shutdown_delay, |node| node.duration(problems));
+        table.fill("shutdown_grace", &mut runtime.shutdown_grace, |node| node.duration(problems));
+        table.fill("startup_hold", &mut runtime.startup_hold, |node| node.duration(problems));
+    })
 }
 
 pub(super) fn limits(node: Option<Node<'_>>, problems: &Problems) -> Option<Limits> {
-    let default = Limits::default();
-    let Some(node) = node else { return Some(default) };
-    let table = node.table(problems)?;
-    let time = |name: &str, default: Duration| or(table.get(name), default, |node| outbound::lasting(node, problems));
-    let connections =
-        or(table.get("connections"), default.connections, |node| at_least(node, 1, node.integer(problems)?, problems));
-    let header_bytes = or(table.get("header_bytes"), default.header_bytes, |node| {
-        at_least(node, 8192, node.size(problems)?, problems)
-    });
-    let header_timeout = time("header_timeout", default.header_timeout);
-    let body_idle = time("body_idle", default.body_idle);
-    let caller_idle = time("caller_idle", default.caller_idle);
-    let caller_write = time("caller_write", default.caller_write);
-    let requests = optional(table.get("requests"), |node| at_least(node, 1, node.integer(problems)?, problems));
-    let memory = optional(table.get("memory"), |node| at_least(node, LEAST_MEMORY, node.size(problems)?, problems));
-    let replay_total = or(table.get("replay_total"), default.replay_total, |node| node.size(problems));
-    table.finish(problems);
-    Some(Limits {
-        connections: connections?,
-        header_bytes: header_bytes?,
-        header_timeout: header_timeout?,
-        body_idle: body_idle?,
-        caller_idle: caller_idle?,
-        caller_write: caller_write?,
-        replay_total: replay_total?,
-        requests: requests?,
-        memory: memory?.map(|bytes| bytes as u64),
+    let time = |node: &Node<'_>| lasting(node, problems);
+    let count = |node: &Node<'_>| at_least(node, 1, node.integer(problems)?, problems);
+    let size = |node: &Node<'_>, least: u64| at_least(node, least, node.size(problems)?, problems);
+    filled(node.as_ref(), Limits::default(), problems, |table, limits| {
+        table.fill("connections", &mut limits.connections, count);
+        table.fill("header_bytes", &mut limits.header_bytes, |node| size(node, 8192));
+        table.fill("header_timeout", &mut limits.header_timeout, time);
+        table.fill("body_idle", &mut limits.body_idle, time);
+        table.fill("caller_idle", &mut limits.caller_idle, time);
+        table.fill("caller_write", &mut limits.caller_write, time);
+        table.fill("requests", &mut limits.requests, |node| count(node).map(Some));
+        table.fill("memory", &mut limits.memory, |node| size(node, LEAST_MEMORY).map(|bytes| Some(bytes as u64)));
+        table.fill("replay_total", &mut limits.replay_total, |node| node.size(problems));
     })
 }
 

@@ -1,21 +1,18 @@
 //! `[upstream.NAME]`.
 
 use super::super::{Environment, UpstreamConfig, VariableOrigin};
-use super::defaults::{listed, optional, or};
+use super::defaults::listed;
 use super::flows::FlowTable;
-use super::headers::Headers;
 use super::routes::RouteKey;
 use super::scope::Scope;
 use super::variables::{Taken, VariableSources};
 use super::{access, base, flows, headers, host, listen, outbound};
 use crate::document::{Node, Problems, Table, nearest, placeholder};
-use crate::endpoint::{Base, OutboundProxy};
+use crate::endpoint::Base;
 use crate::flow::Flow;
 use crate::guard::Access;
 use crate::proxy::settings::{Listen, Match, Protocol, UpstreamSettings};
-
-/// Where callers look when nobody says otherwise.
-const DEFAULT_LISTEN: Listen = Listen::Localhost(8080);
+use crate::tls::TlsSettings;
 
 /// `BEARERD_CLIENT_ID` would be a key of the configuration, not a variable of this upstream.
 const RESERVED: &[&str] = &["bearerd"];
@@ -36,10 +33,10 @@ pub(super) fn read(
     let table = node.table(problems)?;
     let scope = Scope::new(environment, problems);
     let named = check_name(node, problems);
-    let plaintext = or(table.get("unsafe_plaintext"), false, |node| node.boolean(problems));
+    let plaintext = table.or("unsafe_plaintext", false, |node| node.boolean(problems));
     let flow = flow(node, &table, flows, taken, plaintext.unwrap_or(true), &scope);
     let door = RouteKey {
-        listen: or(table.get("listen"), DEFAULT_LISTEN, |node| listen::read(node, problems)),
+        listen: table.or("listen", Listen::default(), |node| listen::read(node, problems)),
         matches: matches(&table, problems),
         base: url(node, &table, flow.as_ref().map(|(flow, _)| flow), plaintext.unwrap_or(true), problems).flatten(),
     };
@@ -97,7 +94,7 @@ fn flow(
         lookup.check_alone();
         return None;
     };
-    let environment = optional(environment, |node| flows::environment(known, node, problems));
+    let environment = environment.map_or(Some(None), |node| flows::environment(known, &node, problems).map(Some));
     let filled = lookup.fill(known.variables(), taken);
     let (environment, filled) = (environment?, filled?);
     let flow = flows::compile(known, environment, &filled.values, plaintext, table, problems)?;
@@ -105,9 +102,9 @@ fn flow(
 }
 
 fn matches(table: &Table<'_>, problems: &Problems) -> Option<Match> {
-    let host = optional(table.get("host"), |node| host::read(node, node.text(problems)?, problems));
-    let path = or(table.get("path"), String::new(), |node| prefix(node, problems));
-    let strip = or(table.get("strip_path"), true, |node| node.boolean(problems));
+    let host = table.optional("host", |node| host::read(node, node.text(problems)?, problems));
+    let path = table.or("path", String::new(), |node| prefix(node, problems));
+    let strip = table.or("strip_path", true, |node| node.boolean(problems));
     Some(Match { host: host?, path: path?, strip: strip? })
 }
 
@@ -172,7 +169,7 @@ fn check_exposure(
     access: Option<&Access>,
     problems: &Problems,
 ) -> Option<()> {
-    let meant = or(table.get("unsafe_listen"), false, |node| node.boolean(problems))?;
+    let meant = table.or("unsafe_listen", false, |node| node.boolean(problems))?;
     let (Some(listen), Some(access)) = (listen, access) else { return Some(()) };
     if listen::is_private(listen) {
         return Some(());
@@ -193,45 +190,40 @@ fn check_exposure(
 const CASE_IS_GIVEN: &str = "take it out: over HTTP/1.1 names of headers go out `Like-This`, except those that the flow or \
                              `headers` sets, which go out as they are written there";
 
-/// What needs no comparison with anything else.
+/// What needs no comparison with anything else. Of the settings name, listener, route, URL and access are still open.
 struct UpstreamRest {
-    headers: Headers,
-    protocol: Protocol,
-    timeouts: crate::proxy::settings::Timeouts,
-    retry: crate::proxy::settings::Retry,
-    tls: crate::tls::TlsSettings,
-    proxy: Option<OutboundProxy>,
+    settings: UpstreamSettings,
+    tls: TlsSettings,
     required: bool,
     check_path: Option<String>,
 }
 
 fn rest(table: &Table<'_>, flow: Option<&Flow>, scope: &Scope<'_>) -> Option<UpstreamRest> {
     let problems = scope.problems;
+    let mut settings = UpstreamSettings::default();
     let headers = headers::read(table, flow.map(|flow| flow.owned.headers.as_slice()), scope);
     let words = [("auto", Protocol::Auto), ("http1", Protocol::Http1), ("http2", Protocol::Http2)];
-    let protocol = or(table.get("protocol"), Protocol::Auto, |node| node.one_of(problems, &words));
+    table.fill("protocol", &mut settings.protocol, |node| node.one_of(problems, &words));
     table.removed("preserve_header_case", CASE_IS_GIVEN, problems);
-    let timeouts = outbound::timeouts(table.get("timeouts"), problems);
-    let retry = outbound::retry(table.get("retry"), problems);
+    table.fill("timeouts", &mut settings.timeouts, |node| outbound::timeouts(node, problems));
+    table.fill("retry", &mut settings.retry, |node| outbound::retry(node, problems));
     let tls = outbound::tls(table.get("tls"), scope);
     let proxy = outbound::proxy(table, scope);
-    let required = or(table.get("required"), true, |node| node.boolean(problems));
-    let check_path = or(table.get("check"), None, |node| check(node, problems));
-    Some(UpstreamRest {
-        headers: headers?,
-        protocol: protocol?,
-        timeouts: timeouts?,
-        retry: retry?,
-        tls: tls?,
-        proxy: proxy?,
-        required: required?,
-        check_path: check_path?,
-    })
+    let required = table.or("required", true, |node| node.boolean(problems));
+    let check_path = table.or("check", None, |node| check(node, problems));
+    let (headers, tls) = (headers?, tls?);
+    settings.headers = headers.set;
+    settings.caller_may_set = headers.caller_may_set;
+    settings.remove_headers = headers.remove;
+    settings.server_name = tls.server_name.clone();
+    settings.outbound_proxy = proxy?;
+    let rest = UpstreamRest { settings, tls, required: required?, check_path: check_path? };
+    (!table.has_wrong_value()).then_some(rest)
 }
 
 fn check(node: &Node<'_>, problems: &Problems) -> Option<Option<String>> {
     let table = node.table(problems)?;
-    let path = optional(table.get("path"), |node| absolute(node, problems));
+    let path = table.optional("path", |node| absolute(node, problems));
     table.finish(problems);
     path
 }
@@ -253,15 +245,8 @@ fn whole(
         listen: door.listen.clone()?,
         matches: door.matches.clone()?,
         base: door.base.clone(),
-        headers: rest.headers.set,
-        caller_may_set: rest.headers.caller_may_set,
-        remove_headers: rest.headers.remove,
-        protocol: rest.protocol,
-        timeouts: rest.timeouts,
-        retry: rest.retry,
         access: access?,
-        server_name: rest.tls.server_name.clone(),
-        outbound_proxy: rest.proxy,
+        ..rest.settings
     };
     Some(UpstreamConfig {
         proxy,
