@@ -257,8 +257,8 @@ fn address(bound: &Bound) -> String {
     }
 }
 
-fn listener(bell: BoundSocket) -> std::io::Result<AdminListener> {
-    Ok(match bell {
+fn listener(socket: BoundSocket) -> std::io::Result<AdminListener> {
+    Ok(match socket {
         BoundSocket::Tcp(socket) => {
             socket.set_nonblocking(true)?;
             AdminListener::Tcp(tokio::net::TcpListener::from_std(socket)?)

@@ -137,7 +137,7 @@ impl FlowSource {
         mask: &Mask,
         patience: Duration,
     ) -> Result<(String, Reply), MintError> {
-        let built = request.build(scope, &self.calls.gate());
+        let built = request.build(scope, &self.calls.url_policy());
         let request = built.map_err(|why| MintError::new(Outcome::BadReply, mask.clean(&why)))?;
         let url = url::Url::parse(&request.uri().to_string());
         let shown = url.map_or_else(|_| String::new(), |url| address::shown(&url));
@@ -210,7 +210,7 @@ impl Calls {
         }
     }
 
-    pub(super) fn gate(&self) -> UrlPolicy<'_> {
+    pub(super) fn url_policy(&self) -> UrlPolicy<'_> {
         let Self { hosts, captures, origin, plaintext, .. } = self;
         UrlPolicy { plaintext: *plaintext, hosts, captures, origin: origin.as_deref() }
     }

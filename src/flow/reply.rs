@@ -86,7 +86,7 @@ impl ReplyReader {
     }
 
     /// A flow that captures and uses no token anywhere has none to look for; nor is a refresh token without use read.
-    pub(super) fn settle(&mut self, uses_token: bool, uses_refresh_token: bool) {
+    pub(super) fn drop_unused(&mut self, uses_token: bool, uses_refresh_token: bool) {
         self.refresh_token = self.refresh_token.take().filter(|_| uses_refresh_token);
         if !self.token_is_written && !uses_token && !self.captures.is_empty() {
             self.token = None;

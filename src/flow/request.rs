@@ -109,15 +109,15 @@ impl TokenRequest {
     }
 
     /// The request at this moment. The error is for people and may hold values of the request: mask it.
-    pub(super) fn build(&self, values: &dyn Lookup, gate: &UrlPolicy<'_>) -> Result<Request<Bytes>, String> {
-        let mut url = gate.url(&self.url, values)?;
+    pub(super) fn build(&self, values: &dyn Lookup, url_policy: &UrlPolicy<'_>) -> Result<Request<Bytes>, String> {
+        let mut url = url_policy.url(&self.url, values)?;
         let mut query = url.query().map_or_else(Vec::new, |query| vec![query.to_owned()]);
         query.extend(self.parts.render_query(values).into_iter().map(|(name, value)| format!("{name}={value}")));
         url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
         let (body, kind) = self.body.render(values);
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
-        if gate.is_chosen(&self.url, &url) {
+        if url_policy.is_chosen(&self.url, &url) {
             request.extensions_mut().insert(Chosen);
         }
         *request.uri_mut() = url.as_str().parse().map_err(|_| "the URL cannot stand in a request".to_owned())?;

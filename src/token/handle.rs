@@ -66,7 +66,7 @@ impl TokenHandle {
         let now = self.shared.clock.now();
         let until = now + patience;
         self.shared.note_use();
-        if let Availability::Answer(answer) = self.shared.view().prospect(now, until) {
+        if let Availability::Answer(answer) = self.shared.view().availability(now, until) {
             return answer;
         }
         let (answer, answered) = oneshot::channel();
@@ -117,7 +117,7 @@ impl TokenHandle {
     fn successor(&self, rejected: Generation, now: Moment, until: Moment) -> Availability<Option<Arc<Token>>> {
         match self.shared.view().successor(rejected, now, until) {
             Availability::Answer(None) if self.shared.was_accepted(rejected) => Availability::Ask,
-            prospect => prospect,
+            availability => availability,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The owner of one token: what it knows, what it does next, what it publishes. It does no work itself: the pool's
+//! The keeper of one token: what it knows, what it does next, what it publishes. It does no work itself: the pool's
 //! task runs the [`Job`]s it asks for and tells it how they ended.
 
 mod advice;
@@ -37,14 +37,14 @@ pub(super) enum Job {
     Save(Attempt),
 }
 
-/// The owner of one token.
+/// The state of one token and its timers.
 pub(super) struct Keeper {
     spec: TokenSpec,
     shared: Weak<Shared>,
     grant: Option<Grant>,
     /// Which grant of its name in the store that is.
     number: u64,
-    held: Option<GrantTimes>,
+    grant_times: Option<GrantTimes>,
     /// What a reader sees; published whenever it changes.
     view: ViewBuilder,
     backoff: Backoff,
@@ -61,7 +61,7 @@ pub(super) struct Keeper {
     orders: Vec<oneshot::Sender<Forced>>,
     state: State,
     /// The state of the last line about it.
-    told: State,
+    reported: State,
     /// What it was last counted with.
     complaint: Option<Complaint>,
     /// When it wants to be looked at again.
@@ -75,7 +75,7 @@ impl Keeper {
             shared,
             grant: None,
             number: 0,
-            held: None,
+            grant_times: None,
             view: ViewBuilder::default(),
             backoff: Backoff::default(),
             bounds: ForcedBounds::default(),
@@ -88,7 +88,7 @@ impl Keeper {
             waiters: Vec::new(),
             orders: Vec::new(),
             state: State::Starting,
-            told: State::Starting,
+            reported: State::Starting,
             complaint: None,
             wake: None,
         }
@@ -145,8 +145,8 @@ impl Keeper {
     }
 
     /// Takes word from a reader; [`Keeper::settle`] acts on it.
-    pub(super) fn hear(&mut self, word: Message, now: Moment) {
-        match word {
+    pub(super) fn handle(&mut self, message: Message, now: Moment) {
+        match message {
             Message::Nudge | Message::Gone => {}
             Message::Rejected(generation) => self.reject(generation, now),
             Message::Force(answer) => self.order(answer, now),
@@ -201,7 +201,7 @@ impl Keeper {
     fn situation(&self) -> Situation {
         Situation {
             // A changed secret is tried whatever the token of the old one has left.
-            held: self.held.filter(|_| !self.spec.prove),
+            grant_times: self.grant_times.filter(|_| !self.spec.prove),
             last_request: self.last_request,
             retry_at: self.retry_at,
             forced: self.view.forcing,
@@ -213,7 +213,7 @@ impl Keeper {
 /// What comes next.
 impl Keeper {
     /// Plans, publishes, answers those who need not wait; `all`: also those who waited before.
-    pub(super) fn settle(&mut self, context: &mut Context, all: bool) -> Option<Job> {
+    pub(super) fn replan(&mut self, context: &mut Context, all: bool) -> Option<Job> {
         let now = context.clock.now();
         self.wake = None;
         let shared = self.shared.upgrade()?;
@@ -221,7 +221,7 @@ impl Keeper {
         self.view.forced_from = self.bounds.free_from();
         shared.publish(&mut self.view);
         self.answer(now, &shared, all);
-        self.tell(now, &shared, &mut context.complaints);
+        self.report(now, &shared, &mut context.complaints);
         let end = self.view.usable(now).and_then(|token| token.expires()).filter(|_| self.view.trouble.is_some());
         // An attempt under way will save too; a timer that nothing answers would ring for ever.
         let save = self.save_at.filter(|_| !self.view.running);
@@ -230,7 +230,7 @@ impl Keeper {
     }
 
     /// Publishes without planning: there will be no next attempt.
-    pub(super) fn settle_last(&mut self, context: &Context) {
+    pub(super) fn report_last(&mut self, context: &Context) {
         let now = context.clock.now();
         let Some(shared) = self.shared.upgrade() else { return };
         shared.publish(&mut self.view);

@@ -3,7 +3,7 @@
 //! | room | what happens there |
 //! |---|---|
 //! | [`pool`] | all tokens of the process: `pool::registry` finds a token's readers, [`pool::task`] runs every keeper |
-//! | [`keeper`] | the owner of one token: plans, starts attempts, publishes |
+//! | [`keeper`] | the keeper of one token: plans, starts attempts, publishes |
 //! | [`subjects`] | the tokens of one upstream, one for each subject |
 //! | [`handle`] | the reader's side: [`handle::shared`] is where a keeper and its readers meet |
 //! | [`store`] | where grants outlive the process |

@@ -92,7 +92,7 @@ impl GrantTimes {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Situation {
     /// The newest grant.
-    pub held: Option<GrantTimes>,
+    pub grant_times: Option<GrantTimes>,
     /// When a token was last asked for.
     pub last_request: Option<Moment>,
     /// The last attempt failed: not before this.
@@ -116,18 +116,18 @@ pub enum Decision {
 
 /// What to do next. Whoever waits for the moment in the answer finds [`Decision::Mint`] there.
 pub fn decide(now: Moment, situation: &Situation, policy: &Policy) -> Decision {
-    let due = match (situation.retry_at, &situation.held) {
+    let due = match (situation.retry_at, &situation.grant_times) {
         (Some(retry), _) => Some(retry),
         (None, None) => Some(now),
         (None, Some(_)) if situation.forced => Some(now),
-        (None, Some(held)) => held.renewal(policy),
+        (None, Some(grant_times)) => grant_times.renewal(policy),
     };
     let Some(due) = due else { return Decision::WaitForNudge };
     let earliest = situation.last_request.map_or(due, |last| due.max(last + policy.min_interval));
     if earliest > now {
         return Decision::WaitUntil(earliest);
     }
-    let first = situation.held.is_none() && situation.retry_at.is_none();
+    let first = situation.grant_times.is_none() && situation.retry_at.is_none();
     let wanted = first || situation.forced || situation.in_use || !policy.while_used;
     if wanted { Decision::Mint } else { Decision::WaitForNudge }
 }

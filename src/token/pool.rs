@@ -1,4 +1,4 @@
-//! All tokens of the process: each key has one owner, opened on demand, ended when its last reader goes.
+//! All tokens of the process: each key has one keeper, opened on demand, ended when its last reader goes.
 
 mod job;
 mod registry;
@@ -33,25 +33,25 @@ pub struct TokenPool {
 impl TokenPool {
     /// Starts the pool's task on the current runtime.
     pub fn start(clock: SharedClock, store: Arc<dyn Store>, random: fastrand::Rng) -> Self {
-        let (commands, heard) = mpsc::unbounded_channel();
-        let told = commands.downgrade();
+        let (commands, received) = mpsc::unbounded_channel();
+        let weak_commands = commands.downgrade();
         let store = Arc::new(BufferedStore::new(store));
         store.on_change(Box::new(move |change| {
-            if let Some(commands) = told.upgrade() {
+            if let Some(commands) = weak_commands.upgrade() {
                 let _ = commands.send(PoolCommand::Changed(change));
             }
         }));
         let registry = Arc::new(Registry::default());
         let context = Context { clock: Arc::clone(&clock), store, random, complaints: Complaints::default() };
-        tokio::spawn(PoolTask::new(context, Arc::clone(&registry), heard).run());
+        tokio::spawn(PoolTask::new(context, Arc::clone(&registry), received).run());
         Self { registry, commands, clock }
     }
 
-    /// A reader of the token `spec.key`; if it has no owner yet, one starts at once. May be called from any thread.
+    /// A reader of the token `spec.key`; if it has no keeper yet, one starts at once. May be called from any thread.
     pub fn open(&self, spec: TokenSpec) -> TokenHandle {
         let mut shared_by_key = self.registry.shared_by_key();
-        let known = shared_by_key.by_key.get(&spec.key).and_then(|(id, shared)| Some((*id, shared.upgrade()?)));
-        let (id, shared) = known.unwrap_or_else(|| {
+        let open = shared_by_key.by_key.get(&spec.key).and_then(|(id, shared)| Some((*id, shared.upgrade()?)));
+        let (id, shared) = open.unwrap_or_else(|| {
             let id = KeeperId(shared_by_key.last.saturating_add(1));
             (id, Arc::new(Shared::new(id, self.commands.clone(), Arc::clone(&self.clock))))
         });

@@ -64,7 +64,7 @@ impl Outcome {
     }
 }
 
-/// Why a token request gave no token. Both kinds keep the owner alive; only the pace differs.
+/// Why a token request gave no token. Both kinds keep the token's keeper alive; only the pace differs.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct MintError {

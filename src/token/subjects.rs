@@ -52,7 +52,7 @@ struct OrderedEntry<T> {
     used: Moment,
     rank: Rank,
     link: Neighbours,
-    held: SubjectEntry<T>,
+    value: SubjectEntry<T>,
 }
 
 impl<T> AsMut<Neighbours> for OrderedEntry<T> {
@@ -72,7 +72,7 @@ impl<T: Default> Subjects<T> {
     pub fn get(&mut self, name: &str, now: Moment) -> Option<&mut SubjectEntry<T>> {
         let place = *self.places.get(name)?;
         self.touch(place, now);
-        self.entries.get_mut(place).map(|entry| &mut entry.held)
+        self.entries.get_mut(place).map(|entry| &mut entry.value)
     }
 
     /// The subject, opened if it is not held; another one makes room.
@@ -87,7 +87,7 @@ impl<T: Default> Subjects<T> {
             None => self.insert(subject, now, open(subject)),
         };
         self.touch(place, now);
-        &mut self.entries[place].held
+        &mut self.entries[place].value
     }
 
     /// Lets a subject go.
@@ -109,7 +109,7 @@ impl<T: Default> Subjects<T> {
         for _ in 0..self.entries.len().div_ceil(60) {
             self.looked = self.looked.saturating_add(1).checked_rem(self.entries.len()).unwrap_or_default();
             if let Some(entry) = self.entries.get_mut(self.looked).filter(|entry| now.since(entry.used) >= COLD) {
-                entry.held.kept = T::default();
+                entry.value.kept = T::default();
             }
         }
     }
@@ -129,9 +129,9 @@ impl<T: Default> Subjects<T> {
             self.make_room(now);
         }
         let place = self.entries.len();
-        let held = SubjectEntry { token, kept: T::default() };
+        let value = SubjectEntry { token, kept: T::default() };
         let entry =
-            OrderedEntry { subject: subject.clone(), used: now, rank: Rank::New, link: Neighbours::default(), held };
+            OrderedEntry { subject: subject.clone(), used: now, rank: Rank::New, link: Neighbours::default(), value };
         self.entries.push(entry);
         self.places.insert(subject.clone(), place);
         self.orders[Rank::New as usize].link(&mut self.entries, place);
@@ -140,7 +140,7 @@ impl<T: Default> Subjects<T> {
 
     fn touch(&mut self, place: usize, now: Moment) {
         let Some(entry) = self.entries.get_mut(place) else { return };
-        let rank = entry.held.token.rank_after(entry.rank);
+        let rank = entry.value.token.rank_after(entry.rank);
         entry.used = now;
         self.rank(place, rank);
     }
@@ -158,7 +158,7 @@ impl<T: Default> Subjects<T> {
 
     fn is_over(&self, place: usize, now: Moment) -> bool {
         let entry = &self.entries[place];
-        let held = entry.rank == Rank::Barren && entry.held.token.held_until().is_some_and(|until| now < until);
+        let held = entry.rank == Rank::Barren && entry.value.token.held_until().is_some_and(|until| now < until);
         now.since(entry.used) >= self.idle && !held
     }
 
@@ -177,7 +177,7 @@ impl<T: Default> Subjects<T> {
         for rank in [Rank::Barren, Rank::New] {
             while let Some(place) = self.oldest(rank) {
                 let entry = &mut self.entries[place];
-                let found = entry.held.token.rank_after(rank);
+                let found = entry.value.token.rank_after(rank);
                 if found == rank {
                     break;
                 }

@@ -40,7 +40,7 @@ pub(super) fn settings(
     flows.warn_unused(problems);
     let store_node = root.get("store");
     root.finish(problems);
-    let found = upstreams.iter().map(|(node, found)| (node, &found.door)).collect::<Vec<_>>();
+    let found = upstreams.iter().map(|(node, found)| (node, &found.route)).collect::<Vec<_>>();
     routes::check(&found, admin.as_ref().map(|admin| &admin.listen), problems);
     lasting_store(&upstreams, store.as_ref(), problems);
     sealed_store(&upstreams, store.as_ref().zip(store_node), problems);

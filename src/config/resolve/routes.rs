@@ -1,4 +1,4 @@
-//! What only shows between upstreams: two doors at one place, a call that comes back.
+//! What only shows between upstreams: two routes for the same calls, a call that comes back.
 
 use super::listen;
 use crate::document::{Node, Problems};
@@ -12,12 +12,12 @@ pub(super) struct RouteKey {
     pub(super) base: Option<Base>,
 }
 
-pub(super) fn check(doors: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, problems: &Problems) {
-    for (at, (node, door)) in doors.iter().enumerate() {
-        for (earlier, other) in &doors[..at] {
-            pair(node, door, earlier, other, problems);
+pub(super) fn check(routes: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, problems: &Problems) {
+    for (at, (node, route)) in routes.iter().enumerate() {
+        for (earlier, other) in &routes[..at] {
+            pair(node, route, earlier, other, problems);
         }
-        let Some(listen) = &door.listen else { continue };
+        let Some(listen) = &route.listen else { continue };
         if admin.is_some_and(|admin| listen::overlap(admin, listen)) {
             let hint = "give `admin.listen` or the upstream another port".to_owned();
             let message =
@@ -25,9 +25,9 @@ pub(super) fn check(doors: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, pr
             node.error(problems, message, Some(hint));
         }
     }
-    let own = doors.iter().filter_map(|(_, door)| door.listen.as_ref()).chain(admin).collect::<Vec<_>>();
-    for (node, door) in doors {
-        let Some(base) = &door.base else { continue };
+    let own = routes.iter().filter_map(|(_, route)| route.listen.as_ref()).chain(admin).collect::<Vec<_>>();
+    for (node, route) in routes {
+        let Some(base) = &route.base else { continue };
         if let Some(back) = own.iter().find(|listen| listen::is_reached_by(listen, &base.host, base.port)) {
             let message = format!("the URL leads back to bearerd's own listener {}", listen::written(back));
             let hint = "write the address of the API; each call would come back here for ever".to_owned();
@@ -36,8 +36,8 @@ pub(super) fn check(doors: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, pr
     }
 }
 
-fn pair(node: &Node<'_>, door: &RouteKey, earlier: &Node<'_>, other: &RouteKey, problems: &Problems) {
-    let (Some(one), Some(two)) = (&door.listen, &other.listen) else { return };
+fn pair(node: &Node<'_>, route: &RouteKey, earlier: &Node<'_>, other: &RouteKey, problems: &Problems) {
+    let (Some(one), Some(two)) = (&route.listen, &other.listen) else { return };
     let name = earlier.name();
     if one != two {
         if listen::overlap(one, two) {
@@ -55,7 +55,7 @@ fn pair(node: &Node<'_>, door: &RouteKey, earlier: &Node<'_>, other: &RouteKey, 
     if listen::has_own_port(one) {
         return;
     }
-    if door.matches.is_some() && door.matches.as_ref().map(place) == other.matches.as_ref().map(place) {
+    if route.matches.is_some() && route.matches.as_ref().map(place) == other.matches.as_ref().map(place) {
         let message = format!("`{}` listens on {} for the same calls as `{name}`", node.name(), listen::written(one));
         node.error(problems, message, Some("give one of them another `listen`, `path` or `host`".into()));
     }

@@ -19,7 +19,7 @@ const RESERVED: &[&str] = &["bearerd"];
 
 /// What could be read: the outside, to be compared with other upstreams, and the whole if nothing is wrong.
 pub(super) struct ReadUpstream {
-    pub(super) door: RouteKey,
+    pub(super) route: RouteKey,
     pub(super) config: Option<UpstreamConfig>,
 }
 
@@ -35,17 +35,17 @@ pub(super) fn read(
     let named = check_name(node, problems);
     let plaintext = table.or("unsafe_plaintext", false, |node| node.boolean(problems));
     let flow = flow(node, &table, flows, taken, plaintext.unwrap_or(true), &scope);
-    let door = RouteKey {
+    let route = RouteKey {
         listen: table.or("listen", Listen::default(), |node| listen::read(node, problems)),
         matches: matches(&table, problems),
         base: url(node, &table, flow.as_ref().map(|(flow, _)| flow), plaintext.unwrap_or(true), problems).flatten(),
     };
     let access = access::read(table.get("access"), &scope);
-    let safe = check_exposure(&table, door.listen.as_ref(), access.as_ref(), problems);
+    let safe = check_exposure(&table, route.listen.as_ref(), access.as_ref(), problems);
     let rest = rest(&table, flow.as_ref().map(|(flow, _)| flow), &scope);
     table.finish(problems);
-    let config = named.and(plaintext).and(safe).and_then(|()| whole(node, &door, access, flow, rest, scope));
-    Some(ReadUpstream { door, config })
+    let config = named.and(plaintext).and(safe).and_then(|()| whole(node, &route, access, flow, rest, scope));
+    Some(ReadUpstream { route, config })
 }
 
 fn check_name(node: &Node<'_>, problems: &Problems) -> Option<()> {
@@ -230,21 +230,21 @@ fn check(node: &Node<'_>, problems: &Problems) -> Option<Option<String>> {
 
 fn whole(
     node: &Node<'_>,
-    door: &RouteKey,
+    route: &RouteKey,
     access: Option<Access>,
     flow: Option<(Flow, Vec<VariableOrigin>)>,
     rest: Option<UpstreamRest>,
     scope: Scope<'_>,
 ) -> Option<UpstreamConfig> {
     let (rest, (flow, variables)) = (rest?, flow?);
-    if door.base.is_none() && !flow.upstream_from_login {
+    if route.base.is_none() && !flow.upstream_from_login {
         return None;
     }
     let proxy = UpstreamSettings {
         name: node.name().into(),
-        listen: door.listen.clone()?,
-        matches: door.matches.clone()?,
-        base: door.base.clone(),
+        listen: route.listen.clone()?,
+        matches: route.matches.clone()?,
+        base: route.base.clone(),
         access: access?,
         ..rest.settings
     };

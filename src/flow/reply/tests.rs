@@ -108,7 +108,7 @@ fn a_capture_must_be_there_unless_it_is_optional() {
 #[test]
 fn a_refresh_token_that_no_request_sends_is_not_kept() {
     let mut read = ReplyReader::default();
-    read.settle(true, false);
+    read.drop_unused(true, false);
     let grant = read.grant(&reply(&[], r#"{"access_token":"t","refresh_token":"r"}"#), None, None).unwrap();
     assert_eq!(grant.refresh, None);
 }

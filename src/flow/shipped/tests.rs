@@ -71,7 +71,7 @@ fn request(flow: &Flow, which: Which) -> String {
         Which::Refresh => calls.refresh.as_ref().map(|call| &call.request),
         Which::Revoke => calls.revoke.as_ref(),
     };
-    text(&request.unwrap().build(&values, &calls.gate()).unwrap())
+    text(&request.unwrap().build(&values, &calls.url_policy()).unwrap())
 }
 
 #[test]

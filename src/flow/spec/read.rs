@@ -60,7 +60,7 @@ fn flow<'p>(name: Option<&str>, node: &Node<'p>, problems: &'p Problems) -> Opti
     vars::check_unused(&table, &reader, &spec.variables);
     let (uses_token, uses_refresh_token) = (reader.has_used("token"), reader.has_used("refresh_token"));
     for call in spec.token.iter_mut().chain(&mut spec.refresh) {
-        call.read.settle(uses_token, uses_refresh_token);
+        call.read.drop_unused(uses_token, uses_refresh_token);
     }
     spec.captures = reader.names.captures;
     table.finish(problems);

@@ -85,13 +85,13 @@ pub(in crate::flow) struct FlowUsage {
 impl FlowUsage {
     fn base(&self, values: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, String> {
         let Some(template) = &self.base else { return Ok(None) };
-        let gate = UrlPolicy {
+        let url_policy = UrlPolicy {
             plaintext: self.plaintext,
             hosts: &self.hosts,
             captures: &self.captures,
             origin: self.origin.as_deref(),
         };
-        let url = gate.url(template, &values)?;
+        let url = url_policy.url(template, &values)?;
         if url.query().is_some() { Err("the API's URL has a query".to_owned()) } else { Ok(Some(url.into())) }
     }
 }

@@ -1,4 +1,4 @@
-//! Where one keeper and its readers meet: a swapped pointer, a few atomics, and a way to send word.
+//! Where one keeper and its readers meet: a swapped pointer, a few atomics, and a channel for messages.
 
 use super::waiter::Waiter;
 use crate::token::spec::TokenSpec;
@@ -16,7 +16,7 @@ use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Generation;
 use crate::token::status::Forced;
 
-/// Which keeper a word is for.
+/// Which keeper a message is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(in crate::token) struct KeeperId(pub(in crate::token) u64);
 
@@ -41,14 +41,14 @@ pub(in crate::token) enum Message {
     Gone,
 }
 
-/// How readers send word to the pool's task.
+/// How readers send messages to the pool's task.
 pub(in crate::token) type Words = UnboundedSender<PoolCommand>;
 
 /// The readers' side of one token. Readers own it and the pool only knows where it is, so when the last one drops it,
 /// the pool hears that the token is no longer held.
 pub(in crate::token) struct Shared {
     id: KeeperId,
-    words: Words,
+    commands: Words,
     pub(in crate::token) clock: SharedClock,
     view: ArcSwap<View>,
     generation: AtomicU64,
@@ -59,10 +59,10 @@ pub(in crate::token) struct Shared {
 }
 
 impl Shared {
-    pub(in crate::token) fn new(id: KeeperId, words: Words, clock: SharedClock) -> Self {
+    pub(in crate::token) fn new(id: KeeperId, commands: Words, clock: SharedClock) -> Self {
         Self {
             id,
-            words,
+            commands,
             clock,
             view: ArcSwap::default(),
             generation: AtomicU64::new(0),
@@ -74,8 +74,8 @@ impl Shared {
     }
 
     /// Tells the keeper; without one, after shutdown, nobody hears it.
-    pub(in crate::token) fn send(&self, word: Message) {
-        let _ = self.words.send(PoolCommand::Message(self.id, word));
+    pub(in crate::token) fn send(&self, message: Message) {
+        let _ = self.commands.send(PoolCommand::Message(self.id, message));
     }
 
     pub(in crate::token) fn view(&self) -> arc_swap::Guard<Arc<View>> {
@@ -153,7 +153,7 @@ impl Shared {
     pub(in crate::token) fn answer(&self, view: &View, waiter: Waiter, now: Moment) -> Option<Waiter> {
         match waiter {
             Waiter::Usable { patience, answer } => {
-                let result = match view.prospect(now, patience) {
+                let result = match view.availability(now, patience) {
                     Availability::Wait if answer.is_closed() => return None,
                     Availability::Wait => return Some(Waiter::Usable { patience, answer }),
                     Availability::Answer(result) => result,

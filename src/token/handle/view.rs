@@ -121,7 +121,7 @@ impl View {
     }
 
     /// For a request that needs any usable token, and would wait until `patience`.
-    pub(in crate::token) fn prospect(
+    pub(in crate::token) fn availability(
         &self,
         now: Moment,
         patience: Moment,
@@ -146,7 +146,7 @@ impl View {
         patience: Moment,
     ) -> Availability<Option<Arc<Token>>> {
         if self.generation() > rejected {
-            return match self.prospect(now, patience) {
+            return match self.availability(now, patience) {
                 Availability::Answer(token) => Availability::Answer(token.ok()),
                 Availability::Wait => Availability::Wait,
                 Availability::Ask => Availability::Ask,

@@ -41,17 +41,17 @@ pub(in crate::token) struct Complaints(HashMap<(Arc<str>, Complaint), ComplaintC
 struct ComplaintCount {
     subjects: usize,
     /// How many there were in the last line; zero if none was written.
-    told: usize,
+    reported: usize,
     at: Option<Moment>,
 }
 
 impl ComplaintCount {
     /// Whether there is something to tell now; who asks tells it.
     fn is_due(&mut self, now: Moment) -> bool {
-        let grown = self.subjects > self.told.saturating_mul(2) || self.told == 0;
+        let grown = self.subjects > self.reported.saturating_mul(2) || self.reported == 0;
         let due = grown && self.at.is_none_or(|at| now.since(at) >= PAUSE);
         if due {
-            (self.told, self.at) = (self.subjects, Some(now));
+            (self.reported, self.at) = (self.subjects, Some(now));
         }
         due
     }
@@ -83,7 +83,7 @@ impl Complaints {
     fn less(&mut self, upstream: &Arc<str>, complaint: Complaint) {
         let Some(count) = self.0.get_mut(&(Arc::clone(upstream), complaint)) else { return };
         count.subjects = count.subjects.saturating_sub(1);
-        if count.subjects == 0 && std::mem::take(&mut count.told) > 0 {
+        if count.subjects == 0 && std::mem::take(&mut count.reported) > 0 {
             let (upstream, what) = (&**upstream, complaint.as_str());
             tracing::info!(upstream, "no subject's token is {what} any more");
         }
@@ -119,7 +119,7 @@ mod tests {
         };
         let mut complaints = Complaints::default();
         let count = |complaints: &Complaints, what| {
-            complaints.0.get(&(Arc::clone(&upstream), what)).map_or((0, 0), |count| (count.subjects, count.told))
+            complaints.0.get(&(Arc::clone(&upstream), what)).map_or((0, 0), |count| (count.subjects, count.reported))
         };
         complaints.change(&upstream, None, Some(&trouble(false)), now);
         complaints.change(&upstream, Some(Complaint::Failing), Some(&trouble(false)), now);

@@ -48,7 +48,7 @@ impl Keeper {
                 self.succeed(grant, attempt.requested, context);
             }
             AttemptResult::Failed(error) => {
-                self.find(attempt.previous, context);
+                self.adopt(attempt.previous, context);
                 self.fail(&error, attempt.action, attempt.requested, context);
                 if attempt.waits {
                     self.retry_at = self.retry_at.min(Some(now + LOOK_AGAIN));
@@ -57,10 +57,10 @@ impl Keeper {
             AttemptResult::TooEarly => {
                 let known = attempt.previous.as_ref().map(|grant| grant.issued.min(now));
                 self.last_request = self.last_request.max(known);
-                self.find(attempt.previous, context);
+                self.adopt(attempt.previous, context);
             }
         }
-        self.report(before);
+        self.answer_orders(before);
     }
 
     /// Others changed what the store has. An attempt under way looks for itself.
@@ -85,7 +85,7 @@ impl Keeper {
     }
 
     fn succeed(&mut self, grant: Grant, requested: Option<Moment>, context: &mut Context) {
-        if !self.hold(grant, context) {
+        if !self.set_grant(grant, context) {
             let message = "the token endpoint gave a token whose life was over when it came";
             return self.fail(&MintError::new(Outcome::BadReply, message), None, requested, context);
         }
@@ -120,19 +120,20 @@ impl Keeper {
     }
 
     /// A grant of the store that was newer than ours but did not serve the attempt.
-    fn find(&mut self, found: Option<Grant>, context: &mut Context) {
+    fn adopt(&mut self, found: Option<Grant>, context: &mut Context) {
         if let Some(grant) = found.filter(|grant| self.grant.as_ref() != Some(grant)) {
-            self.hold(grant, context);
+            self.set_grant(grant, context);
         }
     }
 
     /// Makes this the newest grant, and its token, if it can be used, the one that readers see. A token that the
     /// server repeats keeps its generation: it is not a different one.
-    fn hold(&mut self, grant: Grant, context: &mut Context) -> bool {
+    fn set_grant(&mut self, grant: Grant, context: &mut Context) -> bool {
         let now = context.clock.now();
         let present = self.view.token.as_deref();
         let same = present.filter(|token| token.access == grant.access && token.captures == grant.captures);
-        self.held = Some(GrantTimes::new(&grant, same.map(|token| (token.issued, token.life)), context.random.f64()));
+        self.grant_times =
+            Some(GrantTimes::new(&grant, same.map(|token| (token.issued, token.life)), context.random.f64()));
         let next = Generation(self.number.max(self.view.generation().0.saturating_add(1)));
         let generation = same.map_or(next, |token| token.generation);
         let is_new = same.is_none();
@@ -148,7 +149,7 @@ impl Keeper {
     }
 
     /// Tells those who ordered the renewal.
-    fn report(&mut self, before: Generation) {
+    fn answer_orders(&mut self, before: Generation) {
         let present = self.view.generation();
         for order in std::mem::take(&mut self.orders) {
             let _ = order.send(match &self.view.trouble {

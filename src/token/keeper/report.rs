@@ -14,7 +14,7 @@ impl Keeper {
     }
 
     /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
-    pub(super) fn tell(&mut self, now: Moment, shared: &Shared, complaints: &mut Complaints) {
+    pub(super) fn report(&mut self, now: Moment, shared: &Shared, complaints: &mut Complaints) {
         if self.is_one_of_many() {
             let trouble = self.view.trouble.clone();
             self.complain(trouble.as_ref(), complaints, now);
@@ -25,7 +25,7 @@ impl Keeper {
         }
         // An attempt under way will know the reason when it ends, or there will be nothing to tell.
         let knows_soon = state == State::Expired && self.view.trouble.is_none() && self.view.running;
-        if knows_soon || state == std::mem::replace(&mut self.told, state) {
+        if knows_soon || state == std::mem::replace(&mut self.reported, state) {
             return;
         }
         let (upstream, state) = (&*self.spec.record.upstream, state.as_str());

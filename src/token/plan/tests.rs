@@ -7,21 +7,21 @@ fn at(milliseconds: u64) -> Moment {
 }
 
 /// Asked for at 1,000 s.
-fn held(life: u64, refresh_in: Option<u64>, jitter: f64) -> GrantTimes {
+fn grant_times(life: u64, refresh_in: Option<u64>, jitter: f64) -> GrantTimes {
     let issued = at(1_000_000);
     let life = Life::Until(issued + Duration::from_secs(life));
     GrantTimes { issued, life, refresh_in: refresh_in.map(Duration::from_secs), repeated: false, jitter }
 }
 
-fn after(held: GrantTimes, policy: &Policy) -> Option<f64> {
-    held.renewal(policy).map(|moment| moment.since(held.issued).as_secs_f64())
+fn after(grant_times: GrantTimes, policy: &Policy) -> Option<f64> {
+    grant_times.renewal(policy).map(|moment| moment.since(grant_times.issued).as_secs_f64())
 }
 
 #[test]
 fn renewal_is_due_between_65_and_75_percent_of_the_life() {
     let policy = Policy::default();
     for (jitter, due) in [(0.0, 2340.0), (0.5, 2520.0), (1.0, 2700.0)] {
-        let renewal = after(held(3600, None, jitter), &policy).unwrap();
+        let renewal = after(grant_times(3600, None, jitter), &policy).unwrap();
         assert!((renewal - due).abs() < 0.001, "{jitter}: {renewal}");
     }
 }
@@ -31,7 +31,7 @@ fn the_servers_wish_wins_within_10_and_90_percent_of_the_life() {
     let exclusive = Policy { exclusive: true, ..Policy::default() };
     for policy in [Policy::default(), exclusive] {
         for (wish, due) in [(0, 360.0), (359, 360.0), (1800, 1800.0), (3241, 3240.0), (999_999, 3240.0)] {
-            assert_eq!(after(held(3600, Some(wish), 0.5), &policy), Some(due), "{wish}");
+            assert_eq!(after(grant_times(3600, Some(wish), 0.5), &policy), Some(due), "{wish}");
         }
     }
 }
@@ -39,14 +39,14 @@ fn the_servers_wish_wins_within_10_and_90_percent_of_the_life() {
 #[test]
 fn exclusive_flows_renew_a_margin_before_the_end_or_at_three_quarters() {
     let policy = Policy { exclusive: true, ..Policy::default() };
-    assert_eq!(after(held(3600, None, 0.0), &policy), Some(3540.0));
-    assert_eq!(after(held(100, None, 0.0), &policy), Some(75.0));
+    assert_eq!(after(grant_times(3600, None, 0.0), &policy), Some(3540.0));
+    assert_eq!(after(grant_times(100, None, 0.0), &policy), Some(75.0));
 }
 
 #[test]
 fn a_token_of_unknown_life_is_kept_until_something_happens() {
-    let unknown = GrantTimes { life: Life::UntilRejected, ..held(1, None, 0.5) };
-    let mut situation = Situation { held: Some(unknown), in_use: true, ..Situation::default() };
+    let unknown = GrantTimes { life: Life::UntilRejected, ..grant_times(1, None, 0.5) };
+    let mut situation = Situation { grant_times: Some(unknown), in_use: true, ..Situation::default() };
     assert_eq!(decide(at(u64::MAX), &situation, &Policy::default()), Decision::WaitForNudge);
     situation.forced = true;
     assert_eq!(decide(at(1_000_001), &situation, &Policy::default()), Decision::Mint);
@@ -55,7 +55,7 @@ fn a_token_of_unknown_life_is_kept_until_something_happens() {
 #[test]
 fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
     for (wish, due) in [(0, 60.0), (59, 60.0), (1800, 1800.0)] {
-        let unknown = GrantTimes { life: Life::UntilRejected, ..held(1, Some(wish), 0.5) };
+        let unknown = GrantTimes { life: Life::UntilRejected, ..grant_times(1, Some(wish), 0.5) };
         assert_eq!(after(unknown, &Policy::default()), Some(due), "{wish}");
     }
 }
@@ -63,7 +63,7 @@ fn a_wish_without_a_life_is_granted_but_never_within_a_minute() {
 #[test]
 fn a_repeated_token_is_asked_for_again_shortly_before_its_end_and_at_it() {
     for (life, due) in [(600, 592.0), (40, 32.0), (10, 8.0), (8, 8.0), (1, 1.0)] {
-        let repeated = GrantTimes { repeated: true, ..held(life, Some(1), 0.0) };
+        let repeated = GrantTimes { repeated: true, ..grant_times(life, Some(1), 0.0) };
         assert_eq!(after(repeated, &Policy::default()), Some(due));
     }
 }
@@ -82,15 +82,18 @@ fn a_repeated_token_with_a_later_end_is_renewed_as_any_other() {
 #[test]
 fn however_short_the_life_a_renewal_is_never_planned_within_a_second() {
     for (life, due) in [(0, 1.0), (1, 1.0), (2, 1.4)] {
-        assert_eq!(after(held(life, None, 0.5), &Policy::default()), Some(due), "{life}");
+        assert_eq!(after(grant_times(life, None, 0.5), &Policy::default()), Some(due), "{life}");
     }
 }
 
 #[test]
 fn nothing_comes_before_the_least_interval_even_when_forced() {
     let policy = Policy { min_interval: Duration::from_secs(570), ..Policy::default() };
-    let mut situation =
-        Situation { held: Some(held(600, None, 0.0)), last_request: Some(at(1_000_000)), ..Situation::default() };
+    let mut situation = Situation {
+        grant_times: Some(grant_times(600, None, 0.0)),
+        last_request: Some(at(1_000_000)),
+        ..Situation::default()
+    };
     for forced in [false, true] {
         situation.forced = forced;
         assert_eq!(decide(at(1_400_000), &situation, &policy), Decision::WaitUntil(at(1_570_000)), "{forced}");
@@ -100,8 +103,9 @@ fn nothing_comes_before_the_least_interval_even_when_forced() {
 
 #[test]
 fn a_failure_is_waited_out_even_when_forced() {
-    let held = Some(held(600, None, 0.0));
-    let situation = Situation { held, retry_at: Some(at(1_100_000)), forced: true, in_use: true, last_request: None };
+    let grant_times = Some(grant_times(600, None, 0.0));
+    let situation =
+        Situation { grant_times, retry_at: Some(at(1_100_000)), forced: true, in_use: true, last_request: None };
     assert_eq!(decide(at(1_050_000), &situation, &Policy::default()), Decision::WaitUntil(at(1_100_000)));
     assert_eq!(decide(at(1_100_000), &situation, &Policy::default()), Decision::Mint);
 }
@@ -111,7 +115,7 @@ fn a_subjects_token_is_renewed_only_while_used_but_fetched_at_once() {
     let policy = Policy { while_used: true, ..Policy::default() };
     let mut situation = Situation::default();
     assert_eq!(decide(at(1), &situation, &policy), Decision::Mint, "the first");
-    situation.held = Some(held(600, None, 0.0));
+    situation.grant_times = Some(grant_times(600, None, 0.0));
     assert_eq!(decide(at(1_500_000), &situation, &policy), Decision::WaitForNudge);
     situation.in_use = true;
     assert_eq!(decide(at(1_500_000), &situation, &policy), Decision::Mint);
@@ -131,7 +135,7 @@ prop_compose! {
         repeated: bool,
         jitter in 0.0..=1.0,
     ) -> GrantTimes {
-        let known = held(life.unwrap_or_default(), refresh_in, jitter);
+        let known = grant_times(life.unwrap_or_default(), refresh_in, jitter);
         let life = if life.is_some() { known.life } else { Life::UntilRejected };
         GrantTimes { life, repeated, ..known }
     }
@@ -139,13 +143,13 @@ prop_compose! {
 
 prop_compose! {
     fn situations()(
-        held in proptest::option::of(lives()),
+        grant_times in proptest::option::of(lives()),
         last in proptest::option::of(900_000_u64..1_100_000),
         retry in proptest::option::of(900_000_u64..1_500_000),
         forced: bool,
         in_use: bool,
     ) -> Situation {
-        Situation { held, last_request: last.map(at), retry_at: retry.map(at), forced, in_use }
+        Situation { grant_times, last_request: last.map(at), retry_at: retry.map(at), forced, in_use }
     }
 }
 
@@ -168,7 +172,7 @@ proptest! {
             prop_assert!(moment > at(now));
             let then = decide(moment, &situation, &policy);
             let asleep = policy.while_used && !situation.in_use && !situation.forced;
-            prop_assert_eq!(then, if asleep && (situation.held.is_some() || situation.retry_at.is_some()) {
+            prop_assert_eq!(then, if asleep && (situation.grant_times.is_some() || situation.retry_at.is_some()) {
                 Decision::WaitForNudge
             } else {
                 Decision::Mint
@@ -182,18 +186,18 @@ proptest! {
     ) {
         let situation = Situation { in_use: true, ..situation };
         if decide(at(now), &situation, &policy) == Decision::WaitForNudge {
-            let held = situation.held.unwrap();
+            let grant_times = situation.grant_times.unwrap();
             prop_assert!(!situation.forced && situation.retry_at.is_none());
-            prop_assert_eq!(held.life, Life::UntilRejected);
-            prop_assert!(held.refresh_in.is_none());
+            prop_assert_eq!(grant_times.life, Life::UntilRejected);
+            prop_assert!(grant_times.refresh_in.is_none());
         }
     }
 
     #[test]
-    fn a_renewal_falls_within_the_life(held in lives(), policy in policies()) {
-        if let (Life::Until(end), Some(renewal)) = (held.life, held.renewal(&policy)) {
-            prop_assert!(renewal >= held.issued + LEAST_PACE);
-            prop_assert!(renewal <= end.max(held.issued + LEAST_PACE));
+    fn a_renewal_falls_within_the_life(grant_times in lives(), policy in policies()) {
+        if let (Life::Until(end), Some(renewal)) = (grant_times.life, grant_times.renewal(&policy)) {
+            prop_assert!(renewal >= grant_times.issued + LEAST_PACE);
+            prop_assert!(renewal <= end.max(grant_times.issued + LEAST_PACE));
         }
     }
 }

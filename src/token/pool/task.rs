@@ -71,8 +71,8 @@ impl PoolTask {
                 // In this order, so that a simulation can be played again.
                 biased;
                 command = self.commands.recv() => match command {
-                    Some(PoolCommand::Open { id, spec, shared }) => self.guarded(id, false, |owner| owner.open(id, spec, shared)),
-                    Some(PoolCommand::Message(id, word)) => self.guarded(id, false, |owner| owner.word(id, word)),
+                    Some(PoolCommand::Open { id, spec, shared }) => self.guarded(id, false, |task| task.open(id, spec, shared)),
+                    Some(PoolCommand::Message(id, message)) => self.guarded(id, false, |task| task.message(id, message)),
                     Some(PoolCommand::Changed(change)) => self.changed(&change),
                     Some(PoolCommand::Stopping) => self.stopping = true,
                     Some(PoolCommand::Shutdown(done)) => {
@@ -82,8 +82,8 @@ impl PoolTask {
                     }
                     None => return self.finish().await,
                 },
-                Some(Ok((id, done))) = self.jobs.join_next() => self.guarded(id, true, |owner| owner.done(id, done)),
-                () = self.context.clock.sleep(nap) => self.ring(),
+                Some(Ok((id, done))) = self.jobs.join_next() => self.guarded(id, true, |task| task.done(id, done)),
+                () = self.context.clock.sleep(nap) => self.fire_timers(),
             }
         }
     }
@@ -100,14 +100,14 @@ impl PoolTask {
             self.names.insert((spec.store_key.clone(), id));
             self.keepers.insert(id, Box::new(Keeper::new(spec, shared)));
         }
-        self.settle(id, true);
+        self.replan(id, true);
     }
 
-    fn word(&mut self, id: KeeperId, word: Message) {
+    fn message(&mut self, id: KeeperId, message: Message) {
         let now = self.context.clock.now();
         if let Some(keeper) = self.keepers.get_mut(&id) {
-            keeper.hear(word, now);
-            self.settle(id, false);
+            keeper.handle(message, now);
+            self.replan(id, false);
         }
     }
 
@@ -137,22 +137,22 @@ impl PoolTask {
             JobResult::Looked(stored) => keeper.looked(stored.as_ref(), &mut self.context),
             JobResult::Revoked => {}
         }
-        self.settle(id, true);
+        self.replan(id, true);
     }
 
     /// Looks at all keepers whose time has come.
-    fn ring(&mut self) {
+    fn fire_timers(&mut self) {
         let now = self.context.clock.now();
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.guarded(id, false, |owner| owner.settle(id, true));
+            self.guarded(id, false, |task| task.replan(id, true));
         }
     }
 
     /// Lets a keeper plan after something happened to it, and keeps its timer in step.
-    fn settle(&mut self, id: KeeperId, all: bool) {
+    fn replan(&mut self, id: KeeperId, all: bool) {
         let Some(keeper) = self.keepers.get_mut(&id) else { return };
         let before = keeper.wake;
-        let job = keeper.settle(&mut self.context, all);
+        let job = keeper.replan(&mut self.context, all);
         let (after, over) = (keeper.wake, keeper.is_over());
         if before != after {
             before.map(|at| self.timers.remove(&(at, id)));
@@ -245,7 +245,7 @@ impl PoolTask {
             let Ok((id, JobResult::Minted(ended))) = ended else { continue };
             let Some(mut keeper) = busy.remove(&id) else { continue };
             keeper.ended(ended.0, ended.1, &mut self.context);
-            keeper.settle_last(&self.context);
+            keeper.report_last(&self.context);
             self.revoke(id, &keeper, LAST_WORK);
         }
     }

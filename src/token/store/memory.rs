@@ -18,7 +18,7 @@ struct Inner {
     /// Boxed, because a growing table has room for twice as many.
     kept: HashMap<StoreKey, Box<Stored>>,
     /// Of the names that are leased or waited for; few at a time.
-    turns: HashMap<StoreKey, Arc<tokio::sync::Mutex<()>>>,
+    locks: HashMap<StoreKey, Arc<tokio::sync::Mutex<()>>>,
 }
 
 struct MemoryLease {
@@ -44,8 +44,8 @@ impl Store for MemoryStore {
 
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>> {
         Box::pin(async move {
-            let turn = Arc::clone(self.inner().turns.entry(key.clone()).or_default());
-            let lease = MemoryLease { store: self.clone(), key: key.clone(), ours: Some(turn.lock_owned().await) };
+            let lock = Arc::clone(self.inner().locks.entry(key.clone()).or_default());
+            let lease = MemoryLease { store: self.clone(), key: key.clone(), ours: Some(lock.lock_owned().await) };
             Ok(Leased { kept: self.kept(key), lease: Box::new(lease) })
         })
     }
@@ -70,9 +70,9 @@ impl Drop for MemoryLease {
     fn drop(&mut self) {
         let mut inner = self.store.inner();
         self.ours = None;
-        // Whoever waits for its turn holds it too.
-        if inner.turns.get(&self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
-            inner.turns.remove(&self.key);
+        // Whoever waits for the lock holds it too.
+        if inner.locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            inner.locks.remove(&self.key);
         }
     }
 }
@@ -88,9 +88,9 @@ mod tests {
         let mut second = store.lease(&key);
         assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(second.as_mut().poll(cx))).await.is_pending());
         drop(first);
-        assert_eq!(store.inner().turns.len(), 1, "the second waits for it");
+        assert_eq!(store.inner().locks.len(), 1, "the second waits for it");
         drop(second.await.unwrap());
-        assert_eq!(store.inner().turns.len(), 0);
+        assert_eq!(store.inner().locks.len(), 0);
     }
 
     #[test]

@@ -29,9 +29,9 @@ impl Bench {
 
     fn use_at(&mut self, second: u64, name: &str) -> u32 {
         let opened = &mut self.opened;
-        let (words, _) = tokio::sync::mpsc::unbounded_channel();
+        let (commands, _) = tokio::sync::mpsc::unbounded_channel();
         let open = |_: &Subject| {
-            let shared = Arc::new(Shared::new(KeeperId(1), words, Arc::new(PausedClock::start())));
+            let shared = Arc::new(Shared::new(KeeperId(1), commands, Arc::new(PausedClock::start())));
             opened.push((name.to_owned(), Arc::clone(&shared)));
             TokenHandle::new(shared)
         };
@@ -42,9 +42,9 @@ impl Bench {
 
     fn publish(&self, name: &str, change: impl FnOnce(&mut View)) {
         let (_, shared) = self.opened.iter().rev().find(|(opened, _)| opened == name).unwrap();
-        let mut draft = ViewBuilder::default();
-        change(&mut draft);
-        shared.publish(&mut draft);
+        let mut view = ViewBuilder::default();
+        change(&mut view);
+        shared.publish(&mut view);
     }
 
     fn gets_a_token(&self, name: &str) {
@@ -185,7 +185,7 @@ async fn what_is_kept_with_a_cold_subject_goes_and_the_subject_stays() {
     let cold = bench.start + COLD;
     bench.subjects.get("7", cold);
     (0..60).for_each(|_| bench.subjects.sweep(cold));
-    let kept: Vec<_> = bench.subjects.entries.iter().filter(|entry| entry.held.kept > 0).collect();
+    let kept: Vec<_> = bench.subjects.entries.iter().filter(|entry| entry.value.kept > 0).collect();
     assert_eq!((kept.len(), kept[0].subject.as_str(), bench.subjects.len()), (1, "7", 150));
 }
 

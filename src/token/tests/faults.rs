@@ -1,6 +1,6 @@
 //! A store that is away, held by somebody who stands still, or damaged: what is sent all the same, and what is said.
 
-use super::telling::Paper;
+use super::reporting::Paper;
 use super::*;
 use crate::token::action::Action;
 use crate::token::fake::rotating;

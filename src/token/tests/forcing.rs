@@ -237,19 +237,19 @@ async fn a_repeated_token_is_no_different_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejection_that_the_bounds_refuse_is_no_word_to_the_keeper() {
-    let (words, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (commands, mut received) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(PausedClock::start());
     let now = clock.now();
-    let shared = Arc::new(Shared::new(KeeperId(1), words, clock));
-    let mut draft = ViewBuilder::default();
-    draft.forced_from = Some(now + seconds(30));
-    shared.publish(&mut draft);
+    let shared = Arc::new(Shared::new(KeeperId(1), commands, clock));
+    let mut view = ViewBuilder::default();
+    view.forced_from = Some(now + seconds(30));
+    shared.publish(&mut view);
     let handle = TokenHandle::new(shared);
     handle.rejected(generation(1));
-    assert!(heard.try_recv().is_err());
+    assert!(received.try_recv().is_err());
     handle.accepted(generation(1));
     handle.rejected(generation(1));
-    assert!(heard.try_recv().is_ok(), "an answer that accepted it may have freed the next one");
+    assert!(received.try_recv().is_ok(), "an answer that accepted it may have freed the next one");
 }
 
 #[tokio::test(start_paused = true)]

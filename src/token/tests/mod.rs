@@ -8,10 +8,10 @@ mod lifetime;
 mod marks;
 mod refreshing;
 mod renewing;
+mod reporting;
 mod siblings;
 mod size;
 mod storing;
-mod telling;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -19,5 +19,5 @@ async fn what_readers_see_is_not_kept_twice_and_nobody_waits_in_vain_for_room() 
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     let seen = Arc::clone(&handle.shared().view());
-    assert_eq!(Arc::strong_count(&seen), 3, "the board's, the keeper's, this one");
+    assert_eq!(Arc::strong_count(&seen), 3, "the shared state's, the keeper's, this one");
 }

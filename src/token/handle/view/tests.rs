@@ -60,17 +60,17 @@ fn without_a_token_the_reason_and_the_time_to_come_again_are_told() {
 
 #[test]
 fn a_request_waits_for_an_attempt_that_runs_or_is_due_in_time() {
-    let prospect = |next, running| {
+    let availability = |next, running| {
         let view = View { next, running, ..view(None, trouble(false)) };
-        view.prospect(at(1000), at(1010))
+        view.availability(at(1000), at(1010))
     };
-    assert_eq!(prospect(Some(at(2000)), true), Availability::Wait);
-    assert_eq!(prospect(Some(at(1010)), false), Availability::Wait);
-    assert_eq!(prospect(Some(at(1000)), false), Availability::Ask);
-    assert_eq!(prospect(None, false), Availability::Ask);
-    assert!(matches!(prospect(Some(at(1011)), false), Availability::Answer(Err(NoToken::Failing { .. }))));
+    assert_eq!(availability(Some(at(2000)), true), Availability::Wait);
+    assert_eq!(availability(Some(at(1010)), false), Availability::Wait);
+    assert_eq!(availability(Some(at(1000)), false), Availability::Ask);
+    assert_eq!(availability(None, false), Availability::Ask);
+    assert!(matches!(availability(Some(at(1011)), false), Availability::Answer(Err(NoToken::Failing { .. }))));
     let usable = View { running: true, ..view(token(), None) };
-    assert_eq!(usable.prospect(at(1000), at(1010)), Availability::Answer(Ok(token().unwrap())));
+    assert_eq!(usable.availability(at(1000), at(1010)), Availability::Answer(Ok(token().unwrap())));
 }
 
 #[test]

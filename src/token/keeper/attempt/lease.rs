@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Attempt {
     /// Waits for the lease, and looks what the store has under it.
-    pub(super) async fn take_turn(&mut self) -> Result<LeaseResult, AttemptResult> {
+    pub(super) async fn take_lease(&mut self) -> Result<LeaseResult, AttemptResult> {
         match self.store.lease_within(&self.spec.store_key, self.patience()).await {
             Ok(leased) => match self.take_over(leased.kept.as_ref()) {
                 Some(grant) => Err(AttemptResult::Adopted(grant)),
@@ -55,9 +55,9 @@ impl Attempt {
     }
 
     /// Why there must be no request now, though the token could be renewed.
-    pub(super) fn must_wait(&mut self, turn: &LeaseResult) -> Option<MintError> {
+    pub(super) fn must_wait(&mut self, lease: &LeaseResult) -> Option<MintError> {
         let lives = self.is_usable() && !self.rejected;
-        match turn {
+        match lease {
             Err(error) if self.store.is_shared() && self.has_refresh_token() && !self.is_needed() => {
                 Some(self.no_store(error))
             }

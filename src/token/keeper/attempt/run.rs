@@ -27,22 +27,22 @@ impl Attempt {
         }
         let source = Arc::clone(&self.spec.source);
         let _place = source.place(self.previous.is_none()).await;
-        let mut turn = match self.take_turn().await {
-            Ok(turn) => turn,
+        let mut lease = match self.take_lease().await {
+            Ok(lease) => lease,
             Err(end) => return end,
         };
         if self.is_too_early() {
             return AttemptResult::TooEarly;
         }
-        if let Some(reason) = self.must_wait(&turn) {
+        if let Some(reason) = self.must_wait(&lease) {
             return AttemptResult::Failed(reason);
         }
         let result = match self.step() {
             Step::Login => self.ask(Step::Login).await.map_err(AttemptResult::Failed),
-            Step::Refresh => self.refresh(&mut turn).await,
+            Step::Refresh => self.refresh(&mut lease).await,
         };
         match result {
-            Ok(grant) => self.save(grant, turn).await,
+            Ok(grant) => self.save(grant, lease).await,
             Err(end) => end,
         }
     }
@@ -62,10 +62,10 @@ impl Attempt {
     }
 
     /// A refresh; a refresh token that turns out dead is followed by one login.
-    async fn refresh(&mut self, turn: &mut LeaseResult) -> Result<Grant, AttemptResult> {
+    async fn refresh(&mut self, lease: &mut LeaseResult) -> Result<Grant, AttemptResult> {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
-        let marked = self.mark(turn).await;
-        if turn.as_ref().is_ok_and(|lease| lease.is_over()) {
+        let marked = self.mark(lease).await;
+        if lease.as_ref().is_ok_and(|lease| lease.is_over()) {
             let late = StoreError::new(StoreFault::Failed, "the lease ran out while the process stood still");
             return Err(AttemptResult::Failed(self.no_store(&late)));
         }
@@ -92,17 +92,17 @@ impl Attempt {
             return self.ask(Step::Login).await.map_err(AttemptResult::Failed);
         }
         if error.outcome == Outcome::Connect && !sent_before {
-            self.unmark(turn).await;
+            self.unmark(lease).await;
         }
         Err(AttemptResult::Failed(error))
     }
 
     /// Records that the refresh token is about to be sent.
-    async fn mark(&mut self, turn: &mut LeaseResult) -> Result<(), StoreError> {
+    async fn mark(&mut self, lease: &mut LeaseResult) -> Result<(), StoreError> {
         if self.previous.as_ref().is_some_and(|grant| grant.refresh.is_none()) {
             return Ok(());
         }
-        let lease = turn.as_mut().map_err(|error| error.clone())?;
+        let lease = lease.as_mut().map_err(|error| error.clone())?;
         if let Some(grant) = self.previous.clone() {
             lease.save(&Stored { number: self.number, grant, refresh_sent: true, forced: false }).await?;
             self.store.marked(&self.spec.store_key, self.number);
@@ -112,8 +112,8 @@ impl Attempt {
     }
 
     /// Without a connection nothing was sent.
-    async fn unmark(&mut self, turn: &mut LeaseResult) {
-        let (Some(grant), Ok(lease)) = (self.previous.clone().filter(|_| self.marked), turn) else { return };
+    async fn unmark(&mut self, lease: &mut LeaseResult) {
+        let (Some(grant), Ok(lease)) = (self.previous.clone().filter(|_| self.marked), lease) else { return };
         let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
         self.marked = lease.save(&stored).await.is_err();
     }
@@ -140,12 +140,12 @@ impl Attempt {
     }
 
     /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
-    async fn save(&mut self, grant: Grant, turn: LeaseResult) -> AttemptResult {
+    async fn save(&mut self, grant: Grant, lease: LeaseResult) -> AttemptResult {
         // Without a lease nobody told us of a sibling's grant that is not saved either.
         let unsaved = self.store.unsaved(&self.spec.store_key).map_or(0, |unsaved| unsaved.number);
         self.number = self.number.max(self.generation.0).max(unsaved).saturating_add(1);
         let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false, forced: self.forced };
-        let saved = match turn {
+        let saved = match lease {
             Ok(mut lease) => lease.save(&stored).await,
             Err(error) => Err(error),
         };

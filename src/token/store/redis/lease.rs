@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Cmd;
 use tokio::task::JoinSet;
 
-use super::link::RedisConnection;
+use super::connection::RedisConnection;
 use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Life;
 use crate::token::key::StoreKey;
@@ -75,9 +75,9 @@ struct Term {
 
 impl Term {
     /// Asks, and counts a lease that was given or kept from before the question.
-    async fn ask(&self, link: &RedisConnection, question: &Cmd) -> Result<bool, StoreError> {
+    async fn ask(&self, connection: &RedisConnection, question: &Cmd) -> Result<bool, StoreError> {
         let asked = self.clock.now();
-        let ours = link.call::<bool>(question).await?;
+        let ours = connection.call::<bool>(question).await?;
         if ours {
             *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
         }
@@ -92,7 +92,7 @@ impl Term {
 
 /// A lease that we hold, as far as we know.
 pub(super) struct RedisLease {
-    link: Arc<RedisConnection>,
+    connection: Arc<RedisConnection>,
     keys: Keys,
     name: StoreKey,
     format: Arc<RecordFormat>,
@@ -105,7 +105,7 @@ pub(super) struct RedisLease {
 impl RedisLease {
     /// The lease and the content that is kept; nothing if somebody else holds it.
     pub(super) async fn try_take(
-        link: &Arc<RedisConnection>,
+        connection: &Arc<RedisConnection>,
         keys: Keys,
         name: StoreKey,
         format: Arc<RecordFormat>,
@@ -114,13 +114,13 @@ impl RedisLease {
         let holder = format!("{:032x}", fastrand::u128(..));
         let term = Arc::new(Term { asked: Mutex::new(clock.now()), clock });
         let mut take = script(TAKE, &[&keys.lease, &keys.kept], &holder);
-        let (free, content) = link.call::<(bool, Option<Vec<u8>>)>(take.arg(milliseconds(LEASE))).await?;
+        let (free, content) = connection.call::<(bool, Option<Vec<u8>>)>(take.arg(milliseconds(LEASE))).await?;
         if !free {
             return Ok(None);
         }
         let mut beat = JoinSet::new();
-        beat.spawn(hold(Arc::clone(link), Arc::clone(&term), keys.lease.clone(), holder.clone()));
-        Ok(Some((Self { link: Arc::clone(link), keys, name, format, holder, term, _beat: beat }, content)))
+        beat.spawn(hold(Arc::clone(connection), Arc::clone(&term), keys.lease.clone(), holder.clone()));
+        Ok(Some((Self { connection: Arc::clone(connection), keys, name, format, holder, term, _beat: beat }, content)))
     }
 
     async fn keep(&self, stored: &Stored) -> Result<(), StoreError> {
@@ -128,7 +128,7 @@ impl RedisLease {
         let channel = if stored.refresh_sent { "" } else { &*self.keys.channel };
         let mut save = script(SAVE, &[&self.keys.lease, &self.keys.kept], &self.holder);
         save.arg(stored.number).arg(content.as_slice()).arg(milliseconds(lifetime(stored)));
-        let saved = self.link.call::<bool>(save.arg(channel).arg(&self.keys.stem)).await?;
+        let saved = self.connection.call::<bool>(save.arg(channel).arg(&self.keys.stem)).await?;
         if saved { Ok(()) } else { Err(StoreError::new(StoreFault::Failed, "the lease was lost: this took too long")) }
     }
 }
@@ -147,19 +147,19 @@ impl Drop for RedisLease {
     fn drop(&mut self) {
         // Without a runtime the process is at its end, and the lease soon too.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let link = Arc::clone(&self.link);
+        let connection = Arc::clone(&self.connection);
         let free = script(FREE, &[&self.keys.lease], &self.holder);
-        runtime.spawn(async move { link.call::<bool>(&free).await });
+        runtime.spawn(async move { connection.call::<bool>(&free).await });
     }
 }
 
 /// Renews the lease until it is lost; an answer that does not come says nothing.
-async fn hold(link: Arc<RedisConnection>, term: Arc<Term>, lease: String, holder: String) {
+async fn hold(connection: Arc<RedisConnection>, term: Arc<Term>, lease: String, holder: String) {
     let mut hold = script(HOLD, &[&lease], &holder);
     hold.arg(milliseconds(LEASE));
     loop {
         tokio::time::sleep(BEAT).await;
-        if let Ok(false) = term.ask(&link, &hold).await {
+        if let Ok(false) = term.ask(&connection, &hold).await {
             return;
         }
     }

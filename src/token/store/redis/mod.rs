@@ -4,8 +4,8 @@
 //! works; who died or slept has lost it soon, and can save nothing any more. What was saved is told on a channel.
 
 mod address;
+mod connection;
 mod lease;
-mod link;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,8 +14,8 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use self::address::RedisAddress;
+use self::connection::{ConnectionEvent, RedisConnection};
 use self::lease::{Keys, RedisLease};
-use self::link::{LinkEvent, RedisConnection};
 use super::format::RecordFormat;
 use super::{Change, LONGEST_LEASE, Leased, Store, StoreError, StoreFault, Stored, Tell};
 use crate::clock::SharedClock;
@@ -28,7 +28,7 @@ const LOOK: std::ops::Range<u64> = 40..120;
 
 /// Grants that a fleet shares.
 pub struct RedisStore {
-    link: Arc<RedisConnection>,
+    connection: Arc<RedisConnection>,
     prefix: String,
     format: Arc<RecordFormat>,
     names: Arc<NamesInUse>,
@@ -47,10 +47,10 @@ impl NamesInUse {
         self.by_stem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, news: LinkEvent) {
-        let change = match news {
-            LinkEvent::Joined => Some(Change::Any),
-            LinkEvent::Message(stem) => self.by_stem().get(&stem).cloned().map(Change::Of),
+    fn handle(&self, event: ConnectionEvent) {
+        let change = match event {
+            ConnectionEvent::Connected => Some(Change::Any),
+            ConnectionEvent::Message(stem) => self.by_stem().get(&stem).cloned().map(Change::Of),
         };
         if let (Some(tell), Some(change)) = (self.tell.get(), change) {
             tell(change);
@@ -69,10 +69,11 @@ impl RedisStore {
     ) -> Result<Self, StoreError> {
         let address = RedisAddress::read(url, tls)?;
         let names = Arc::<NamesInUse>::default();
-        let hearing = Arc::clone(&names);
+        let handling = Arc::clone(&names);
         let channel = format!("{prefix}saved");
-        let link = Arc::new(RedisConnection::start(address, channel, Arc::new(move |news| hearing.hear(news))));
-        Ok(Self { link, prefix, format: Arc::new(format), names, clock })
+        let connection =
+            Arc::new(RedisConnection::start(address, channel, Arc::new(move |event| handling.handle(event))));
+        Ok(Self { connection, prefix, format: Arc::new(format), names, clock })
     }
 
     fn keys(&self, key: &StoreKey) -> Keys {
@@ -90,7 +91,9 @@ impl RedisStore {
         let until = self.clock.now() + LONGEST_LEASE;
         loop {
             let (keys, format, clock) = (self.keys(key), Arc::clone(&self.format), Arc::clone(&self.clock));
-            if let Some((lease, content)) = RedisLease::try_take(&self.link, keys, key.clone(), format, clock).await? {
+            if let Some((lease, content)) =
+                RedisLease::try_take(&self.connection, keys, key.clone(), format, clock).await?
+            {
                 return Ok(Leased { kept: self.read(key, content)?, lease: Box::new(lease) });
             }
             if self.clock.now() >= until {
@@ -106,7 +109,7 @@ impl Store for RedisStore {
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
         Box::pin(async move {
             let mut command = redis::cmd("HGET");
-            let content = self.link.call(command.arg(self.keys(key).kept).arg("content")).await?;
+            let content = self.connection.call(command.arg(self.keys(key).kept).arg("content")).await?;
             self.read(key, content)
         })
     }

@@ -21,20 +21,20 @@ const PULSE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// What comes over the connection unasked.
-pub(super) enum LinkEvent {
+pub(super) enum ConnectionEvent {
     /// A message on the channel.
     Message(String),
     /// The connection is new: messages may have been missed.
-    Joined,
+    Connected,
 }
 
-/// Who hears it.
-pub(super) type Hear = Arc<dyn Fn(LinkEvent) + Send + Sync>;
+/// Called with each event.
+pub(super) type OnEvent = Arc<dyn Fn(ConnectionEvent) + Send + Sync>;
 
 #[derive(Clone)]
 enum ConnectionState {
-    Joining,
-    Joined(MultiplexedConnection),
+    Connecting,
+    Connected(MultiplexedConnection),
     Away(String),
 }
 
@@ -48,14 +48,14 @@ pub(super) struct RedisConnection {
 
 impl RedisConnection {
     /// Connects on the current runtime, and again whenever the connection is lost.
-    pub(super) fn start(address: RedisAddress, channel: String, hear: Hear) -> Self {
-        let (sender, state) = watch::channel(ConnectionState::Joining);
+    pub(super) fn start(address: RedisAddress, channel: String, on_event: OnEvent) -> Self {
+        let (sender, state) = watch::channel(ConnectionState::Connecting);
         let silent = Arc::<Notify>::default();
         let mut keeper = JoinSet::new();
-        let keep = Keep { address, channel, hear, state: sender, silent: Arc::clone(&silent) };
+        let reconnector = Reconnector { address, channel, on_event, state: sender, silent: Arc::clone(&silent) };
         keeper.spawn(async move {
             // Without it Redis would be away for ever.
-            while panics::caught(keep.up()).await.is_err() {
+            while panics::caught(reconnector.run()).await.is_err() {
                 sleep(PAUSE).await;
             }
         });
@@ -77,52 +77,52 @@ impl RedisConnection {
 
     async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
         let mut state = self.state.clone();
-        let settled = timeout(PATIENCE, state.wait_for(|state| !matches!(state, ConnectionState::Joining))).await;
+        let settled = timeout(PATIENCE, state.wait_for(|state| !matches!(state, ConnectionState::Connecting))).await;
         let away = |why: &str| Err(StoreError::new(StoreFault::Away, format!("Redis is away: {why}")));
         match settled.ok().and_then(Result::ok).as_deref() {
-            Some(ConnectionState::Joined(connection)) => Ok(connection.clone()),
+            Some(ConnectionState::Connected(connection)) => Ok(connection.clone()),
             Some(ConnectionState::Away(why)) => away(why),
-            Some(ConnectionState::Joining) | None => away("no connection in time"),
+            Some(ConnectionState::Connecting) | None => away("no connection in time"),
         }
     }
 }
 
-/// What the task works with.
-struct Keep {
+/// Connects, and again whenever the connection is lost.
+struct Reconnector {
     address: RedisAddress,
     channel: String,
-    hear: Hear,
+    on_event: OnEvent,
     state: watch::Sender<ConnectionState>,
     silent: Arc<Notify>,
 }
 
 /// A connection and what moves its bytes.
-struct Joined {
+struct DrivenConnection {
     connection: MultiplexedConnection,
     driver: JoinSet<()>,
 }
 
-impl Keep {
-    async fn up(&self) {
-        let keep = self;
-        let mut told = false;
+impl Reconnector {
+    async fn run(&self) {
+        let reconnector = self;
+        let mut reported = false;
         loop {
-            let joined = timeout(PATIENCE, join(keep)).await;
-            match joined.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
-                Ok(joined) => {
-                    if std::mem::take(&mut told) {
+            let connected = timeout(PATIENCE, connect(reconnector)).await;
+            match connected.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+                Ok(connected) => {
+                    if std::mem::take(&mut reported) {
                         tracing::info!("Redis is back: tokens are shared again");
                     }
-                    keep.state.send_replace(ConnectionState::Joined(joined.connection.clone()));
-                    (keep.hear)(LinkEvent::Joined);
-                    watch_over(joined, &keep.silent).await;
-                    keep.state.send_replace(ConnectionState::Joining);
+                    reconnector.state.send_replace(ConnectionState::Connected(connected.connection.clone()));
+                    (reconnector.on_event)(ConnectionEvent::Connected);
+                    until_lost(connected, &reconnector.silent).await;
+                    reconnector.state.send_replace(ConnectionState::Connecting);
                 }
                 Err(why) => {
-                    if !std::mem::replace(&mut told, true) {
+                    if !std::mem::replace(&mut reported, true) {
                         tracing::warn!("Redis is away, each process keeps to its own tokens until it is back: {why}");
                     }
-                    keep.state.send_replace(ConnectionState::Away(why));
+                    reconnector.state.send_replace(ConnectionState::Away(why));
                     sleep(PAUSE).await;
                 }
             }
@@ -130,27 +130,27 @@ impl Keep {
     }
 }
 
-async fn join(keep: &Keep) -> Result<Joined, String> {
-    let hear = Arc::clone(&keep.hear);
+async fn connect(reconnector: &Reconnector) -> Result<DrivenConnection, String> {
+    let on_event = Arc::clone(&reconnector.on_event);
     let push = move |push: PushInfo| -> Result<(), SendError> {
         if let Some(text) = Msg::from_push_info(push).and_then(|message| message.get_payload().ok()) {
-            hear(LinkEvent::Message(text));
+            on_event(ConnectionEvent::Message(text));
         }
         Ok(())
     };
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE)).set_push_sender(push);
-    let stream = keep.address.connect().await.map_err(|error| error.to_string())?;
-    let made = MultiplexedConnection::new_with_config(keep.address.settings(), stream, config).await;
+    let stream = reconnector.address.connect().await.map_err(|error| error.to_string())?;
+    let made = MultiplexedConnection::new_with_config(reconnector.address.settings(), stream, config).await;
     let (mut connection, bytes) = made.map_err(|error| reason(&error))?;
     let mut driver = JoinSet::new();
     driver.spawn(bytes);
-    connection.subscribe(&keep.channel).await.map_err(|error| reason(&error))?;
-    Ok(Joined { connection, driver })
+    connection.subscribe(&reconnector.channel).await.map_err(|error| reason(&error))?;
+    Ok(DrivenConnection { connection, driver })
 }
 
 /// Returns when the connection is of no use any more.
-async fn watch_over(joined: Joined, silent: &Notify) {
-    let Joined { mut connection, mut driver } = joined;
+async fn until_lost(connected: DrivenConnection, silent: &Notify) {
+    let DrivenConnection { mut connection, mut driver } = connected;
     loop {
         tokio::select! {
             _ = driver.join_next() => return,
