@@ -1,4 +1,5 @@
-//! A flow is data: three HTTP sentences in, a [`Source`] and a [`Usage`] out.
+//! A flow is data: three HTTP sentences in, a [`Source`](crate::token::source::Source) and a
+//! [`Usage`](crate::token::usage::Usage) out.
 //!
 //! `[token]` says how to get a token, `[inject]` how to send it, `[expired]` how it dies. A [`FlowSpec`] is that as it
 //! is written, with every key and name checked; [`Flow::compile`] fills its variables in. From there on nothing can be

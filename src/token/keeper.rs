@@ -144,7 +144,7 @@ impl Keeper {
         renewable || self.view.usable(now).is_some()
     }
 
-    /// Takes word from a reader; [`Keeper::settle`] acts on it.
+    /// Takes a message from a reader; [`Keeper::replan`] acts on it.
     pub(super) fn handle(&mut self, message: Message, now: Moment) {
         match message {
             Message::Nudge | Message::Gone => {}

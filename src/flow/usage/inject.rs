@@ -138,7 +138,7 @@ impl Usage for FlowUsage {
     }
 }
 
-/// For [`super::Flow`].
+/// For [`crate::flow::Flow`].
 pub(in crate::flow) fn usage(usage: FlowUsage) -> Arc<dyn Usage> {
     Arc::new(usage)
 }
