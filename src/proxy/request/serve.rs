@@ -12,7 +12,7 @@ use hyper::body::{Body, Incoming};
 use super::exchange::Exchange;
 use super::forward::PendingRequest;
 use super::response::{CallerResponse, UpstreamResponse};
-use super::upgrade::{Far, Tunnel};
+use super::upgrade::Tunnel;
 use crate::guard::{self, Admission};
 use crate::panics;
 use crate::proxy::backend::TokenSlot;
@@ -178,8 +178,7 @@ impl Caller {
         strip(&mut head.headers, marks);
         upgrade::mark(&mut head.headers);
         head.version = Version::HTTP_11;
-        let hyper = head.extensions.remove().map(Far::Hyper);
-        if let Some(upstream) = body.into_tunnel().map(Far::Direct).or(hyper) {
+        if let Some(upstream) = body.into_tunnel() {
             *self.tunnel.borrow_mut() = Some(Tunnel { upstream, entry });
         }
         Response::from_parts(head, CallerResponse::own(Bytes::new(), None, turn))

@@ -3,9 +3,6 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Version, header, request};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::Exchange;
 use crate::proxy::socket::{Rewound, Socket};
@@ -32,39 +29,20 @@ pub(crate) fn mark(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, WEBSOCKET);
 }
 
-/// The upstream's end of a WebSocket.
-pub(crate) enum Far {
-    /// A connection of ours.
-    Direct(Rewound<Transport>),
-    /// One of hyper's, once it lets go of it.
-    Hyper(OnUpgrade),
-}
-
 /// The upstream's end of a WebSocket, and the request that is in flight until it ends.
 pub(crate) struct Tunnel {
     /// The upstream's end.
-    pub(crate) upstream: Far,
+    pub(crate) upstream: Rewound<Transport>,
     /// Ends with the tunnel.
     pub(crate) entry: Box<Exchange>,
 }
 
 impl Tunnel {
     /// Carries bytes, first what was read ahead of the caller's, until both sides have ended, or one is gone.
-    pub(crate) async fn carry(self, ahead: Bytes, socket: Socket) {
-        let caller = Rewound { ahead, socket };
-        match self.upstream {
-            Far::Direct(upstream) => copy(caller, upstream).await,
-            Far::Hyper(upstream) => match upstream.await {
-                Ok(upstream) => copy(caller, TokioIo::new(upstream)).await,
-                Err(_) => return,
-            },
+    pub(crate) async fn carry(mut self, ahead: Bytes, socket: Socket) {
+        let mut caller = Rewound { ahead, socket };
+        if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await {
+            tracing::debug!(%error, "a tunnel broke off");
         }
-        drop(self.entry);
-    }
-}
-
-async fn copy(mut caller: Rewound<Socket>, mut upstream: impl AsyncRead + AsyncWrite + Unpin) {
-    if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut upstream).await {
-        tracing::debug!(%error, "a tunnel broke off");
     }
 }
