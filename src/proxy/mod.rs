@@ -18,11 +18,12 @@
 //! 1. [`caller::accept`] admits the connection, `caller::preface` tells HTTP/1.1 from HTTP/2, [`caller::connection`] serves it.
 //! 2. [`request::serve`] judges the caller and finds the upstream ([`backend::route`], [`backend::worker`]), removes what must
 //!    not pass ([`message::headers`]), and takes the body in ([`message::body`]).
-//! 3. [`request::forward`] gets a rendered token from [`backend`], joins the target to the base ([`message::target`]), and sends
-//!    the attempt ([`message::attempt`]) on a connection of [`upstream::pool`].
+//! 3. `request::forward` gets a rendered token from [`backend`]; `request::reconnect` takes a connection of [`upstream::pool`], and
+//!    another one if that is dead; `request::send` joins the target to the base ([`message::target`]), puts the headers together,
+//!    and sends the attempt ([`message::attempt`]).
 //! 4. [`upstream::http1`] or [`upstream::http2`] writes it and reads the response; what comes ahead of it goes through
 //!    [`message::interim`] and [`message::expect`].
-//! 5. [`request::expiry`] decides whether the token is dead. If so, [`request::forward`] sends the request once more with a
+//! 5. [`request::expiry`] decides whether the token is dead. If so, `request::forward` sends the request once more with a
 //!    different token.
 //! 6. [`request::response`] streams the body to the caller. When it ends, the connection returns to the pool and
 //!    [`request::exchange`] writes the access log and the metrics. [`request::upgrade`] leaves HTTP altogether.

@@ -1,58 +1,13 @@
-//! A request's way to the upstream: the attempt, and its one repeat with another token.
+//! A request's one repeat: when the response says that the token is dead, it is sent once more with a different one.
 
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::Poll;
-use std::time::Duration;
+use http::Method;
 
-use http::{HeaderMap, Method, StatusCode};
-
-use super::exchange::Exchange;
-use super::expiry::{is_expired, readable_encoding};
-use super::response::{UpstreamBody, UpstreamResponse};
-use crate::clock::{Moment, SharedClock};
-use crate::proxy::Upstream;
-use crate::proxy::backend::{Backend, Rendered, TokenSlot};
-use crate::proxy::error::{Fault, ProxyError};
-use crate::proxy::limits::deadline::{Deadline, Waiting};
-use crate::proxy::message::attempt::UpstreamRequest;
-use crate::proxy::message::body::Upload;
-use crate::proxy::message::headers::known::KnownHeaders;
-use crate::proxy::message::headers::outgoing::OutgoingHeaders;
-use crate::proxy::message::interim::{Ahead, Hearing};
-use crate::proxy::message::target::Join;
-use crate::proxy::upstream::pool::{CheckedOut, Connection};
-use crate::proxy::upstream::send_error::SendError;
+use super::expiry::is_expired;
+use super::pending::PendingRequest;
+use super::response::UpstreamResponse;
+use crate::proxy::error::ProxyError;
 use crate::record::Replay;
 use crate::token::grant::Token;
-
-/// How often a request is sent again because the server refused its stream.
-const REFUSALS: u8 = 3;
-
-/// Why a request was sent again with the same token.
-#[derive(Default)]
-struct Tried {
-    /// How often its stream was refused.
-    refusals: u8,
-    /// Whether a connection that was used before was the reason.
-    fresh: bool,
-    /// Whether HTTP/2 was.
-    http1: bool,
-}
-
-/// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
-pub(crate) struct PendingRequest {
-    pub(crate) token_slot: TokenSlot,
-    pub(crate) upload: Upload,
-    pub(crate) ahead: Ahead,
-    /// Whether it asks to leave HTTP.
-    pub(crate) upgrade: bool,
-    /// How long the head of the answer may take.
-    pub(crate) patience: Duration,
-    pub(crate) deadline: Rc<Deadline>,
-    pub(crate) clock: SharedClock,
-    pub(crate) entry: Box<Exchange>,
-}
 
 impl PendingRequest {
     /// Sends the request, and once more if the answer says that the token is dead, a different one can be had in time
@@ -91,18 +46,6 @@ impl PendingRequest {
         (Replay::Rejected, answer)
     }
 
-    /// It has been answered with this status: what is left is its entry, and a map that nobody needs any more.
-    pub(crate) fn ended(self, status: StatusCode) -> (Box<Exchange>, HeaderMap) {
-        let mut entry = self.entry;
-        entry.token_slot = Some(self.token_slot);
-        let spare = entry.answered(status);
-        (entry, spare)
-    }
-
-    fn backend(&self) -> &Backend {
-        &self.entry.backend
-    }
-
     fn may_repeat(&self) -> bool {
         let never = self.backend().upstream.settings.retry.idempotent_only;
         let excluded = never && matches!(self.entry.head.method, Method::POST | Method::PATCH);
@@ -117,146 +60,4 @@ impl PendingRequest {
         }
         expired
     }
-
-    /// Sends the request with this token, up to the head of the answer.
-    async fn send(&mut self, with: &Rendered) -> Result<UpstreamResponse, ProxyError> {
-        self.entry.attempts = self.entry.attempts.saturating_add(1);
-        self.entry.generation = Some(with.token.generation);
-        let mut tried = Tried::default();
-        loop {
-            let may_reuse = !tried.fresh && !self.upgrade;
-            let mut now = self.clock.now();
-            let taken = may_reuse.then(|| with.pool.take(now)).flatten();
-            let reused = taken.is_some();
-            let connection = match taken {
-                Some(connection) => connection,
-                None => {
-                    let opened = self.open(with).await?;
-                    now = self.clock.now();
-                    opened
-                }
-            };
-            match self.exchange(connection, with, now).await {
-                Ok(answer) => return Ok(answer),
-                Err(why) => self.try_again(why, reused, with, &mut tried)?,
-            }
-        }
-    }
-
-    /// Whether the request may be sent once more after this; otherwise, what the caller is told.
-    fn try_again(&self, why: SendError, reused: bool, with: &Rendered, tried: &mut Tried) -> Result<(), ProxyError> {
-        let repeatable = self.upload.can_repeat();
-        if !reused && matches!(why, SendError::Broken(_) | SendError::Malformed(_) | SendError::Reset(_)) {
-            with.pool.doubt_http1();
-        }
-        let name = &self.backend().upstream.settings.name;
-        match why {
-            SendError::Unsent if reused => return Ok(()),
-            SendError::Refused if tried.refusals < REFUSALS && repeatable => {
-                tried.refusals = tried.refusals.saturating_add(1);
-                return Ok(());
-            }
-            SendError::Http1Required => {
-                with.pool.require_http1();
-                if repeatable && !std::mem::replace(&mut tried.http1, true) {
-                    return Ok(());
-                }
-            }
-            // The server closed a connection that was idle, just when it was used, or what it said of another request
-            // was on its way. What may be done twice is.
-            SendError::Broken(_) | SendError::Malformed(_)
-                if reused && is_idempotent(&self.entry.head.method) && repeatable =>
-            {
-                tried.fresh = true;
-                return Ok(());
-            }
-            SendError::Malformed(why) => {
-                tracing::warn!(upstream = %name, why, "the upstream's answer cannot be read");
-                return Err(ProxyError::Upstream(Fault::Malformed));
-            }
-            SendError::Broken(why) | SendError::Reset(why) => {
-                tracing::info!(upstream = %name, why, "the upstream gave no answer");
-            }
-            SendError::For(error) => return Err(error),
-            SendError::Unsent | SendError::Refused => {}
-        }
-        Err(ProxyError::Upstream(Fault::Reset))
-    }
-
-    async fn open(&self, with: &Rendered) -> Result<Connection, ProxyError> {
-        let opened = if self.upgrade { with.pool.open_for_upgrade().await } else { with.pool.open().await };
-        opened.map_err(|fault| {
-            with.pool.doubt_http1();
-            ProxyError::Upstream(fault)
-        })
-    }
-
-    fn outbound<'a>(&'a self, with: &'a Rendered) -> Result<UpstreamRequest<'a>, ProxyError> {
-        let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-        let Rendered { patch, pool, .. } = with;
-        let (head, backend) = (&self.entry.head, self.backend());
-        let Upstream { settings, owned, usage, .. } = &*backend.upstream;
-        let base = &pool.base;
-        let join = Join { mount: settings.matches.mount(), base: &base.path, owned: &owned.query, query: &patch.query };
-        let target = join.target(head.uri.clone())?;
-        let encoding = usage.reads_bodies().then(|| readable_encoding(&head.headers));
-        let headers = OutgoingHeaders {
-            rules: &backend.rules,
-            callers: &head.headers,
-            patch,
-            authority: &base.authority,
-            proxy_credentials: None,
-            encoding,
-        };
-        Ok(UpstreamRequest { head, target, headers, body })
-    }
-
-    async fn exchange(
-        &mut self,
-        mut connection: Connection,
-        with: &Rendered,
-        sent: Moment,
-    ) -> Result<UpstreamResponse, SendError> {
-        let request = self.outbound(with)?;
-        self.deadline.wait_until(Waiting::ResponseHead, sent + self.patience);
-        let (asked, settings) = (&self.entry.head, &self.backend().upstream.settings);
-        let ahead = Hearing { ahead: &self.ahead, asked, settings, base: &with.pool.base };
-        let answer = within(&self.deadline, connection.send(request, &with.pool, &ahead)).await;
-        self.deadline.rest();
-        self.upload.unwatch();
-        let (head, body) = answer.inspect_err(|_| connection.retire())??;
-        let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        if leaves && !self.upgrade {
-            return Err(SendError::Malformed("a 101 that nobody asked for".to_owned()));
-        }
-        self.entry.upstream = Some(self.clock.now().since(sent));
-        let marks = KnownHeaders::of(&head.headers);
-        if marks.meet(KnownHeaders::KEEP_ALIVE) {
-            connection.heed_keep_alive(&head.headers);
-        }
-        let lease = (!leaves).then(|| CheckedOut::new(connection, with.pool.clone(), self.upload.clone()));
-        Ok(UpstreamResponse { head, marks, body: UpstreamBody::new(body, with.pool.clone(), lease) })
-    }
-}
-
-/// Waits for the head as long as the slot allows; the slot is moved on by the request's body while that is sent.
-async fn within<A>(deadline: &Deadline, answer: impl Future<Output = A>) -> Result<A, ProxyError> {
-    let mut answer = pin!(answer);
-    std::future::poll_fn(|cx| {
-        deadline.remember(cx.waker());
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(Ok(answer));
-        }
-        match deadline.over() {
-            None => Poll::Pending,
-            Some(Waiting::RequestBody) => Poll::Ready(Err(ProxyError::RequestTimeout)),
-            Some(_) => Poll::Ready(Err(ProxyError::Upstream(Fault::HeadTimeout))),
-        }
-    })
-    .await
-}
-
-/// RFC 9110 §9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }

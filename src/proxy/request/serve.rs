@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, heade
 use hyper::body::{Body, Incoming};
 
 use super::exchange::Exchange;
-use super::forward::PendingRequest;
+use super::pending::PendingRequest;
 use super::response::{CallerResponse, UpstreamResponse};
 use super::upgrade::Tunnel;
 use crate::guard::{self, Admission};

@@ -1,0 +1,89 @@
+//! A request on one connection: what goes out is put together here, and the head of the response is waited for.
+
+use std::pin::pin;
+use std::task::Poll;
+
+use http::StatusCode;
+
+use super::expiry::readable_encoding;
+use super::pending::PendingRequest;
+use super::response::{UpstreamBody, UpstreamResponse};
+use crate::clock::Moment;
+use crate::proxy::Upstream;
+use crate::proxy::backend::Rendered;
+use crate::proxy::error::{Fault, ProxyError};
+use crate::proxy::limits::deadline::{Deadline, Waiting};
+use crate::proxy::message::attempt::UpstreamRequest;
+use crate::proxy::message::headers::known::KnownHeaders;
+use crate::proxy::message::headers::outgoing::OutgoingHeaders;
+use crate::proxy::message::interim::Hearing;
+use crate::proxy::message::target::Join;
+use crate::proxy::upstream::pool::{CheckedOut, Connection};
+use crate::proxy::upstream::send_error::SendError;
+
+impl PendingRequest {
+    /// Sends the request, up to the head of the response.
+    pub(super) async fn send_on(
+        &mut self,
+        mut connection: Connection,
+        with: &Rendered,
+        sent: Moment,
+    ) -> Result<UpstreamResponse, SendError> {
+        let request = self.upstream_request(with)?;
+        self.deadline.wait_until(Waiting::ResponseHead, sent + self.patience);
+        let (asked, settings) = (&self.entry.head, &self.backend().upstream.settings);
+        let ahead = Hearing { ahead: &self.ahead, asked, settings, base: &with.pool.base };
+        let answer = within(&self.deadline, connection.send(request, &with.pool, &ahead)).await;
+        self.deadline.rest();
+        self.upload.unwatch();
+        let (head, body) = answer.inspect_err(|_| connection.retire())??;
+        let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if leaves && !self.upgrade {
+            return Err(SendError::Malformed("a 101 that nobody asked for".to_owned()));
+        }
+        self.entry.upstream = Some(self.clock.now().since(sent));
+        let marks = KnownHeaders::of(&head.headers);
+        if marks.meet(KnownHeaders::KEEP_ALIVE) {
+            connection.heed_keep_alive(&head.headers);
+        }
+        let lease = (!leaves).then(|| CheckedOut::new(connection, with.pool.clone(), self.upload.clone()));
+        Ok(UpstreamResponse { head, marks, body: UpstreamBody::new(body, with.pool.clone(), lease) })
+    }
+
+    fn upstream_request<'a>(&'a self, with: &'a Rendered) -> Result<UpstreamRequest<'a>, ProxyError> {
+        let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
+        let Rendered { patch, pool, .. } = with;
+        let (head, backend) = (&self.entry.head, self.backend());
+        let Upstream { settings, owned, usage, .. } = &*backend.upstream;
+        let base = &pool.base;
+        let join = Join { mount: settings.matches.mount(), base: &base.path, owned: &owned.query, query: &patch.query };
+        let target = join.target(head.uri.clone())?;
+        let encoding = usage.reads_bodies().then(|| readable_encoding(&head.headers));
+        let headers = OutgoingHeaders {
+            rules: &backend.rules,
+            callers: &head.headers,
+            patch,
+            authority: &base.authority,
+            proxy_credentials: None,
+            encoding,
+        };
+        Ok(UpstreamRequest { head, target, headers, body })
+    }
+}
+
+/// Waits for the head as long as the slot allows; the slot is moved on by the request's body while that is sent.
+async fn within<A>(deadline: &Deadline, answer: impl Future<Output = A>) -> Result<A, ProxyError> {
+    let mut answer = pin!(answer);
+    std::future::poll_fn(|cx| {
+        deadline.remember(cx.waker());
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Ok(answer));
+        }
+        match deadline.over() {
+            None => Poll::Pending,
+            Some(Waiting::RequestBody) => Poll::Ready(Err(ProxyError::RequestTimeout)),
+            Some(_) => Poll::Ready(Err(ProxyError::Upstream(Fault::HeadTimeout))),
+        }
+    })
+    .await
+}
