@@ -1,9 +1,9 @@
 //! The seam between the data path and a flow: how an API takes its token, and how it says that the token is dead.
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::grant::Token;
-use super::patch::Patch;
+use super::patch::{CasedName, Patch};
 
 /// Whether an answer means that the token must be replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +25,13 @@ pub struct PatchError(pub String);
 pub trait Usage: Send + Sync + 'static {
     /// The token as changes to a request. Called once per generation, not per request.
     fn patch(&self, token: &Token) -> Result<Patch, PatchError>;
+
+    /// Headers that sign one request, for APIs that want a signature over each: made anew for every attempt, since
+    /// they hold its time, method and target as it goes out (AWS SigV4, RFC 9421, DPoP). They are set last, so the flow must own their
+    /// names. No flow signs yet, and none that does not pays for it.
+    fn sign(&self, _token: &Token, _method: &Method, _target: &Uri) -> Vec<(CasedName, HeaderValue)> {
+        Vec::new()
+    }
 
     /// What an answer's head says of the token that was used.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict;

@@ -52,7 +52,7 @@ impl PendingRequest {
 
     fn upstream_request<'a>(&'a self, with: &'a Rendered) -> Result<UpstreamRequest<'a>, ProxyError> {
         let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-        let Rendered { patch, pool, .. } = with;
+        let Rendered { token, patch, pool } = with;
         let (head, backend) = (&self.entry.head, self.backend());
         let Upstream { settings, owned, usage, .. } = &*backend.upstream;
         let base = &pool.base;
@@ -63,6 +63,7 @@ impl PendingRequest {
             rules: &backend.rules,
             callers: &head.headers,
             patch,
+            signature: usage.sign(token, &head.method, &target),
             authority: &base.authority,
             proxy_credentials: None,
             encoding,

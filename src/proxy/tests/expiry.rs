@@ -1,6 +1,6 @@
 //! The one repeat.
 
-use super::support::Setting;
+use super::support::{SIGNATURE, Setting};
 use super::wire::*;
 use crate::record::Replay;
 use crate::token::source::{MintError, Outcome};
@@ -30,6 +30,21 @@ async fn a_rejected_token_is_replaced_and_the_request_sent_once_more() {
     assert_eq!(scene.get("/again").await.status(), 200);
     assert_eq!((api.seen().len(), scene.source.count()), (3, 2));
     eventually("the repeat is counted", || scene.record.replays(Replay::Accepted) == 1).await;
+}
+
+#[tokio::test]
+async fn each_attempt_is_signed_with_its_own_token() {
+    let api = Api::start(wants_the_second).await;
+    let mut setting = Setting::to(api.address);
+    setting.signs = true;
+    setting.owned.headers.push(SIGNATURE.parse().unwrap());
+    let scene = setting.start();
+    let said = scene.ask("GET /a?b HTTP/1.1\r\nHost: localhost\r\nX-Signature: evil\r\n\r\n").await;
+    assert_eq!(said.status(), 200);
+    let signed =
+        |said: &Said| said.headers.get_all(SIGNATURE).iter().map(|line| line.to_str().unwrap().to_owned()).collect();
+    let signatures: Vec<Vec<String>> = api.seen().iter().map(signed).collect();
+    assert_eq!(signatures, [["g1 GET /a?b"], ["g2 GET /a?b"]]);
 }
 
 #[tokio::test]

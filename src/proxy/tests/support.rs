@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::net::TcpStream;
 
 use super::fixture;
@@ -22,7 +22,7 @@ use crate::tls::{TlsSettings, client_config};
 use crate::token::fake::{FakeSource, grant};
 use crate::token::grant::Token;
 use crate::token::key::{RecipeWriter, StoreKey, Subject, SubjectRule, TokenKey};
-use crate::token::patch::{Owned, Patch};
+use crate::token::patch::{CasedName, Owned, Patch};
 use crate::token::pool::TokenPool;
 use crate::token::source::MintError;
 use crate::token::spec::TokenSpec;
@@ -32,9 +32,13 @@ use crate::token::usage::{PatchError, Usage, Verdict};
 /// The verdict on an answer of this status is a panic.
 pub(super) const PANICS: u16 = 599;
 
+/// What signs a request.
+pub(super) const SIGNATURE: &str = "x-signature";
+
 /// Puts the generation on the request as a bearer token; a 401 is the sign of expiry, and so is a 200 whose JSON says so.
 pub(super) struct Bearer {
     pub(super) bodies: bool,
+    pub(super) signs: bool,
 }
 
 impl Usage for Bearer {
@@ -44,6 +48,12 @@ impl Usage for Bearer {
         let subject = token.subject.as_ref().map(|subject| HeaderValue::try_from(subject.as_str()).unwrap());
         headers.extend(subject.map(|subject| (HeaderName::from_static("x-token-of").into(), subject)));
         Ok(Patch { headers, ..Patch::default() })
+    }
+
+    fn sign(&self, token: &Token, method: &Method, target: &Uri) -> Vec<(CasedName, HeaderValue)> {
+        let name = CasedName::new(HeaderName::from_static(SIGNATURE), SIGNATURE);
+        let value = || format!("g{} {method} {target}", token.generation.0).parse().unwrap();
+        if self.signs { vec![(name, value())] } else { Vec::new() }
     }
 
     fn verdict(&self, status: StatusCode, _: &HeaderMap) -> Verdict {
@@ -71,6 +81,8 @@ pub(super) struct Setting {
     pub(super) bounds: Bounds,
     pub(super) owned: Owned,
     pub(super) bodies: bool,
+    /// Whether each request is signed.
+    pub(super) signs: bool,
     pub(super) tls: TlsSettings,
     pub(super) subjects: Option<SubjectRule>,
     /// What the token endpoint says, by the number of the call.
@@ -89,6 +101,7 @@ impl Setting {
             bounds: Bounds::default(),
             owned,
             bodies: false,
+            signs: false,
             tls: TlsSettings::default(),
             subjects: None,
             mint: |_| None,
@@ -111,7 +124,7 @@ impl Setting {
         let record = Arc::new(UpstreamRecord::new("api"));
         let upstream = Upstream {
             owned: self.owned,
-            usage: Arc::new(Bearer { bodies: self.bodies }),
+            usage: Arc::new(Bearer { bodies: self.bodies, signs: self.signs }),
             tokens: tokens(self.subjects, pool.clone(), spec),
             tls: client_config(&self.tls).unwrap(),
             record: record.clone(),

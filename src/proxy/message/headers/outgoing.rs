@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::proxy::message::headers::{Rules, cookies};
-use crate::token::patch::Patch;
+use crate::token::patch::{CasedName, Patch};
 
 /// The headers of one attempt.
 pub(crate) struct OutgoingHeaders<'a> {
@@ -14,6 +14,8 @@ pub(crate) struct OutgoingHeaders<'a> {
     pub(crate) callers: &'a HeaderMap,
     /// The token's part.
     pub(crate) patch: &'a Patch,
+    /// What signs this attempt, if the API wants that.
+    pub(crate) signature: Vec<(CasedName, HeaderValue)>,
     /// What the API is called.
     pub(crate) authority: &'a HeaderValue,
     /// For an outbound proxy that passes on single requests.
@@ -51,6 +53,7 @@ impl OutgoingHeaders<'_> {
             cookies::with(self.callers, &self.patch.cookies).iter().for_each(|line| write(&header::COOKIE, None, line));
         }
         self.proxy_credentials.iter().for_each(|value| write(&header::PROXY_AUTHORIZATION, None, value));
+        self.signature.iter().for_each(|(name, value)| write(name.name(), name.case(), value));
         self.encoding.iter().for_each(|value| write(&header::ACCEPT_ENCODING, None, value));
     }
 

@@ -30,7 +30,8 @@ fn rules(change: impl FnOnce(&mut UpstreamSettings, &mut Owned)) -> Rules {
 /// What the upstream gets of stripped headers.
 fn dressed(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'static str) -> HeaderMap {
     let authority = &HeaderValue::from_static(authority);
-    OutgoingHeaders { rules, callers, patch, authority, proxy_credentials: None, encoding: None }.to_map()
+    OutgoingHeaders { rules, callers, patch, signature: vec![], authority, proxy_credentials: None, encoding: None }
+        .to_map()
 }
 
 fn strip(rules: &Rules, headers: &mut HeaderMap, own_origin: bool) {
@@ -244,18 +245,22 @@ fn what_is_set_replaces_even_what_was_not_stripped_and_is_set_once() {
 }
 
 #[test]
-fn for_an_outbound_proxy_and_a_readable_answer_one_line_each_is_set() {
+fn for_an_outbound_proxy_a_signature_and_a_readable_answer_one_line_each_is_set() {
     let rules = rules(|_, _| ());
     let callers = map(&[("accept-encoding", "br"), ("accept-encoding", "zstd")]);
     let headers = OutgoingHeaders {
         rules: &rules,
         callers: &callers,
         patch: &Patch::default(),
+        signature: vec![pair("x-signature", "s")],
         authority: &HeaderValue::from_static("api"),
         proxy_credentials: Some(HeaderValue::from_static("Basic x")),
         encoding: Some(HeaderValue::from_static("identity")),
     };
     let headers = headers.to_map();
     assert_eq!(headers.get_all("accept-encoding").iter().collect::<Vec<_>>(), ["identity"]);
-    assert_eq!(headers["proxy-authorization"], "Basic x");
+    assert_eq!(
+        (&headers["proxy-authorization"], &headers["x-signature"]),
+        (&"Basic x".parse().unwrap(), &"s".parse().unwrap())
+    );
 }

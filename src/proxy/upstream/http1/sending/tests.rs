@@ -25,6 +25,7 @@ pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> U
         rules,
         callers: &head.headers,
         patch,
+        signature: Vec::new(),
         authority: &AUTHORITY,
         proxy_credentials: None,
         encoding: None,
