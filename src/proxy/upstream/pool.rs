@@ -1,6 +1,7 @@
 //! Connections to one base. Those of HTTP/1.1 are kept for the next request: the last one put back is the first one taken,
 //! so that in quiet times few stay in use and the others age. One of HTTP/2 is shared by all requests.
 
+mod dialling;
 mod opening;
 mod shared;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header, response};
 
-use self::opening::Dialling;
+use self::dialling::Dialling;
 use self::shared::{Share, SharedConnection};
 use super::connect::Dial;
 use super::http1::{Http1, receiving};

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::proxy::message::body::{BodyError, CallerBody};
+use super::caller_body::{BodyError, CallerBody};
 
 /// A body as one attempt sends it.
 pub(crate) enum Outgoing<B = Incoming> {
@@ -20,14 +20,19 @@ pub(crate) enum Outgoing<B = Incoming> {
 
 /// One attempt's reading of a caller's body.
 pub(crate) struct BodyReplay<B> {
-    pub(super) source: Rc<RefCell<CallerBody<B>>>,
+    source: Rc<RefCell<CallerBody<B>>>,
     /// Which attempt it is; a later one takes the body over.
-    pub(super) number: u32,
-    pub(super) position: usize,
-    pub(super) trailers_passed: bool,
+    number: u32,
+    position: usize,
+    trailers_passed: bool,
 }
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> BodyReplay<B> {
+    /// From the beginning.
+    pub(super) fn new(source: Rc<RefCell<CallerBody<B>>>, number: u32) -> Self {
+        Self { source, number, position: 0, trailers_passed: false }
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut source = self.source.borrow_mut();
         if source.attempt != self.number {

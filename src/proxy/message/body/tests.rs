@@ -1,14 +1,17 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::Waker;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use hyper::body::SizeHint;
+use hyper::body::{Frame, SizeHint};
 
 use super::*;
 use crate::clock::Moment;
-use crate::proxy::limits::deadline::Deadlines;
+use crate::proxy::limits::budget::Budget;
+use crate::proxy::limits::deadline::{Deadline, Deadlines, Waiting};
 use crate::proxy::limits::memory::Memory;
+use crate::proxy::message::headers::Rules;
 use crate::proxy::tests::fixture;
 
 /// A body of these frames, of which the first `ready` are there.

@@ -1,15 +1,13 @@
 //! An upstream's cookie as the caller's client would keep it.
 
-use super::view::CallerView;
-
-/// The cookie without its domain, with the path that the caller sees, and over plain HTTP without `Secure`: unless a
+/// The cookie without its domain, with its path as `path` has it for the caller (`None` if it is the same), and over plain HTTP without `Secure`: unless a
 /// client would drop the cookie for lack of that.
-pub(super) fn local(cookie: &[u8], view: &CallerView<'_>) -> Vec<u8> {
+pub(super) fn local(cookie: &[u8], path: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
     let needs = Needs::of(cookie);
     let parts = cookie.split(|byte| *byte == b';').enumerate();
     let parts = parts.filter_map(|(place, part)| match place {
         0 => Some(part.to_vec()),
-        _ => attribute(part, needs, view),
+        _ => attribute(part, needs, &path),
     });
     parts.collect::<Vec<_>>().join(&b';')
 }
@@ -39,16 +37,14 @@ impl Needs {
     }
 }
 
-fn attribute(part: &[u8], needs: Needs, view: &CallerView<'_>) -> Option<Vec<u8>> {
+fn attribute(part: &[u8], needs: Needs, path: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let (name, value) = pair(part);
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     if is(b"domain") || (is(b"secure") && !needs.secure) {
         return None;
     }
-    if is(b"path") && !needs.root && !view.is_plain() {
-        return Some([b" Path=", &*view.path(value)].concat());
-    }
-    Some(part.to_vec())
+    let moved = (is(b"path") && !needs.root).then(|| path(value)).flatten();
+    Some(moved.map_or_else(|| part.to_vec(), |path| [b" Path=", &*path].concat()))
 }
 
 /// Name and value of an attribute.

@@ -38,7 +38,7 @@ impl<'a> CallerView<'a> {
     pub(super) fn rewritten(&self, name: &HeaderName, value: &[u8]) -> Option<Vec<u8>> {
         match *name {
             header::LOCATION | header::CONTENT_LOCATION => self.reference(value),
-            header::SET_COOKIE => Some(set_cookie::local(value, self)),
+            header::SET_COOKIE => Some(set_cookie::local(value, |path| (!self.is_plain()).then(|| self.path(path)))),
             header::LINK => self.link(value),
             header::REFRESH => self.refresh(value),
             _ if *name == OPERATION_LOCATION => self.reference(value),
@@ -47,12 +47,12 @@ impl<'a> CallerView<'a> {
     }
 
     /// Whether paths are the same on both sides.
-    pub(super) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         self.mount.is_empty() && self.base.path.is_empty()
     }
 
     /// A path of the upstream's as the caller sees it; its root if it is outside of the base.
-    pub(super) fn path(&self, path: &[u8]) -> Vec<u8> {
+    fn path(&self, path: &[u8]) -> Vec<u8> {
         self.rooted(self.within_base(path).unwrap_or_default())
     }
 

@@ -1,32 +1,15 @@
 //! Fresh connections. Where one may serve many requests, those that come while it is being opened wait for it.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::sync::watch;
 
+use super::dialling::Opened;
+use super::shared::SharedConnection;
+use super::{Connection, Pool};
 use crate::panics;
 use crate::proxy::error::Fault;
 use crate::proxy::upstream::connect::{Sender, Want};
-use crate::proxy::upstream::pool::{Connection, Pool, SharedConnection};
-
-/// What an attempt that many wait for has come to.
-#[derive(Clone)]
-enum Opened {
-    /// All may use it.
-    Shared(Rc<SharedConnection>),
-    /// The server speaks HTTP/1.1: to each its own.
-    Alone,
-    /// None.
-    Failed(Fault),
-}
-
-/// The attempt that is under way, if any, and what the last one has found.
-#[derive(Default)]
-pub(super) struct Dialling {
-    under_way: RefCell<Option<watch::Receiver<Option<Opened>>>>,
-    alone: Cell<bool>,
-}
 
 impl Pool {
     /// A connection for this request alone, which may become a tunnel.
