@@ -1,21 +1,9 @@
 //! The data path over real sockets: a caller that writes bytes, a data thread, an upstream that is told what to answer.
+//!
+//! [`caller`] is about who calls and how long, [`request`] about what happens to a request, [`upstream`] about connections to
+//! the API and what comes back on them. All of them use [`support`].
 
-mod ahead;
-mod answers;
-mod bodies;
-mod connections;
-mod errors;
-mod expiry;
-mod faults;
-pub(crate) mod fixture;
-mod guarding;
-mod http2;
-mod limits;
-mod requests;
-mod shared;
-mod stopping;
-mod streams;
-mod support;
-mod tunnels;
-mod upstreams;
-mod wire;
+mod caller;
+mod request;
+pub(crate) mod support;
+mod upstream;

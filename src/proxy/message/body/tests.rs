@@ -12,7 +12,7 @@ use crate::proxy::limits::budget::Budget;
 use crate::proxy::limits::deadline::{Deadline, Deadlines, Waiting};
 use crate::proxy::limits::memory::Memory;
 use crate::proxy::message::headers::Rules;
-use crate::proxy::tests::fixture;
+use crate::proxy::tests::support::fixture;
 
 /// A body of these frames, of which the first `ready` are there.
 struct Script {

@@ -1,6 +1,6 @@
 use super::outgoing::OutgoingHeaders;
 use super::*;
-use crate::proxy::tests::fixture;
+use crate::proxy::tests::support::fixture;
 use crate::token::patch::{CasedName, Patch};
 
 fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -178,7 +178,7 @@ fn a_cookie_keeps_what_a_client_would_drop_it_without() {
 
 #[test]
 fn the_view_names_no_authority_that_is_none() {
-    let (base, settings) = (base(""), crate::proxy::tests::fixture::settings("y"));
+    let (base, settings) = (base(""), crate::proxy::tests::support::fixture::settings("y"));
     for (host, seen) in [("a.localhost:1", "a.localhost:1"), ("evil.com/.localhost", "door"), ("a b", "door")] {
         let head = http::Request::builder().header("host", host).body(()).unwrap().into_parts().0;
         assert_eq!(CallerView::of(&head, "door", &settings, &base).authority, seen);

@@ -10,7 +10,7 @@ use hyper::body::{Frame, SizeHint};
 use super::*;
 use crate::proxy::message::headers::Rules;
 use crate::proxy::message::headers::outgoing::OutgoingHeaders;
-use crate::proxy::tests::fixture;
+use crate::proxy::tests::support::fixture;
 use crate::token::patch::{Owned, Patch};
 use http::HeaderName;
 

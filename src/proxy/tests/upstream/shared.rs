@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
 use super::http2::to_http2;
+use super::scene::Scene;
 use super::streams::{self, Asked, answered, ask, get};
-use super::support::Scene;
 use super::wire::*;
 
 /// A caller's POST, and the connection on which all of it has come to an API that speaks in frames made by hand.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 
+use super::scene::{Scene, Setting};
 use super::streams::{self, Asked, answered, ask, get};
-use super::support::{Scene, Setting};
 use super::wire::*;
 use crate::proxy::settings::Protocol;
 use crate::shutdown::Phase;

@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::scene::Setting;
 use super::streams::{self, Asked, talk};
-use super::support::Setting;
 use super::wire::*;
 use crate::proxy::settings::{Base, Protocol};
 use crate::token::key::{SubjectPattern, SubjectRule};

@@ -9,57 +9,57 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Longer than anything here takes, and short enough to end a test that hangs.
-pub(super) const LONG: Duration = Duration::from_secs(20);
+pub(in crate::proxy::tests) const LONG: Duration = Duration::from_secs(20);
 
 /// A message as it was on the wire.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Said {
+pub(in crate::proxy::tests) struct Said {
     /// The first line.
-    pub(super) line: String,
-    pub(super) headers: HeaderMap,
+    pub(in crate::proxy::tests) line: String,
+    pub(in crate::proxy::tests) headers: HeaderMap,
     /// The head as it was written.
-    pub(super) raw: String,
-    pub(super) body: Vec<u8>,
+    pub(in crate::proxy::tests) raw: String,
+    pub(in crate::proxy::tests) body: Vec<u8>,
     /// What follows the last chunk.
-    pub(super) trailers: String,
+    pub(in crate::proxy::tests) trailers: String,
 }
 
 impl Said {
-    pub(super) fn status(&self) -> u16 {
+    pub(in crate::proxy::tests) fn status(&self) -> u16 {
         self.line.split(' ').nth(1).unwrap_or_default().parse().unwrap_or_default()
     }
 
-    pub(super) fn target(&self) -> &str {
+    pub(in crate::proxy::tests) fn target(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::proxy::tests) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::proxy::tests) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The code of an answer that bearerd made.
-    pub(super) fn code(&self) -> String {
+    pub(in crate::proxy::tests) fn code(&self) -> String {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         problem["code"].as_str().unwrap().to_owned()
     }
 }
 
 /// Either end of a connection, by hand.
-pub(super) struct Caller {
-    pub(super) stream: TcpStream,
+pub(in crate::proxy::tests) struct Caller {
+    pub(in crate::proxy::tests) stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Caller {
-    pub(super) fn of(stream: TcpStream) -> Self {
+    pub(in crate::proxy::tests) fn of(stream: TcpStream) -> Self {
         Self { stream, read: Vec::new() }
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(in crate::proxy::tests) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = tokio::time::timeout(LONG, self.stream.write_all(bytes.as_ref())).await.expect("sending hangs");
         sent.unwrap();
     }
@@ -73,13 +73,13 @@ impl Caller {
     }
 
     /// Whether the other end has closed, now or soon.
-    pub(super) async fn is_closed(&mut self) -> bool {
+    pub(in crate::proxy::tests) async fn is_closed(&mut self) -> bool {
         while self.more().await {}
         true
     }
 
     /// The next bytes up to and with `end`.
-    pub(super) async fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::proxy::tests) async fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
                 return Some(self.read.drain(..at + end.len()).collect());
@@ -90,7 +90,7 @@ impl Caller {
         }
     }
 
-    pub(super) async fn exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+    pub(in crate::proxy::tests) async fn exactly(&mut self, length: usize) -> Option<Vec<u8>> {
         while self.read.len() < length {
             if !self.more().await {
                 return None;
@@ -100,7 +100,7 @@ impl Caller {
     }
 
     /// The next head.
-    pub(super) async fn head(&mut self) -> Option<Said> {
+    pub(in crate::proxy::tests) async fn head(&mut self) -> Option<Said> {
         let raw = String::from_utf8(self.until(b"\r\n\r\n").await?).unwrap();
         let mut headers = HeaderMap::new();
         for line in raw.lines().skip(1).filter(|line| !line.is_empty()) {
@@ -112,7 +112,7 @@ impl Caller {
     }
 
     /// The next message whole; to the end of the connection if nothing else bounds it.
-    pub(super) async fn message(&mut self, bounded: bool) -> Option<Said> {
+    pub(in crate::proxy::tests) async fn message(&mut self, bounded: bool) -> Option<Said> {
         let mut said = self.head().await?;
         if matches!(said.status(), 204 | 304) {
             return Some(said);
@@ -136,7 +136,7 @@ impl Caller {
     }
 
     /// The next chunk; `None` for the last one.
-    pub(super) async fn chunk(&mut self) -> Option<Option<Vec<u8>>> {
+    pub(in crate::proxy::tests) async fn chunk(&mut self) -> Option<Option<Vec<u8>>> {
         let size = self.until(b"\r\n").await?;
         let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
         if size == 0 {
@@ -147,20 +147,20 @@ impl Caller {
         Some(Some(chunk))
     }
 
-    pub(super) async fn answer(&mut self) -> Said {
+    pub(in crate::proxy::tests) async fn answer(&mut self) -> Said {
         self.message(false).await.expect("the connection ended before the answer")
     }
 }
 
 /// An upstream that answers each request by a function of it, and remembers them. Connections are kept alive.
-pub(super) struct Api {
-    pub(super) address: SocketAddr,
+pub(in crate::proxy::tests) struct Api {
+    pub(in crate::proxy::tests) address: SocketAddr,
     seen: Arc<Mutex<Vec<Said>>>,
     connections: Arc<Mutex<usize>>,
 }
 
 impl Api {
-    pub(super) async fn start<A: AsRef<[u8]> + Send + 'static>(
+    pub(in crate::proxy::tests) async fn start<A: AsRef<[u8]> + Send + 'static>(
         answer: impl Fn(&Said) -> A + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -175,15 +175,15 @@ impl Api {
         api
     }
 
-    pub(super) fn seen(&self) -> Vec<Said> {
+    pub(in crate::proxy::tests) fn seen(&self) -> Vec<Said> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub(super) fn last(&self) -> Said {
+    pub(in crate::proxy::tests) fn last(&self) -> Said {
         self.seen().pop().unwrap()
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(in crate::proxy::tests) fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
     }
 }
@@ -200,28 +200,28 @@ async fn talk<A: AsRef<[u8]> + Send>(
 }
 
 /// An upstream whose connections are led by hand, one after the other.
-pub(super) struct ByHand(TcpListener);
+pub(in crate::proxy::tests) struct ByHand(TcpListener);
 
 impl ByHand {
-    pub(super) async fn start() -> (Self, SocketAddr) {
+    pub(in crate::proxy::tests) async fn start() -> (Self, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         (Self(listener), address)
     }
 
-    pub(super) async fn accept(&self) -> Caller {
+    pub(in crate::proxy::tests) async fn accept(&self) -> Caller {
         let accepted = tokio::time::timeout(LONG, self.0.accept()).await.expect("nobody connects");
         Caller::of(accepted.unwrap().0)
     }
 }
 
 /// An answer with this status and body.
-pub(super) fn answer(status: u16, body: &str) -> String {
+pub(in crate::proxy::tests) fn answer(status: u16, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Waits until something is so.
-pub(super) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(in crate::proxy::tests) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let looking = async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(5)).await;

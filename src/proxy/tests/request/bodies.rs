@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::Setting;
+use super::scene::Setting;
 use super::wire::*;
 
 /// Bytes that repeat only after a long while.

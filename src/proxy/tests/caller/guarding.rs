@@ -2,8 +2,8 @@
 
 use http::Request;
 
+use super::scene::Setting;
 use super::streams;
-use super::support::Setting;
 use super::wire::*;
 
 /// Both protocols refuse this line beside an ordinary head.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::Response;
 use tokio::sync::Notify;
 
+use super::scene::Setting;
 use super::streams::{self, Asked};
-use super::support::Setting;
 use super::wire::*;
 use crate::proxy::settings::Protocol;
 

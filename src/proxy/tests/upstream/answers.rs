@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::support::Setting;
+use super::scene::Setting;
 use super::wire::*;
 
 /// Over HTTP/1.0 a caller hears nothing ahead of its answer.

@@ -30,15 +30,15 @@ use crate::token::store::memory::MemoryStore;
 use crate::token::usage::{PatchError, Usage, Verdict};
 
 /// The verdict on an answer of this status is a panic.
-pub(super) const PANICS: u16 = 599;
+pub(in crate::proxy::tests) const PANICS: u16 = 599;
 
 /// What signs a request.
-pub(super) const SIGNATURE: &str = "x-signature";
+pub(in crate::proxy::tests) const SIGNATURE: &str = "x-signature";
 
 /// Puts the generation on the request as a bearer token; a 401 is the sign of expiry, and so is a 200 whose JSON says so.
-pub(super) struct Bearer {
-    pub(super) bodies: bool,
-    pub(super) signs: bool,
+pub(in crate::proxy::tests) struct Bearer {
+    pub(in crate::proxy::tests) bodies: bool,
+    pub(in crate::proxy::tests) signs: bool,
 }
 
 impl Usage for Bearer {
@@ -75,23 +75,23 @@ impl Usage for Bearer {
 }
 
 /// What a scene may change before it begins.
-pub(super) struct Setting {
-    pub(super) upstream: UpstreamSettings,
-    pub(super) limits: Limits,
-    pub(super) bounds: Bounds,
-    pub(super) owned: Owned,
-    pub(super) bodies: bool,
+pub(in crate::proxy::tests) struct Setting {
+    pub(in crate::proxy::tests) upstream: UpstreamSettings,
+    pub(in crate::proxy::tests) limits: Limits,
+    pub(in crate::proxy::tests) bounds: Bounds,
+    pub(in crate::proxy::tests) owned: Owned,
+    pub(in crate::proxy::tests) bodies: bool,
     /// Whether each request is signed.
-    pub(super) signs: bool,
-    pub(super) tls: TlsSettings,
-    pub(super) subjects: Option<SubjectRule>,
+    pub(in crate::proxy::tests) signs: bool,
+    pub(in crate::proxy::tests) tls: TlsSettings,
+    pub(in crate::proxy::tests) subjects: Option<SubjectRule>,
     /// What the token endpoint says, by the number of the call.
-    pub(super) mint: fn(usize) -> Option<MintError>,
+    pub(in crate::proxy::tests) mint: fn(usize) -> Option<MintError>,
 }
 
 impl Setting {
     /// One upstream at this address.
-    pub(super) fn to(api: SocketAddr) -> Self {
+    pub(in crate::proxy::tests) fn to(api: SocketAddr) -> Self {
         let mut upstream = fixture::settings("api");
         upstream.base = Some(Base::parse(&format!("http://{api}")).unwrap());
         let owned = Owned { headers: vec![header::AUTHORIZATION], ..Owned::default() };
@@ -108,7 +108,7 @@ impl Setting {
         }
     }
 
-    pub(super) fn start(self) -> Scene {
+    pub(in crate::proxy::tests) fn start(self) -> Scene {
         let clock: SharedClock = Arc::new(SystemClock);
         let pool = TokenPool::start(clock.clone(), Arc::new(MemoryStore::default()), fastrand::Rng::with_seed(7));
         let source = source(clock.clone(), self.mint);
@@ -161,32 +161,32 @@ fn source(clock: SharedClock, mint: fn(usize) -> Option<MintError>) -> Arc<FakeS
 }
 
 /// A data thread at work.
-pub(super) struct Scene {
-    pub(super) address: SocketAddr,
-    pub(super) thread: DataThread,
-    pub(super) trigger: Trigger,
-    pub(super) record: Arc<UpstreamRecord>,
-    pub(super) proxy_record: Arc<ProxyRecord>,
-    pub(super) source: Arc<FakeSource>,
-    pub(super) routes: Arc<ArcSwap<Routes>>,
+pub(in crate::proxy::tests) struct Scene {
+    pub(in crate::proxy::tests) address: SocketAddr,
+    pub(in crate::proxy::tests) thread: DataThread,
+    pub(in crate::proxy::tests) trigger: Trigger,
+    pub(in crate::proxy::tests) record: Arc<UpstreamRecord>,
+    pub(in crate::proxy::tests) proxy_record: Arc<ProxyRecord>,
+    pub(in crate::proxy::tests) source: Arc<FakeSource>,
+    pub(in crate::proxy::tests) routes: Arc<ArcSwap<Routes>>,
     _pool: TokenPool,
 }
 
 impl Scene {
     /// A connection of a caller's.
-    pub(super) async fn caller(&self) -> Caller {
+    pub(in crate::proxy::tests) async fn caller(&self) -> Caller {
         Caller::of(TcpStream::connect(self.address).await.unwrap())
     }
 
     /// One request on a connection of its own.
-    pub(super) async fn ask(&self, request: impl AsRef<[u8]>) -> Said {
+    pub(in crate::proxy::tests) async fn ask(&self, request: impl AsRef<[u8]>) -> Said {
         let mut caller = self.caller().await;
         caller.send(request).await;
         caller.answer().await
     }
 
     /// A GET of this target.
-    pub(super) async fn get(&self, target: &str) -> Said {
+    pub(in crate::proxy::tests) async fn get(&self, target: &str) -> Said {
         self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
 }

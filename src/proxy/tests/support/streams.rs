@@ -14,23 +14,25 @@ use tokio::net::{TcpListener, TcpStream};
 use super::wire::LONG;
 
 /// One request as an upstream of HTTP/2 has it.
-pub(super) struct Asked {
-    pub(super) request: Request<RecvStream>,
-    pub(super) respond: SendResponse<Bytes>,
+pub(in crate::proxy::tests) struct Asked {
+    pub(in crate::proxy::tests) request: Request<RecvStream>,
+    pub(in crate::proxy::tests) respond: SendResponse<Bytes>,
     /// The number of its connection, from one.
-    pub(super) connection: usize,
+    pub(in crate::proxy::tests) connection: usize,
 }
 
 impl Asked {
     /// Answers with this status and body.
-    pub(super) fn answer(&mut self, status: u16, body: impl Into<Bytes>) {
+    pub(in crate::proxy::tests) fn answer(&mut self, status: u16, body: impl Into<Bytes>) {
         let head = Response::builder().status(status).body(()).unwrap();
         self.respond.send_response(head, false).unwrap().send_data(body.into(), true).unwrap();
     }
 }
 
 /// An upstream of HTTP/2 without TLS that hands each request to `answer`. Returns its address and how many have connected.
-pub(super) async fn api<F>(answer: impl Fn(Asked) -> F + Clone + Send + 'static) -> (SocketAddr, Arc<AtomicUsize>)
+pub(in crate::proxy::tests) async fn api<F>(
+    answer: impl Fn(Asked) -> F + Clone + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -38,7 +40,7 @@ where
 }
 
 /// The same, and it speaks in this way.
-pub(super) async fn api_as<F>(
+pub(in crate::proxy::tests) async fn api_as<F>(
     builder: server::Builder,
     answer: impl Fn(Asked) -> F + Clone + Send + 'static,
 ) -> (SocketAddr, Arc<AtomicUsize>)
@@ -59,7 +61,7 @@ where
 }
 
 /// Serves one connection. A request to `/goaway` is the last one taken on it; one to `/required` is not taken.
-pub(super) async fn talk<F>(
+pub(in crate::proxy::tests) async fn talk<F>(
     builder: server::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin,
     connection: usize,
@@ -81,7 +83,7 @@ pub(super) async fn talk<F>(
 }
 
 /// All of a body, and its trailers.
-pub(super) async fn read(body: &mut RecvStream) -> Result<(Vec<u8>, Option<HeaderMap>), h2::Error> {
+pub(in crate::proxy::tests) async fn read(body: &mut RecvStream) -> Result<(Vec<u8>, Option<HeaderMap>), h2::Error> {
     let mut whole = Vec::new();
     while let Some(data) = tokio::time::timeout(LONG, body.data()).await.expect("no data comes") {
         let data = data?;
@@ -92,7 +94,7 @@ pub(super) async fn read(body: &mut RecvStream) -> Result<(Vec<u8>, Option<Heade
 }
 
 /// A caller of HTTP/2.
-pub(super) async fn caller(address: SocketAddr) -> client::SendRequest<Bytes> {
+pub(in crate::proxy::tests) async fn caller(address: SocketAddr) -> client::SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (caller, connection) = client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
@@ -100,27 +102,30 @@ pub(super) async fn caller(address: SocketAddr) -> client::SendRequest<Bytes> {
 }
 
 /// A GET of this path.
-pub(super) fn get(path: &str) -> Request<()> {
+pub(in crate::proxy::tests) fn get(path: &str) -> Request<()> {
     Request::get(format!("http://localhost{path}")).body(()).unwrap()
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) head: http::response::Parts,
-    pub(super) body: String,
-    pub(super) trailers: Option<HeaderMap>,
+pub(in crate::proxy::tests) struct Answered {
+    pub(in crate::proxy::tests) head: http::response::Parts,
+    pub(in crate::proxy::tests) body: String,
+    pub(in crate::proxy::tests) trailers: Option<HeaderMap>,
 }
 
 /// Sends a request without a body and reads the answer.
-pub(super) async fn ask(caller: &client::SendRequest<Bytes>, request: Request<()>) -> Result<Answered, h2::Error> {
+pub(in crate::proxy::tests) async fn ask(
+    caller: &client::SendRequest<Bytes>,
+    request: Request<()>,
+) -> Result<Answered, h2::Error> {
     let mut caller = caller.clone().ready().await?;
     let (answer, _) = caller.send_request(request, true)?;
     answered(answer).await
 }
 
 /// Reads an answer.
-pub(super) async fn answered(answer: client::ResponseFuture) -> Result<Answered, h2::Error> {
+pub(in crate::proxy::tests) async fn answered(answer: client::ResponseFuture) -> Result<Answered, h2::Error> {
     let (head, mut body) = tokio::time::timeout(LONG, answer).await.expect("no answer comes")?.into_parts();
     let (body, trailers) = read(&mut body).await?;
     Ok(Answered { head, body: String::from_utf8(body).unwrap(), trailers })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::Setting;
+use super::scene::Setting;
 use super::wire::*;
 use crate::proxy::backend::route::Routes;
 use crate::proxy::settings::Base;

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::support::Setting;
+use super::scene::Setting;
 use super::wire::*;
 use crate::proxy::listen::Address;
 use crate::shutdown::Phase;

@@ -1,6 +1,6 @@
 //! What the upstream sees of a request, and the caller of its answer.
 
-use super::support::Setting;
+use super::scene::Setting;
 use super::wire::*;
 use crate::proxy::settings::Base;
 use crate::token::patch::CasedName;

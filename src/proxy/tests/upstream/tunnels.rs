@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use super::support::{Scene, Setting};
+use super::scene::{Scene, Setting};
 use super::upstreams::{over_tls, tls_api};
 use super::wire::*;
 use crate::proxy::settings::OutboundProxy;

@@ -2,8 +2,8 @@
 
 use http::Request;
 
+use super::scene::{PANICS, Scene, Setting};
 use super::streams::{self, ask};
-use super::support::{PANICS, Scene, Setting};
 use super::wire::*;
 use crate::panics::{self, fault};
 use crate::record::{Blame, Limit};

@@ -9,8 +9,8 @@ use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::scene::Setting;
 use super::streams::{self, ask};
-use super::support::Setting;
 use super::wire::*;
 use crate::shutdown::Phase;
 

@@ -1,6 +1,6 @@
 //! The one repeat.
 
-use super::support::{SIGNATURE, Setting};
+use super::scene::{SIGNATURE, Setting};
 use super::wire::*;
 use crate::record::Replay;
 use crate::token::source::{MintError, Outcome};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use http::Request;
 
+use super::scene::{Scene, Setting};
 use super::streams::{self, ask};
-use super::support::{Scene, Setting};
 use super::wire::*;
 use crate::record::{Blame, Limit};
 
