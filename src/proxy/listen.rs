@@ -49,7 +49,7 @@ pub struct BindError {
 impl Bound {
     /// The TCP address; the first of both where it is `localhost`.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.sockets.iter().find_map(|bell| match bell {
+        self.sockets.iter().find_map(|socket| match socket {
             BoundSocket::Tcp(listener) => listener.local_addr().ok(),
             BoundSocket::Unix(_) => None,
         })

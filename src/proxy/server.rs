@@ -26,8 +26,8 @@ use crate::shutdown::{Phase, Shutdown};
 /// Names that are resolved at a time, each by a thread with a socket of its own.
 const RESOLVING: usize = 16;
 
-/// A turn of the runtime.
-const HEARING: Duration = Duration::from_millis(1);
+/// Time for the runtime to see whom the system has accepted.
+const ACCEPT_DELAY: Duration = Duration::from_millis(1);
 
 /// So long after the last listener has closed a request that was on its way is still waited for.
 const LINGER: Duration = Duration::from_millis(250);
@@ -59,7 +59,7 @@ impl DataThread {
         record: Arc<ProxyRecord>,
         shutdown: Shutdown,
     ) -> io::Result<Self> {
-        let (commands, heard) = mpsc::unbounded_channel();
+        let (commands, received) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
         let beats = Beats::start();
         let runtime =
@@ -69,7 +69,7 @@ impl DataThread {
         }
         thread::Builder::new().name("data".to_owned()).spawn(move || {
             let worker = Rc::new(Worker::new(routes, limits, bounds, clock, record));
-            LocalSet::new().block_on(&runtime, run(&worker, heard, shutdown, beats));
+            LocalSet::new().block_on(&runtime, run(&worker, received, shutdown, beats));
             end.send_replace(true);
         })?;
         Ok(Self { commands, ended })
@@ -109,7 +109,7 @@ struct Accepting {
 /// All sockets that are accepted on.
 type AcceptTasks = RefCell<Vec<Accepting>>;
 
-async fn run(worker: &Rc<Worker>, heard: mpsc::UnboundedReceiver<DataCommand>, shutdown: Shutdown, beats: Beats) {
+async fn run(worker: &Rc<Worker>, received: mpsc::UnboundedReceiver<DataCommand>, shutdown: Shutdown, beats: Beats) {
     let listeners = AcceptTasks::default();
     let sweeping = spawn_local(sweep(worker.clone(), beats));
     let relieving = spawn_local(worker.clone().relieve());
@@ -122,7 +122,7 @@ async fn run(worker: &Rc<Worker>, heard: mpsc::UnboundedReceiver<DataCommand>, s
         shutdown.reached(Phase::Draining).await;
     };
     tokio::select! {
-        () = obey(worker, heard, &listeners) => {}
+        () = run_commands(worker, received, &listeners) => {}
         () = announced => {}
     }
     tokio::select! {
@@ -140,15 +140,15 @@ async fn run(worker: &Rc<Worker>, heard: mpsc::UnboundedReceiver<DataCommand>, s
 /// know that the answer to the one before was the last.
 async fn drain(worker: &Rc<Worker>, listeners: Vec<Accepting>) {
     // The runtime hears meanwhile of those whom the system has let in.
-    tokio::time::sleep(HEARING).await;
+    tokio::time::sleep(ACCEPT_DELAY).await;
     let tasks: Vec<_> = listeners.into_iter().map(|accepting| accepting.task).collect();
     for task in tasks {
         let _ = task.await;
     }
-    let _ = tokio::time::timeout(LINGER, worker.emptied()).await;
+    let _ = tokio::time::timeout(LINGER, worker.all_closed()).await;
     worker.draining.set(true);
     worker.deadlines.wake_all();
-    while tokio::time::timeout(FAREWELL, worker.emptied()).await.is_err() {
+    while tokio::time::timeout(FAREWELL, worker.all_closed()).await.is_err() {
         worker.deadlines.dismiss_all();
     }
 }
@@ -161,8 +161,12 @@ async fn sweep(worker: Rc<Worker>, beats: Beats) {
     }
 }
 
-async fn obey(worker: &Rc<Worker>, mut heard: mpsc::UnboundedReceiver<DataCommand>, listeners: &AcceptTasks) {
-    while let Some(command) = heard.recv().await {
+async fn run_commands(
+    worker: &Rc<Worker>,
+    mut received: mpsc::UnboundedReceiver<DataCommand>,
+    listeners: &AcceptTasks,
+) {
+    while let Some(command) = received.recv().await {
         // The thread must hear the next one, too.
         let _ = panics::catch(|| match command {
             DataCommand::Open(bound) => open(worker, bound, &mut listeners.borrow_mut()),
@@ -182,15 +186,17 @@ async fn obey(worker: &Rc<Worker>, mut heard: mpsc::UnboundedReceiver<DataComman
 
 /// A socket that is accepted on already goes to this listener: one task takes over from the other.
 fn open(worker: &Rc<Worker>, bound: Bound, listeners: &mut Vec<Accepting>) {
-    let addresses: Vec<_> = bound.sockets.iter().map(|bell| bound.address_of(bell)).collect();
+    let addresses: Vec<_> = bound.sockets.iter().map(|socket| bound.address_of(socket)).collect();
     let listener = Rc::new(Listener { authority: bound.authority(), listen: bound.listen });
-    for (bell, address) in bound.sockets.into_iter().zip(addresses) {
-        let porter = Acceptor { worker: worker.clone(), listener: listener.clone() };
+    for (socket, address) in bound.sockets.into_iter().zip(addresses) {
+        let acceptor = Acceptor { worker: worker.clone(), listener: listener.clone() };
         let (open, closed) = oneshot::channel();
-        let task = match bell {
-            BoundSocket::Tcp(listener) => TcpListener::from_std(listener).map(|it| spawn_local(porter.tcp(it, closed))),
+        let task = match socket {
+            BoundSocket::Tcp(listener) => {
+                TcpListener::from_std(listener).map(|it| spawn_local(acceptor.tcp(it, closed)))
+            }
             BoundSocket::Unix(listener) => {
-                UnixListener::from_std(listener).map(|it| spawn_local(porter.unix(it, closed)))
+                UnixListener::from_std(listener).map(|it| spawn_local(acceptor.unix(it, closed)))
             }
         };
         match task {

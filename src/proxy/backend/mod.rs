@@ -47,7 +47,7 @@ pub(crate) struct TokenSlot {
     kept: RenderedCell,
 }
 
-enum Seats {
+enum TokenSlots {
     One(TokenHandle, RenderedCell),
     PerSubject(RefCell<Subjects<RenderedCell>>),
 }
@@ -58,7 +58,7 @@ pub(crate) struct Backend {
     pub(crate) upstream: Arc<Upstream>,
     /// What happens to its requests' headers.
     pub(crate) rules: Rc<Rules>,
-    seats: Seats,
+    token_slots: TokenSlots,
     /// The subjects of the upstreams that this one has replaced, until they have a token here. Those tokens stay alive
     /// meanwhile: they are the ones that the new owners begin with.
     inherited: RefCell<Vec<Subjects<RenderedCell>>>,
@@ -77,21 +77,21 @@ impl Backend {
         before: Option<&Self>,
     ) -> Self {
         let limiter = limiter.clone();
-        let (seats, subject) = match &upstream.tokens {
-            Tokens::One(handle) => (Seats::One(handle.clone(), RenderedCell::default()), None),
+        let (token_slots, subject) = match &upstream.tokens {
+            Tokens::One(handle) => (TokenSlots::One(handle.clone(), RenderedCell::default()), None),
             Tokens::PerSubject { rule, .. } => {
-                (Seats::PerSubject(RefCell::new(Subjects::new(rule.max, rule.idle))), Some(&rule.header))
+                (TokenSlots::PerSubject(RefCell::new(Subjects::new(rule.max, rule.idle))), Some(&rule.header))
             }
         };
         let rules = Rc::new(Rules::new(&upstream.settings, &upstream.owned, subject));
-        let pools = before.filter(|before| before.dials_as(&upstream)).map(|before| before.pools.borrow().clone());
-        let heir = matches!(seats, Seats::PerSubject(_));
-        let inherited = before.filter(|_| heir).map(Self::bequeath).unwrap_or_default().into();
-        Self { upstream, rules, seats, inherited, pools: pools.unwrap_or_default().into(), limiter, clock }
+        let pools = before.filter(|before| before.connects_like(&upstream)).map(|before| before.pools.borrow().clone());
+        let per_subject = matches!(token_slots, TokenSlots::PerSubject(_));
+        let inherited = before.filter(|_| per_subject).map(Self::take_subjects).unwrap_or_default().into();
+        Self { upstream, rules, token_slots, inherited, pools: pools.unwrap_or_default().into(), limiter, clock }
     }
 
     /// Not with an outbound proxy, whose URL may hold a credential that has changed.
-    fn dials_as(&self, other: &Upstream) -> bool {
+    fn connects_like(&self, other: &Upstream) -> bool {
         let (ours, theirs) = (&self.upstream.settings, &other.settings);
         Arc::ptr_eq(&self.upstream.tls, &other.tls)
             && ours.outbound_proxy.is_none()
@@ -101,9 +101,9 @@ impl Backend {
     }
 
     /// Hands its subjects on.
-    fn bequeath(&self) -> Vec<Subjects<RenderedCell>> {
+    fn take_subjects(&self) -> Vec<Subjects<RenderedCell>> {
         let mut subjects = self.inherited.take();
-        if let Seats::PerSubject(own) = &self.seats {
+        if let TokenSlots::PerSubject(own) = &self.token_slots {
             subjects.push(own.replace(Subjects::new(1, Duration::ZERO)));
         }
         subjects.retain(|subjects| !subjects.is_empty());
@@ -112,8 +112,8 @@ impl Backend {
 
     /// Where this request gets its token: by its subject, where the upstream has subjects.
     pub(crate) fn token_slot(&self, headers: &HeaderMap, now: Moment) -> Result<TokenSlot, ProxyError> {
-        match (&self.seats, &self.upstream.tokens) {
-            (Seats::PerSubject(subjects), Tokens::PerSubject { rule, open }) => {
+        match (&self.token_slots, &self.upstream.tokens) {
+            (TokenSlots::PerSubject(subjects), Tokens::PerSubject { rule, open }) => {
                 let name = subject_name(rule, headers)?;
                 let mut subjects = subjects.borrow_mut();
                 if let Some(held) = name.and_then(|name| subjects.get(name, now)) {
@@ -123,8 +123,8 @@ impl Backend {
                 let held = subjects.get_or_insert_with(&subject, now, |subject| open(subject));
                 Ok(TokenSlot { handle: held.token.clone(), kept: held.kept.clone() })
             }
-            (Seats::One(handle, kept), _) => Ok(TokenSlot { handle: handle.clone(), kept: kept.clone() }),
-            (Seats::PerSubject(_), Tokens::One(_)) => Err(ProxyError::Subject("the upstream has no subjects")),
+            (TokenSlots::One(handle, kept), _) => Ok(TokenSlot { handle: handle.clone(), kept: kept.clone() }),
+            (TokenSlots::PerSubject(_), Tokens::One(_)) => Err(ProxyError::Subject("the upstream has no subjects")),
         }
     }
 
@@ -191,7 +191,7 @@ impl Backend {
         if pools.len() > 1 {
             pools.retain(|pool| Rc::strong_count(pool) > 1);
         }
-        if let Seats::PerSubject(subjects) = &self.seats {
+        if let TokenSlots::PerSubject(subjects) = &self.token_slots {
             let (mut subjects, mut inherited) = (subjects.borrow_mut(), self.inherited.borrow_mut());
             subjects.sweep(now);
             inherited.iter_mut().for_each(|subjects| subjects.sweep(now));

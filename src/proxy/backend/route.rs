@@ -39,7 +39,7 @@ impl Routes {
     }
 
     /// The listener that this one has become.
-    pub(crate) fn home<'a>(&'a self, listen: &'a Listen) -> &'a Listen {
+    pub(crate) fn current<'a>(&'a self, listen: &'a Listen) -> &'a Listen {
         self.moved.iter().find(|(from, _)| from == listen).map_or(listen, |(_, to)| to)
     }
 
@@ -55,7 +55,7 @@ fn closeness(matches: &Match) -> (bool, Reverse<usize>) {
 
 impl Match {
     /// Whether a call with this head and raw path is meant.
-    pub(crate) fn meets(&self, head: &request::Parts, path: &str) -> bool {
+    pub(crate) fn matches(&self, head: &request::Parts, path: &str) -> bool {
         let named = || authority(&head.uri, &head.headers).map(host);
         let is_named = |own: &str| named().is_some_and(|host| host.eq_ignore_ascii_case(own));
         self.host.as_deref().is_none_or(is_named)
@@ -96,16 +96,16 @@ mod tests {
             ("/a", "/A", false),
             ("/a", "/", false),
         ] {
-            assert_eq!(matches(None, prefix).meets(&head(Some("localhost")), path), meets, "{prefix} {path}");
+            assert_eq!(matches(None, prefix).matches(&head(Some("localhost")), path), meets, "{prefix} {path}");
         }
     }
 
     #[test]
     fn a_host_is_compared_without_case() {
         let own = matches(Some("younium.localhost"), "");
-        assert!(own.meets(&head(Some("Younium.LOCALHOST:8080")), "/"));
-        assert!(!own.meets(&head(Some("localhost")), "/"));
-        assert!(!own.meets(&head(None), "/"));
+        assert!(own.matches(&head(Some("Younium.LOCALHOST:8080")), "/"));
+        assert!(!own.matches(&head(Some("localhost")), "/"));
+        assert!(!own.matches(&head(None), "/"));
     }
 
     #[test]

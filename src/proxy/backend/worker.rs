@@ -54,8 +54,8 @@ pub(crate) struct Worker {
     pub(crate) farewells: Cell<usize>,
     connections: Cell<usize>,
     awake: Rc<Cell<usize>>,
-    came: Notify,
-    left: Notify,
+    connected: Notify,
+    disconnected: Notify,
     routes: RefCell<Cache<Arc<ArcSwap<Routes>>, Arc<Routes>>>,
     listeners: RefCell<LocalRoutes>,
 }
@@ -78,8 +78,8 @@ impl Worker {
             farewells: Cell::new(0),
             connections: Cell::new(0),
             awake: Rc::default(),
-            came: Notify::new(),
-            left: Notify::new(),
+            connected: Notify::new(),
+            disconnected: Notify::new(),
             listeners: RefCell::new(LocalRoutes { of: Arc::default(), listeners: Vec::new() }),
             routes: RefCell::new(Cache::new(routes)),
             limiter,
@@ -93,9 +93,9 @@ impl Worker {
     pub(crate) fn find(&self, listen: &Listen, head: &request::Parts, path: &str) -> Option<Rc<Backend>> {
         self.follow_routes();
         let listeners = self.listeners.borrow();
-        let listen = listeners.of.home(listen);
+        let listen = listeners.of.current(listen);
         let (_, behind) = listeners.listeners.iter().find(|(listener, _)| listener == listen)?;
-        behind.iter().find(|backend| backend.upstream.settings.matches.meets(head, path)).cloned()
+        behind.iter().find(|backend| backend.upstream.settings.matches.matches(head, path)).cloned()
     }
 
     /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.
@@ -159,7 +159,7 @@ impl Worker {
     /// Waits a tick; longer while nobody is connected, since only the heart must beat.
     pub(crate) async fn until_next_sweep(&self, beats: &Beats) {
         if self.connections.get() == 0 {
-            let _ = tokio::time::timeout_at(beats.next(), self.came.notified()).await;
+            let _ = tokio::time::timeout_at(beats.next(), self.connected.notified()).await;
         }
         if self.connections.get() > 0 {
             tokio::time::sleep(TICK).await;
@@ -171,7 +171,7 @@ impl Worker {
         let now = self.connections.get();
         if now == 0 {
             self.deadlines.set_time(self.clock.now());
-            self.came.notify_one();
+            self.connected.notify_one();
         }
         if now >= self.limiter.connections() {
             return Err(Limit::Connections);
@@ -206,9 +206,9 @@ impl Worker {
     }
 
     /// Waits until no caller is connected.
-    pub(crate) async fn emptied(&self) {
+    pub(crate) async fn all_closed(&self) {
         while self.connections.get() > 0 {
-            self.left.notified().await;
+            self.disconnected.notified().await;
         }
     }
 
@@ -227,7 +227,7 @@ pub(crate) struct Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.worker.count(self.worker.connections.get().saturating_sub(1));
-        self.worker.left.notify_waiters();
+        self.worker.disconnected.notify_waiters();
     }
 }
 

@@ -32,11 +32,11 @@ pub(in crate::proxy) struct Acceptor {
 
 impl Acceptor {
     pub(in crate::proxy) async fn tcp(self, listener: TcpListener, mut closed: oneshot::Receiver<()>) {
-        while let Some(accepted) = unless(&mut closed, listener.accept()).await {
+        while let Some(accepted) = until_closed(&mut closed, listener.accept()).await {
             match accepted {
                 Ok((stream, peer)) => {
                     let _ = stream.set_nodelay(true);
-                    self.receive(Socket::Tcp(stream), Some(peer.ip().to_canonical()));
+                    self.accepted(Socket::Tcp(stream), Some(peer.ip().to_canonical()));
                 }
                 Err(error) => self.pause(&error).await,
             }
@@ -44,20 +44,20 @@ impl Acceptor {
     }
 
     pub(in crate::proxy) async fn unix(self, listener: UnixListener, mut closed: oneshot::Receiver<()>) {
-        while let Some(accepted) = unless(&mut closed, listener.accept()).await {
+        while let Some(accepted) = until_closed(&mut closed, listener.accept()).await {
             match accepted {
-                Ok((stream, _)) => self.receive(Socket::Unix(stream), None),
+                Ok((stream, _)) => self.accepted(Socket::Unix(stream), None),
                 Err(error) => self.pause(&error).await,
             }
         }
     }
 
     /// The next caller is received whatever happens to this one.
-    fn receive(&self, socket: Socket, peer: Option<IpAddr>) {
-        let _ = panics::catch(|| self.let_in(socket, peer));
+    fn accepted(&self, socket: Socket, peer: Option<IpAddr>) {
+        let _ = panics::catch(|| self.spawn_connection(socket, peer));
     }
 
-    fn let_in(&self, socket: Socket, peer: Option<IpAddr>) {
+    fn spawn_connection(&self, socket: Socket, peer: Option<IpAddr>) {
         panics::point("accept", &self.listener.authority);
         let admitted = match self.worker.admit() {
             Ok(admitted) => admitted,
@@ -93,7 +93,7 @@ impl Acceptor {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
-        if self.worker.limiter.is_news(Limit::Sockets) {
+        if self.worker.limiter.should_log(Limit::Sockets) {
             tracing::warn!(%error, "cannot accept a connection");
         }
         self.worker.limiter.close_idle();
@@ -102,7 +102,7 @@ impl Acceptor {
 }
 
 /// The next caller; none once the socket is closed and nobody waits there any more.
-async fn unless<T>(closed: &mut oneshot::Receiver<()>, accept: impl Future<Output = T>) -> Option<T> {
+async fn until_closed<T>(closed: &mut oneshot::Receiver<()>, accept: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         accepted = accept => Some(accepted),

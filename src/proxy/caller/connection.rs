@@ -52,25 +52,25 @@ const SMALLEST_BUFFER: usize = 8192;
 pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
     let caller = Rc::new(caller);
     let mut parked = match super::preface::read(&mut socket, &caller).await {
-        Some(Begins::Http1(ahead)) => Box::pin(in_use(socket, ahead, caller.clone())).await,
+        Some(Begins::Http1(ahead)) => Box::pin(serve_until_parked(socket, ahead, caller.clone())).await,
         Some(Begins::Http2(ahead)) => return Box::pin(super::http2::serve(socket, ahead, caller)).await,
         None => return,
     };
     while let Some(socket) = parked.take() {
-        if is_called(&socket, &caller).await {
+        if until_readable(&socket, &caller).await {
             // Boxed, so that the task of a parked connection is small.
-            parked = Box::pin(in_use(socket, Bytes::new(), caller.clone())).await;
+            parked = Box::pin(serve_until_parked(socket, Bytes::new(), caller.clone())).await;
         }
     }
 }
 
 /// Waits on a parked connection; false when its time is over.
-async fn is_called(socket: &Socket, caller: &Caller) -> bool {
+async fn until_readable(socket: &Socket, caller: &Caller) -> bool {
     std::future::poll_fn(|cx| {
-        caller.deadline.remember(cx.waker());
+        caller.deadline.register(cx.waker());
         match socket.poll_read_ready(cx) {
             Poll::Ready(ready) => Poll::Ready(ready.is_ok()),
-            Poll::Pending if caller.is_dismissed() => Poll::Ready(false),
+            Poll::Pending if caller.has_timed_out() => Poll::Ready(false),
             Poll::Pending if caller.worker.draining.get() && !socket.holds_bytes() => Poll::Ready(false),
             Poll::Pending => Poll::Pending,
         }
@@ -79,7 +79,7 @@ async fn is_called(socket: &Socket, caller: &Caller) -> bool {
 }
 
 /// Serves until the connection ends, or may be parked: then its socket comes back.
-async fn in_use(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
+async fn serve_until_parked(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
     let _awake = caller.worker.wake();
     let interim = caller.interim.clone();
     let header_timeout = caller.worker.limits.header_timeout;
@@ -124,7 +124,7 @@ where
 {
     let mut told = false;
     std::future::poll_fn(|cx| {
-        caller.deadline.remember(cx.waker());
+        caller.deadline.register(cx.waker());
         loop {
             if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
@@ -137,7 +137,7 @@ where
             told = true;
             Pin::new(&mut *connection).graceful_shutdown();
         }
-        match caller.is_dismissed() {
+        match caller.has_timed_out() {
             true => Poll::Ready(false),
             false if caller.may_park() && !unsent.get() => Poll::Ready(true),
             false => Poll::Pending,
@@ -148,17 +148,17 @@ where
 
 impl Caller {
     /// Whether it has said nothing for too long.
-    fn is_dismissed(&self) -> bool {
-        matches!(self.deadline.over(), Some(Waiting::NextRequest | Waiting::RequestHead))
+    fn has_timed_out(&self) -> bool {
+        matches!(self.deadline.expired(), Some(Waiting::NextRequest | Waiting::RequestHead))
     }
 
-    fn has_cause_to_park(&self) -> bool {
+    fn wants_to_park(&self) -> bool {
         self.deadline.is_quiet() || self.worker.is_crowded() || self.worker.draining.get()
     }
 
     /// Whether no request is in flight, and keeping hyper's state for the next would not pay.
     fn may_park(&self) -> bool {
-        self.deadline.is_free() && self.tunnel.borrow().is_none() && self.has_cause_to_park()
+        self.deadline.is_free() && self.tunnel.borrow().is_none() && self.wants_to_park()
     }
 }
 

@@ -45,7 +45,7 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
     let _awake = worker.wake();
     // A preface announces a request.
     deadline.wait(Waiting::RequestHead, worker.limits.header_timeout);
-    let heads = worker.deadlines.slot_in(deadline.account.clone());
+    let heads = worker.deadlines.deadline_of(deadline.account.clone());
     let link = Heads::new(Paced::of(&caller, Rewound { ahead, socket }), heads.clone(), worker.limits.header_timeout);
     let serving = caller.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -55,12 +55,12 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
     let mut connection = pin!(builder(&caller).serve_connection(TokioIo::new(link), service));
     let mut told = false;
     std::future::poll_fn(|cx| {
-        deadline.remember(cx.waker());
-        heads.remember(cx.waker());
+        deadline.register(cx.waker());
+        heads.register(cx.waker());
         loop {
-            let over = deadline.over();
+            let over = deadline.expired();
             // Half a head keeps all others of the connection from coming, and a caller that never asked needs no farewell.
-            if (over.is_some() && told) || over == Some(Waiting::RequestHead) || heads.over().is_some() {
+            if (over.is_some() && told) || over == Some(Waiting::RequestHead) || heads.expired().is_some() {
                 return Poll::Ready(());
             }
             // hyper closes a connection at once that is told to go before it has begun.

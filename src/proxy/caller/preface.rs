@@ -27,9 +27,9 @@ pub(in crate::proxy::caller) enum Begins {
 pub(in crate::proxy::caller) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Begins> {
     let mut read = BytesMut::new();
     std::future::poll_fn(|cx| {
-        caller.deadline.remember(cx.waker());
+        caller.deadline.register(cx.waker());
         loop {
-            if caller.deadline.over().is_some() {
+            if caller.deadline.expired().is_some() {
                 return Poll::Ready(None);
             }
             let mut bytes = [0; FIRST];

@@ -1,4 +1,4 @@
-//! Limits on waiting without a timer per request: one slot per connection says what is waited for and until when, and a
+//! Limits on waiting without a timer per request: one deadline per connection says what is waited for and until when, and a
 //! sweep each second wakes those whose time is over.
 
 use crate::proxy::limits::TICK;
@@ -30,7 +30,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Deadline {
     waiting: Cell<Waiting>,
     until: Cell<Moment>,
-    over: Cell<bool>,
+    is_over: Cell<bool>,
     quiet: Cell<bool>,
     bodies: Cell<u32>,
     /// What its connection holds.
@@ -49,14 +49,14 @@ impl Deadline {
     pub(crate) fn wait_until(&self, what: Waiting, end: Moment) {
         self.waiting.set(what);
         self.until.set(end);
-        self.over.set(false);
+        self.is_over.set(false);
         self.quiet.set(false);
     }
 
     /// Waits for nothing that has a limit.
-    pub(crate) fn rest(&self) {
+    pub(crate) fn clear(&self) {
         self.waiting.set(Waiting::Nothing);
-        self.over.set(false);
+        self.is_over.set(false);
     }
 
     /// A request's body is being read.
@@ -85,12 +85,12 @@ impl Deadline {
     }
 
     /// What was waited for too long.
-    pub(crate) fn over(&self) -> Option<Waiting> {
-        self.over.get().then(|| self.waiting.get())
+    pub(crate) fn expired(&self) -> Option<Waiting> {
+        self.is_over.get().then(|| self.waiting.get())
     }
 
     /// Remembers whom to wake.
-    pub(crate) fn remember(&self, waker: &Waker) {
+    pub(crate) fn register(&self, waker: &Waker) {
         let mut known = self.waker.borrow_mut();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *known = Some(waker.clone());
@@ -99,7 +99,7 @@ impl Deadline {
 
     /// A wait for a request is over before its time.
     fn dismiss(&self) {
-        if matches!(self.waiting.get(), Waiting::NextRequest | Waiting::RequestHead) && !self.over.replace(true) {
+        if matches!(self.waiting.get(), Waiting::NextRequest | Waiting::RequestHead) && !self.is_over.replace(true) {
             self.wake();
         }
     }
@@ -111,8 +111,8 @@ impl Deadline {
     }
 
     fn sweep(&self, now: Moment) {
-        if self.waiting.get() != Waiting::Nothing && !self.over.get() && now >= self.until.get() {
-            self.over.set(true);
+        if self.waiting.get() != Waiting::Nothing && !self.is_over.get() && now >= self.until.get() {
+            self.is_over.set(true);
             self.wake();
         } else if self.is_free() && !self.quiet.replace(true) {
             self.wake();
@@ -120,40 +120,40 @@ impl Deadline {
     }
 }
 
-/// All slots of a data thread.
+/// All deadlines of a data thread.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    slots: RefCell<Vec<Weak<Deadline>>>,
+    deadlines: RefCell<Vec<Weak<Deadline>>>,
     accounts: RefCell<Vec<Weak<Account>>>,
     coarse: Rc<Cell<Moment>>,
 }
 
 impl Deadlines {
-    /// No slots yet.
+    /// No deadlines yet.
     pub(crate) fn new(now: Moment) -> Self {
-        Self { slots: RefCell::default(), accounts: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
+        Self { deadlines: RefCell::default(), accounts: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
     }
 
-    /// A connection's slot; it ends when its last holder drops it.
+    /// A connection's deadline; it ends when its last holder drops it.
     pub(crate) fn deadline(&self) -> Rc<Deadline> {
         let account = Account::new(self.coarse.clone());
         self.accounts.borrow_mut().push(Rc::downgrade(&account));
-        self.slot_in(account)
+        self.deadline_of(account)
     }
 
-    /// The slot of a stream on a connection.
-    pub(crate) fn slot_in(&self, account: Rc<Account>) -> Rc<Deadline> {
+    /// The deadline of a stream on a connection.
+    pub(crate) fn deadline_of(&self, account: Rc<Account>) -> Rc<Deadline> {
         let deadline = Rc::new(Deadline {
             waiting: Cell::new(Waiting::Nothing),
             until: Cell::new(self.coarse.get()),
-            over: Cell::new(false),
+            is_over: Cell::new(false),
             quiet: Cell::new(false),
             bodies: Cell::new(0),
             account,
             waker: RefCell::default(),
             coarse: self.coarse.clone(),
         });
-        self.slots.borrow_mut().push(Rc::downgrade(&deadline));
+        self.deadlines.borrow_mut().push(Rc::downgrade(&deadline));
         deadline
     }
 
@@ -162,7 +162,7 @@ impl Deadlines {
         self.coarse.set(now);
     }
 
-    /// Wakes everybody who waited too long, and forgets the slots that are gone.
+    /// Wakes everybody who waited too long, and forgets the deadlines that are gone.
     pub(crate) fn sweep(&self, now: Moment) {
         self.coarse.set(now);
         self.each(|deadline| deadline.sweep(now));
@@ -187,7 +187,7 @@ impl Deadlines {
     }
 
     fn each(&self, act: impl Fn(&Deadline)) {
-        self.slots.borrow_mut().retain(|deadline| {
+        self.deadlines.borrow_mut().retain(|deadline| {
             let deadline = deadline.upgrade();
             deadline.inspect(|deadline| act(deadline)).is_some()
         });
@@ -208,16 +208,16 @@ mod tests {
         let deadline = deadlines.deadline();
         deadline.wait_until(Waiting::RequestBody, at(1500));
         deadlines.sweep(at(1499));
-        assert_eq!(deadline.over(), None);
+        assert_eq!(deadline.expired(), None);
         deadlines.sweep(at(1500));
-        assert_eq!(deadline.over(), Some(Waiting::RequestBody));
+        assert_eq!(deadline.expired(), Some(Waiting::RequestBody));
         deadline.wait(Waiting::ResponseHead, Duration::from_secs(1));
-        assert_eq!(deadline.over(), None);
+        assert_eq!(deadline.expired(), None);
         deadlines.sweep(at(3499));
-        assert_eq!(deadline.over(), None);
-        deadline.rest();
+        assert_eq!(deadline.expired(), None);
+        deadline.clear();
         deadlines.sweep(at(9999));
-        assert_eq!(deadline.over(), None);
+        assert_eq!(deadline.expired(), None);
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
         let (kept, dropped) = (deadlines.deadline(), deadlines.deadline());
         drop(dropped);
         deadlines.sweep(at(1));
-        assert_eq!(deadlines.slots.borrow().len(), 1);
+        assert_eq!(deadlines.deadlines.borrow().len(), 1);
         drop(kept);
     }
 }

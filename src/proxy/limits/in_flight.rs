@@ -1,4 +1,4 @@
-//! A caller's turns: while none is taken, its next request is waited for.
+//! A caller's requests in flight: while there is none, the next one is waited for.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,11 +17,11 @@ pub(crate) struct InFlightCount {
     answered: Cell<bool>,
 }
 
-/// One request's turn; dropping it ends it.
+/// One request in flight; dropping it ends it.
 pub(crate) struct InFlight(Rc<InFlightCount>);
 
 impl InFlightCount {
-    /// Nobody's turn yet: the first request is waited for.
+    /// None yet: the first request is waited for.
     pub(crate) fn new(deadline: Rc<Deadline>, idle: Duration, memory: Rc<Memory>) -> Rc<Self> {
         deadline.wait(Waiting::NextRequest, idle);
         Rc::new(Self {
@@ -34,7 +34,7 @@ impl InFlightCount {
         })
     }
 
-    /// The first request is there, and will take its turn.
+    /// The first request is there, and will be counted.
     pub(crate) fn begin(&self) {
         self.begun.set(true);
     }
@@ -46,7 +46,7 @@ impl InFlightCount {
 
     /// A request has come in.
     pub(crate) fn take(self: &Rc<Self>) -> InFlight {
-        self.deadline.rest();
+        self.deadline.clear();
         if self.taken.get() == 0 {
             self.deadline.account.settle(&self.memory);
         }

@@ -15,7 +15,7 @@ use crate::clock::{Moment, SharedClock};
 use crate::proxy::settings::Bounds;
 use crate::record::{Limit, ProxyRecord};
 
-/// A limit that refuses thousands a second is told of once in this time.
+/// A limit that refuses thousands a second is logged once in this time.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// So many connections share the requests where those are scarce.
@@ -40,7 +40,7 @@ pub(crate) struct Limiter {
     /// Who goes first.
     pub(crate) turns: Turns,
     pools: RefCell<Vec<Weak<dyn IdleConnections>>>,
-    told: [Cell<Option<Moment>>; Limit::ALL.len()],
+    logged: [Cell<Option<Moment>>; Limit::ALL.len()],
     record: Arc<ProxyRecord>,
     clock: SharedClock,
 }
@@ -56,9 +56,9 @@ impl Limiter {
         ] {
             record.limit(limit).set_most(most);
         }
-        let (requests, sockets, turns, pools, told) = Default::default();
+        let (requests, sockets, turns, pools, logged) = Default::default();
         let memory = Rc::new(Memory::new(bounds.memory));
-        Rc::new(Self { bounds, requests, sockets, memory, turns, pools, told, record, clock })
+        Rc::new(Self { bounds, requests, sockets, memory, turns, pools, logged, record, clock })
     }
 
     /// How many bytes may be in use.
@@ -115,7 +115,7 @@ impl Limiter {
     /// Notes that a limit has refused something.
     pub(crate) fn refused(&self, limit: Limit) {
         self.record.limit(limit).refused();
-        if self.is_news(limit) {
+        if self.should_log(limit) {
             let LimitText { key, action } = text(limit);
             let most = self.record.limit(limit).most();
             tracing::warn!(limit = key, most, action, "a limit is reached: callers are told `busy`");
@@ -123,20 +123,20 @@ impl Limiter {
     }
 
     /// Whether nothing was said about this limit for a while.
-    pub(crate) fn is_news(&self, limit: Limit) -> bool {
+    pub(crate) fn should_log(&self, limit: Limit) -> bool {
         let now = self.clock.now();
-        let [connections, requests, sockets, memory] = &self.told;
-        let told = match limit {
+        let [connections, requests, sockets, memory] = &self.logged;
+        let logged = match limit {
             Limit::Connections => connections,
             Limit::Requests => requests,
             Limit::Sockets => sockets,
             Limit::Memory => memory,
         };
-        let news = told.get().is_none_or(|told| now.since(told) >= PAUSE);
-        if news {
-            told.set(Some(now));
+        let due = logged.get().is_none_or(|logged| now.since(logged) >= PAUSE);
+        if due {
+            logged.set(Some(now));
         }
-        news
+        due
     }
 
     /// Tells the record what is in use.

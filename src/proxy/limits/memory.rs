@@ -222,7 +222,7 @@ impl Account {
     }
 
     /// Remembers whom to wake.
-    pub(super) fn remember(&self, waker: &Waker) {
+    pub(super) fn register(&self, waker: &Waker) {
         let mut known = self.waker.borrow_mut();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
             *known = Some(waker.clone());

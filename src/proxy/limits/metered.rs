@@ -39,7 +39,7 @@ impl<F: Future<Output = ()>> Future for Metered<F> {
             return Poll::Ready(());
         }
         if !*is_stream {
-            account.remember(cx.waker());
+            account.register(cx.waker());
         }
         if !account.is_light() {
             ready!(limiter.turns.poll_turn(ticket, cx));

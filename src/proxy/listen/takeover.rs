@@ -23,11 +23,11 @@ pub enum Address {
 impl Bound {
     /// The addresses of its sockets.
     pub fn addresses(&self) -> Vec<Address> {
-        self.sockets.iter().filter_map(|bell| self.address_of(bell)).collect()
+        self.sockets.iter().filter_map(|socket| self.address_of(socket)).collect()
     }
 
-    pub(crate) fn address_of(&self, bell: &BoundSocket) -> Option<Address> {
-        match (bell, &self.listen) {
+    pub(crate) fn address_of(&self, socket: &BoundSocket) -> Option<Address> {
+        match (socket, &self.listen) {
             (BoundSocket::Tcp(listener), _) => listener.local_addr().ok().map(Address::Tcp),
             // The file was made elsewhere and moved: the socket does not know where it is now.
             (BoundSocket::Unix(_), Listen::Unix(path, _)) => Some(Address::Unix(path.clone())),
@@ -68,7 +68,7 @@ pub fn rebind(listen: &Listen, held: &[&Bound]) -> Result<Bound, BindError> {
         }
         Listen::Unix(path, mode) => {
             let socket = match find(&Address::Unix(path.clone()), held) {
-                Some(bell) => bell.try_clone(),
+                Some(socket) => socket.try_clone(),
                 None => unix(path, *mode).map(BoundSocket::Unix),
             };
             (format!("unix:{}", path.display()), socket.map(|socket| vec![socket]))
@@ -79,8 +79,9 @@ pub fn rebind(listen: &Listen, held: &[&Bound]) -> Result<Bound, BindError> {
 }
 
 fn find<'b>(address: &Address, held: &[&'b Bound]) -> Option<&'b BoundSocket> {
-    let mut all = held.iter().flat_map(|bound| bound.sockets.iter().map(move |bell| (bound.address_of(bell), bell)));
-    all.find(|(known, _)| known.as_ref() == Some(address)).map(|(_, bell)| bell)
+    let mut all =
+        held.iter().flat_map(|bound| bound.sockets.iter().map(move |socket| (bound.address_of(socket), socket)));
+    all.find(|(known, _)| known.as_ref() == Some(address)).map(|(_, socket)| socket)
 }
 
 fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
@@ -97,7 +98,7 @@ fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
 /// binding, they may share it. Linux remembers that of the port: another process of this user that asks for sharing gets
 /// it from then on. One that does not ask, as no bearerd does at its start, finds the port taken as ever.
 fn beside(address: SocketAddr, held: &[&Bound]) -> Option<io::Result<TcpListener>> {
-    let sockets = held.iter().flat_map(|bound| &bound.sockets).filter_map(|bell| match bell {
+    let sockets = held.iter().flat_map(|bound| &bound.sockets).filter_map(|socket| match socket {
         BoundSocket::Tcp(listener) => Some(listener),
         BoundSocket::Unix(_) => None,
     });
@@ -131,7 +132,7 @@ mod tests {
 
     fn reaches(listener: &Bound, port: u16) -> bool {
         let _caller = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        let accepted = |bell: &BoundSocket| matches!(bell, BoundSocket::Tcp(socket) if socket.accept().is_ok());
+        let accepted = |socket: &BoundSocket| matches!(socket, BoundSocket::Tcp(socket) if socket.accept().is_ok());
         listener.sockets.iter().any(accepted)
     }
 

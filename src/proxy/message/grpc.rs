@@ -14,7 +14,7 @@ pub(crate) fn is(headers: &HeaderMap) -> bool {
 
 /// Says in gRPC's words, too, what an answer of bearerd's own says: without them a client makes its own guess from the
 /// status, and shows no reason.
-pub(crate) fn mark(answer: &mut Response<Bytes>, detail: &'static str) {
+pub(crate) fn set_status(answer: &mut Response<Bytes>, detail: &'static str) {
     let code = match answer.status() {
         StatusCode::BAD_REQUEST => "3",                              // INVALID_ARGUMENT
         StatusCode::FORBIDDEN => "7",                                // PERMISSION_DENIED

@@ -40,10 +40,10 @@ impl Rules {
     }
 
     /// Removes what must not reach the upstream. An `Origin` that is the listener's own means nothing there.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap, marks: KnownHeaders, own_origin: bool) {
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, known: KnownHeaders, own_origin: bool) {
         let lists_trailers = |value| names(value).any(|name| name == "trailers");
-        let trailers = marks.meet(KnownHeaders::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
-        strip_each(headers, marks, KnownHeaders::NOT_FROM_CALLERS);
+        let trailers = known.intersects(KnownHeaders::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
+        strip_each(headers, known, KnownHeaders::NOT_FROM_CALLERS);
         if trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
@@ -86,14 +86,14 @@ fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> boo
 
 /// Removes what `unwanted` means of what stands there, and every name in every `Connection` line.
 fn strip_each(headers: &mut HeaderMap, standing: KnownHeaders, unwanted: KnownHeaders) {
-    if standing.meet(KnownHeaders::CONNECTION) {
+    if standing.intersects(KnownHeaders::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
         headers.remove(header::CONNECTION);
     }
-    if standing.meet(unwanted.without(KnownHeaders::CONNECTION)) {
-        remove_each(headers, |name| KnownHeaders::of_name(name.as_str()).meet(unwanted));
+    if standing.intersects(unwanted.without(KnownHeaders::CONNECTION)) {
+        remove_each(headers, |name| KnownHeaders::of_name(name.as_str()).intersects(unwanted));
     }
 }
 

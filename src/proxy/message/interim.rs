@@ -36,8 +36,8 @@ impl Interim {
         if self.unsent.get() || self.text.borrow().len() >= MOST {
             return;
         }
-        let marks = KnownHeaders::of(&headers);
-        pass_on(&mut headers, marks, view);
+        let known = KnownHeaders::of(&headers);
+        pass_on(&mut headers, known, view);
         // It never has a body (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
         let mut text = self.text.borrow_mut();
@@ -92,9 +92,9 @@ fn reason(status: StatusCode) -> &'static str {
 }
 
 /// What an upstream says ahead of its answer to one attempt, and who hears it.
-pub(crate) struct Hearing<'a> {
+pub(crate) struct InterimResponses<'a> {
     /// Who hears it.
-    pub(crate) ahead: &'a Ahead,
+    pub(crate) receiver: &'a InterimReceiver,
     /// What the caller asked for.
     pub(crate) asked: &'a request::Parts,
     /// The upstream's settings.
@@ -103,16 +103,16 @@ pub(crate) struct Hearing<'a> {
     pub(crate) base: &'a Base,
 }
 
-impl Hearing<'_> {
+impl InterimResponses<'_> {
     /// The upstream has said this.
-    pub(crate) fn hear(&self, status: StatusCode, headers: HeaderMap) {
-        let view = || CallerView::of(self.asked, &self.ahead.listener.authority, self.settings, self.base);
-        self.ahead.hear(status, headers, view);
+    pub(crate) fn forward(&self, status: StatusCode, headers: HeaderMap) {
+        let view = || CallerView::of(self.asked, &self.receiver.listener.authority, self.settings, self.base);
+        self.receiver.forward(status, headers, view);
     }
 }
 
 /// Who hears what an upstream says ahead of its answer to one request.
-pub(crate) struct Ahead {
+pub(crate) struct InterimReceiver {
     /// Asks for the body, where the caller waits to be asked.
     pub(crate) asked: Option<Rc<Signal>>,
     /// Passes on what may be passed on.
@@ -121,9 +121,9 @@ pub(crate) struct Ahead {
     pub(crate) listener: Rc<Listener>,
 }
 
-impl Ahead {
+impl InterimReceiver {
     /// The upstream has said this.
-    fn hear<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
+    fn forward<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
         if status == StatusCode::CONTINUE {
             self.asked.iter().for_each(|asked| asked.open());
         } else if let Some(caller) = &self.caller {
@@ -147,9 +147,9 @@ mod tests {
         interim.add(HINTS, hints(), || unreachable!("nothing names the upstream"));
     }
 
-    fn ahead(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> Ahead {
+    fn ahead(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> InterimReceiver {
         let listener = Rc::new(Listener { listen: Listen::Localhost(0), authority: "localhost".to_owned() });
-        Ahead { asked, caller, listener }
+        InterimReceiver { asked, caller, listener }
     }
 
     fn hints() -> HeaderMap {
@@ -187,11 +187,11 @@ mod tests {
         let (asked, caller) = (Rc::<Signal>::default(), Rc::<Interim>::default());
         let view = || unreachable!("nothing names the upstream");
         let both = ahead(Some(asked.clone()), Some(caller.clone()));
-        both.hear(HINTS, hints(), view);
+        both.forward(HINTS, hints(), view);
         assert!(!asked.is_open() && !caller.text.borrow().is_empty());
         caller.text.borrow_mut().clear();
-        both.hear(StatusCode::CONTINUE, HeaderMap::new(), view);
+        both.forward(StatusCode::CONTINUE, HeaderMap::new(), view);
         assert!(asked.is_open() && caller.text.borrow().is_empty());
-        ahead(None, None).hear(HINTS, hints(), view);
+        ahead(None, None).forward(HINTS, hints(), view);
     }
 }

@@ -13,7 +13,7 @@ use crate::proxy::limits::limiter::InUse;
 use crate::record::{Blame, Finished, Replay};
 use crate::token::grant::Generation;
 
-/// One request's entry. Dropping it is what ends the request.
+/// One request and what came of it. Dropping it ends the request.
 pub(crate) struct Exchange {
     /// Whose request it is.
     pub(crate) backend: Rc<Backend>,

@@ -1,4 +1,4 @@
-//! Whether an answer says that the token is dead. Usually its head tells; where only a small JSON body can, that is
+//! Whether a response says that the token is dead. Usually its head tells; where only a small JSON body can, that is
 //! read ahead and passed on unchanged all the same. JSON is known by how it begins and gzip by its magic number, not by
 //! what either is called: servers say of their errors what they like.
 
@@ -14,7 +14,7 @@ use crate::token::usage::{Usage, Verdict};
 /// The longest body that is looked into, as sent and decoded.
 const MOST: usize = 64 << 10;
 
-/// How long the look may hold up an answer whose length nobody knows.
+/// How long the look may hold up a response whose length nobody knows.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// So much of a body, decoded, must show how it begins.
@@ -25,25 +25,25 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Which JSON forbids and some servers begin with (RFC 8259 §8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether this answer asks for another token. A body whose length is known is waited for as long as `patience` allows.
-pub(crate) async fn is_expired(usage: &dyn Usage, answer: &mut UpstreamResponse, patience: Duration) -> bool {
-    match usage.verdict(answer.head.status, &answer.head.headers) {
+/// Whether this response asks for another token. A body whose length is known is waited for as long as `patience` allows.
+pub(crate) async fn is_expired(usage: &dyn Usage, response: &mut UpstreamResponse, patience: Duration) -> bool {
+    match usage.verdict(response.head.status, &response.head.headers) {
         Verdict::Accepted => false,
         Verdict::Expired => true,
-        Verdict::AskBody => body_says_expired(usage, answer, patience).await,
+        Verdict::AskBody => body_says_expired(usage, response, patience).await,
     }
 }
 
-async fn body_says_expired(usage: &dyn Usage, answer: &mut UpstreamResponse, patience: Duration) -> bool {
-    let length = answer.body.length();
+async fn body_says_expired(usage: &dyn Usage, response: &mut UpstreamResponse, patience: Duration) -> bool {
+    let length = response.body.length();
     if length.is_some_and(|length| length > MOST as u64) {
         return false;
     }
     let patience = if length.is_some() { patience } else { PATIENCE };
-    let reading = read_small(&mut answer.body, usage.reads_text());
+    let reading = read_small(&mut response.body, usage.reads_text());
     let text = tokio::time::timeout(patience, reading).await.ok().flatten();
     let decoded = text.and_then(decoded);
-    decoded.is_some_and(|text| usage.body_says_expired(answer.head.status, &answer.head.headers, &text))
+    decoded.is_some_and(|text| usage.body_says_expired(response.head.status, &response.head.headers, &text))
 }
 
 /// Reads a body ahead to its end; `None` as soon as it is too long, or begins as nothing that would be looked into.

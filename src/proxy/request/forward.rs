@@ -10,50 +10,52 @@ use crate::record::Replay;
 use crate::token::grant::Token;
 
 impl PendingRequest {
-    /// Sends the request, and once more if the answer says that the token is dead, a different one can be had in time
-    /// and the body was kept. In every other case the upstream's answer is the answer.
+    /// Sends the request, and once more if the response says that the token is dead, a different one can be had in time
+    /// and the body was kept. In every other case the upstream's response is the response.
     pub(crate) async fn forward(&mut self) -> Result<UpstreamResponse, ProxyError> {
-        let first = self.backend().token(&self.token_slot, self.entry.began()).await?;
-        let mut answer = self.send(&first).await?;
-        if !self.is_expired(&first.token, &mut answer).await {
-            return Ok(answer);
+        let first = self.backend().token(&self.token_slot, self.exchange.began()).await?;
+        let mut response = self.send(&first).await?;
+        if !self.is_expired(&first.token, &mut response).await {
+            return Ok(response);
         }
-        let (replay, answer) = self.repeat(&first.token, answer).await;
-        self.entry.replay = Some(replay);
-        Ok(answer)
+        let (replay, response) = self.repeat(&first.token, response).await;
+        self.exchange.replay = Some(replay);
+        Ok(response)
     }
 
-    /// The one repeat. `held` is passed on if nothing better comes of it.
-    async fn repeat(&mut self, rejected: &Token, held: UpstreamResponse) -> (Replay, UpstreamResponse) {
+    /// The one repeat. `rejected_response` is passed on if nothing better comes of it.
+    async fn repeat(&mut self, rejected: &Token, rejected_response: UpstreamResponse) -> (Replay, UpstreamResponse) {
         if !self.may_repeat() {
             self.token_slot.handle.rejected(rejected.generation);
-            return (Replay::NotRepeatable, held);
+            return (Replay::NotRepeatable, rejected_response);
         }
         let patience = self.backend().upstream.settings.timeouts.token_wait;
         let other = self.token_slot.handle.renewed_after(rejected.generation, patience).await;
         let Some(other) = other.filter(|other| other.generation != rejected.generation) else {
-            return (Replay::NoToken, held);
+            return (Replay::NoToken, rejected_response);
         };
-        let Ok(second) = self.backend().render(&self.token_slot, other) else { return (Replay::NoToken, held) };
+        let Ok(second) = self.backend().render(&self.token_slot, other) else {
+            return (Replay::NoToken, rejected_response);
+        };
         if !self.upload.can_repeat() {
-            return (Replay::NotRepeatable, held);
+            return (Replay::NotRepeatable, rejected_response);
         }
-        let Ok(mut answer) = self.send(&second).await else { return (Replay::Failed, held) };
-        if !self.is_expired(&second.token, &mut answer).await {
-            return (Replay::Accepted, answer);
+        let Ok(mut response) = self.send(&second).await else { return (Replay::Failed, rejected_response) };
+        if !self.is_expired(&second.token, &mut response).await {
+            return (Replay::Accepted, response);
         }
         self.token_slot.handle.rejected(second.token.generation);
-        (Replay::Rejected, answer)
+        (Replay::Rejected, response)
     }
 
     fn may_repeat(&self) -> bool {
         let never = self.backend().upstream.settings.retry.idempotent_only;
-        let excluded = never && matches!(self.entry.head.method, Method::POST | Method::PATCH);
+        let excluded = never && matches!(self.exchange.head.method, Method::POST | Method::PATCH);
         !excluded && self.upload.can_repeat()
     }
 
-    async fn is_expired(&self, token: &Token, answer: &mut UpstreamResponse) -> bool {
-        let expired = is_expired(&*self.backend().upstream.usage, answer, self.patience).await;
+    async fn is_expired(&self, token: &Token, response: &mut UpstreamResponse) -> bool {
+        let expired = is_expired(&*self.backend().upstream.usage, response, self.patience).await;
         if !expired {
             self.token_slot.handle.accepted(token.generation);
             self.upload.settle();

@@ -10,32 +10,33 @@ use crate::clock::SharedClock;
 use crate::proxy::backend::{Backend, TokenSlot};
 use crate::proxy::limits::deadline::Deadline;
 use crate::proxy::message::body::Upload;
-use crate::proxy::message::interim::Ahead;
+use crate::proxy::message::interim::InterimReceiver;
 
 /// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
 pub(crate) struct PendingRequest {
     pub(crate) token_slot: TokenSlot,
     pub(crate) upload: Upload,
-    pub(crate) ahead: Ahead,
+    pub(crate) interim: InterimReceiver,
     /// Whether it asks to leave HTTP.
     pub(crate) upgrade: bool,
-    /// How long the head of the answer may take.
+    /// How long the head of the response may take.
     pub(crate) patience: Duration,
     pub(crate) deadline: Rc<Deadline>,
     pub(crate) clock: SharedClock,
-    pub(crate) entry: Box<Exchange>,
+    pub(crate) exchange: Box<Exchange>,
 }
 
 impl PendingRequest {
     pub(super) fn backend(&self) -> &Backend {
-        &self.entry.backend
+        &self.exchange.backend
     }
 
-    /// It has been answered with this status: what is left is its entry, and a map that nobody needs any more.
+    /// Consumes the request once the response's status is known. Returns the exchange for the record, and a map that nobody
+    /// needs any more.
     pub(crate) fn ended(self, status: StatusCode) -> (Box<Exchange>, HeaderMap) {
-        let mut entry = self.entry;
-        entry.token_slot = Some(self.token_slot);
-        let spare = entry.answered(status);
-        (entry, spare)
+        let mut exchange = self.exchange;
+        exchange.token_slot = Some(self.token_slot);
+        let spare = exchange.answered(status);
+        (exchange, spare)
     }
 }

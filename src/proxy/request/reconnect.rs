@@ -15,7 +15,7 @@ const REFUSALS: u8 = 3;
 
 /// Why a request was sent again with the same token.
 #[derive(Default)]
-struct Tried {
+struct Retries {
     /// How often its stream was refused.
     refusals: u8,
     /// Whether a connection that was used before was the reason.
@@ -25,64 +25,70 @@ struct Tried {
 }
 
 impl PendingRequest {
-    /// Sends the request with this token, up to the head of the answer.
-    pub(super) async fn send(&mut self, with: &Rendered) -> Result<UpstreamResponse, ProxyError> {
-        self.entry.attempts = self.entry.attempts.saturating_add(1);
-        self.entry.generation = Some(with.token.generation);
-        let mut tried = Tried::default();
+    /// Sends the request with this token, up to the head of the response.
+    pub(super) async fn send(&mut self, rendered: &Rendered) -> Result<UpstreamResponse, ProxyError> {
+        self.exchange.attempts = self.exchange.attempts.saturating_add(1);
+        self.exchange.generation = Some(rendered.token.generation);
+        let mut retries = Retries::default();
         loop {
-            let may_reuse = !tried.fresh && !self.upgrade;
+            let may_reuse = !retries.fresh && !self.upgrade;
             let mut now = self.clock.now();
-            let taken = may_reuse.then(|| with.pool.take(now)).flatten();
+            let taken = may_reuse.then(|| rendered.pool.take(now)).flatten();
             let reused = taken.is_some();
             let connection = match taken {
                 Some(connection) => connection,
                 None => {
-                    let opened = self.open(with).await?;
+                    let opened = self.open(rendered).await?;
                     now = self.clock.now();
                     opened
                 }
             };
-            match self.send_on(connection, with, now).await {
-                Ok(answer) => return Ok(answer),
-                Err(why) => self.try_again(why, reused, with, &mut tried)?,
+            match self.send_on(connection, rendered, now).await {
+                Ok(response) => return Ok(response),
+                Err(why) => self.check_retry(why, reused, rendered, &mut retries)?,
             }
         }
     }
 
     /// Whether the request may be sent once more after this; otherwise, what the caller is told.
-    fn try_again(&self, why: SendError, reused: bool, with: &Rendered, tried: &mut Tried) -> Result<(), ProxyError> {
+    fn check_retry(
+        &self,
+        why: SendError,
+        reused: bool,
+        rendered: &Rendered,
+        retries: &mut Retries,
+    ) -> Result<(), ProxyError> {
         let repeatable = self.upload.can_repeat();
         if !reused && matches!(why, SendError::Broken(_) | SendError::Malformed(_) | SendError::Reset(_)) {
-            with.pool.doubt_http1();
+            rendered.pool.doubt_http1();
         }
         let name = &self.backend().upstream.settings.name;
         match why {
             SendError::Unsent if reused => return Ok(()),
-            SendError::Refused if tried.refusals < REFUSALS && repeatable => {
-                tried.refusals = tried.refusals.saturating_add(1);
+            SendError::Refused if retries.refusals < REFUSALS && repeatable => {
+                retries.refusals = retries.refusals.saturating_add(1);
                 return Ok(());
             }
             SendError::Http1Required => {
-                with.pool.require_http1();
-                if repeatable && !std::mem::replace(&mut tried.http1, true) {
+                rendered.pool.require_http1();
+                if repeatable && !std::mem::replace(&mut retries.http1, true) {
                     return Ok(());
                 }
             }
             // The server closed a connection that was idle, just when it was used, or what it said of another request
             // was on its way. What may be done twice is.
             SendError::Broken(_) | SendError::Malformed(_)
-                if reused && is_idempotent(&self.entry.head.method) && repeatable =>
+                if reused && is_idempotent(&self.exchange.head.method) && repeatable =>
             {
-                tried.fresh = true;
+                retries.fresh = true;
                 return Ok(());
             }
             SendError::Malformed(why) => {
-                tracing::warn!(upstream = %name, why, "the upstream's answer cannot be read");
+                tracing::warn!(upstream = %name, why, "the upstream's response cannot be read");
                 return Err(ProxyError::Upstream(Fault::Malformed));
             }
             SendError::Broken(why) | SendError::Reset(why) => {
-                tracing::info!(upstream = %name, why, "the upstream gave no answer");
+                tracing::info!(upstream = %name, why, "the upstream gave no response");
             }
             SendError::For(error) => return Err(error),
             SendError::Unsent | SendError::Refused => {}
@@ -90,10 +96,10 @@ impl PendingRequest {
         Err(ProxyError::Upstream(Fault::Reset))
     }
 
-    async fn open(&self, with: &Rendered) -> Result<Connection, ProxyError> {
-        let opened = if self.upgrade { with.pool.open_for_upgrade().await } else { with.pool.open().await };
+    async fn open(&self, rendered: &Rendered) -> Result<Connection, ProxyError> {
+        let opened = if self.upgrade { rendered.pool.open_for_upgrade().await } else { rendered.pool.open().await };
         opened.map_err(|fault| {
-            with.pool.doubt_http1();
+            rendered.pool.doubt_http1();
             ProxyError::Upstream(fault)
         })
     }

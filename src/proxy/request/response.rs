@@ -23,7 +23,7 @@ pub(crate) struct UpstreamResponse {
     /// Its head.
     pub(crate) head: http::response::Parts,
     /// What stands in it.
-    pub(crate) marks: KnownHeaders,
+    pub(crate) known: KnownHeaders,
     /// Its body.
     pub(crate) body: UpstreamBody,
 }
@@ -58,7 +58,7 @@ impl UpstreamBody {
     /// Keeps a map for the head of an answer to come.
     pub(crate) fn keep(&self, mut spare: HeaderMap) {
         spare.clear();
-        self.from.spare.set(spare);
+        self.from.spare_headers.set(spare);
     }
 
     /// Where it comes from.
@@ -138,33 +138,33 @@ enum Content {
     Upstream(UpstreamBody),
 }
 
-/// An answer's body. The fields end in order: first the connection to the upstream, then the record's entry, then the
-/// caller's turn.
+/// An answer's body. The fields end in order: first the connection to the upstream, then the exchange for the
+/// record, then the place among the caller's requests in flight.
 pub(crate) struct CallerResponse {
     content: Content,
-    entry: Option<Box<Exchange>>,
-    _turn: InFlight,
+    exchange: Option<Box<Exchange>>,
+    _in_flight: InFlight,
     /// Whether the end of the body has been passed on.
     ended: bool,
 }
 
 impl CallerResponse {
     /// A body that bearerd made.
-    pub(crate) fn own(text: Bytes, entry: Option<Box<Exchange>>, turn: InFlight) -> Self {
-        Self { content: Content::Own(text), entry, _turn: turn, ended: false }
+    pub(crate) fn own(text: Bytes, exchange: Option<Box<Exchange>>, in_flight: InFlight) -> Self {
+        Self { content: Content::Own(text), exchange, _in_flight: in_flight, ended: false }
     }
 
     /// The upstream's body.
-    pub(crate) fn upstream(body: UpstreamBody, entry: Box<Exchange>, turn: InFlight) -> Self {
-        Self { content: Content::Upstream(body), entry: Some(entry), _turn: turn, ended: false }
+    pub(crate) fn upstream(body: UpstreamBody, exchange: Box<Exchange>, in_flight: InFlight) -> Self {
+        Self { content: Content::Upstream(body), exchange: Some(exchange), _in_flight: in_flight, ended: false }
     }
 }
 
 /// The caller has gone, the upstream broke off, or the grace has run out: what was passed on is not the whole.
 impl Drop for CallerResponse {
     fn drop(&mut self) {
-        if let (Content::Upstream(body), Some(entry)) = (&self.content, &mut self.entry) {
-            entry.cut = !self.ended && !body.is_end_stream();
+        if let (Content::Upstream(body), Some(exchange)) = (&self.content, &mut self.exchange) {
+            exchange.cut = !self.ended && !body.is_end_stream();
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::message::headers::outgoing::OutgoingHeaders;
-use crate::proxy::message::interim::Hearing;
+use crate::proxy::message::interim::InterimResponses;
 use crate::proxy::message::target::Join;
 use crate::proxy::upstream::pool::{CheckedOut, Connection};
 use crate::proxy::upstream::send_error::SendError;
@@ -26,34 +26,34 @@ impl PendingRequest {
     pub(super) async fn send_on(
         &mut self,
         mut connection: Connection,
-        with: &Rendered,
+        rendered: &Rendered,
         sent: Moment,
     ) -> Result<UpstreamResponse, SendError> {
-        let request = self.upstream_request(with)?;
+        let request = self.upstream_request(rendered)?;
         self.deadline.wait_until(Waiting::ResponseHead, sent + self.patience);
-        let (asked, settings) = (&self.entry.head, &self.backend().upstream.settings);
-        let ahead = Hearing { ahead: &self.ahead, asked, settings, base: &with.pool.base };
-        let answer = within(&self.deadline, connection.send(request, &with.pool, &ahead)).await;
-        self.deadline.rest();
+        let (asked, settings) = (&self.exchange.head, &self.backend().upstream.settings);
+        let interim = InterimResponses { receiver: &self.interim, asked, settings, base: &rendered.pool.base };
+        let response = within(&self.deadline, connection.send(request, &rendered.pool, &interim)).await;
+        self.deadline.clear();
         self.upload.unwatch();
-        let (head, body) = answer.inspect_err(|_| connection.retire())??;
+        let (head, body) = response.inspect_err(|_| connection.retire())??;
         let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if leaves && !self.upgrade {
             return Err(SendError::Malformed("a 101 that nobody asked for".to_owned()));
         }
-        self.entry.upstream = Some(self.clock.now().since(sent));
-        let marks = KnownHeaders::of(&head.headers);
-        if marks.meet(KnownHeaders::KEEP_ALIVE) {
-            connection.heed_keep_alive(&head.headers);
+        self.exchange.upstream = Some(self.clock.now().since(sent));
+        let known = KnownHeaders::of(&head.headers);
+        if known.intersects(KnownHeaders::KEEP_ALIVE) {
+            connection.apply_keep_alive(&head.headers);
         }
-        let lease = (!leaves).then(|| CheckedOut::new(connection, with.pool.clone(), self.upload.clone()));
-        Ok(UpstreamResponse { head, marks, body: UpstreamBody::new(body, with.pool.clone(), lease) })
+        let lease = (!leaves).then(|| CheckedOut::new(connection, rendered.pool.clone(), self.upload.clone()));
+        Ok(UpstreamResponse { head, known, body: UpstreamBody::new(body, rendered.pool.clone(), lease) })
     }
 
-    fn upstream_request<'a>(&'a self, with: &'a Rendered) -> Result<UpstreamRequest<'a>, ProxyError> {
+    fn upstream_request<'a>(&'a self, rendered: &'a Rendered) -> Result<UpstreamRequest<'a>, ProxyError> {
         let body = self.upload.attempt().ok_or(ProxyError::Upstream(Fault::Reset))?;
-        let Rendered { token, patch, pool } = with;
-        let (head, backend) = (&self.entry.head, self.backend());
+        let Rendered { token, patch, pool } = rendered;
+        let (head, backend) = (&self.exchange.head, self.backend());
         let Upstream { settings, owned, usage, .. } = &*backend.upstream;
         let base = &pool.base;
         let join = Join { mount: settings.matches.mount(), base: &base.path, owned: &owned.query, query: &patch.query };
@@ -72,15 +72,15 @@ impl PendingRequest {
     }
 }
 
-/// Waits for the head as long as the slot allows; the slot is moved on by the request's body while that is sent.
-async fn within<A>(deadline: &Deadline, answer: impl Future<Output = A>) -> Result<A, ProxyError> {
-    let mut answer = pin!(answer);
+/// Waits for the head as long as the deadline allows; the deadline is moved on by the request's body while that is sent.
+async fn within<A>(deadline: &Deadline, response: impl Future<Output = A>) -> Result<A, ProxyError> {
+    let mut response = pin!(response);
     std::future::poll_fn(|cx| {
-        deadline.remember(cx.waker());
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(Ok(answer));
+        deadline.register(cx.waker());
+        if let Poll::Ready(response) = response.as_mut().poll(cx) {
+            return Poll::Ready(Ok(response));
         }
-        match deadline.over() {
+        match deadline.expired() {
             None => Poll::Pending,
             Some(Waiting::RequestBody) => Poll::Ready(Err(ProxyError::RequestTimeout)),
             Some(_) => Poll::Ready(Err(ProxyError::Upstream(Fault::HeadTimeout))),

@@ -1,4 +1,4 @@
-//! One request, from its head to its answer: routed, judged, stripped, forwarded, and the answer made local.
+//! One request, from its head to its response: routed, judged, stripped, forwarded, and the response made local.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ use crate::proxy::message::body::{Intake, Patience, Upload};
 use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::message::headers::response::{pass_on, strip};
 use crate::proxy::message::headers::view::CallerView;
-use crate::proxy::message::interim::{Ahead, Interim};
+use crate::proxy::message::interim::{Interim, InterimReceiver};
 use crate::proxy::message::{expect, grpc, target, version};
 use crate::proxy::request::upgrade;
 use crate::record::Limit;
@@ -40,69 +40,71 @@ pub(crate) struct Caller {
     pub(crate) peer: Option<IpAddr>,
     /// What it waits for.
     pub(crate) deadline: Rc<Deadline>,
-    /// What it is told ahead of an answer.
+    /// What it is told ahead of a response.
     pub(crate) interim: Rc<Interim>,
     /// What the connection becomes when HTTP has ended.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
-    turns: Rc<InFlightCount>,
+    in_flight_count: Rc<InFlightCount>,
 }
 
 impl Caller {
     /// A caller that has just connected.
     pub(crate) fn new(worker: Rc<Worker>, listener: Rc<Listener>, peer: Option<IpAddr>) -> Self {
         let deadline = worker.deadlines.deadline();
-        let turns = InFlightCount::new(deadline.clone(), worker.limits.caller_idle, worker.limiter.memory.clone());
-        Self { worker, listener, peer, deadline, interim: Rc::default(), tunnel: RefCell::default(), turns }
+        let in_flight_count =
+            InFlightCount::new(deadline.clone(), worker.limits.caller_idle, worker.limiter.memory.clone());
+        Self { worker, listener, peer, deadline, interim: Rc::default(), tunnel: RefCell::default(), in_flight_count }
     }
 
     /// One request among others on a connection of HTTP/2: what it waits for is its own.
     pub(crate) fn stream(&self) -> Self {
-        let (worker, listener, turns) = (self.worker.clone(), self.listener.clone(), self.turns.clone());
-        self.turns.begin();
+        let (worker, listener, in_flight_count) =
+            (self.worker.clone(), self.listener.clone(), self.in_flight_count.clone());
+        self.in_flight_count.begin();
         let (deadline, tunnel, interim) =
-            (worker.deadlines.slot_in(self.deadline.account.clone()), RefCell::default(), self.interim.clone());
-        Self { deadline, worker, listener, peer: self.peer, interim, tunnel, turns }
+            (worker.deadlines.deadline_of(self.deadline.account.clone()), RefCell::default(), self.interim.clone());
+        Self { deadline, worker, listener, peer: self.peer, interim, tunnel, in_flight_count }
     }
 
     /// Answers a request, whatever happens to it.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<CallerResponse> {
         let http2 = request.version() == Version::HTTP_2;
         let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
-        let done = panics::caught(self.answer(request)).await;
+        let done = panics::caught(self.respond(request)).await;
         // What a panic may have left half-done goes with the connection; and nobody can say for sure where the request after
         // a doubtful one begins (RFC 9112 §6.3).
         let last = done.is_err() || doubtful || self.worker.leaving.get();
-        let mut answer = done.unwrap_or_else(|panics::Panicked| {
-            ProxyError::Internal.response(None).map(|text| CallerResponse::own(text, None, self.turns.take()))
+        let mut response = done.unwrap_or_else(|panics::Panicked| {
+            ProxyError::Internal.response(None).map(|text| CallerResponse::own(text, None, self.in_flight_count.take()))
         });
-        if last && !http2 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if last && !http2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        answer
+        response
     }
 
     /// Whether there has been a request.
     pub(crate) fn has_begun(&self) -> bool {
-        self.turns.have_begun()
+        self.in_flight_count.have_begun()
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<CallerResponse> {
-        let turn = self.turns.take();
+    async fn respond(&self, request: Request<Incoming>) -> Response<CallerResponse> {
+        let in_flight = self.in_flight_count.take();
         let (head, body) = request.into_parts();
-        let entry = match self.route(head) {
-            Ok(entry) => entry,
-            Err(error) => return error.response(None).map(|text| CallerResponse::own(text, None, turn)),
+        let exchange = match self.route(head) {
+            Ok(exchange) => exchange,
+            Err(error) => return error.response(None).map(|text| CallerResponse::own(text, None, in_flight)),
         };
-        match admit(&entry, self.peer) {
-            Admission::Pass => self.pass(entry, body, self.peer.is_some(), turn).await,
+        match admit(&exchange, self.peer) {
+            Admission::Pass => self.pass(exchange, body, self.peer.is_some(), in_flight).await,
             Admission::PassTo(origin) => {
-                let mut response = self.pass(entry, body, false, turn).await;
+                let mut response = self.pass(exchange, body, false, in_flight).await;
                 guard::share(response.headers_mut(), origin);
                 response
             }
-            Admission::Preflight(headers) => preflight(entry, headers, turn),
-            Admission::Refused(why) => refuse_unread(entry, &ProxyError::Guard(why), turn),
-            Admission::Malformed(why) => refuse_unread(entry, &ProxyError::BadRequest(why), turn),
+            Admission::Preflight(headers) => preflight(exchange, headers, in_flight),
+            Admission::Refused(why) => refuse_unread(exchange, &ProxyError::Guard(why), in_flight),
+            Admission::Malformed(why) => refuse_unread(exchange, &ProxyError::BadRequest(why), in_flight),
         }
     }
 
@@ -115,44 +117,51 @@ impl Caller {
 
     async fn pass(
         &self,
-        mut entry: Box<Exchange>,
+        mut exchange: Box<Exchange>,
         body: Incoming,
         own_origin: bool,
-        turn: InFlight,
+        in_flight: InFlight,
     ) -> Response<CallerResponse> {
-        let marks = KnownHeaders::of(&entry.head.headers);
-        let grpc = marks.meet(KnownHeaders::CONTENT_TYPE) && grpc::is(&entry.head.headers);
-        entry.place = self.worker.limiter.request(turn.others(), turn.was_answered());
-        if entry.place.is_none() {
+        let known = KnownHeaders::of(&exchange.head.headers);
+        let grpc = known.intersects(KnownHeaders::CONTENT_TYPE) && grpc::is(&exchange.head.headers);
+        exchange.place = self.worker.limiter.request(in_flight.others(), in_flight.was_answered());
+        if exchange.place.is_none() {
             self.worker.limiter.refused(Limit::Requests);
-            return refuse(entry, &ProxyError::Busy(Limit::Requests), grpc, turn);
+            return refuse(exchange, &ProxyError::Busy(Limit::Requests), grpc, in_flight);
         }
         if !self.worker.limiter.memory.allows(&self.deadline.account) {
             self.worker.limiter.refused(Limit::Memory);
-            return refuse(entry, &ProxyError::Busy(Limit::Memory), grpc, turn);
+            return refuse(exchange, &ProxyError::Busy(Limit::Memory), grpc, in_flight);
         }
-        let token_slot = match token_slot(&mut entry, marks) {
+        let token_slot = match token_slot(&mut exchange, known) {
             Ok(token_slot) => token_slot,
-            Err(error) => return refuse(entry, &error, grpc, turn),
+            Err(error) => return refuse(exchange, &error, grpc, in_flight),
         };
-        let upgrade = marks.meet(KnownHeaders::UPGRADE) && upgrade::is_asked_for(&entry.head);
-        let (expects, hears) = (marks.meet(KnownHeaders::EXPECT), entry.head.version == Version::HTTP_11);
-        let http2 = entry.head.version == Version::HTTP_2;
-        strip_request(&mut entry, marks, own_origin, upgrade);
-        let mut call = self.call(entry, token_slot, body, RequestKind { grpc, upgrade, expects, hears, http2 });
-        match call.forward().await {
-            Err(error) => refuse(call.entry, &error, grpc, turn),
-            Ok(answer) if upgrade && answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                self.switch(call, answer, turn)
+        let upgrade = known.intersects(KnownHeaders::UPGRADE) && upgrade::is_asked_for(&exchange.head);
+        let (expects, hears) = (known.intersects(KnownHeaders::EXPECT), exchange.head.version == Version::HTTP_11);
+        let http2 = exchange.head.version == Version::HTTP_2;
+        strip_request(&mut exchange, known, own_origin, upgrade);
+        let mut pending =
+            self.pending(exchange, token_slot, body, RequestKind { grpc, upgrade, expects, hears, http2 });
+        match pending.forward().await {
+            Err(error) => refuse(pending.exchange, &error, grpc, in_flight),
+            Ok(response) if upgrade && response.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                self.switch(pending, response, in_flight)
             }
-            Ok(answer) => self.local(call, answer, turn),
+            Ok(response) => self.local(pending, response, in_flight),
         }
     }
 
-    fn call(&self, entry: Box<Exchange>, token_slot: TokenSlot, body: Incoming, kind: RequestKind) -> PendingRequest {
+    fn pending(
+        &self,
+        exchange: Box<Exchange>,
+        token_slot: TokenSlot,
+        body: Incoming,
+        kind: RequestKind,
+    ) -> PendingRequest {
         let RequestKind { grpc, upgrade, expects, hears, http2 } = kind;
-        let settings = &entry.backend.upstream.settings;
-        let (gate, asked) = expects.then(|| expect::gate(&entry.head.headers)).flatten().unzip();
+        let settings = &exchange.backend.upstream.settings;
+        let (gate, asked) = expects.then(|| expect::gate(&exchange.head.headers)).flatten().unzip();
         let limits = &self.worker.limits;
         let caller = if grpc { Duration::MAX } else { limits.body_idle };
         let upstream = if grpc { Duration::MAX } else { settings.timeouts.response };
@@ -162,40 +171,51 @@ impl Caller {
             gate,
             deadline: self.deadline.clone(),
             patience: Patience { caller, upstream },
-            rules: entry.backend.rules.clone(),
+            rules: exchange.backend.rules.clone(),
             http2,
         };
         let upload = Upload::new(body, intake);
         let (deadline, clock) = (self.deadline.clone(), self.worker.clock.clone());
-        let ahead = Ahead { asked, caller: hears.then(|| self.interim.clone()), listener: self.listener.clone() };
-        PendingRequest { token_slot, upload, ahead, upgrade, patience: upstream, deadline, clock, entry }
+        let interim =
+            InterimReceiver { asked, caller: hears.then(|| self.interim.clone()), listener: self.listener.clone() };
+        PendingRequest { token_slot, upload, interim, upgrade, patience: upstream, deadline, clock, exchange }
     }
 
     /// The upstream has left HTTP: so does the caller.
-    fn switch(&self, call: PendingRequest, answer: UpstreamResponse, turn: InFlight) -> Response<CallerResponse> {
-        let UpstreamResponse { mut head, marks, body } = answer;
-        let (entry, _) = call.ended(head.status);
-        strip(&mut head.headers, marks);
-        upgrade::mark(&mut head.headers);
+    fn switch(
+        &self,
+        pending: PendingRequest,
+        response: UpstreamResponse,
+        in_flight: InFlight,
+    ) -> Response<CallerResponse> {
+        let UpstreamResponse { mut head, known, body } = response;
+        let (exchange, _) = pending.ended(head.status);
+        strip(&mut head.headers, known);
+        upgrade::set_headers(&mut head.headers);
         head.version = Version::HTTP_11;
         if let Some(upstream) = body.into_tunnel() {
-            *self.tunnel.borrow_mut() = Some(Tunnel { upstream, entry });
+            *self.tunnel.borrow_mut() = Some(Tunnel { upstream, exchange });
         }
-        Response::from_parts(head, CallerResponse::own(Bytes::new(), None, turn))
+        Response::from_parts(head, CallerResponse::own(Bytes::new(), None, in_flight))
     }
 
-    /// The upstream's answer as the caller may see it.
-    fn local(&self, call: PendingRequest, answer: UpstreamResponse, turn: InFlight) -> Response<CallerResponse> {
-        let UpstreamResponse { mut head, marks, body } = answer;
-        turn.answered();
-        let settings = &call.entry.backend.upstream.settings;
-        pass_on(&mut head.headers, marks, || {
-            CallerView::of(&call.entry.head, &self.listener.authority, settings, body.base())
+    /// The upstream's response as the caller may see it.
+    fn local(
+        &self,
+        pending: PendingRequest,
+        response: UpstreamResponse,
+        in_flight: InFlight,
+    ) -> Response<CallerResponse> {
+        let UpstreamResponse { mut head, known, body } = response;
+        in_flight.answered();
+        let settings = &pending.exchange.backend.upstream.settings;
+        pass_on(&mut head.headers, known, || {
+            CallerView::of(&pending.exchange.head, &self.listener.authority, settings, body.base())
         });
         head.version = Version::HTTP_11;
-        let (entry, spare) = call.ended(head.status);
+        let (exchange, spare) = pending.ended(head.status);
         body.keep(spare);
-        Response::from_parts(head, CallerResponse::upstream(body, entry, turn))
+        Response::from_parts(head, CallerResponse::upstream(body, exchange, in_flight))
     }
 }
 
@@ -204,14 +224,14 @@ struct RequestKind {
     grpc: bool,
     upgrade: bool,
     expects: bool,
-    /// Whether its caller may be told something ahead of the answer: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2,
+    /// Whether its caller may be told something ahead of the response: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2,
     /// for which hyper has no way.
     hears: bool,
     http2: bool,
 }
 
-fn admit(entry: &Exchange, peer: Option<IpAddr>) -> Admission {
-    let (settings, head) = (&entry.backend.upstream.settings, &entry.head);
+fn admit(exchange: &Exchange, peer: Option<IpAddr>) -> Admission {
+    let (settings, head) = (&exchange.backend.upstream.settings, &exchange.head);
     let call = guard::RequestInfo {
         peer,
         version: head.version,
@@ -224,16 +244,16 @@ fn admit(entry: &Exchange, peer: Option<IpAddr>) -> Admission {
 }
 
 /// Whose token a well-formed request gets.
-fn token_slot(entry: &mut Exchange, marks: KnownHeaders) -> Result<TokenSlot, ProxyError> {
-    let began = entry.began();
-    let Exchange { head, backend, .. } = entry;
+fn token_slot(exchange: &mut Exchange, known: KnownHeaders) -> Result<TokenSlot, ProxyError> {
+    let began = exchange.began();
+    let Exchange { head, backend, .. } = exchange;
     if head.version == Version::HTTP_2 {
-        version::repair(head, marks.meet(KnownHeaders::CONTENT_LENGTH)).map_err(ProxyError::BadRequest)?;
+        version::repair(head, known.intersects(KnownHeaders::CONTENT_LENGTH)).map_err(ProxyError::BadRequest)?;
     }
     if !backend.upstream.settings.access.dot_segments && target::has_dot_segment(head.uri.path()) {
         return Err(ProxyError::BadRequest("the path has a dot segment"));
     }
-    if marks.meet(KnownHeaders::TRANSFER_ENCODING) && has_doubtful_coding(&head.headers) {
+    if known.intersects(KnownHeaders::TRANSFER_ENCODING) && has_doubtful_coding(&head.headers) {
         return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
     }
     backend.token_slot(&head.headers, began)
@@ -246,35 +266,40 @@ fn has_doubtful_coding(headers: &HeaderMap) -> bool {
     codings.next().is_some_and(others) || codings.next().is_some()
 }
 
-fn strip_request(entry: &mut Exchange, marks: KnownHeaders, own_origin: bool, upgrade: bool) {
-    let Exchange { head, backend, .. } = entry;
+fn strip_request(exchange: &mut Exchange, known: KnownHeaders, own_origin: bool, upgrade: bool) {
+    let Exchange { head, backend, .. } = exchange;
     if head.version == Version::HTTP_2 {
         version::join_crumbs(&mut head.headers);
     }
-    backend.rules.strip(&mut head.headers, marks, own_origin);
+    backend.rules.strip(&mut head.headers, known, own_origin);
     if upgrade {
-        upgrade::mark(&mut head.headers);
+        upgrade::set_headers(&mut head.headers);
     }
     head.version = Version::HTTP_11;
 }
 
-fn refuse_unread(entry: Box<Exchange>, error: &ProxyError, turn: InFlight) -> Response<CallerResponse> {
-    let grpc = grpc::is(&entry.head.headers);
-    refuse(entry, error, grpc, turn)
+fn refuse_unread(exchange: Box<Exchange>, error: &ProxyError, in_flight: InFlight) -> Response<CallerResponse> {
+    let grpc = grpc::is(&exchange.head.headers);
+    refuse(exchange, error, grpc, in_flight)
 }
 
-fn refuse(mut entry: Box<Exchange>, error: &ProxyError, grpc: bool, turn: InFlight) -> Response<CallerResponse> {
-    entry.failed(error);
-    let mut answer = error.response(Some(&entry.backend.upstream.settings.name));
+fn refuse(
+    mut exchange: Box<Exchange>,
+    error: &ProxyError,
+    grpc: bool,
+    in_flight: InFlight,
+) -> Response<CallerResponse> {
+    exchange.failed(error);
+    let mut response = error.response(Some(&exchange.backend.upstream.settings.name));
     if grpc {
-        grpc::mark(&mut answer, error.row().detail);
+        grpc::set_status(&mut response, error.row().detail);
     }
-    answer.map(|text| CallerResponse::own(text, Some(entry), turn))
+    response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
 }
 
-fn preflight(mut entry: Box<Exchange>, headers: HeaderMap, turn: InFlight) -> Response<CallerResponse> {
-    entry.answered(StatusCode::NO_CONTENT);
-    let mut response = Response::new(CallerResponse::own(Bytes::new(), Some(entry), turn));
+fn preflight(mut exchange: Box<Exchange>, headers: HeaderMap, in_flight: InFlight) -> Response<CallerResponse> {
+    exchange.answered(StatusCode::NO_CONTENT);
+    let mut response = Response::new(CallerResponse::own(Bytes::new(), Some(exchange), in_flight));
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = headers;
     response

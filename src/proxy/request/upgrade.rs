@@ -24,7 +24,7 @@ pub(crate) fn is_asked_for(head: &request::Parts) -> bool {
 }
 
 /// Asks for a WebSocket, or grants it.
-pub(crate) fn mark(headers: &mut HeaderMap) {
+pub(crate) fn set_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, WEBSOCKET);
 }
@@ -34,7 +34,7 @@ pub(crate) struct Tunnel {
     /// The upstream's end.
     pub(crate) upstream: Rewound<Transport>,
     /// Ends with the tunnel.
-    pub(crate) entry: Box<Exchange>,
+    pub(crate) exchange: Box<Exchange>,
 }
 
 impl Tunnel {
@@ -44,5 +44,6 @@ impl Tunnel {
         if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await {
             tracing::debug!(%error, "a tunnel broke off");
         }
+        drop(self.exchange);
     }
 }

@@ -42,7 +42,7 @@ const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration
 /// How to reach one base.
 pub(crate) struct Dial {
     target: Uri,
-    way: Option<Intercept>,
+    proxy: Option<Intercept>,
     connector: HttpConnector<Resolver>,
     tls: Option<Tls>,
     protocol: Protocol,
@@ -96,13 +96,13 @@ impl Dial {
         connector.set_keepalive_retries(Some(retries));
         connector.set_connect_timeout(Some(settings.timeouts.connect));
         let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
-        let way = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
+        let proxy = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
         let &UpstreamSettings { protocol, ref timeouts, .. } = settings;
-        Ok(Self { target, way, connector, tls, protocol, limit: timeouts.connect, limiter })
+        Ok(Self { target, proxy, connector, tls, protocol, limit: timeouts.connect, limiter })
     }
 
     /// Whether a connection may turn out to be one of HTTP/2.
-    pub(crate) fn may_share(&self) -> bool {
+    pub(crate) fn may_be_http2(&self) -> bool {
         match self.protocol {
             Protocol::Auto => self.tls.is_some(),
             Protocol::Http1 => false,
@@ -111,30 +111,31 @@ impl Dial {
     }
 
     /// Says in the request what an outbound proxy must know that passes on single requests.
-    pub(crate) fn forwarded(&self, request: &mut UpstreamRequest<'_>, base: &Base) {
-        if let Some(way) = self.way.as_ref().filter(|_| !self.tunnels(Want::Any)) {
+    pub(crate) fn prepare_for_proxy(&self, request: &mut UpstreamRequest<'_>, base: &Base) {
+        if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.tunnels(Want::Any)) {
             absolute(&mut request.target, base);
-            request.headers.proxy_credentials = way.basic_auth().cloned();
+            request.headers.proxy_credentials = proxy.basic_auth().cloned();
         }
     }
 
     /// A fresh connection.
     pub(crate) async fn connect(&self, want: Want) -> Result<Sender, Fault> {
-        let link = tokio::time::timeout(self.limit, self.link(want)).await.map_err(|_| Fault::ConnectTimeout)??;
+        let transport =
+            tokio::time::timeout(self.limit, self.open_transport(want)).await.map_err(|_| Fault::ConnectTimeout)??;
         let http2 = want == Want::Any
             && match self.protocol {
-                Protocol::Auto => link.agreed_on() == Some(HTTP2),
+                Protocol::Auto => transport.agreed_on() == Some(HTTP2),
                 Protocol::Http1 => false,
                 Protocol::Http2 => true,
             };
         if !http2 {
-            let http1 = Http1::new(link, self.limiter.memory.clone());
+            let http1 = Http1::new(transport, self.limiter.memory.clone());
             return Ok(Sender::Http1(Rc::new(RefCell::new(http1))));
         }
-        Http2::new(link, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
+        Http2::new(transport, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
     }
 
-    async fn link(&self, want: Want) -> Result<Transport, Fault> {
+    async fn open_transport(&self, want: Want) -> Result<Transport, Fault> {
         let place = self.limiter.socket().ok_or_else(|| self.exhausted())?;
         let stream = self.tcp(want).await.map_err(|error| {
             tracing::debug!(error = chain(&*error), target = %self.target, "no connection to the upstream");
@@ -152,16 +153,16 @@ impl Dial {
 
     async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
         let connector = self.connector.clone();
-        let stream = match &self.way {
+        let stream = match &self.proxy {
             None => connector.oneshot(self.target.clone()).await?,
-            Some(way) if self.tunnels(want) => {
-                let mut tunnel = Tunnel::new(way.uri().clone(), connector);
-                if let Some(credentials) = way.basic_auth() {
+            Some(proxy) if self.tunnels(want) => {
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
+                if let Some(credentials) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(credentials.clone());
                 }
                 tunnel.oneshot(self.target.clone()).await?
             }
-            Some(way) => connector.oneshot(way.uri().clone()).await?,
+            Some(proxy) => connector.oneshot(proxy.uri().clone()).await?,
         };
         Ok(stream.into_inner())
     }

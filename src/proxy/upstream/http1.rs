@@ -42,19 +42,19 @@ const MOST_READ: usize = 384 << 10;
 
 /// A connection of HTTP/1.1.
 pub(crate) struct Http1<B = Outgoing> {
-    link: Transport,
+    transport: Transport,
     memory: Rc<Memory>,
-    sending: RequestWriter<B>,
+    writer: RequestWriter<B>,
     /// Writing has failed. What the server has said before that is still read.
-    deaf: bool,
-    inbox: BytesMut,
-    read: usize,
+    write_failed: bool,
+    read_buf: BytesMut,
+    read_size: usize,
     head: HeadReader,
-    rest: BodyFraming,
+    body: BodyFraming,
     /// What may still be said ahead of the answer.
-    ahead: Allowance,
+    interim: Allowance,
     /// Whether its server takes another request after this answer.
-    persists: bool,
+    keep_alive: bool,
 }
 
 /// What a read has brought.
@@ -65,18 +65,18 @@ enum Read {
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     /// A connection on which nothing was said.
-    pub(crate) fn new(link: Transport, memory: Rc<Memory>) -> Self {
+    pub(crate) fn new(transport: Transport, memory: Rc<Memory>) -> Self {
         Self {
-            link,
+            transport,
             memory,
-            sending: RequestWriter::default(),
-            deaf: false,
-            inbox: BytesMut::new(),
-            read: READ,
+            writer: RequestWriter::default(),
+            write_failed: false,
+            read_buf: BytesMut::new(),
+            read_size: READ,
             head: HeadReader::default(),
-            rest: BodyFraming::Ended,
-            ahead: Allowance::default(),
-            persists: true,
+            body: BodyFraming::Ended,
+            interim: Allowance::default(),
+            keep_alive: true,
         }
     }
 
@@ -85,36 +85,36 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut byte = [0];
         let nobody = &mut Context::from_waker(Waker::noop());
-        Pin::new(&mut self.link).poll_read(nobody, &mut ReadBuf::new(&mut byte)).is_ready()
+        Pin::new(&mut self.transport).poll_read(nobody, &mut ReadBuf::new(&mut byte)).is_ready()
     }
 
     /// Takes a request. Sent is what [`Http1::poll_head`] finds time for.
     pub(crate) fn begin(&mut self, request: UpstreamRequest<'_, B>) {
-        (self.read, self.ahead) = (READ, Allowance::default());
+        (self.read_size, self.interim) = (READ, Allowance::default());
         self.head.begin(request.head.method == Method::HEAD);
-        self.sending.begin(request);
+        self.writer.begin(request);
     }
 
-    /// Sends the request, up to the head of its answer, whose headers go into `spare`; `told` hears what the server says
+    /// Sends the request, up to the head of its answer, whose headers go into `spare`; `on_interim` hears what the server says
     /// ahead of it.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
         spare: &Cell<HeaderMap>,
-        told: &mut dyn FnMut(response::Parts),
+        on_interim: &mut dyn FnMut(response::Parts),
     ) -> Poll<Result<response::Parts, SendError>> {
         if let Poll::Ready(Err(error)) = self.poll_send(cx) {
             return Poll::Ready(Err(error.into()));
         }
         loop {
-            while let Some(head) = self.head.read(&mut self.inbox, spare)? {
+            while let Some(head) = self.head.read(&mut self.read_buf, spare)? {
                 let status = head.parts.status;
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-                    self.ahead.take(head.length)?;
-                    told(head.parts);
+                    self.interim.take(head.length)?;
+                    on_interim(head.parts);
                     continue;
                 }
-                (self.rest, self.persists) = (head.rest, head.persists);
+                (self.body, self.keep_alive) = (head.rest, head.keep_alive);
                 return Poll::Ready(Ok(head.parts));
             }
             let error = match ready!(self.poll_read(cx, u64::MAX)) {
@@ -122,22 +122,22 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
                 Ok(Read::End) => io::ErrorKind::UnexpectedEof.into(),
                 Err(error) => error,
             };
-            let unsent = !self.sending.has_begun();
+            let unsent = !self.writer.has_begun();
             return Poll::Ready(Err(if unsent { SendError::Unsent } else { error.into() }));
         }
     }
 
     /// Sends what is left of the request, where its answer has begun before its end; or as much as the server reads.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        if self.deaf {
+        if self.write_failed {
             return Poll::Ready(Ok(()));
         }
-        match ready!(self.sending.poll(&mut self.link, cx)) {
+        match ready!(self.writer.poll(&mut self.transport, cx)) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(WriteError::Body(error)) => Poll::Ready(Err(error)),
             Err(WriteError::Link(error)) => {
                 tracing::debug!(%error, "the upstream does not read on");
-                self.deaf = true;
+                self.write_failed = true;
                 Poll::Ready(Ok(()))
             }
         }
@@ -146,16 +146,16 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     /// The next part of the answer.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         // However much a server has to say, in parts however small, others have their turn.
-        let turn = ready!(coop::poll_proceed(cx));
+        let budget = ready!(coop::poll_proceed(cx));
         loop {
-            let frame = self.rest.take(&mut self.inbox)?;
-            if frame.is_some() || self.rest.has_ended() {
-                turn.made_progress();
+            let frame = self.body.take(&mut self.read_buf)?;
+            if frame.is_some() || self.body.has_ended() {
+                budget.made_progress();
                 return Poll::Ready(frame.map(Ok));
             }
-            match ready!(self.poll_read(cx, self.rest.most()))? {
+            match ready!(self.poll_read(cx, self.body.most()))? {
                 Read::Some => {}
-                Read::End if self.rest.ends_with_connection() => self.rest = BodyFraming::Ended,
+                Read::End if self.body.ends_with_connection() => self.body = BodyFraming::Ended,
                 Read::End => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
             }
         }
@@ -163,47 +163,47 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// Whether all of the answer has been read.
     pub(crate) fn has_ended(&self) -> bool {
-        self.rest.has_ended()
+        self.body.has_ended()
     }
 
     /// How much of the answer's body is left.
     pub(crate) fn size_hint(&self) -> SizeHint {
-        self.rest.size_hint()
+        self.body.size_hint()
     }
 
     /// Whether the whole request has been sent.
     pub(crate) fn is_sent(&self) -> bool {
-        self.sending.is_done()
+        self.writer.is_done()
     }
 
     /// Whether another request may be sent.
     pub(crate) fn is_free(&self) -> bool {
-        self.persists && self.is_sent() && !self.deaf && self.has_ended() && self.inbox.is_empty()
+        self.keep_alive && self.is_sent() && !self.write_failed && self.has_ended() && self.read_buf.is_empty()
     }
 
     /// Gives back the memory that a long answer took.
     pub(crate) fn tidy(&mut self) {
-        if self.read > READ {
-            self.inbox = BytesMut::new();
+        if self.read_size > READ {
+            self.read_buf = BytesMut::new();
         }
     }
 
     /// The connection itself, and what was read of it: it has left HTTP.
     pub(crate) fn into_parts(self) -> (Bytes, Transport) {
-        (self.inbox.freeze(), self.link)
+        (self.read_buf.freeze(), self.transport)
     }
 
     /// Reads once. An end of TLS that the server has not told is an error (RFC 9112 §9.8).
     fn poll_read(&mut self, cx: &mut Context<'_>, most: u64) -> Poll<io::Result<Read>> {
         // With room for one byte more a read that brings all is seen to have emptied the socket.
-        let wish = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX).min(self.read);
-        self.inbox.reserve(wish);
-        let room = self.inbox.capacity().saturating_sub(self.inbox.len());
-        let read = ready!(pin!(self.link.read_buf(&mut self.inbox)).poll(cx))?;
-        if self.read > READ && self.memory.is_tight() {
-            self.read = READ;
+        let wish = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX).min(self.read_size);
+        self.read_buf.reserve(wish);
+        let room = self.read_buf.capacity().saturating_sub(self.read_buf.len());
+        let read = ready!(pin!(self.transport.read_buf(&mut self.read_buf)).poll(cx))?;
+        if self.read_size > READ && self.memory.is_tight() {
+            self.read_size = READ;
         } else if read == room {
-            self.read = self.read.saturating_mul(2).min(MOST_READ);
+            self.read_size = self.read_size.saturating_mul(2).min(MOST_READ);
         }
         Poll::Ready(Ok(if read == 0 { Read::End } else { Read::Some }))
     }

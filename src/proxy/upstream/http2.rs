@@ -23,7 +23,7 @@ use super::send_error::SendError;
 use super::transport::Transport;
 use crate::proxy::message::body::Outgoing;
 use crate::proxy::message::headers::strip_misnamed;
-use crate::proxy::message::interim::{Allowance, Hearing, size};
+use crate::proxy::message::interim::{Allowance, InterimResponses, size};
 
 /// A large answer must not wait for the round trips of a small window, nor all answers for a caller that does not read its
 /// own. What h2 takes for a flood of small frames, and ends the connection for, is measured by the connection's window:
@@ -88,11 +88,11 @@ impl Http2 {
         if self.over.get() { 0 } else { self.requests.current_max_send_streams() }
     }
 
-    /// Sends a request, up to the head of the answer; `ahead` hears what the server says before.
+    /// Sends a request, up to the head of the answer; `interim` passes on what the server says before.
     pub(crate) async fn send(
         &mut self,
         request: Request<Outgoing>,
-        ahead: &Hearing<'_>,
+        interim: &InterimResponses<'_>,
     ) -> Result<(response::Parts, Http2Body), SendError> {
         std::future::poll_fn(|cx| self.requests.poll_ready(cx)).await.map_err(unsent)?;
         let (head, body) = request.into_parts();
@@ -113,7 +113,7 @@ impl Http2 {
                 }
                 strip_misnamed(&mut said.headers);
                 allowance.take(size(&said.headers))?;
-                ahead.hear(said.status, said.headers);
+                interim.forward(said.status, said.headers);
             }
             Pin::new(&mut answer).poll(cx).map_err(SendError::from)
         });

@@ -22,7 +22,7 @@ use crate::proxy::Upstream;
 use crate::proxy::limits::limiter::{IdleConnections, Limiter};
 use crate::proxy::message::attempt::UpstreamRequest;
 use crate::proxy::message::body::Upload;
-use crate::proxy::message::interim::Hearing;
+use crate::proxy::message::interim::InterimResponses;
 use crate::proxy::message::version::for_http2;
 use crate::proxy::settings::Base;
 
@@ -35,9 +35,9 @@ const HTTP1_FOR: Duration = Duration::from_secs(15 * 60);
 /// A connection that takes a request.
 pub(crate) enum Connection {
     /// HTTP/1.1, not in use elsewhere.
-    Own(Http1Connection),
+    Http1(Http1Connection),
     /// HTTP/2.
-    Shared(Share),
+    Http2(Share),
 }
 
 /// A connection of HTTP/1.1.
@@ -68,42 +68,42 @@ impl Http1Connection {
 }
 
 impl Connection {
-    /// Sends a request, up to the head of the answer; `ahead` hears what the server says before.
+    /// Sends a request, up to the head of the answer; `interim` passes on what the server says before.
     pub(crate) async fn send(
         &mut self,
         mut request: UpstreamRequest<'_>,
         pool: &Pool,
-        ahead: &Hearing<'_>,
+        interim: &InterimResponses<'_>,
     ) -> Result<(response::Parts, ResponseBody), SendError> {
-        let http2 = matches!(self, Self::Shared(_));
-        ahead.ahead.asked.iter().for_each(|asked| asked.expect(&pool.silent, http2));
+        let http2 = matches!(self, Self::Http2(_));
+        interim.receiver.asked.iter().for_each(|asked| asked.expect(&pool.ignores_expect, http2));
         let answer = match self {
-            Self::Own(own) => {
-                pool.dial.forwarded(&mut request, &pool.base);
-                receiving::send(&own.http1, request, &pool.spare, ahead)
+            Self::Http1(own) => {
+                pool.dial.prepare_for_proxy(&mut request, &pool.base);
+                receiving::send(&own.http1, request, &pool.spare_headers, interim)
                     .await
                     .map(|(head, body)| (head, ResponseBody::Http1(body)))
             }
-            Self::Shared(share) => {
+            Self::Http2(share) => {
                 let mut request = request.into_request();
                 for_http2(&mut request, &pool.base);
-                share.http2.send(request, ahead).await.map(|(head, body)| (head, ResponseBody::Http2(body)))
+                share.http2.send(request, interim).await.map(|(head, body)| (head, ResponseBody::Http2(body)))
             }
         }?;
-        ahead.ahead.asked.iter().for_each(|asked| asked.learn(&pool.silent));
+        interim.receiver.asked.iter().for_each(|asked| asked.learn(&pool.ignores_expect));
         Ok(answer)
     }
 
     /// Its server has said in `Keep-Alive` how long it keeps it.
-    pub(crate) fn heed_keep_alive(&mut self, headers: &HeaderMap) {
-        if let (Self::Own(own), Some(said)) = (self, keep_alive(headers)) {
+    pub(crate) fn apply_keep_alive(&mut self, headers: &HeaderMap) {
+        if let (Self::Http1(own), Some(said)) = (self, keep_alive(headers)) {
             own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
         }
     }
 
     /// It gave no answer in time: the next request gets another one.
     pub(crate) fn retire(&self) {
-        if let Self::Shared(share) = self {
+        if let Self::Http2(share) = self {
             share.retire();
         }
     }
@@ -119,9 +119,9 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<SharedConnection>>>,
     /// An empty map with room for the headers of an answer.
-    pub(crate) spare: Cell<HeaderMap>,
+    pub(crate) spare_headers: Cell<HeaderMap>,
     /// Whether its server does not say `100 Continue` where it is expected.
-    silent: Cell<bool>,
+    ignores_expect: Cell<bool>,
     idle_limit: Duration,
     life: Duration,
     clock: SharedClock,
@@ -138,8 +138,20 @@ impl Pool {
         let dial = Dial::new(&base, &upstream.settings, &upstream.tls, limiter)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
-        let (dialling, http1_since, idle, shared, spare, silent) = Default::default();
-        Ok(Self { base, dial, dialling, http1_since, idle, shared, spare, silent, idle_limit, life, clock })
+        let (dialling, http1_since, idle, shared, spare_headers, ignores_expect) = Default::default();
+        Ok(Self {
+            base,
+            dial,
+            dialling,
+            http1_since,
+            idle,
+            shared,
+            spare_headers,
+            ignores_expect,
+            idle_limit,
+            life,
+            clock,
+        })
     }
 
     /// A connection that was used before, if one is fit to be used again.
@@ -147,7 +159,7 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.pop() {
             if !last.is_stale(now, self.life) && last.connection.http1.borrow().is_free() {
-                return Some(Connection::Own(last.connection));
+                return Some(Connection::Http1(last.connection));
             }
         }
         if self.requires_http1(now) {
@@ -156,7 +168,7 @@ impl Pool {
         let shared = self.shared.borrow();
         let fit =
             |shared: &&Rc<SharedConnection>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
-        shared.iter().find(fit).map(|shared| Connection::Shared(shared.share()))
+        shared.iter().find(fit).map(|shared| Connection::Http2(shared.share()))
     }
 
     /// Its server has said that it wants HTTP/1.1: it gets that for a while.
@@ -230,7 +242,7 @@ impl CheckedOut {
 
     /// The answer has been read. A connection that still sends the request's body is no use to the next one.
     pub(crate) fn release(self) {
-        if let Connection::Own(own) = self.connection
+        if let Connection::Http1(own) = self.connection
             && self.upload.has_ended()
             && own.http1.borrow().is_free()
         {

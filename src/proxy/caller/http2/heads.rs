@@ -84,7 +84,7 @@ pub(super) struct Heads<S> {
 }
 
 impl<S> Heads<S> {
-    /// Waits in this slot for the rest of a head, so long.
+    /// Waits with this deadline for the rest of a head, so long.
     pub(super) fn new(stream: S, deadline: Rc<Deadline>, limit: Duration) -> Self {
         Self { stream, frames: FrameHeaders::default(), deadline, limit }
     }
@@ -93,7 +93,7 @@ impl<S> Heads<S> {
         let before = self.frames.is_open();
         self.frames.pass(bytes);
         match self.frames.is_open() {
-            false => self.deadline.rest(),
+            false => self.deadline.clear(),
             true if before && self.deadline.waiting() == Waiting::RequestHead => {}
             true => self.deadline.wait(Waiting::RequestHead, self.limit),
         }

@@ -161,7 +161,7 @@ fn who_is_waited_for_follows_the_body() {
     assert!(next(&mut first).is_ready());
     assert_eq!(bench.deadline.waiting(), Waiting::ResponseHead);
     bench.upload.unwatch();
-    bench.deadline.rest();
+    bench.deadline.clear();
     assert!(next(&mut first).is_ready());
     assert_eq!(bench.deadline.waiting(), Waiting::Nothing);
 }

@@ -50,7 +50,7 @@ impl KnownHeaders {
 
     /// What stands in a head.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        headers.keys().fold(Self::default(), |marks, name| marks | Self::of_name(name.as_str()))
+        headers.keys().fold(Self::default(), |known, name| known | Self::of_name(name.as_str()))
     }
 
     /// What one name, in lower case, means.
@@ -76,7 +76,7 @@ impl KnownHeaders {
     }
 
     /// Whether one of `others` is among them.
-    pub(crate) fn meet(self, others: Self) -> bool {
+    pub(crate) fn intersects(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }
 
@@ -104,9 +104,9 @@ mod tests {
     fn a_head_is_marked_with_all_that_stands_in_it() {
         let names = ["accept", "te", "x-forwarded-proto", "x-forward", "upgrade"];
         let headers = names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x")));
-        let marks = KnownHeaders::of(&HeaderMap::from_iter(headers));
-        assert_eq!(marks, KnownHeaders::TE | KnownHeaders::FORWARDED | KnownHeaders::UPGRADE);
-        assert!(marks.meet(KnownHeaders::NOT_FROM_CALLERS));
-        assert!(!marks.meet(KnownHeaders::CONNECTION | KnownHeaders::EXPECT));
+        let known = KnownHeaders::of(&HeaderMap::from_iter(headers));
+        assert_eq!(known, KnownHeaders::TE | KnownHeaders::FORWARDED | KnownHeaders::UPGRADE);
+        assert!(known.intersects(KnownHeaders::NOT_FROM_CALLERS));
+        assert!(!known.intersects(KnownHeaders::CONNECTION | KnownHeaders::EXPECT));
     }
 }

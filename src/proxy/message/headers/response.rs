@@ -9,17 +9,17 @@ use super::view::CallerView;
 use crate::proxy::error::PROXY_STATUS;
 
 /// Makes the headers of an answer, final or interim, the caller's. The view is needed only by some.
-pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, marks: KnownHeaders, view: impl FnOnce() -> CallerView<'a>) {
-    strip(headers, marks);
-    if marks.meet(KnownHeaders::ADDRESS) {
+pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, known: KnownHeaders, view: impl FnOnce() -> CallerView<'a>) {
+    strip(headers, known);
+    if known.intersects(KnownHeaders::ADDRESS) {
         localise(headers, &view());
     }
 }
 
 /// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
-pub(crate) fn strip(headers: &mut HeaderMap, marks: KnownHeaders) {
-    strip_each(headers, marks, KnownHeaders::NOT_FROM_UPSTREAMS);
-    if marks.meet(KnownHeaders::PROXY_STATUS) {
+pub(crate) fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
+    strip_each(headers, known, KnownHeaders::NOT_FROM_UPSTREAMS);
+    if known.intersects(KnownHeaders::PROXY_STATUS) {
         keep_others_status(headers);
     }
 }

@@ -35,8 +35,8 @@ fn dressed(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'stati
 }
 
 fn strip(rules: &Rules, headers: &mut HeaderMap, own_origin: bool) {
-    let marks = KnownHeaders::of(headers);
-    rules.strip(headers, marks, own_origin);
+    let known = KnownHeaders::of(headers);
+    rules.strip(headers, known, own_origin);
 }
 
 #[test]

@@ -121,7 +121,7 @@ async fn what_a_server_takes_for_ours_reaches_it_neither_in_the_head_nor_behind_
 }
 
 /// What a connection of HTTP/2 is told about its first stream: a status, or nothing if the stream was reset.
-async fn told(scene: &super::support::Scene, lines: &[(&str, &str)]) -> Option<u16> {
+async fn told(scene: &super::scene::Scene, lines: &[(&str, &str)]) -> Option<u16> {
     let mut block = Vec::new();
     for text in lines.iter().flat_map(|(name, value)| [("\0", *name), ("", *value)]) {
         block.extend_from_slice(text.0.as_bytes());

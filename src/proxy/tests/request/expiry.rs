@@ -194,7 +194,7 @@ async fn a_body_is_looked_at_for_what_it_is_whatever_it_is_called() {
 }
 
 /// The first request of a scene that looks into bodies, and the API's end of it.
-async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::support::Scene, ByHand, Caller, Caller) {
+async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ByHand, Caller, Caller) {
     let (api, address) = ByHand::start().await;
     let mut scene = Setting::to(address);
     scene.bodies = true;

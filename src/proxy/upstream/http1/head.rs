@@ -29,7 +29,7 @@ pub(super) struct Head {
     /// What follows.
     pub(super) rest: BodyFraming,
     /// Whether the server takes another request after this answer.
-    pub(super) persists: bool,
+    pub(super) keep_alive: bool,
     /// How long it was.
     pub(super) length: usize,
 }
@@ -70,9 +70,9 @@ impl HeadReader {
         let current = parts.version == Version::HTTP_11;
         let (rest, framed) = self.rest(&said, parts.status)?;
         // What is framed in two ways, or in one that its version does not have, is read, and nothing after it.
-        let persists = said.persists.unwrap_or(current) && framed && (current || !said.chunked);
+        let keep_alive = said.keep_alive.unwrap_or(current) && framed && (current || !said.chunked);
         said.settle_length(parts.status, &mut parts.headers);
-        Ok(Some(Head { length: text.len(), parts, rest, persists }))
+        Ok(Some(Head { length: text.len(), parts, rest, keep_alive }))
     }
 
     /// Takes a head, if all of it is there, and tells where its parts are. One that comes little by little is looked at

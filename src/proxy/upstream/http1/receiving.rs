@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::Http1;
 use crate::proxy::message::attempt::UpstreamRequest;
-use crate::proxy::message::interim::Hearing;
+use crate::proxy::message::interim::InterimResponses;
 use crate::proxy::socket::Rewound;
 use crate::proxy::upstream::send_error::SendError;
 use crate::proxy::upstream::transport::Transport;
@@ -22,11 +22,11 @@ pub(crate) async fn send(
     http1: &Rc<RefCell<Http1>>,
     request: UpstreamRequest<'_>,
     spare: &Cell<HeaderMap>,
-    ahead: &Hearing<'_>,
+    interim: &InterimResponses<'_>,
 ) -> Result<(response::Parts, Http1Body), SendError> {
     http1.borrow_mut().begin(request);
-    let mut told = |head: response::Parts| ahead.hear(head.status, head.headers);
-    let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, spare, &mut told)).await?;
+    let mut on_interim = |head: response::Parts| interim.forward(head.status, head.headers);
+    let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, spare, &mut on_interim)).await?;
     Ok((head, Http1Body::new(http1.clone())))
 }
 

@@ -81,14 +81,15 @@ async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
         expect(&mut server, "hello").await;
         server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     };
-    let mut told = |head: response::Parts| {
+    let mut on_interim = |head: response::Parts| {
         said.push(head.status.as_u16());
         ready.set(if head.status == StatusCode::CONTINUE { 1 } else { 0 });
     };
     // Nobody wakes for the gate here: each look is one.
     let ask = async {
         loop {
-            let head = std::future::poll_fn(|cx| Poll::Ready(http1.poll_head(cx, &Cell::default(), &mut told))).await;
+            let head =
+                std::future::poll_fn(|cx| Poll::Ready(http1.poll_head(cx, &Cell::default(), &mut on_interim))).await;
             if let Poll::Ready(head) = head {
                 return head.unwrap();
             }
@@ -206,9 +207,9 @@ async fn a_long_answer_is_read_in_growing_pieces_and_leaves_no_memory_behind() {
         assert_eq!(body(&mut http1).await.unwrap().len(), LENGTH);
     };
     tokio::join!(read, serve);
-    assert!(http1.read > READ && http1.read <= MOST_READ && http1.is_free());
+    assert!(http1.read_size > READ && http1.read_size <= MOST_READ && http1.is_free());
     http1.tidy();
-    assert_eq!(http1.inbox.capacity(), 0);
+    assert_eq!(http1.read_buf.capacity(), 0);
 }
 
 #[tokio::test]
@@ -235,6 +236,6 @@ async fn a_read_that_brings_the_rest_is_seen_to_have_emptied_the_socket() {
     }
     server.write_all(&[b'x'; 10_000]).await.unwrap();
     assert_eq!(body(&mut http1).await.unwrap().len(), 10_000);
-    let Transport::Plain(socket) = &http1.link else { panic!("it is plain") };
+    let Transport::Plain(socket) = &http1.transport else { panic!("it is plain") };
     assert!(socket.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending());
 }

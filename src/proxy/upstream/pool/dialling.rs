@@ -12,9 +12,9 @@ use crate::proxy::error::Fault;
 #[derive(Clone)]
 pub(super) enum Opened {
     /// All may use it.
-    Shared(Rc<SharedConnection>),
+    Http2(Rc<SharedConnection>),
     /// The server speaks HTTP/1.1: to each its own.
-    Alone,
+    Http1,
     /// None.
     Failed(Fault),
 }
@@ -25,5 +25,5 @@ pub(super) struct Dialling {
     /// What those wait for that want a connection meanwhile.
     pub(super) under_way: RefCell<Option<watch::Receiver<Option<Opened>>>>,
     /// Whether it has found that the server speaks HTTP/1.1.
-    pub(super) alone: Cell<bool>,
+    pub(super) http1: Cell<bool>,
 }

@@ -14,38 +14,38 @@ use crate::proxy::upstream::connect::{Sender, Want};
 impl Pool {
     /// A connection for this request alone, which may become a tunnel.
     pub(crate) async fn open_for_upgrade(&self) -> Result<Connection, Fault> {
-        self.dial.connect(Want::Upgrade).await.map(|sender| self.taken(sender))
+        self.dial.connect(Want::Upgrade).await.map(|sender| self.connection(sender))
     }
 
     /// A connection on which nobody has waited for an answer before.
     pub(crate) async fn open(self: &Rc<Self>) -> Result<Connection, Fault> {
         if self.requires_http1(self.clock.now()) {
-            return self.dial.connect(Want::Http1).await.map(|sender| self.taken(sender));
+            return self.dial.connect(Want::Http1).await.map(|sender| self.connection(sender));
         }
-        while self.dial.may_share() && !self.dialling.alone.get() {
+        while self.dial.may_be_http2() && !self.dialling.http1.get() {
             let mut under_way = self.under_way();
             let opened = under_way.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());
             match opened {
-                Some(Opened::Shared(shared)) if shared.has_room() => return Ok(Connection::Shared(shared.share())),
+                Some(Opened::Http2(shared)) if shared.has_room() => return Ok(Connection::Http2(shared.share())),
                 Some(Opened::Failed(fault)) => return Err(fault),
-                Some(Opened::Alone) => {
+                Some(Opened::Http1) => {
                     if let Some(connection) = self.take(self.clock.now()) {
                         return Ok(connection);
                     }
                 }
-                Some(Opened::Shared(_)) | None => {}
+                Some(Opened::Http2(_)) | None => {}
             }
         }
-        self.dial.connect(Want::Any).await.map(|sender| self.taken(sender))
+        self.dial.connect(Want::Any).await.map(|sender| self.connection(sender))
     }
 
-    fn taken(&self, sender: Sender) -> Connection {
+    fn connection(&self, sender: Sender) -> Connection {
         match sender {
-            Sender::Http1(http1) => Connection::Own(self.own(http1)),
+            Sender::Http1(http1) => Connection::Http1(self.own(http1)),
             Sender::Http2(http2) => {
                 // A server that spoke HTTP/1.1 has learned HTTP/2.
-                self.dialling.alone.set(false);
-                Connection::Shared(self.keep_shared(SharedConnection::new(http2, self.clock.clone())).share())
+                self.dialling.http1.set(false);
+                Connection::Http2(self.keep_shared(SharedConnection::new(http2, self.clock.clone())).share())
             }
         }
     }
@@ -61,12 +61,12 @@ impl Pool {
         match self.dial.connect(Want::Any).await {
             Err(fault) => Opened::Failed(fault),
             Ok(Sender::Http2(http2)) => {
-                Opened::Shared(self.keep_shared(SharedConnection::new(http2, self.clock.clone())))
+                Opened::Http2(self.keep_shared(SharedConnection::new(http2, self.clock.clone())))
             }
             Ok(Sender::Http1(http1)) => {
-                self.dialling.alone.set(true);
+                self.dialling.http1.set(true);
                 self.put(self.own(http1));
-                Opened::Alone
+                Opened::Http1
             }
         }
     }

@@ -150,8 +150,8 @@ fn bytes_that_are_no_ascii_hide_nothing() {
     ] {
         let mut map = HeaderMap::new();
         map.append(http::HeaderName::from_static(name), HeaderValue::from_bytes(sent).unwrap());
-        let marks = KnownHeaders::of(&map);
-        pass_on(&mut map, marks, || view);
+        let known = KnownHeaders::of(&map);
+        pass_on(&mut map, known, || view);
         assert_eq!(map[name].as_bytes(), local, "{name}");
     }
 }
@@ -216,8 +216,8 @@ fn the_upstreams_connection_is_its_own() {
         ("x-end", "1"),
         ("www-authenticate", "Bearer"),
     ]);
-    let marks = KnownHeaders::of(&map);
-    strip(&mut map, marks);
+    let known = KnownHeaders::of(&map);
+    strip(&mut map, known);
     let mut left: Vec<_> = map.keys().map(http::HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["www-authenticate", "x-end"]);
@@ -230,7 +230,7 @@ fn only_bearerd_says_that_an_answer_is_its_own() {
         ("proxy-status", "\"Bearerd\"; details=\"\\\"\""),
         ("proxy-status", "bearerd2"),
     ]);
-    let marks = KnownHeaders::of(&map);
-    strip(&mut map, marks);
+    let known = KnownHeaders::of(&map);
+    strip(&mut map, known);
     assert_eq!(values(&map, "proxy-status"), ["cdn; error=dns_error; details=\"a, bearerd\"", "bearerd2"]);
 }

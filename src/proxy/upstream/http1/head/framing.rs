@@ -10,7 +10,7 @@ use crate::proxy::upstream::http1::malformed::invalid;
 #[derive(Default)]
 pub(crate) struct FramingHeaders {
     /// Whether the connection goes on, if that is said.
-    pub(super) persists: Option<bool>,
+    pub(super) keep_alive: Option<bool>,
     /// Whether the body comes in chunks.
     pub(super) chunked: bool,
     /// How long the body is.
@@ -39,9 +39,9 @@ impl FramingHeaders {
             header::CONNECTION => {
                 let lists = |wanted: &str| items(value).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()));
                 if lists("close") {
-                    self.persists = Some(false);
+                    self.keep_alive = Some(false);
                 } else if lists("keep-alive") {
-                    self.persists.get_or_insert(true);
+                    self.keep_alive.get_or_insert(true);
                 }
             }
             header::TRANSFER_ENCODING => items(value).for_each(|coding| self.hear_coding(coding)),
@@ -55,7 +55,7 @@ impl FramingHeaders {
         if coding.eq_ignore_ascii_case(b"chunked") {
             if self.chunked {
                 // Frameworks and the servers under them both say so, and one of them does so.
-                self.persists = Some(false);
+                self.keep_alive = Some(false);
             }
             self.chunked = true;
         } else if !coding.eq_ignore_ascii_case(b"identity") {

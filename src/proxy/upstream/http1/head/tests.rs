@@ -124,7 +124,7 @@ fn a_connection_persists_as_version_and_server_say() {
         ("HTTP/1.0 200 N\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked", false),
         ("HTTP/1.1 200 N\r\nX : 1\r\nTransfer-Encoding: chunked", true),
     ] {
-        assert_eq!(read(&format!("{text}\r\n\r\n")).unwrap().unwrap().persists, expected, "{text}");
+        assert_eq!(read(&format!("{text}\r\n\r\n")).unwrap().unwrap().keep_alive, expected, "{text}");
     }
 }
 
