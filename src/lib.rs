@@ -11,13 +11,14 @@
 //! | `tls` | TLS to the outside: one client configuration for API and token calls | |
 //! | `guard` | who may call | `secret` |
 //! | `record` | what happened to requests and tokens: counters, histograms, the last requests | |
+//! | `sensor_io` | a stream whose reads and writes are watched | |
 //! | `shutdown` | from the first signal to the end of the grace | |
 //! | `telemetry` | logs | |
 //! | `document` | reading JSON, TOML and text that others wrote | |
 //! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record`, `panics` |
 //! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document`, `endpoint` |
-//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `shutdown`, `panics`, `allocator`, `endpoint` |
-//! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `clock`, `shutdown`, `panics` |
+//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `sensor_io`, `shutdown`, `panics`, `allocator`, `endpoint` |
+//! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `clock`, `sensor_io`, `shutdown`, `panics` |
 //! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::key`, `token::patch`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls`, `endpoint` |
 //! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
 //! | `app` | puts all of these together on two threads | everything above |
@@ -41,6 +42,7 @@ pub mod panics;
 pub mod proxy;
 pub mod record;
 pub mod secret;
+mod sensor_io;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

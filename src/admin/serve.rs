@@ -18,7 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
 use super::Peer;
-use super::watched::{Activity, AdminStream, Watched};
+use super::watched::{Activity, ActivitySensor, AdminStream, Watched};
 use crate::shutdown::{Phase, Shutdown};
 
 /// On each socket: enough for probes, scrapers and open dashboards.
@@ -78,7 +78,7 @@ pub async fn serve(listener: AdminListener, router: Router, shutdown: Shutdown) 
                 Ok((stream, peer)) => {
                     make_room(&mut served, &mut connections).await;
                     let life = Arc::<Activity>::default();
-                    let stream = Watched::new(stream, Arc::clone(&life));
+                    let stream = Watched::new(stream, ActivitySensor::new(Arc::clone(&life)));
                     let connection = connection(stream, peer, router.clone(), shutdown.clone());
                     served.push(Served { life, task: connections.spawn(connection) });
                 }
@@ -102,7 +102,7 @@ async fn make_room(served: &mut Vec<Served>, connections: &mut JoinSet<()>) {
 }
 
 async fn connection(stream: Watched, peer: Peer, router: Router, shutdown: Shutdown) {
-    let life = Arc::clone(&stream.life);
+    let life = Arc::clone(&stream.sensor.life);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
@@ -135,7 +135,7 @@ mod tests {
     use crate::shutdown;
 
     fn watched(stream: DuplexStream) -> Watched {
-        Watched::new(Box::new(stream), Arc::default())
+        Watched::new(Box::new(stream), ActivitySensor::new(Arc::default()))
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::sensor_io::{Sensor, SensorIo};
 
 /// A caller that reads nothing of its answer for this long is let go.
 const UNREAD: Duration = Duration::from_secs(10);
@@ -58,21 +60,28 @@ impl Drop for Handling {
 }
 
 /// A watched connection.
-pub(super) struct Watched {
-    stream: Box<dyn AdminStream>,
+pub(super) type Watched = SensorIo<Box<dyn AdminStream>, ActivitySensor>;
+
+/// Notes what goes through a connection, and ends the wait for a caller that does not read.
+pub(super) struct ActivitySensor {
     /// What is noted.
     pub(super) life: Arc<Activity>,
-    /// Ends the wait for a caller that does not read.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watched {
+impl ActivitySensor {
     /// Nothing has gone through yet.
-    pub(super) fn new(stream: Box<dyn AdminStream>, life: Arc<Activity>) -> Self {
-        Self { stream, life, unread: None }
+    pub(super) fn new(life: Arc<Activity>) -> Self {
+        Self { life, unread: None }
+    }
+}
+
+impl Sensor for ActivitySensor {
+    fn has_read(&mut self, _: &[u8]) {
+        self.life.moves();
     }
 
-    fn written(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn has_written(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if done.is_ready() {
             self.unread = None;
             self.life.moves();
@@ -80,45 +89,6 @@ impl Watched {
         }
         let end = self.unread.get_or_insert_with(|| Box::pin(sleep(UNREAD)));
         end.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let done = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.life.moves();
-        }
-        done
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(cx, done)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(cx, done)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -131,7 +101,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_reads_nothing_is_let_go_and_one_that_reads_a_little_is_not() {
         let (near, mut far) = duplex(10);
-        let mut watched = Watched::new(Box::new(near), Arc::default());
+        let mut watched = Watched::new(Box::new(near), ActivitySensor::new(Arc::default()));
         let began = Instant::now();
         let writing = tokio::spawn(async move { watched.write_all(&[0; 1000]).await });
         for _ in 0..5 {

@@ -38,6 +38,7 @@ use crate::proxy::request::response::CallerResponse;
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::Socket;
 use crate::record::Limit;
+use crate::sensor_io::Sensor;
 
 /// How long a caller that was turned away may take to read why.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -222,12 +223,12 @@ impl AsyncRead for CallerIo {
             buffer.put_slice(&self.ahead.split_to(length));
             return Poll::Ready(Ok(()));
         }
-        ready!(self.pacing.poll_read(cx));
+        ready!(self.pacing.poll_may_read(cx));
         let before = buffer.filled().len();
         let done = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        let read = buffer.filled().len().saturating_sub(before);
+        let read = buffer.filled().get(before..).unwrap_or_default();
         self.pacing.has_read(read);
-        if self.deadline.is_free() && read > 0 {
+        if self.deadline.is_free() && !read.is_empty() {
             self.deadline.wait(Waiting::RequestHead, self.header_timeout);
         }
         done
@@ -238,10 +239,9 @@ impl AsyncWrite for CallerIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);
-        ready!(self.pacing.poll_write(cx));
+        ready!(self.pacing.poll_may_write(cx));
         let done = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.pacing.wrote(&done);
-        done
+        self.pacing.has_written(cx, done)
     }
 
     fn poll_write_vectored(
@@ -251,10 +251,9 @@ impl AsyncWrite for CallerIo {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_interim(cx))?;
         self.interim.unsent.set(true);
-        ready!(self.pacing.poll_write(cx));
+        ready!(self.pacing.poll_may_write(cx));
         let done = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
-        self.pacing.wrote(&done);
-        done
+        self.pacing.has_written(cx, done)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -15,12 +15,13 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use self::heads::Heads;
-use super::pacing::Paced;
-use crate::proxy::limits::deadline::Waiting;
+use self::heads::HeadTimer;
+use super::pacing::Pacing;
+use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::{Rewound, Socket};
 use crate::proxy::spawn::Local;
+use crate::sensor_io::SensorIo;
 
 /// Requests at a time on one connection: as many as servers of gRPC take.
 const STREAMS: u32 = 100;
@@ -46,30 +47,30 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
     // A preface announces a request.
     deadline.wait(Waiting::RequestHead, worker.limits.header_timeout);
     let heads = worker.deadlines.deadline_of(deadline.account.clone());
-    let link = Heads::new(Paced::of(&caller, Rewound { ahead, socket }), heads.clone(), worker.limits.header_timeout);
     let serving = caller.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let stream = serving.stream();
         async move { Ok::<_, Infallible>(stream.serve(request).await) }
     });
-    let mut connection = pin!(builder(&caller).serve_connection(TokioIo::new(link), service));
+    let io = TokioIo::new(watched(Rewound { ahead, socket }, &caller, heads.clone()));
+    let mut connection = pin!(builder(&caller).serve_connection(io, service));
     let mut told = false;
     std::future::poll_fn(|cx| {
         deadline.register(cx.waker());
         heads.register(cx.waker());
         loop {
-            let over = deadline.expired();
+            let expired = deadline.expired();
             // Half a head keeps all others of the connection from coming, and a caller that never asked needs no farewell.
-            if (over.is_some() && told) || over == Some(Waiting::RequestHead) || heads.expired().is_some() {
+            if (expired.is_some() && told) || expired == Some(Waiting::RequestHead) || heads.expired().is_some() {
                 return Poll::Ready(());
             }
             // hyper closes a connection at once that is told to go before it has begun.
             let leaving = worker.draining.get() || (worker.leaving.get() && caller.has_begun());
-            if over.is_some() || (leaving && !told) {
+            if expired.is_some() || (leaving && !told) {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
-            if over.is_some() {
+            if expired.is_some() {
                 deadline.wait(Waiting::NextRequest, FAREWELL);
             }
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
@@ -82,6 +83,10 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
         }
     })
     .await;
+}
+
+fn watched<I>(io: I, caller: &Caller, heads: Rc<Deadline>) -> SensorIo<SensorIo<I, Pacing>, HeadTimer> {
+    SensorIo::new(SensorIo::new(io, Pacing::of(caller)), HeadTimer::new(heads, caller.worker.limits.header_timeout))
 }
 
 fn builder(caller: &Caller) -> http2::Builder<Local> {

@@ -3,15 +3,11 @@
 //!
 //! Only the nine bytes before each frame are looked at (RFC 9113 §4.1); that they make sense is h2's business.
 
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
 use crate::proxy::limits::deadline::{Deadline, Waiting};
+use crate::sensor_io::Sensor;
 
 /// Before the first frame.
 const PREFACE: usize = 24;
@@ -75,21 +71,22 @@ impl FrameHeaders {
     }
 }
 
-/// A caller's bytes.
-pub(super) struct Heads<S> {
-    stream: S,
+/// Limits the wait for the rest of a head.
+pub(super) struct HeadTimer {
     frames: FrameHeaders,
     deadline: Rc<Deadline>,
     limit: Duration,
 }
 
-impl<S> Heads<S> {
+impl HeadTimer {
     /// Waits with this deadline for the rest of a head, so long.
-    pub(super) fn new(stream: S, deadline: Rc<Deadline>, limit: Duration) -> Self {
-        Self { stream, frames: FrameHeaders::default(), deadline, limit }
+    pub(super) fn new(deadline: Rc<Deadline>, limit: Duration) -> Self {
+        Self { frames: FrameHeaders::default(), deadline, limit }
     }
+}
 
-    fn look(&mut self, bytes: &[u8]) {
+impl Sensor for HeadTimer {
+    fn has_read(&mut self, bytes: &[u8]) {
         let before = self.frames.is_open();
         self.frames.pass(bytes);
         match self.frames.is_open() {
@@ -97,44 +94,6 @@ impl<S> Heads<S> {
             true if before && self.deadline.waiting() == Waiting::RequestHead => {}
             true => self.deadline.wait(Waiting::RequestHead, self.limit),
         }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let done = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let read = buffer.filled().get(before..).unwrap_or_default();
-        if !read.is_empty() {
-            self.look(read);
-        }
-        done
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
