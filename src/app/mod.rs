@@ -3,13 +3,13 @@
 //! [`run`] is the life of the process. The data thread is `proxy`'s; this one, the control thread, owns tokens, files,
 //! signals and the admin listener. `build` makes one upstream, `services` holds all of them and follows what changes.
 
+mod admin_service;
 mod build;
 mod cgroup;
 mod descriptors;
-mod doors;
 mod failure;
-mod front;
-pub mod once;
+mod listeners;
+pub mod one_token;
 mod service;
 mod services;
 mod signals;
@@ -37,10 +37,10 @@ use crate::shutdown::{self, Phase, Shutdown, Trigger};
 use crate::telemetry::{LineFormat, Telemetry};
 use crate::tls;
 use crate::token::pool::TokenPool;
+use admin_service::AdminService;
 use build::Builder;
-use doors::Listeners;
 use failure::cannot_start;
-use front::Front;
+use listeners::Listeners;
 use services::Services;
 use signals::{SignalRequest, Signals};
 
@@ -74,8 +74,8 @@ pub fn run(start: Start) -> Result<(), RunFailure> {
 
 /// A running process, seen from its control thread.
 struct App {
-    front: Front,
-    doors: Listeners,
+    admin_service: AdminService,
+    listeners: Listeners,
     services: Services,
     data: DataThread,
     pool: TokenPool,
@@ -96,8 +96,8 @@ impl App {
         let (trigger, shutdown) = shutdown::channel();
         let (send, commands) = mpsc::channel(16);
         // Bound before anything else: a taken address must not cost a token request.
-        let doors = Listeners::bind(&mut loaded.settings).map_err(cannot_start)?;
-        doors.announce(&loaded.settings);
+        let listeners = Listeners::bind(&mut loaded.settings).map_err(cannot_start)?;
+        listeners.announce(&loaded.settings);
         let pool = pool(&loaded.settings, &clock)?;
         let proxy = Arc::new(ProxyRecord::default());
         let admin = Arc::new(admin_of(&loaded.settings, &clock, &proxy, &shutdown, send));
@@ -105,14 +105,14 @@ impl App {
         let bounds = bounds(&limits, loaded.settings.upstreams.len());
         let builder = Builder::new(Arc::clone(&clock), pool.clone(), &loaded.settings);
         let services = Services::start(loader, loaded, watch, Arc::clone(&admin), builder).map_err(cannot_start)?;
-        let mut front = Front::new(admin, shutdown.clone());
-        front.open(doors.admin().map_err(cannot_start)?);
-        let bound = doors.data().map_err(cannot_start)?;
+        let mut admin_service = AdminService::new(admin, shutdown.clone());
+        admin_service.open(listeners.admin().map_err(cannot_start)?);
+        let bound = listeners.data().map_err(cannot_start)?;
         let data = DataThread::spawn(bound, services.routes(), limits, bounds, Arc::clone(&clock), proxy, shutdown);
         let data = data.map_err(cannot_start)?;
         Ok(Self {
-            front,
-            doors,
+            admin_service,
+            listeners,
             services,
             data,
             pool,
@@ -150,11 +150,11 @@ impl App {
     }
 
     fn reload(&mut self) -> Result<String, String> {
-        let reload = panics::catch(|| self.services.reload(&mut self.doors, &self.data));
+        let reload = panics::catch(|| self.services.reload(&mut self.listeners, &self.data));
         let message = reload.unwrap_or_else(|panicked| Err(panicked.to_string()))?;
-        if self.doors.take_moved() {
-            match self.doors.admin() {
-                Ok(listeners) => self.front.open(listeners),
+        if self.listeners.take_moved() {
+            match self.listeners.admin() {
+                Ok(listeners) => self.admin_service.open(listeners),
                 Err(error) => tracing::error!(%error, "the admin listener stays where it was"),
             }
         }
@@ -169,7 +169,7 @@ impl App {
         or_abort(&mut self.signals, delay).await?;
         // Most tokens want to outlive the process: from here on, letting go of one is no reason to revoke it.
         self.pool.announce_shutdown();
-        self.doors.let_go();
+        self.listeners.let_go();
         self.trigger.advance(Phase::Draining);
         let grace = self.runtime.shutdown_grace;
         let ended = async { tokio::time::timeout(grace, self.data.ended()).await };
@@ -180,7 +180,7 @@ impl App {
         let _ = tokio::time::timeout(FAREWELL, self.pool.shutdown()).await;
         self.services.close();
         self.trigger.advance(Phase::Cut);
-        self.front.ended().await;
+        self.admin_service.ended().await;
         tracing::info!(seconds = self.clock.now().since(began).as_secs_f64(), "stopped");
         Ok(())
     }

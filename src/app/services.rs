@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::build::{BuildError, Builder};
-use super::doors::Listeners;
 use super::failure::with_cause;
+use super::listeners::Listeners;
 use super::service::{Planned, Service};
 use crate::admin::Admin;
 use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfig};
@@ -186,10 +186,10 @@ impl Services {
     }
 
     /// Reads the configuration again. A bad one changes nothing.
-    pub(super) fn reload(&mut self, doors: &mut Listeners, data: &DataThread) -> Result<String, String> {
+    pub(super) fn reload(&mut self, listeners: &mut Listeners, data: &DataThread) -> Result<String, String> {
         let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
         let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing was changed");
-        let opening = doors.open(&mut loaded.settings).map_err(|error| unchanged(&with_cause(&error)))?;
+        let opening = listeners.open(&mut loaded.settings).map_err(|error| unchanged(&with_cause(&error)))?;
         let Settings { upstreams, .. } = loaded.settings;
         let planned = match self.plan(upstreams) {
             Ok(planned) => planned,
@@ -200,12 +200,12 @@ impl Services {
         };
         self.watched = self.watched.take().map(|_| (loaded.files.clone(), loaded.files.fingerprint()));
         // Opened before the routes name them, closed after: no call meets a route without its upstream.
-        let closing = doors.begin(opening, data);
-        self.moved = doors.moved();
+        let closing = listeners.begin(opening, data);
+        self.moved = listeners.moved();
         let trying = self.replace(planned);
         self.publish();
         let (opened, closed) = (closing.opened, closing.closed());
-        doors.end(closing, data);
+        listeners.end(closing, data);
         let message = format!("{} upstreams, {opened} listeners opened, {closed} closed{trying}", self.all.len());
         tracing::info!("configuration read again: {message}");
         Ok(message)

@@ -11,7 +11,7 @@ use super::failure::{CONFIGURATION, CommandFailure, FAILED, REFUSED, UNREACHABLE
 use super::output::Output;
 use super::run::{load, loader};
 use super::wait::answers;
-use crate::app::once::{self, OneToken, TokenFailure};
+use crate::app::one_token::{self, OneToken, TokenFailure};
 use crate::config::{Environment, Settings, StoreSettings, UpstreamConfig};
 use crate::document::nearest;
 use crate::flow::claims;
@@ -24,7 +24,7 @@ pub(super) fn token(args: &args::TokenArgs, environment: Environment, output: &O
     if !args.force {
         spare(&settings, &upstream)?;
     }
-    let got = once::token(&settings, upstream, subject).map_err(|error| match error {
+    let got = one_token::token(&settings, upstream, subject).map_err(|error| match error {
         TokenFailure::Start(message) => CommandFailure::new(FAILED, message),
         TokenFailure::Refused(message) => {
             CommandFailure::new(REFUSED, format!("the credentials are refused: {message}"))

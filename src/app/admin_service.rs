@@ -8,7 +8,7 @@ use crate::admin::{self, Admin, AdminListener};
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
 
 /// The admin listener, with those that it has replaced as long as they answer.
-pub(super) struct Front {
+pub(super) struct AdminService {
     admin: Arc<Admin>,
     shutdown: Shutdown,
     serving: JoinSet<()>,
@@ -16,7 +16,7 @@ pub(super) struct Front {
     now: Option<Arc<Trigger>>,
 }
 
-impl Front {
+impl AdminService {
     pub(super) fn new(admin: Arc<Admin>, shutdown: Shutdown) -> Self {
         Self { admin, shutdown, serving: JoinSet::new(), now: None }
     }
