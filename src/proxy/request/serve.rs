@@ -11,6 +11,7 @@ use hyper::body::{Body, Incoming};
 
 use super::exchange::Exchange;
 use super::pending::PendingRequest;
+use super::refuse::{preflight, refuse, refuse_unread};
 use super::response::{CallerResponse, UpstreamResponse};
 use super::upgrade::Tunnel;
 use crate::guard::{self, Admission};
@@ -276,31 +277,4 @@ fn strip_request(exchange: &mut Exchange, known: KnownHeaders, own_origin: bool,
         upgrade::set_headers(&mut head.headers);
     }
     head.version = Version::HTTP_11;
-}
-
-fn refuse_unread(exchange: Box<Exchange>, error: &ProxyError, in_flight: InFlight) -> Response<CallerResponse> {
-    let grpc = grpc::is(&exchange.head.headers);
-    refuse(exchange, error, grpc, in_flight)
-}
-
-fn refuse(
-    mut exchange: Box<Exchange>,
-    error: &ProxyError,
-    grpc: bool,
-    in_flight: InFlight,
-) -> Response<CallerResponse> {
-    exchange.failed(error);
-    let mut response = error.response(Some(&exchange.backend.upstream.settings.name));
-    if grpc {
-        grpc::set_status(&mut response, error.row().detail);
-    }
-    response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
-}
-
-fn preflight(mut exchange: Box<Exchange>, headers: HeaderMap, in_flight: InFlight) -> Response<CallerResponse> {
-    exchange.answered(StatusCode::NO_CONTENT);
-    let mut response = Response::new(CallerResponse::own(Bytes::new(), Some(exchange), in_flight));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    *response.headers_mut() = headers;
-    response
 }

@@ -1,0 +1,48 @@
+//! Responses of bearerd's own to a request that was routed.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use super::exchange::Exchange;
+use super::response::CallerResponse;
+use crate::proxy::error::ProxyError;
+use crate::proxy::limits::in_flight::InFlight;
+use crate::proxy::message::grpc;
+
+/// Refuses a request whose head nobody has looked into yet.
+pub(super) fn refuse_unread(
+    exchange: Box<Exchange>,
+    error: &ProxyError,
+    in_flight: InFlight,
+) -> Response<CallerResponse> {
+    let grpc = grpc::is(&exchange.head.headers);
+    refuse(exchange, error, grpc, in_flight)
+}
+
+/// Refuses a request, in the words of gRPC where it is one.
+pub(super) fn refuse(
+    mut exchange: Box<Exchange>,
+    error: &ProxyError,
+    grpc: bool,
+    in_flight: InFlight,
+) -> Response<CallerResponse> {
+    exchange.failed(error);
+    let mut response = error.response(Some(&exchange.backend.upstream.settings.name));
+    if grpc {
+        grpc::set_status(&mut response, error.row().detail);
+    }
+    response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
+}
+
+/// Answers what a browser asks before a request to another origin.
+pub(super) fn preflight(
+    mut exchange: Box<Exchange>,
+    headers: HeaderMap,
+    in_flight: InFlight,
+) -> Response<CallerResponse> {
+    exchange.answered(StatusCode::NO_CONTENT);
+    let mut response = Response::new(CallerResponse::own(Bytes::new(), Some(exchange), in_flight));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}
