@@ -112,7 +112,7 @@ type AcceptTasks = RefCell<Vec<Accepting>>;
 async fn run(worker: &Rc<Worker>, received: mpsc::UnboundedReceiver<DataCommand>, shutdown: Shutdown, beats: Beats) {
     let listeners = AcceptTasks::default();
     let sweeping = spawn_local(sweep(worker.clone(), beats));
-    let relieving = spawn_local(worker.clone().relieve());
+    let shedding = spawn_local(worker.clone().shed_load());
     let limiter = worker.limiter.clone();
     let giving_turns = spawn_local(async move { limiter.turns.give().await });
     let announced = async {
@@ -132,7 +132,7 @@ async fn run(worker: &Rc<Worker>, received: mpsc::UnboundedReceiver<DataCommand>
         }
     }
     sweeping.abort();
-    relieving.abort();
+    shedding.abort();
     giving_turns.abort();
 }
 

@@ -27,8 +27,8 @@ pub trait Usage: Send + Sync + 'static {
     fn patch(&self, token: &Token) -> Result<Patch, PatchError>;
 
     /// Headers that sign one request, for APIs that want a signature over each: made anew for every attempt, since
-    /// they hold its time, method and target as it goes out (AWS SigV4, RFC 9421, DPoP). They are set last, so the flow must own their
-    /// names. No flow signs yet, and none that does not pays for it.
+    /// they hold its time, method and target as it goes out (AWS SigV4, RFC 9421, DPoP). They are set last, so the flow
+    /// must own their names. No flow signs yet; one that does not allocates nothing.
     fn sign(&self, _token: &Token, _method: &Method, _target: &Uri) -> Vec<(CasedName, HeaderValue)> {
         Vec::new()
     }

@@ -24,7 +24,7 @@ use crate::record::{Limit, ProxyRecord};
 const AWAKE: usize = 256;
 
 /// Time for those that were cut off to end.
-const RELIEF: Duration = Duration::from_millis(20);
+const SHED_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The routes with this thread's backends.
 struct LocalRoutes {
@@ -143,14 +143,14 @@ impl Worker {
     }
 
     /// Makes room in the budget of bytes whenever it is tight.
-    pub(crate) async fn relieve(self: Rc<Self>) {
+    pub(crate) async fn shed_load(self: Rc<Self>) {
         let memory = &self.limiter.memory;
         loop {
             memory.pressure.notified().await;
             while memory.is_tight() || memory.resume() {
-                let cut = memory.relieve(self.deadlines.accounts(), self.clock.now());
+                let cut = memory.shed(self.deadlines.accounts(), self.clock.now());
                 (0..cut).for_each(|_| self.limiter.refused(Limit::Memory));
-                tokio::time::sleep(RELIEF).await;
+                tokio::time::sleep(SHED_INTERVAL).await;
                 memory.resume();
             }
         }

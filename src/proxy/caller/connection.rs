@@ -30,7 +30,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::pacing::Pacing;
-use super::preface::Begins;
+use super::preface::Preface;
 use crate::proxy::error::ProxyError;
 use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::proxy::message::interim::Interim;
@@ -53,8 +53,8 @@ const SMALLEST_BUFFER: usize = 8192;
 pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
     let caller = Rc::new(caller);
     let mut parked = match super::preface::read(&mut socket, &caller).await {
-        Some(Begins::Http1(ahead)) => Box::pin(serve_until_parked(socket, ahead, caller.clone())).await,
-        Some(Begins::Http2(ahead)) => return Box::pin(super::http2::serve(socket, ahead, caller)).await,
+        Some(Preface::Http1(ahead)) => Box::pin(serve_until_parked(socket, ahead, caller.clone())).await,
+        Some(Preface::Http2(ahead)) => return Box::pin(super::http2::serve(socket, ahead, caller)).await,
         None => return,
     };
     while let Some(socket) = parked.take() {

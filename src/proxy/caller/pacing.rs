@@ -46,11 +46,11 @@ impl Sensor for Pacing {
     fn has_written(&mut self, _: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &done {
             Poll::Ready(Ok(bytes)) => {
-                self.account.moves();
+                self.account.record_progress();
                 self.account.carried(*bytes);
             }
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.account.is_unread(self.caller_write),
+            Poll::Pending => self.account.record_unread(self.caller_write),
         }
         done
     }

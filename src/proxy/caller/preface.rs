@@ -18,13 +18,13 @@ const FIRST: usize = 1024;
 
 /// How a caller begins, with the bytes read to find out.
 #[derive(PartialEq, Eq, Debug)]
-pub(in crate::proxy::caller) enum Begins {
+pub(in crate::proxy::caller) enum Preface {
     Http1(Bytes),
     Http2(Bytes),
 }
 
 /// Reads until the caller's first bytes tell. `None` if it goes, takes too long, or the process goes down before it began.
-pub(in crate::proxy::caller) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Begins> {
+pub(in crate::proxy::caller) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Preface> {
     let mut read = BytesMut::new();
     std::future::poll_fn(|cx| {
         caller.deadline.register(cx.waker());
@@ -45,19 +45,19 @@ pub(in crate::proxy::caller) async fn read(socket: &mut Socket, caller: &Caller)
                 caller.deadline.wait(Waiting::RequestHead, caller.worker.limits.header_timeout);
             }
             read.extend_from_slice(buffer.filled());
-            if let Some(tell) = tell(&read) {
-                return Poll::Ready(Some(tell(read.split().freeze())));
+            if let Some(preface) = detect(&read) {
+                return Poll::Ready(Some(preface(read.split().freeze())));
             }
         }
     })
     .await
 }
 
-fn tell(read: &[u8]) -> Option<fn(Bytes) -> Begins> {
+fn detect(read: &[u8]) -> Option<fn(Bytes) -> Preface> {
     if read.starts_with(PREFACE) {
-        return Some(Begins::Http2);
+        return Some(Preface::Http2);
     }
-    (!PREFACE.starts_with(read)).then_some(Begins::Http1)
+    (!PREFACE.starts_with(read)).then_some(Preface::Http1)
 }
 
 #[cfg(test)]
@@ -74,9 +74,9 @@ mod tests {
             (b"PO", Some("1")),
             (b"GET / HTTP/1.1\r\n", Some("1")),
         ] {
-            let told = tell(read).map(|tell| match tell(Bytes::copy_from_slice(read)) {
-                Begins::Http1(same) => (same == read).then_some("1"),
-                Begins::Http2(same) => (same == read).then_some("2"),
+            let told = detect(read).map(|preface| match preface(Bytes::copy_from_slice(read)) {
+                Preface::Http1(same) => (same == read).then_some("1"),
+                Preface::Http2(same) => (same == read).then_some("2"),
             });
             assert_eq!(told, begins.map(Some), "{read:?}");
         }

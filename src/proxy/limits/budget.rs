@@ -18,14 +18,14 @@ impl Budget {
     }
 
     /// Takes a share, if there is as much left.
-    pub(crate) fn take(&self, bytes: u64) -> bool {
+    pub(crate) fn reserve(&self, bytes: u64) -> bool {
         let left = self.left.get().checked_sub(bytes).filter(|_| !self.memory.is_tight());
         self.left.set(left.unwrap_or_else(|| self.left.get()));
         left.is_some()
     }
 
     /// Gives a share back.
-    pub(crate) fn give(&self, bytes: u64) {
+    pub(crate) fn release(&self, bytes: u64) {
         self.left.set(self.left.get().saturating_add(bytes));
     }
 

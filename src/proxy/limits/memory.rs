@@ -102,7 +102,7 @@ impl Memory {
     }
 
     /// Chooses who is cut off, so that it is tight no more.
-    pub(crate) fn relieve(&self, mut accounts: Vec<Rc<Account>>, now: Moment) -> usize {
+    pub(crate) fn shed(&self, mut accounts: Vec<Rc<Account>>, now: Moment) -> usize {
         let used = self.used();
         let mut excess = i64::try_from(used.saturating_sub(self.tight)).unwrap_or(i64::MAX);
         let all = used >= self.most;
@@ -155,13 +155,13 @@ impl Account {
     }
 
     /// Something was passed on.
-    pub(crate) fn moves(&self) {
+    pub(crate) fn record_progress(&self) {
         self.moved.set(self.coarse.get());
         self.unread.set(None);
     }
 
     /// The caller does not read: it may do so until a tick and this much later.
-    pub(crate) fn is_unread(&self, limit: std::time::Duration) {
+    pub(crate) fn record_unread(&self, limit: std::time::Duration) {
         if self.unread.get().is_none() {
             self.unread.set(Some(self.coarse.get() + super::TICK + limit));
         }

@@ -60,7 +60,7 @@ impl PendingRequest {
     ) -> Result<(), ProxyError> {
         let repeatable = self.upload.can_repeat();
         if !reused && matches!(why, SendError::Broken(_) | SendError::Malformed(_) | SendError::Reset(_)) {
-            rendered.pool.doubt_http1();
+            rendered.pool.allow_http2_again();
         }
         let name = &self.backend().upstream.settings.name;
         match why {
@@ -99,7 +99,7 @@ impl PendingRequest {
     async fn open(&self, rendered: &Rendered) -> Result<Connection, ProxyError> {
         let opened = if self.upgrade { rendered.pool.open_for_upgrade().await } else { rendered.pool.open().await };
         opened.map_err(|fault| {
-            rendered.pool.doubt_http1();
+            rendered.pool.allow_http2_again();
             ProxyError::Upstream(fault)
         })
     }

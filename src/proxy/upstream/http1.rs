@@ -182,7 +182,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
     }
 
     /// Gives back the memory that a long answer took.
-    pub(crate) fn tidy(&mut self) {
+    pub(crate) fn shrink_buffer(&mut self) {
         if self.read_size > READ {
             self.read_buf = BytesMut::new();
         }

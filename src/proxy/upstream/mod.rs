@@ -1,7 +1,7 @@
 //! Connections to the API.
 //!
-//! [`pool`] keeps them, [`connect`] opens them over a [`transport`], [`http1`] and [`http2`] speak on them, [`response_body`] hides which of
-//! the two it was, and [`send_error`] says why there is no response.
+//! [`pool`] keeps them, [`connect`] opens them over a [`transport`], [`http1`] and [`http2`] speak on them,
+//! [`response_body`] hides which of the two it was, and [`send_error`] says why there is no response.
 
 pub(super) mod connect;
 pub(super) mod http1;

@@ -182,7 +182,7 @@ impl Pool {
     }
 
     /// A request got no answer. Whoever has required HTTP/1.1 and does not speak it either is asked for HTTP/2 again.
-    pub(crate) fn doubt_http1(&self) {
+    pub(crate) fn allow_http2_again(&self) {
         self.http1_since.set(None);
     }
 
@@ -194,10 +194,10 @@ impl Pool {
         Http1Connection { http1, born: self.clock.now(), idle: self.idle_limit }
     }
 
-    fn put(&self, connection: Http1Connection) {
+    fn put_back(&self, connection: Http1Connection) {
         let since = self.clock.now();
         if !connection.is_old(since, self.life) {
-            connection.http1.borrow_mut().tidy();
+            connection.http1.borrow_mut().shrink_buffer();
             self.idle.borrow_mut().push(Idle { connection, since });
         }
     }
@@ -246,7 +246,7 @@ impl CheckedOut {
             && self.upload.has_ended()
             && own.http1.borrow().is_free()
         {
-            self.pool.put(own);
+            self.pool.put_back(own);
         }
     }
 }

@@ -29,7 +29,7 @@ impl Stage {
     }
 
     fn cut(&self, accounts: &[&Rc<Account>], seconds: u64) -> Vec<bool> {
-        self.memory.relieve(accounts.iter().copied().cloned().collect(), at(seconds));
+        self.memory.shed(accounts.iter().copied().cloned().collect(), at(seconds));
         accounts.iter().map(|account| account.is_cut()).collect()
     }
 }
@@ -59,7 +59,7 @@ fn where_it_is_tight_those_who_stand_still_are_cut_off_the_greatest_first_and_no
     let moving = stage.holding(MEBIBYTE);
     assert_eq!(stage.cut(&[&great, &greater, &moving], 1), [false; 3], "nobody has stood still for long");
     stage.coarse.set(at(2));
-    moving.moves();
+    moving.record_progress();
     assert_eq!(stage.cut(&[&great, &greater, &moving, &still_small], 2), [false, true, false, false]);
     stage.used.set(4 * MEBIBYTE);
     assert_eq!(stage.cut(&[&great], 9), [false], "it is not tight any more");
@@ -76,15 +76,15 @@ fn where_it_is_used_up_whoever_holds_most_is_cut_off() {
 fn a_caller_that_reads_nothing_of_its_answer_is_cut_off_in_time_and_not_before() {
     let stage = Stage::new();
     let account = stage.holding(0);
-    account.is_unread(Duration::from_secs(60));
-    account.is_unread(Duration::from_secs(90));
+    account.record_unread(Duration::from_secs(60));
+    account.record_unread(Duration::from_secs(90));
     account.sweep(at(60));
     assert!(!account.is_cut());
-    account.moves();
+    account.record_progress();
     account.sweep(at(99));
     assert!(!account.is_cut(), "it has read");
     stage.coarse.set(at(99));
-    account.is_unread(Duration::from_secs(60));
+    account.record_unread(Duration::from_secs(60));
     account.sweep(at(160));
     assert!(account.is_cut());
 }

@@ -75,13 +75,13 @@ impl<B> CallerBody<B> {
     /// Keeps no more, and gives back what is kept.
     pub(super) fn settle(&mut self) {
         self.kept = None;
-        self.intake.budget.give(std::mem::take(&mut self.held));
+        self.intake.budget.release(std::mem::take(&mut self.held));
     }
 
     fn keep(&mut self, data: &Bytes) {
         let Some(kept) = &mut self.kept else { return };
         let length = data.len() as u64;
-        if self.held.saturating_add(length) <= self.intake.keep && self.intake.budget.take(length) {
+        if self.held.saturating_add(length) <= self.intake.keep && self.intake.budget.reserve(length) {
             self.held = self.held.saturating_add(length);
             kept.push(data.clone());
         } else {
@@ -130,7 +130,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
             return Poll::Pending;
         };
         self.note(Waiting::ResponseHead, self.intake.patience.upstream);
-        self.intake.deadline.account.moves();
+        self.intake.deadline.account.record_progress();
         Poll::Ready(match next {
             None if self.intake.http2 && !self.incoming.is_end_stream() => {
                 self.settle();

@@ -28,7 +28,7 @@ fn rules(change: impl FnOnce(&mut UpstreamSettings, &mut Owned)) -> Rules {
 }
 
 /// What the upstream gets of stripped headers.
-fn dressed(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'static str) -> HeaderMap {
+fn outgoing(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'static str) -> HeaderMap {
     let authority = &HeaderValue::from_static(authority);
     OutgoingHeaders { rules, callers, patch, signature: vec![], authority, proxy_credentials: None, encoding: None }
         .to_map()
@@ -133,7 +133,7 @@ fn connection_may_name_anything_even_the_token() {
     let mut headers = map(&[("connection", "authorization, legal-entity, host, \"")]);
     strip(&rules, &mut headers, true);
     let patch = Patch { headers: vec![pair("authorization", "Bearer t")], ..Patch::default() };
-    let headers = dressed(&rules, &headers, &patch, "api");
+    let headers = outgoing(&rules, &headers, &patch, "api");
     assert_eq!((&headers["authorization"], &headers["host"]), (&"Bearer t".parse().unwrap(), &"api".parse().unwrap()));
 }
 
@@ -155,7 +155,7 @@ fn what_is_owned_is_set_and_never_added() {
     strip(&rules, &mut headers, true);
     assert_eq!(names_of(&headers), ["host", "x-empty"]);
     let patch = Patch { headers: vec![pair("legal-entity", "Acme AB")], ..Patch::default() };
-    let headers = dressed(&rules, &headers, &patch, "api.example.com");
+    let headers = outgoing(&rules, &headers, &patch, "api.example.com");
     for (name, value) in
         [("legal-entity", "Acme AB"), ("api-version", "2.1"), ("x-empty", "the caller's"), ("host", "api.example.com")]
     {
@@ -176,7 +176,7 @@ fn the_callers_own_value_wins_only_where_it_may() {
         let mut headers = map(&[("authorization", "Bearer evil")]);
         headers.extend(sent.map(|sent| (HeaderName::from_static("api-version"), HeaderValue::from_static(sent))));
         strip(&rules, &mut headers, true);
-        let headers = dressed(&rules, &headers, &patch, "api");
+        let headers = outgoing(&rules, &headers, &patch, "api");
         assert_eq!(headers["api-version"], version);
         assert_eq!(headers["authorization"], "Bearer t");
     }
@@ -199,7 +199,7 @@ fn defaults_fill_gaps_and_an_accept_of_anything_is_a_gap() {
     {
         let mut headers = HeaderMap::new();
         headers.extend(sent.map(|sent| (header::ACCEPT, HeaderValue::from_static(sent))));
-        let headers = dressed(&rules(|_, _| ()), &headers, &patch, "api");
+        let headers = outgoing(&rules(|_, _| ()), &headers, &patch, "api");
         assert_eq!(headers.get_all("accept").iter().collect::<Vec<_>>(), [result]);
     }
 }
@@ -226,7 +226,7 @@ fn the_flows_cookie_replaces_the_callers() {
     strip(&rules, &mut headers, true);
     assert_eq!(headers["cookie"], "a=1");
     let patch = Patch { cookies: vec![("sid".into(), "s".into())], ..Patch::default() };
-    let headers = dressed(&rules, &headers, &patch, "api");
+    let headers = outgoing(&rules, &headers, &patch, "api");
     assert_eq!(headers.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; sid=s"]);
 }
 
@@ -238,7 +238,7 @@ fn what_is_set_replaces_even_what_was_not_stripped_and_is_set_once() {
         defaults: vec![pair("x-b", "default"), pair("x-c", "default")],
         ..Patch::default()
     };
-    let headers = dressed(&rules, &map(&[("x-b", "evil"), ("x-d", "1"), ("host", "evil")]), &patch, "api");
+    let headers = outgoing(&rules, &map(&[("x-b", "evil"), ("x-d", "1"), ("host", "evil")]), &patch, "api");
     let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     let expected = [("host", "api"), ("x-d", "1"), ("x-b", "flow"), ("x-a", "configured"), ("x-c", "default")];
     assert_eq!(lines, expected);

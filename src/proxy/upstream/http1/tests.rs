@@ -208,7 +208,7 @@ async fn a_long_answer_is_read_in_growing_pieces_and_leaves_no_memory_behind() {
     };
     tokio::join!(read, serve);
     assert!(http1.read_size > READ && http1.read_size <= MOST_READ && http1.is_free());
-    http1.tidy();
+    http1.shrink_buffer();
     assert_eq!(http1.read_buf.capacity(), 0);
 }
 

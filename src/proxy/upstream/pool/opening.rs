@@ -65,7 +65,7 @@ impl Pool {
             }
             Ok(Sender::Http1(http1)) => {
                 self.dialling.http1.set(true);
-                self.put(self.own(http1));
+                self.put_back(self.own(http1));
                 Opened::Http1
             }
         }
