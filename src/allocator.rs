@@ -1,4 +1,4 @@
-//! The allocator of the whole process, and its counts.
+//! The process's allocator and its statistics.
 
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 use tikv_jemalloc_ctl::{background_thread, epoch, max_background_threads, stats};
@@ -7,22 +7,22 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Gives what is freed back to the system within some ten seconds, also while nothing else happens. Where the platform
-/// has no way to, it is given back as the process goes on.
+/// Returns freed memory to the system within some ten seconds, even if the process is idle. If the platform does not
+/// support that, memory is returned only during later allocations.
 pub(crate) fn give_back() {
     let one = max_background_threads::write(1);
     if let Err(error) = one.and_then(|()| background_thread::write(true)) {
-        tracing::debug!(%error, "memory is given back by the way alone");
+        tracing::debug!(%error, "no background thread returns freed memory to the system");
     }
 }
 
-/// How many bytes all threads hold. Adds up counts of all of them: tens of microseconds.
+/// How many bytes all threads hold. Adds up the counts of all threads, which takes tens of microseconds.
 pub(crate) fn in_use() -> Option<u64> {
     epoch::advance().ok()?;
     stats::allocated::read().ok().map(|bytes| bytes as u64)
 }
 
-/// How much one thread has taken, beyond what it has freed. Reading it costs two loads.
+/// How many bytes one thread has allocated and not freed. Reading it costs two loads.
 #[derive(Clone, Copy)]
 pub(crate) struct ThreadMeter {
     taken: ThreadLocal<u64>,
@@ -30,12 +30,12 @@ pub(crate) struct ThreadMeter {
 }
 
 impl ThreadMeter {
-    /// For the thread that asks.
+    /// For the current thread.
     pub(crate) fn new() -> Option<Self> {
         Some(Self { taken: allocatedp::read().ok()?, freed: deallocatedp::read().ok()? })
     }
 
-    /// The difference; less than nothing where the thread frees what others took.
+    /// The balance in bytes; negative if the thread frees memory that others allocated.
     pub(crate) fn balance(self) -> i64 {
         self.taken.get().wrapping_sub(self.freed.get()).cast_signed()
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_thread_takes_and_frees_is_counted() {
+    fn the_memory_that_a_thread_allocates_and_frees_is_counted() {
         let meter = ThreadMeter::new().unwrap();
         let before = meter.balance();
         let bytes = std::hint::black_box(vec![1_u8; 1 << 20]);

@@ -1,29 +1,28 @@
-//! Time: one that runs through suspend, for lives and deadlines, and the wall's, for what is stored and shown.
+//! Two clocks: one that runs through suspend, for lifetimes and deadlines, and the wall clock, for what is stored and
+//! shown.
 //!
-//! Sleeping stays tokio's; whoever sleeps towards a [`Moment`] sleeps at most a minute and looks again, so that a
-//! suspended machine heals itself.
+//! Sleeping uses tokio. Sleeps towards a [`Moment`] last at most a minute and are then re-planned, so that a suspended
+//! machine recovers by itself.
 
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A point on the clock that counts from boot and runs through suspend.
+/// A point on the clock that starts at boot and runs through suspend.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// The moment that is `since_start` after the clock's start.
     pub const fn from_start(since_start: Duration) -> Self {
         Self(since_start)
     }
 
-    /// Time since the clock's start.
     pub const fn since_start(self) -> Duration {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -51,27 +50,29 @@ impl fmt::Debug for Moment {
     }
 }
 
-/// Where the time comes from.
+/// The source of time; tests replace it.
 pub trait Clock: Send + Sync + 'static {
     /// Now, on the clock that runs through suspend.
     fn now(&self) -> Moment;
-    /// Now, on the wall's clock, which may step.
+    /// Now, on the wall clock, which may step.
     fn wall(&self) -> SystemTime;
-    /// Returns after this time. In a simulation later, if the process stands still.
+    /// Sleeps. In a simulation the sleep is longer if the process is suspended.
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(tokio::time::sleep(time))
     }
 }
 
-/// Turns of other tasks before time is judged at all: they cost no time, and a stop may end just after the deadline.
+/// How often to yield to other tasks before time is judged. They take no time, and a suspend may end just after the
+/// deadline.
 const TURNS: u32 = 16;
-/// A timer that fires so much late was not looked at in between: the process stood still.
+/// A timer that fires this late shows that the process was suspended.
 const LATE: Duration = Duration::from_millis(100);
-/// Reading what arrived in the meantime takes several turns of several tasks, but no time on the network.
+/// Time to read a reply that arrived during a suspend. It takes several turns of several tasks, but no network round
+/// trip.
 const CATCHING_UP: Duration = Duration::from_secs(1);
 
-/// The result of `work`, if it takes no longer than `limit`. A process that was stopped finds its time over and the
-/// reply in its socket at once: that is read before time is judged.
+/// Runs `work` with a time limit. After a suspend, the limit has passed and the reply is in the socket: the reply is
+/// read before time is judged.
 pub async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let (started, mut work) = (clock.now(), pin!(work));
     tokio::select! {
@@ -96,13 +97,12 @@ pub async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Out
     }
 }
 
-/// A clock that everybody holds.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The clock starts so long before the machine, because a stored token may be older than that.
+/// The clock starts this long before boot, because a stored token may be older than the boot.
 const BEFORE_BOOT: Duration = Duration::from_hours(24 * 365 * 100);
 
-/// The machine's clocks.
+/// The clocks of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -114,43 +114,43 @@ impl Clock for SystemClock {
         Moment(BEFORE_BOOT + Duration::new(seconds, nanoseconds))
     }
 
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the wall's clock")]
+    #[allow(clippy::disallowed_methods, reason = "the only place that reads the wall clock")]
     fn wall(&self) -> SystemTime {
         SystemTime::now()
     }
 }
 
-/// The moments at which a timer costs an idle process one wake-up: tokio's wheel turns by 1, 64 and 4,096 ms from the
-/// start of its runtime, and a timer between its turns wakes the thread at each of them.
+/// The moments at which a timer costs an idle process only one wake-up. tokio's timer wheel turns every 1, 64 and 4,096
+/// ms from the start of its runtime, and a timer between two turns wakes the thread at each level.
 #[derive(Clone, Copy, Debug)]
 pub struct Beats {
     start: tokio::time::Instant,
 }
 
 impl Beats {
-    /// Time between two.
+    /// The interval between two beats.
     pub const APART: Duration = Duration::from_millis(4096);
 
-    /// Those of the runtime that is made next.
+    /// Call it just before the runtime is created.
     pub fn start() -> Self {
         Self { start: tokio::time::Instant::now() }
     }
 
-    /// The next one.
     pub fn next(&self) -> tokio::time::Instant {
         let passed = self.start.elapsed().as_millis() / Self::APART.as_millis();
         self.start + Self::APART * u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1)
     }
 }
 
-/// Time that follows tokio's paused clock: one `tokio::time::advance` moves timers, lives and the wall together.
+/// A clock that follows tokio's paused time: one `tokio::time::advance` moves timers, lifetimes and the wall clock
+/// together.
 #[derive(Clone, Copy, Debug)]
 pub struct PausedClock {
     epoch: tokio::time::Instant,
 }
 
 impl PausedClock {
-    /// Starts at an hour past zero, so that "before the start" can be written too.
+    /// Starts one hour after zero, so that tests can use moments before the start.
     pub fn start() -> Self {
         Self { epoch: tokio::time::Instant::now() }
     }
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_takes_too_long_is_given_up_on_time() {
+    async fn a_request_that_takes_too_long_times_out() {
         let clock = PausedClock::start();
         let (second, started) = (Duration::from_secs(1), clock.now());
         assert_eq!(within(&clock, second * 2, tokio::time::sleep(second)).await, Some(()));
@@ -206,11 +206,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_arrived_while_the_process_stood_still_is_read_before_time_is_judged() {
+    async fn a_reply_that_arrived_during_a_suspend_is_read_before_the_timeout_applies() {
         let clock = PausedClock::start();
         let second = Duration::from_secs(1);
         let (sender, reply) = tokio::sync::oneshot::channel();
-        // The reply passes through another task, as that of an HTTP connection does.
+        // The reply passes through another task, as it does in an HTTP connection.
         let connection = tokio::spawn(async move {
             tokio::time::sleep(second).await;
             tokio::task::yield_now().await;
@@ -218,7 +218,7 @@ mod tests {
         });
         let waiting = tokio::spawn(async move { within(&clock, second * 10, reply).await });
         tokio::task::yield_now().await;
-        // One step, in which both become due: nobody runs in between.
+        // One step in which both become due, with no task running in between.
         tokio::time::advance(second * 45).await;
         assert_eq!((waiting.await.unwrap(), connection.await.unwrap()), (Some(Ok(())), Ok(())));
     }

@@ -1,6 +1,6 @@
-//! Where calls go: the URLs of APIs and token endpoints, and the outbound proxy on the way there.
+//! The URLs of APIs and token endpoints, and the outbound proxy.
 //!
-//! All URLs that credentials travel to are read here, so that one is not judged differently from another.
+//! All URLs that receive credentials are parsed here, so that the same rules apply to all.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,34 +12,35 @@ use url::{Host, Url};
 
 use crate::secret::Secret;
 
-/// Why a URL cannot be called. The text completes "the URL …" and shows nothing of the URL, where people put passwords.
+/// Why a URL is not allowed. The text completes "the URL …" and shows nothing of the URL, because users put passwords
+/// into URLs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum UrlError {
-    /// It is relative, or no URL at all.
-    #[error("is no absolute URL: {0}")]
+    /// It is relative or invalid.
+    #[error("is not an absolute URL: {0}")]
     NotAbsolute(url::ParseError),
-    /// Its scheme is another one.
+    /// Its scheme is neither `http` nor `https`.
     #[error("is neither http nor https")]
     Scheme,
-    /// It names no host, or one that no header can hold.
+    /// It has no host, or one that is not valid in a header.
     #[error("has no host")]
     NoHost,
     /// It has a user name or a password.
-    #[error("has a user name in it")]
+    #[error("contains a user name")]
     User,
     /// It has a fragment.
     #[error("has a fragment")]
     Fragment,
-    /// It has a query, where there must be none.
+    /// It has a query, which is not allowed here.
     #[error("has a query")]
     Query,
-    /// It is `http`, and not to this machine.
-    #[error("is not https: credentials would travel in plain text")]
+    /// It is `http` and its host is not this machine.
+    #[error("is not https: credentials would be sent unencrypted")]
     Plaintext,
 }
 
-/// Reads an absolute `http` or `https` URL without user and fragment. `plaintext` allows `http` to other machines. A dot
-/// behind the host's name goes: it means the same host, and certificates and most servers know it without.
+/// Parses an absolute `http` or `https` URL without user and fragment. `plaintext` allows `http` to other machines. A
+/// trailing dot of the host is removed: it names the same host, but certificates and most servers do not use it.
 pub fn parse(text: &str, plaintext: bool) -> Result<Url, UrlError> {
     let mut url = Url::parse(text).map_err(UrlError::NotAbsolute)?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -59,7 +60,7 @@ pub fn parse(text: &str, plaintext: bool) -> Result<Url, UrlError> {
     if url.scheme() == "http" && !plaintext && !is_here { Err(UrlError::Plaintext) } else { Ok(url) }
 }
 
-/// Whether a host is this machine, by name or by address, IPv4-mapped ones included.
+/// Whether a host is this machine, by name or by address, IPv4-mapped addresses included.
 pub fn is_loopback(host: &str) -> bool {
     let name = host.trim_end_matches('.');
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -73,13 +74,13 @@ pub fn is_loopback(host: &str) -> bool {
 pub struct Base {
     /// Whether it is `https`.
     pub tls: bool,
-    /// Host without port or brackets.
+    /// The host without port and brackets.
     pub host: String,
-    /// Port, the scheme's own if the URL names none.
+    /// The port; the scheme's default if the URL has none.
     pub port: u16,
-    /// `Host` header of every request: host, and port unless it is the scheme's own.
+    /// The `Host` header: the host, and the port unless it is the scheme's default.
     pub authority: HeaderValue,
-    /// Path prefix, without a slash at its end; empty for none.
+    /// The path prefix without a trailing slash; empty for none.
     pub path: String,
 }
 
@@ -91,12 +92,12 @@ impl fmt::Display for Base {
 }
 
 impl Base {
-    /// Reads a URL whose plain text was allowed or judged before.
+    /// Parses a URL that may be `http`, because that was allowed or checked before.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         Self::of(&parse(text, true)?)
     }
 
-    /// Takes a URL apart that [`parse`] has read; it has no query either.
+    /// Splits a URL from [`parse`]; it must not have a query.
     pub fn of(url: &Url) -> Result<Self, UrlError> {
         if url.query().is_some() {
             return Err(UrlError::Query);
@@ -117,7 +118,7 @@ impl Base {
     }
 }
 
-/// An outbound HTTP proxy for API and token calls, and the hosts that are called without it.
+/// An outbound HTTP proxy for API and token requests, and the hosts that are called without it.
 #[derive(Clone)]
 pub struct OutboundProxy {
     url: Secret,
@@ -125,26 +126,25 @@ pub struct OutboundProxy {
     matcher: Arc<Matcher>,
 }
 
-/// The text is no URL of an HTTP proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the outbound proxy is no URL like http://host:port")]
+#[error("the outbound proxy is not a URL such as http://host:port")]
 pub struct ProxyUrlError;
 
 impl OutboundProxy {
-    /// `url` is `http://host:port`, perhaps with credentials.
+    /// `url`: `http://host:port`, perhaps with credentials.
     pub fn new(url: Secret, no_proxy: &[String]) -> Result<Self, ProxyUrlError> {
         let parsed = Url::parse(url.expose()).map_err(|_| ProxyUrlError)?;
         if parsed.scheme() != "http" || !parsed.has_host() {
             return Err(ProxyUrlError);
         }
-        // As curl reads it: `*` means addresses too.
+        // `no_proxy` has curl's syntax: `*` includes addresses.
         let all = no_proxy.iter().any(|entry| entry.trim() == "*");
         let excepted = if all { "*,0.0.0.0/0,::/0".to_owned() } else { no_proxy.join(",") };
         let matcher = Matcher::builder().all(url.expose().to_owned()).no(excepted.as_str()).build().into();
         Ok(Self { url, excepted, matcher })
     }
 
-    /// Its URL, credentials and all.
+    /// Its URL, with credentials.
     pub fn url(&self) -> &Secret {
         &self.url
     }

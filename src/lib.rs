@@ -1,30 +1,30 @@
-//! bearerd: a local authenticating reverse proxy. An application calls it without credentials; it sends the call on with a
-//! fresh token. This page is the map.
+//! bearerd is a local authenticating reverse proxy. An application calls it without credentials; it forwards each call with a
+//! fresh token. This page is the map of the code.
 //!
-//! | module | is about | may import |
+//! | module | what it does | may import |
 //! |---|---|---|
-//! | `allocator` | memory, and how much of it is in use | |
-//! | `clock` | time that runs through suspend, and the paused one of tests | |
-//! | `secret` | text that must not be seen | |
-//! | `panics` | a panic ends its own work, counted and told | |
-//! | `endpoint` | where calls go: URLs of APIs and token endpoints, the outbound proxy | `secret` |
-//! | `tls` | TLS to the outside: one client configuration for API and token calls | |
-//! | `guard` | who may call | `secret` |
-//! | `record` | what happened to requests and tokens: counters, histograms, the last requests | |
+//! | `allocator` | the allocator, and how much memory is in use | |
+//! | `clock` | a clock that runs through suspend, and a paused one for tests | |
+//! | `secret` | secret text that cannot be printed | |
+//! | `panics` | panics end only the work that they happen in | |
+//! | `endpoint` | URLs of APIs and token endpoints, and the outbound proxy | `secret` |
+//! | `tls` | the TLS configuration of API and token requests | |
+//! | `guard` | access rules: who may call | `secret` |
+//! | `record` | counters, histograms and the most recent requests | |
 //! | `sensor_io` | a stream whose reads and writes are watched | |
-//! | `shutdown` | from the first signal to the end of the grace | |
+//! | `shutdown` | the phases of shutdown | |
 //! | `telemetry` | logs | |
-//! | `document` | reading JSON, TOML and text that others wrote | |
-//! | `token` | the core: who may ask for a token, when, and who sees it | `clock`, `secret`, `record`, `panics` |
-//! | `flow` | a login as data: a description in, a source of tokens out | `token`, `clock`, `secret`, `document`, `endpoint` |
-//! | `proxy` | the life of a request | `token`, `guard`, `record`, `clock`, `sensor_io`, `shutdown`, `panics`, `allocator`, `endpoint` |
-//! | `admin` | probes, status, metrics, dashboard | `token`, `guard`, `record`, `clock`, `sensor_io`, `shutdown`, `panics` |
-//! | `config` | from what people write to what is meant, with all problems at once | `flow`, `token::key`, `token::patch`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls`, `endpoint` |
-//! | `demo` | plays the world outside: token endpoints and APIs with switches | `clock` |
-//! | `app` | puts all of these together on two threads | everything above |
-//! | `cli` | the commands; an error becomes an exit code | everything above |
+//! | `document` | reads TOML and environment variables, and reports problems with their position | |
+//! | `token` | the core: requests, renews and stores tokens | `clock`, `secret`, `record`, `panics` |
+//! | `flow` | logins described as data: compiles a description to a source of tokens | `token`, `clock`, `secret`, `document`, `endpoint` |
+//! | `proxy` | the data path: the life of a request | `token`, `guard`, `record`, `clock`, `sensor_io`, `shutdown`, `panics`, `allocator`, `endpoint` |
+//! | `admin` | probes, metrics, status, and commands to a running proxy | `token`, `guard`, `record`, `clock`, `sensor_io`, `shutdown`, `panics` |
+//! | `config` | reads the configuration and reports all problems at once | `flow`, `token::key`, `token::patch`, `proxy::settings`, `guard`, `record`, `secret`, `document`, `tls`, `endpoint` |
+//! | `demo` | mocked token endpoints and APIs, for the demo and the tests | `clock` |
+//! | `app` | runs all of these on two threads | everything above |
+//! | `cli` | the commands; turns errors into exit codes | everything above |
 //!
-//! Dependencies point one way: `tests/layering.rs` reads this table and enforces it.
+//! Dependencies point one way. `tests/layering.rs` reads this table and enforces it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod admin;

@@ -1,8 +1,9 @@
-//! A panic ends the work that it happened in, never its thread. It is counted and told with its place when it happens, and
-//! caught at the edges: a request, a token call, a turn of a loop that must go on. Tasks of the runtime are edges too.
+//! A panic ends the work that it happened in, never its thread. A hook counts and logs it with its location. It is
+//! caught at the boundaries: a request, a token request, an iteration of a loop that must continue, a task of the
+//! runtime.
 //!
-//! What the work had half-changed is thrown away with it: a request's connections are not used again, a token call is a
-//! failed attempt.
+//! State that the work may have left inconsistent is discarded: a request's connections are not reused, and a token
+//! request counts as failed.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -13,21 +14,21 @@ use std::task::Poll;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// The work ended in a panic, which has been told.
+/// The work panicked. The panic has been logged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Panicked;
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a fault of bearerd itself: the log says where")
+        f.write_str("internal error in bearerd: its log says where")
     }
 }
 
-/// Counts and tells every panic of the process from now on.
+/// Installs the hook that counts and logs every panic of the process.
 pub fn watch() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
-        // A test that fails keeps the standard library's words.
+        // Failing tests keep the standard library's output.
         let standard = cfg!(test).then(panic::take_hook);
         panic::set_hook(Box::new(move |panic| {
             tell(panic);
@@ -36,7 +37,7 @@ pub fn watch() {
     });
 }
 
-/// How many there were.
+/// The number of panics so far.
 pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
@@ -44,18 +45,18 @@ pub fn count() -> u64 {
 fn tell(panic: &PanicHookInfo<'_>) {
     COUNT.fetch_add(1, Ordering::Relaxed);
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-    // Only a literal is shown: what was put into a message may be a token.
-    let said = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("not shown, it may hold a secret");
-    tracing::error!(place, said, "a panic: what it happened in has ended, everything else goes on");
+    // Only a literal message is shown: a formatted one may contain a token.
+    let said = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("not shown: it may contain a secret");
+    tracing::error!(place, said, "panic: the work that it happened in has ended, everything else continues");
 }
 
-/// Does the work, if it does not panic.
+/// Runs `work` and catches a panic.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // Whoever calls this uses nothing again that the work has changed, or only what is whole after each step.
+    // Callers do not reuse what the work has changed, or only what is consistent after each step.
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
 }
 
-/// The same for work that waits.
+/// Runs a future and catches a panic.
 pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut work = pin!(work);
     std::future::poll_fn(move |cx| match catch(|| work.as_mut().poll(cx)) {
@@ -66,7 +67,7 @@ pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     .await
 }
 
-/// A place where a test may ask for a panic; nothing outside of tests.
+/// A point where a test can cause a panic; empty outside tests.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) fn point(_: &'static str, _: &str) {}
@@ -80,7 +81,7 @@ pub(crate) mod fault {
 
     static ARMED: Mutex<Vec<(&str, String)>> = Mutex::new(Vec::new());
 
-    /// The next time that this point of this owner is passed, it panics.
+    /// Makes this point panic when this owner passes it next.
     pub(crate) fn arm(point: &'static str, whose: &str) {
         ARMED.lock().unwrap_or_else(PoisonError::into_inner).push((point, whose.to_owned()));
     }
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_caught_counted_and_told_with_its_place() {
+    fn a_panic_is_caught_counted_and_logged_with_its_location() {
         let line = line!() + 1;
         let text = told(|| panic!("plain words"));
         assert!(text.contains(&format!("src/panics.rs:{line}:")) && text.contains("plain words"), "{text}");
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_into_its_message_is_not_told() {
+    fn a_formatted_panic_message_is_not_logged() {
         let token = String::from("cänary");
         let text = told(|| drop(token[..2].to_owned()));
         assert!(text.contains("src/panics.rs:") && !text.contains("nary"), "{text}");

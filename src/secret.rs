@@ -1,4 +1,4 @@
-//! Text that must not be seen: no `Display`, no `Serialize`, a redacted `Debug`, memory wiped at the end.
+//! Secret text: no `Display`, no `Serialize`, a redacted `Debug`, and memory that is wiped on drop.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,27 +6,26 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A credential. `grep expose` lists every place that looks inside one.
+/// A credential. `grep expose` lists every place that reads one.
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Takes the text over; the copy in here is wiped when the last clone goes.
+    /// Takes ownership of the text. This copy is wiped when the last clone is dropped.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Arc::new(Zeroizing::new(text.into())))
     }
 
-    /// The text itself. Whoever calls this owns where it goes.
+    /// The text itself. The caller is responsible for where it goes.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Equality that takes as long for a near miss as for a far one.
+    /// Compares in constant time.
     pub fn matches(&self, other: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(other).into()
     }

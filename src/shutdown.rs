@@ -1,36 +1,36 @@
-//! The way down: each phase is announced once, in order, and never taken back.
+//! Graceful shutdown. Each phase is announced once, in order, and never reverted.
 
 use tokio::sync::watch;
 
-/// How far the way down has been gone.
+/// The phases of shutdown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Phase {
-    /// Serving.
+    /// Normal operation.
     Running,
-    /// Not ready any more, but still accepting: load balancers need time to notice.
+    /// No longer ready but still accepting connections, so that load balancers can notice.
     Announced,
-    /// Listeners are closed; requests in flight and tunnels finish, kept-alive connections are told to close.
+    /// Listeners are closed. Requests in flight and tunnels finish; kept-alive connections are told to close.
     Draining,
-    /// The grace has run out: whatever is left is cut.
+    /// The grace period is over: remaining connections are closed.
     Cut,
 }
 
-/// Who moves the process down.
+/// Moves the process to the next phase.
 #[derive(Debug)]
 pub struct Trigger(watch::Sender<Phase>);
 
-/// Who follows.
+/// Observes the phase.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<Phase>);
 
-/// A running process: the one that may end it, and what everybody else waits on.
+/// A running process.
 pub fn channel() -> (Trigger, Shutdown) {
     let (sender, receiver) = watch::channel(Phase::Running);
     (Trigger(sender), Shutdown(receiver))
 }
 
 impl Trigger {
-    /// Goes on to this phase; an earlier one is ignored.
+    /// Moves to this phase. An earlier phase is ignored.
     pub fn advance(&self, phase: Phase) {
         self.0.send_if_modified(|now| {
             let later = phase > *now;
@@ -41,12 +41,12 @@ impl Trigger {
 }
 
 impl Shutdown {
-    /// The phase now.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         *self.0.borrow()
     }
 
-    /// Waits until this phase or a later one. A process without a trigger never goes down.
+    /// Waits for this phase or a later one. Without a trigger it waits forever.
     pub async fn reached(&self, phase: Phase) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|now| *now >= phase).await.is_err() {

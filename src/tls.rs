@@ -1,4 +1,4 @@
-//! TLS to the outside: one client configuration per `tls` table, shared by API and token calls.
+//! TLS to APIs and token endpoints: one client configuration per `tls` table, for both.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// Where distributions keep all roots in one file. Reading one file is faster than a directory of hundreds.
+/// Where distributions keep all root certificates in one file. Reading one file is faster than a directory of hundreds.
 const BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -22,23 +22,23 @@ const BUNDLES: [&str; 5] = [
 /// The `tls` table of an upstream.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct TlsSettings {
-    /// A PEM file of roots, instead of the system's.
+    /// A PEM file of root certificates that replaces the system's.
     pub ca: Option<PathBuf>,
-    /// Client certificate chain (PEM) and its key.
+    /// PEM files of the client certificate chain and its private key.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// The name to ask for and to verify, instead of the URL's host.
+    /// The name to send (SNI) and to verify instead of the URL's host.
     pub server_name: Option<String>,
 }
 
-/// Why no client configuration could be made: which file, what is wrong with it.
+/// Names the file and what is wrong with it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TlsError(pub String);
 
-/// A client configuration with these settings. Reads the files that they name; the system's roots are read by the first
-/// connection that needs them, or by [`read_system_roots`]. The protocols offered (ALPN) are the caller's business.
+/// Builds a client configuration. It reads the files that the settings name; the system's root certificates are read by
+/// the first connection, or by [`read_system_roots`]. The caller sets the ALPN protocols.
 pub fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
-    // The provider is named: if a dependency turned on a second one, the default would be a panic.
+    // The provider is explicit: with a second one enabled by a dependency, the default would panic.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -49,9 +49,15 @@ pub fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsErr
     };
     let config = match &settings.identity {
         None => builder.with_no_client_auth(),
-        Some((chain, key)) => builder
-            .with_client_auth_cert(certificates_in(chain)?, key_in(key)?)
-            .map_err(|error| TlsError(format!("{} does not fit {}: {error}", key.display(), chain.display())))?,
+        Some((chain, key)) => {
+            builder.with_client_auth_cert(certificates_in(chain)?, key_in(key)?).map_err(|error| {
+                TlsError(format!(
+                    "the key {} does not match the certificate {}: {error}",
+                    key.display(),
+                    chain.display()
+                ))
+            })?
+        }
     };
     Ok(Arc::new(config))
 }
@@ -60,7 +66,7 @@ fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError
     let fault = |error| TlsError(format!("cannot read certificates from {}: {error}", file.display()));
     let certificates = CertificateDer::pem_file_iter(file).map_err(fault)?.collect::<Result<Vec<_>, _>>();
     match certificates.map_err(fault)? {
-        none if none.is_empty() => Err(TlsError(format!("there is no PEM certificate in {}", file.display()))),
+        none if none.is_empty() => Err(TlsError(format!("no PEM certificate in {}", file.display()))),
         some => Ok(some),
     }
 }
@@ -73,20 +79,20 @@ fn key_in(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 fn roots_in(file: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates_in(file)? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError(format!("a certificate in {} is no root: {error}", file.display())))?;
+        roots.add(certificate).map_err(|error| {
+            TlsError(format!("a certificate in {} cannot be used as a root: {error}", file.display()))
+        })?;
     }
     Ok(roots)
 }
 
-/// Reads the system's roots now, so that the first connection need not.
+/// Reads the system's root certificates now, so that the first connection does not have to.
 pub fn read_system_roots() {
     system_roots();
 }
 
-/// rustls' own verifier over the system's roots: most of the time that a start takes would go into reading them, and
-/// where all is plain HTTP nobody ever asks for them.
+/// rustls' verifier with the system's root certificates, read on first use: reading them takes most of the start-up
+/// time, and plain HTTP never needs them.
 #[derive(Debug)]
 struct SystemVerifier(Arc<CryptoProvider>);
 
@@ -134,7 +140,7 @@ impl ServerCertVerifier for SystemVerifier {
     }
 }
 
-/// The roots of the system, else those that are built in.
+/// The system's root certificates, else the built-in ones.
 fn system_roots() -> Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let found = || bundle().or_else(native).unwrap_or_else(built_in);
@@ -145,7 +151,7 @@ fn some(roots: RootCertStore) -> Option<RootCertStore> {
     (!roots.is_empty()).then_some(roots)
 }
 
-/// The distribution's bundle, unless the user names another by the variables that all TLS programs know.
+/// The distribution's bundle; `None` if SSL_CERT_FILE or SSL_CERT_DIR names other root certificates.
 fn bundle() -> Option<RootCertStore> {
     let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
     let file = BUNDLES.into_iter().map(Path::new).find(|file| !named && file.exists())?;
@@ -157,7 +163,7 @@ fn bundle() -> Option<RootCertStore> {
 fn native() -> Option<RootCertStore> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::warn!(%error, "some of the system's root certificates cannot be read");
+        tracing::warn!(%error, "cannot read some of the system's root certificates");
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);

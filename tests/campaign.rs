@@ -1,10 +1,11 @@
-//! Many requests of all kinds through the real binary while everything around it breaks: tokens of two seconds, a token
-//! endpoint that is out of order three times in ten, tokens revoked early, connections to the API reset at every point, over
-//! HTTP/1.1 and HTTP/2.
-//! No caller sees a 401 or a 503 for a token, unless its body was too long to be kept; nothing is done twice that was not
-//! refused, but what may be; every body arrives as it was sent.
+//! Many requests of all kinds through the real binary while everything around it fails: tokens that live two seconds, a
+//! token endpoint that fails three times in ten, tokens that are revoked early, and connections to the API that are
+//! reset at every point, over HTTP/1.1 and HTTP/2. No caller sees a 401, or a 503 for a token, unless its body was too
+//! long to keep. Only idempotent requests, and requests that the API rejected, are sent twice. Every body arrives
+//! unchanged.
 //!
-//! `BEARERD_CAMPAIGN=1000000 cargo test --release --test campaign -- --nocapture` is the campaign; without it, a skirmish.
+//! `BEARERD_CAMPAIGN=1000000 cargo test --release --test campaign -- --nocapture` runs the full campaign; without the
+//! variable, it is a short one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
 #![allow(unreachable_pub)]
 
@@ -36,13 +37,14 @@ use support::Bearerd;
 use tokens::Tokens;
 use wire::Wire;
 
-/// Each has a token of its own: one that waits for its token does not hold the others up. Every other one speaks HTTP/2.
+/// The upstreams. Each has its own token, so that waiting for one does not delay the others. Every other one uses
+/// HTTP/2.
 const DOORS: usize = 16;
 
-/// Callers at each of them.
+/// Callers per upstream.
 const CALLERS: usize = 4;
 
-/// How fast a skirmish is, so that it lasts for some tokens' lives.
+/// The pace of a short run, so that it lasts for several token lifetimes.
 const PACE: Duration = Duration::from_millis(150);
 
 fn configuration([http1, http2]: [u16; 2], tokens: u16) -> String {
@@ -57,7 +59,7 @@ fn configuration([http1, http2]: [u16; 2], tokens: u16) -> String {
     (0..DOORS).map(door).chain(["[log]\naccess = \"off\"\n".to_owned()]).collect()
 }
 
-/// Takes the numbers of requests until there are no more.
+/// Makes requests until all numbers are used.
 async fn work(
     mut caller: Caller,
     api: Arc<Api>,
@@ -93,7 +95,7 @@ async fn token_endpoint(api: Arc<Api>) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_sees_what_breaks_behind_bearerd_but_where_the_rules_leave_no_way() {
+async fn no_caller_sees_a_failure_that_a_repeat_or_a_renewal_can_hide() {
     let asked = std::env::var("BEARERD_CAMPAIGN").ok().map(|requests| requests.parse().expect("a number"));
     let (requests, pace) = (asked.unwrap_or(3_000), asked.is_none().then_some(PACE));
     let api = Arc::new(Api { ledger: Ledger::of(requests), tokens: Tokens::default() });

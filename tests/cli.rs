@@ -1,4 +1,4 @@
-//! The commands as people type them: what they print, and the exit code.
+//! The commands: their output and exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ fn bearerd(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
     let mut child = bearerd(arguments, variables).spawn().unwrap();
-    // A command that reads nothing may be gone by now.
+    // A command that does not read its input may have ended.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -28,7 +28,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The part of `flows NAME` that is meant to be pasted, with something in each empty value.
+/// The configuration that `flows NAME` prints, with every empty value filled in.
 fn pasted(name: &str) -> String {
     let shown = stdout(&run(&["flows", name], &[], ""));
     let start = shown.find("[upstream.").expect("a block to paste");
@@ -63,7 +63,7 @@ fn flows_as_markdown_has_a_row_for_each() {
 fn a_flow_that_is_not_there_is_guessed() {
     let output = run(&["flows", "youniun"], &[], "");
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(stderr(&output), "error: there is no flow `youniun`\n  hint: did you mean `younium`?\n");
+    assert_eq!(stderr(&output), "error: unknown flow `youniun`\n  hint: did you mean `younium`?\n");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn run_explains_a_wrong_configuration_and_starts_nothing() {
 }
 
 #[test]
-fn nothing_at_all_is_answered_with_a_way_to_begin() {
+fn without_a_configuration_the_error_says_how_to_begin() {
     let directory = tempfile::tempdir().unwrap();
     let output = bearerd(&["check"], &[]).current_dir(directory.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -96,8 +96,8 @@ fn nothing_at_all_is_answered_with_a_way_to_begin() {
 }
 
 #[test]
-fn waiting_for_nobody_is_exit_code_4_and_says_for_whom() {
-    // A port that was free a moment ago, and that nobody listens on.
+fn waiting_for_an_absent_proxy_is_exit_code_4_and_names_its_address() {
+    // A port that was free just now and has no listener.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let output = run(&["wait", "--timeout", "50ms"], &[("BEARERD_ADMIN", &free)], "");
     assert_eq!(output.status.code(), Some(4));

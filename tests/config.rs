@@ -1,4 +1,4 @@
-//! What people see who wrote a configuration: the real command over wrong files, one snapshot each.
+//! What users see for a wrong configuration: `bearerd check` on one file each, with a snapshot.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Every secret in the fixtures holds this word.
+/// Every secret in the fixtures contains this word.
 const CANARY: &str = "CANARY";
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config")
 }
 
-/// `bearerd check` on a fixture, in an environment of nothing but its own `#! NAME=value` lines.
+/// Runs `bearerd check` on a fixture; the environment has only its `#! NAME=value` lines.
 fn check(fixture: &str, arguments: &[&str]) -> Output {
     let bytes = fs::read(fixtures().join(fixture)).unwrap();
     let text = String::from_utf8_lossy(&bytes);
@@ -47,7 +47,7 @@ fn each_wrong_configuration_is_explained_in_full() {
 }
 
 #[test]
-fn each_wrong_configuration_has_at_least_two_problems_and_programs_see_the_same() {
+fn each_wrong_configuration_has_at_least_two_problems_and_json_has_the_same() {
     for fixture in wrong_fixtures() {
         let output = check(&fixture, &["--format", "json"]);
         assert_eq!(output.status.code(), Some(2), "{fixture}");

@@ -1,4 +1,4 @@
-//! Several real bearerds share one account through a real Redis. `tests/fleet` runs the large one.
+//! Several bearerd processes share one account through a real Redis. `tests/fleet` runs the large test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, clippy::print_stderr)]
 
 mod support;

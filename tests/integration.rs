@@ -1,4 +1,4 @@
-//! The real binary over real sockets, in one test binary so that it links once.
+//! The real binary over real sockets, in one test binary to save linking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, clippy::print_stderr)]
 
 mod support;

@@ -1,5 +1,5 @@
-//! The rules of the house that no compiler checks: who may import whom, how long a file may be, where a secret may be
-//! looked into, and that the map in `src/lib.rs` is whole. Each rule is a function over a path and its text.
+//! Rules on the structure that no compiler checks: which module may import which, how long a file may be, where a
+//! secret may be read, and that the map in `src/lib.rs` is complete. Each rule is a function of a path and its text.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "layering/graph.rs"]
@@ -20,7 +20,7 @@ use std::path::Path;
 /// Files longer than the limit, each with the reason why splitting it would be worse.
 const LONG_FILES: &[(&str, &str)] = &[];
 
-/// How many levels the rooms of a module may have: the longest chain of imports from room to room.
+/// How many levels a module's files may have: the longest chain of imports between its direct children.
 const LEVELS: &[(&str, usize)] = &[("flow", 6), ("proxy", 9), ("token", 9)];
 
 /// Folders with more entries than the limit, each with the reason.
@@ -32,7 +32,7 @@ const CYCLES: &[(&str, &str)] = &[];
 /// Type names with more than one meaning, each with the reason.
 const REPEATED_NAMES: &[(&str, &str)] = &[];
 
-/// The only files that look inside a `Secret`, each with where the text goes.
+/// The only files that read a `Secret`, each with where the text goes.
 const EXPOSING_FILES: &[(&str, &str)] = &[
     ("src/endpoint.rs", "hands the outbound proxy's URL, credentials and all, to the HTTP clients"),
     ("src/config/resolve/scope.rs", "parses it as what it must be: a URL, a header's value"),
@@ -48,14 +48,14 @@ const EXPOSING_FILES: &[(&str, &str)] = &[
     ("src/token/store/seal.rs", "derives the key that seals what is stored"),
 ];
 
-/// The modules that read bytes of others: none of them may index, slice, or reckon with numbers that can be anything.
+/// The modules that read untrusted bytes. None may index, slice, or use unchecked arithmetic.
 const READING_OTHERS: &[&str] = &["document", "flow", "guard", "proxy", "token"];
 
-/// How they say it: clippy then refuses each place, and each exception has its reason beside it.
+/// The attribute with which clippy enforces that; each exception needs a reason.
 const NOTHING_PANICS: &str =
     "#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]";
 
-/// Every Rust file below `directory`, as (path from the root of the crate, text), sorted.
+/// Every Rust file below `directory` as (path from the crate's root, text), sorted.
 fn rust_files(directory: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut open = vec![root.join(directory)];
@@ -79,7 +79,7 @@ fn assert_none(violations: &[String]) {
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
-/// An exception that excepts nothing any more would hide the next violation.
+/// An unused exception would hide the next violation.
 fn assert_all_needed(exceptions: &[(&str, &str)], needed: &BTreeSet<&str>) {
     for (path, reason) in exceptions {
         assert!(needed.contains(path), "{path} no longer needs its exception ({reason}): take it off the list");
@@ -189,7 +189,7 @@ fn every_file_is_a_module_of_its_parent() {
 }
 
 #[test]
-fn what_reads_bytes_of_others_denies_what_can_panic() {
+fn modules_that_read_untrusted_bytes_deny_panicking_operations() {
     let files = rust_files("src");
     for module in READING_OTHERS {
         let head = format!("src/{module}/mod.rs");

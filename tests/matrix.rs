@@ -1,5 +1,5 @@
-//! Nothing is lost on the way: each kind of caller, upstream, request and answer, made straight and made through the
-//! real binary, arrives the same but for the differences that `matrix/rules.rs` lists. One row for each combination.
+//! Each combination of caller, upstream, request and response is played twice, directly and through the real binary.
+//! Both must arrive the same, except for the differences that `matrix/rules.rs` lists. One row per combination.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
 #![allow(unreachable_pub)]
 
@@ -45,12 +45,12 @@ impl Row {
         rows.filter(move |row| row.is_possible() && row.name().contains(&only))
     }
 
-    /// Some things cannot be said in every protocol, and what is early needs something to be earlier than.
+    /// Some things do not exist in every protocol, and an early response needs a body to be early for.
     fn is_possible(&self) -> bool {
         let body = self.asks.draft();
         let expecting = self.asks == Asks::PostExpecting;
         let early = self.says == Says::Early && (body.message.body.is_empty() || expecting);
-        // What takes a while meets only what matters to it.
+        // Slow requests are combined only with what matters to them.
         let slow = self.asks == Asks::PropfindLittleByLittle
             && !matches!(self.says, Says::Small | Says::LittleByLittle | Says::ExpiredOnce | Says::ExpiredAlways);
         match self.way.calls {
@@ -73,19 +73,19 @@ impl Row {
         draft
     }
 
-    /// Its upstream of the configuration: each has a token of its own, since each may have it replaced.
+    /// Its upstream. Each has a token of its own, because a row may replace it.
     fn door(&self) -> String {
         let Way { calls, speaks } = self.way;
         format!("{calls:?}-{speaks:?}-{:?}", self.asks).to_ascii_lowercase()
     }
 }
 
-/// `BEARERD_ROWS="Http1 to Http2"` plays only the rows with that in their names.
+/// `BEARERD_ROWS="Http1 to Http2"` plays only rows whose name contains that.
 fn only() -> String {
     std::env::var("BEARERD_ROWS").unwrap_or_default()
 }
 
-/// What a call gave: the answer, and each delivery.
+/// The result of a call: the response, and each delivery.
 struct Made {
     answer: Message,
     deliveries: Vec<Message>,
@@ -102,7 +102,7 @@ async fn make(row: &Row, made: &str, port: u16, upstream: &Upstream) -> Made {
     Made { answer, deliveries }
 }
 
-/// The configuration: a door for each way and request.
+/// The configuration: an upstream for each way and request.
 fn configuration(upstreams: &BTreeMap<Speaks, Upstream>) -> String {
     let mut doors = BTreeMap::new();
     for (speaks, upstream) in upstreams {
@@ -124,7 +124,7 @@ fn configuration(upstreams: &BTreeMap<Speaks, Upstream>) -> String {
     doors.into_values().chain(["[log]\naccess = \"off\"\n".to_owned()]).collect()
 }
 
-/// What is wrong with a row.
+/// Plays a row and returns what is wrong.
 async fn judge(row: Row, bearerd: &Bearerd, through: &Upstream, straight: &Upstream) -> Vec<String> {
     let port = bearerd.address(&row.door()).port();
     let case = Case { way: row.way, door: port, upstream: through.port, straight: straight.port };
@@ -132,7 +132,7 @@ async fn judge(row: Row, bearerd: &Bearerd, through: &Upstream, straight: &Upstr
     let mut plain = make(&row, "straight", straight.port, straight).await;
     let repeats = matches!(row.says, Says::ExpiredOnce | Says::ExpiredAlways) && row.asks.is_kept();
     if row.says == Says::ExpiredOnce && repeats {
-        // Who calls straight must come again by itself.
+        // A direct caller must repeat by itself.
         plain = make(&row, "straight", straight.port, straight).await;
     }
     let expected = plain.deliveries.last().expect("a delivery");
@@ -150,7 +150,7 @@ async fn judge(row: Row, bearerd: &Bearerd, through: &Upstream, straight: &Upstr
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_sent_through_arrives_as_if_it_were_sent_straight() {
+async fn calls_through_bearerd_arrive_like_direct_calls() {
     let mut upstreams = BTreeMap::new();
     for speaks in Speaks::ALL {
         upstreams.insert(speaks, Upstream::start(speaks).await);
@@ -171,7 +171,7 @@ async fn what_is_sent_through_arrives_as_if_it_were_sent_straight() {
     assert!(wrong.is_empty(), "\n{} differences in {rows} rows\n{}", wrong.len(), told(&wrong));
 }
 
-/// The first differences, and the rules that did not allow them.
+/// The first differences.
 fn told(wrong: &[String]) -> String {
     let allowed = OF_REQUESTS.iter().chain(OF_ANSWERS).map(|rule| format!("    {} ({})", rule.why, rule.section));
     let allowed = allowed.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n");

@@ -1,10 +1,10 @@
-//! Requests and answers that somebody has spoilt, through the real binary: whatever is sent, the process lives, its memory
-//! stays as it is, the upstream sees only what a strict reading of the bytes allows, with the token and without what a caller
-//! may not set, and whoever asks next on another connection gets the right answer.
+//! Mutated requests and responses through the real binary. Whatever is sent, the process lives and its memory stays
+//! constant; the upstream sees only what a strict reading of the bytes allows, with the token and without headers that
+//! a caller may not set; and the next caller on another connection gets the right response.
 //!
-//! `BEARERD_MUTATIONS=1000000 BEARERD_SEED=7 cargo test --release --test mutation -- --nocapture` plays so many requests and
-//! as many answers, and says with which `BEARERD_FIRST` it goes on. `BEARERD_ONLY=123` plays one case alone. Without these,
-//! it is a few thousand.
+//! `BEARERD_MUTATIONS=1000000 BEARERD_SEED=7 cargo test --release --test mutation -- --nocapture` plays that many
+//! requests and responses, and prints the `BEARERD_FIRST` to continue from. `BEARERD_ONLY=123` plays one case. Without
+//! these variables, it plays a few thousand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
 #![allow(unreachable_pub)]
 
@@ -44,10 +44,10 @@ use play::{Door, Worker};
 use support::Bearerd;
 use upstream::Upstream;
 
-/// How many cases are played at the same time, each at upstreams of its own.
+/// How many cases run at the same time, each with its own upstreams.
 const WORKERS: usize = 16;
 
-/// How much more memory is held at the end than after a tenth of the cases.
+/// By how many bytes the memory may grow after the first tenth of the cases.
 const GROWTH: u64 = 24 << 20;
 
 fn door<U>(kind: &str, number: usize, port: u16, upstream: Arc<U>, text: &mut String) -> Door<U> {
@@ -83,7 +83,7 @@ fn settle(worker: &mut Worker, bearerd: &Bearerd) {
     (worker.caller, worker.framed_caller) = (Caller::to(worker.answers.port), Caller::to(worker.frames.port));
 }
 
-/// Plays every number that is its own.
+/// Plays the cases of one worker.
 async fn work(mut worker: Worker, place: usize, lot: Lot, tally: Arc<Tally>) {
     for number in lot.numbers(place) {
         tally.current[place].store(number, SeqCst);
@@ -110,7 +110,7 @@ async fn work(mut worker: Worker, place: usize, lot: Lot, tally: Arc<Tally>) {
     tally.current[place].store(u64::MAX, SeqCst);
 }
 
-/// Says how it goes, and when the process has gone.
+/// Prints progress, and notices when the process has ended.
 async fn watch(lot: Lot, tally: Arc<Tally>, process: u32) {
     let (mut warm, mut told) = (None, 0);
     loop {
@@ -135,7 +135,7 @@ async fn watch(lot: Lot, tally: Arc<Tally>, process: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_sent_the_next_caller_is_served() {
+async fn after_any_mutated_message_the_next_caller_is_served() {
     let (lot, tally) = (Lot::wanted(), Arc::new(Tally::of(WORKERS)));
     let mut text = "[log]\naccess = \"off\"\nlevel = \"error,bearerd::app=info\"\n".to_owned();
     let mut workers = Vec::new();

@@ -1,6 +1,6 @@
-//! The token core in thousands of worlds that nobody would think of: everything around it is simulated, time is
-//! virtual, and each world is made from a seed. `BEARERD_SEED=7 cargo test --test simulation` plays one again,
-//! `BEARERD_HISTORIES=100000` plays as many, from seed 0 or that of `BEARERD_FIRST` on.
+//! Plays the token core through thousands of generated histories of faults. Everything around it is simulated, time is
+//! virtual, and each history is generated from a seed. `BEARERD_SEED=7 cargo test --test simulation` plays one again;
+//! `BEARERD_HISTORIES=100000` plays that many, from seed 0 or `BEARERD_FIRST`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::disallowed_methods)]
 #![allow(unreachable_pub)]
 
@@ -42,19 +42,19 @@ use invariants::{Violation, check};
 use mutation::Mutation;
 use play::play;
 
-/// Enough to find what is easily broken, in a minute.
+/// Enough to find most faults, within a minute.
 const HISTORIES: u64 = 10_000;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
 }
 
-/// What a seed breaks.
+/// The rule that a seed's history breaks.
 fn broken(seed: u64) -> Option<&'static str> {
     check(&play(&generate::history(seed), None)).map(|violation| violation.name)
 }
 
-/// The least of a seed's history that breaks a rule; with all that happens in it where one seed is asked for.
+/// The smallest part of a seed's history that breaks a rule; with all events if a single seed is played.
 fn explain(seed: u64, tell: bool) -> String {
     let history = generate::history(seed);
     let Some(violation) = check(&play(&history, None)) else { return String::new() };
@@ -65,7 +65,7 @@ fn explain(seed: u64, tell: bool) -> String {
     format!("\n{log}{name}: {sentence}\n  {found}\n\n{least}\n\nBEARERD_SEED={seed} cargo test --test simulation\n")
 }
 
-/// The seeds by the rule that they break. Each world has one thread; two are played at a time.
+/// The seeds by the rule that they break. Each history has one thread; two are played at a time.
 fn play_all(seeds: Range<u64>) -> BTreeMap<&'static str, Vec<u64>> {
     let next = AtomicU64::new(seeds.start);
     let rules = Mutex::new(BTreeMap::<_, Vec<u64>>::new());
@@ -102,7 +102,7 @@ fn a_seed_is_played_the_same_way_twice() {
     }
 }
 
-/// An actor that breaks a rule, and the rule that must notice.
+/// A mutation of an actor, and the rule that must detect it.
 const MUTATIONS: &[(Mutation, &str)] = &[
     (Mutation::AsksTwice, "one_request_at_a_time"),
     (Mutation::GivesLeaseBack, "requests_are_made_under_the_lease"),

@@ -1,9 +1,9 @@
-//! The Redis store by itself, with a real Redis: what a fleet relies on. `tests/redis` tells how bearerd uses it.
+//! The Redis store with a real Redis: what a fleet relies on. `tests/redis` tests how bearerd uses it.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, unreachable_pub)]
 
 #[path = "support/eventually.rs"]
 mod eventually;
-#[allow(dead_code, reason = "a part of what all tests share")]
+#[allow(dead_code, reason = "only a part of the shared support is used")]
 #[path = "support/redis.rs"]
 mod redis;
 
@@ -23,7 +23,7 @@ use redis::Redis;
 use tokio::time::timeout;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// A lease that nobody renews is free after this.
+/// A lease expires after this time without renewal.
 const LEASE: Duration = Duration::from_secs(4);
 
 fn open(url: &str) -> Result<RedisStore, StoreError> {
@@ -35,7 +35,7 @@ fn open(url: &str) -> Result<RedisStore, StoreError> {
     RedisStore::start(clock, &Secret::new(url), tls.into(), "test:".to_owned(), format)
 }
 
-/// What one process has.
+/// The store of one process.
 fn member(redis: &Redis) -> RedisStore {
     open(&redis.url()).unwrap()
 }
@@ -73,7 +73,7 @@ async fn number(store: &RedisStore) -> Option<u64> {
     store.load(&key()).await.unwrap().map(|stored| stored.number)
 }
 
-/// What a store tells from now on.
+/// The change notifications of a store from now on.
 fn told(store: &RedisStore) -> Arc<Mutex<Vec<Change>>> {
     let told = Arc::<Mutex<Vec<Change>>>::default();
     let all = told.clone();
@@ -82,7 +82,7 @@ fn told(store: &RedisStore) -> Arc<Mutex<Vec<Change>>> {
 }
 
 #[tokio::test]
-async fn what_one_process_saves_all_others_find_and_are_told_of() {
+async fn a_grant_saved_by_one_process_is_found_by_and_announced_to_all_others() {
     if !Redis::is_here("a shared store") {
         return;
     }
@@ -105,7 +105,7 @@ async fn what_one_process_saves_all_others_find_and_are_told_of() {
     eventually("two changes are told, the mark is none", || async { *news.lock().unwrap() == changes }).await;
     other.retire(&key());
     save(&one, &stored(3)).await.unwrap();
-    // The answer comes after the message, over one connection.
+    // Over one connection, the reply arrives after the message.
     one.load(&key()).await.unwrap();
     assert_eq!(number(&other).await, Some(3));
     assert_eq!(*news.lock().unwrap(), changes, "nobody here reads it any more");
@@ -130,7 +130,7 @@ async fn a_lease_is_one_processs_until_it_gives_it_back() {
 }
 
 #[tokio::test]
-async fn who_has_lost_its_lease_changes_nothing() {
+async fn a_process_without_its_lease_cannot_save() {
     if !Redis::is_here("a lost lease") {
         return;
     }
@@ -161,7 +161,7 @@ async fn the_lease_of_a_dead_process_ends_soon() {
             let leased = store.lease(&key()).await.unwrap();
             (store, leased)
         });
-        // Nothing runs any more, and nobody gives anything back.
+        // Nothing runs any longer that could release it.
         drop(runtime);
         drop((leased, store));
     });
@@ -171,7 +171,7 @@ async fn the_lease_of_a_dead_process_ends_soon() {
 }
 
 #[tokio::test]
-async fn what_is_kept_outlives_its_token() {
+async fn a_stored_grant_outlives_its_token() {
     if !Redis::is_here("what is kept") {
         return;
     }
@@ -204,7 +204,7 @@ async fn a_redis_that_is_away_is_said_so_and_found_again() {
     let leased = lease(&store).await;
     redis.kill();
     eventually("it is away", || async {
-        store.load(&key()).await.is_err_and(|error| error.message.starts_with("Redis is away: "))
+        store.load(&key()).await.is_err_and(|error| error.message.starts_with("Redis is unreachable: "))
     })
     .await;
     eventually("its lease is over", || async { leased.lease.is_over() }).await;
@@ -215,7 +215,7 @@ async fn a_redis_that_is_away_is_said_so_and_found_again() {
 }
 
 #[tokio::test]
-async fn over_tcp_a_password_opens_and_a_wrong_one_is_told_without_being_shown() {
+async fn over_tcp_a_password_works_and_a_wrong_one_is_not_shown() {
     if !Redis::is_here("a Redis with a password") {
         return;
     }
@@ -226,13 +226,13 @@ async fn over_tcp_a_password_opens_and_a_wrong_one_is_told_without_being_shown()
     save(&open(&format!("redis://:p%40ss@127.0.0.1:{port}")).unwrap(), &stored(1)).await.unwrap();
     let refused = open(&format!("redis://:wrong-one@127.0.0.1:{port}")).unwrap();
     let error = refused.load(&key()).await.unwrap_err().message;
-    assert!(error.starts_with("Redis is away: WRONGPASS") && !error.contains("wrong-one"), "{error}");
+    assert!(error.starts_with("Redis is unreachable: WRONGPASS") && !error.contains("wrong-one"), "{error}");
 }
 
 #[tokio::test]
 async fn a_url_of_another_kind_is_refused_without_its_password() {
     for url in ["http://:secret@localhost", "redis://:secret@", "redis+cluster://:secret@a"] {
         let error = open(url).err().unwrap();
-        assert!(error.message.starts_with("the URL of Redis ") && !error.message.contains("secret"), "{error}");
+        assert!(error.message.starts_with("the Redis URL ") && !error.message.contains("secret"), "{error}");
     }
 }

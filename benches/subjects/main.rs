@@ -1,9 +1,9 @@
-//! What many users cost: memory for each, instructions to find one, CPU while none does anything.
+//! The cost of many users: memory per user, instructions to find one, CPU while all are idle.
 //!
-//! `cargo bench --bench subjects` prints the table for 100 to 100,000 subjects; each figure comes from a process of its
-//! own, because an allocator gives little back. The instructions of a look-up are counted by valgrind's callgrind, if it
-//! is installed: the slope between two numbers of look-ups, so that what is there once does not count.
-//! `cargo bench --bench subjects -- lookups 1000` counts those alone.
+//! `cargo bench --bench subjects` prints a table for 100 to 100,000 subjects. Each value comes from its own process,
+//! because allocators return little memory. If valgrind is installed, callgrind counts the instructions of a look-up,
+//! as the slope between two numbers of look-ups, so that fixed costs do not count. `cargo bench --bench subjects --
+//! lookups 1000` prints only these.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 mod scene;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use scene::{Scene, TOKEN, warm_lookup};
 
 const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
-/// As long as the pool's longest nap, so that one is in it.
+/// As long as the pool's longest sleep, so that one is included.
 const IDLE: Duration = Duration::from_secs(60);
-/// Few and many look-ups, whose difference counts.
+/// The numbers of look-ups between which the slope is taken.
 const TIMES: [usize; 2] = [1_000, 11_000];
 
 fn main() {
@@ -48,14 +48,14 @@ fn table() {
     }
 }
 
-/// What this program prints with these arguments.
+/// The output of this program with these arguments.
 fn of_own(arguments: &[&str]) -> String {
     let output = Command::new(std::env::current_exe().unwrap()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The instructions of one look-up among so many subjects.
+/// The instructions of one look-up among this many subjects.
 fn instructions(size: &str) -> String {
     let [few, many] = TIMES.map(|times| {
         let mut valgrind = Command::new("valgrind");
@@ -70,7 +70,7 @@ fn instructions(size: &str) -> String {
 
 async fn warm(size: usize) {
     let mut scene = Scene::new(size);
-    // The first ones pay for what is there once.
+    // The first subjects pay for fixed costs.
     scene.open(10, false).await;
     let (before, started) = (memory(), Instant::now());
     scene.open(size, false).await;
@@ -99,14 +99,14 @@ async fn lookups(size: usize, times: usize) {
     warm_lookup(&mut scene, times);
 }
 
-/// Private bytes of this process.
+/// The private memory of this process in bytes.
 fn memory() -> usize {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// CPU time of this process, which has one thread.
+/// The CPU time of this process, which has one thread.
 fn cpu() -> Duration {
     let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap();
     Duration::from_nanos(schedule.split_whitespace().next().unwrap().parse().unwrap())

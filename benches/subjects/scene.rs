@@ -1,4 +1,4 @@
-//! Subjects as the data path holds them, with Yodlee's flow and an endpoint that answers at once.
+//! Subjects as on the data path, with Yodlee's flow and an endpoint that replies at once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use bearerd::token::subjects::Subjects;
 /// The length of a token.
 pub(crate) const TOKEN: usize = 1_000;
 
-/// Gives every subject a token of its own.
+/// A token endpoint with a token per subject.
 struct Endpoint;
 
 impl Source for Endpoint {
@@ -57,7 +57,7 @@ impl Source for Endpoint {
     }
 }
 
-/// A token as an upstream keeps it for its requests.
+/// A rendered token, as an upstream caches it.
 struct Rendered {
     token: Arc<Token>,
     patch: Patch,
@@ -97,7 +97,7 @@ impl Scene {
         Self { clock, pattern: rule.pattern, flow, pool, spec, subjects }
     }
 
-    /// Subjects 0 to `size`, one after the other, each with its token rendered. If `cold`, they are left alone then.
+    /// Opens subjects 0 to `size`, each with its rendered token. With `cold`, they then stay unused.
     pub(crate) async fn open(&mut self, size: usize, cold: bool) {
         for number in 0..size {
             if cold && number % 100 == 0 {
@@ -127,7 +127,7 @@ fn name(number: usize) -> String {
     format!("user-{number:06}")
 }
 
-/// Finds subjects as requests do, the token rendered.
+/// Finds subjects with rendered tokens, as requests do.
 #[inline(never)]
 pub(crate) fn warm_lookup(scene: &mut Scene, times: usize) {
     let now = scene.clock.now();

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Ends soon, so that renewals are trained too.
+/// A short lifetime, so that renewals are trained too.
 const TOKEN: &str =
     r#"{"access_token":"0123456789abcdef0123456789abcdef","token_type":"Bearer","expires_in":2,"refresh_in":1}"#;
 
@@ -26,12 +26,12 @@ fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "src/proxy/tests/tls", name].iter().collect()
 }
 
-/// Whom to trust.
+/// The certificate to trust.
 pub(crate) fn certificate() -> PathBuf {
     file("certificate.pem")
 }
 
-/// What the API speaks.
+/// The protocol of the API.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speaks {
     Http,
@@ -40,7 +40,7 @@ pub(crate) enum Speaks {
     Http2,
 }
 
-/// Serves on a port of its own until the process ends.
+/// Serves on a free port until the process ends.
 pub(crate) async fn serve(what: Speaks) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -73,7 +73,7 @@ fn acceptor(what: Speaks) -> TlsAcceptor {
 
 async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, what: Speaks) {
     let (stream, service) = (TokioIo::new(stream), service_fn(answer));
-    // A caller that breaks off is no news here.
+    // A caller that disconnects does not matter here.
     let _ = match what {
         Speaks::Http | Speaks::Https => http1::Builder::new().serve_connection(stream, service).await,
         Speaks::Http2 => http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await,
@@ -84,7 +84,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyp
     let (head, body) = request.into_parts();
     body.collect().await?;
     if head.uri.path() == "/token" {
-        // As slow as real ones: the first callers wait for it.
+        // As slow as real endpoints, so that the first callers wait.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let text: &'static [u8] = match head.uri.path() {

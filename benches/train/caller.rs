@@ -1,4 +1,4 @@
-//! A caller on one kept-alive connection.
+//! A caller with one keep-alive connection.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -7,7 +7,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// What is asked.
+/// A call.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
     method: &'static str,
@@ -32,7 +32,7 @@ impl Call {
     }
 }
 
-/// Makes all calls in turn, so many times.
+/// Makes all calls in turn, `rounds` times.
 pub(crate) async fn call(port: u16, calls: [Call; 5], rounds: usize) {
     let connected = async {
         loop {

@@ -1,6 +1,6 @@
-//! What a release is trained with: `deploy/build` runs a bearerd that counts what it executes, and this puts on it the
-//! load that a sidecar sees most, over http and https: `cargo bench --profile dev --bench train -- PATH_OF_BEARERD`. With
-//! `rest` behind it, what one does that is left alone most of the time: it starts, gets its token, serves a call or two.
+//! The training load of a release. `deploy/build` runs an instrumented bearerd, and this puts typical sidecar load on
+//! it, over http and https: `cargo bench --profile dev --bench train -- PATH_OF_BEARERD`. With `rest`, it only starts,
+//! gets its token, and serves a call or two.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod api;
@@ -13,15 +13,15 @@ use std::time::Duration;
 use api::Speaks;
 use caller::{Call, call};
 
-/// How much is asked.
+/// The amount of load.
 struct Load {
     speaks: &'static [Speaks],
     connections: usize,
-    /// Requests of each kind on each connection.
+    /// How often each connection makes each kind of request.
     rounds: usize,
 }
 
-/// Seconds in all, with the counting on.
+/// Takes seconds, instrumented.
 const FULL: Load = Load { speaks: &[Speaks::Http, Speaks::Https, Speaks::Http2], connections: 8, rounds: 400 };
 const REST: Load = Load { speaks: &[Speaks::Http, Speaks::Https], connections: 1, rounds: 1 };
 
@@ -46,7 +46,7 @@ async fn main() {
         }
     }
     callers.join_all().await;
-    // Its counts are written when it ends by itself.
+    // The counts are written on a regular exit.
     let stopped = Command::new("kill").args(["-s", "TERM", &bearerd.id().to_string()]).status().unwrap();
     assert!(stopped.success() && bearerd.wait().unwrap().success(), "bearerd did not end well");
 }
@@ -55,7 +55,7 @@ fn start(binary: &str, config: &Path) -> Child {
     Command::new(binary).args(["run", "--config"]).arg(config).spawn().unwrap()
 }
 
-/// An upstream: where bearerd listens, and where its API does.
+/// An upstream: the ports of bearerd and of its API.
 struct Door {
     port: u16,
     api: u16,
@@ -98,5 +98,5 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Until bearerd is there.
+/// How long to wait for bearerd to start.
 const PATIENCE: Duration = Duration::from_secs(30);

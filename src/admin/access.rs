@@ -13,14 +13,14 @@ use super::Admin;
 use super::problem::ProblemDetails;
 use crate::guard::{self, Admission, RequestInfo};
 
-/// Where a request came from: `None` for a unix socket. A request that does not tell is refused.
+/// The peer's address; `None` for a unix socket. A request without this extension is refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub Option<IpAddr>);
 
-/// Paths for everybody: the kubelet comes from the node to the pod's address, a scraper from wherever it runs.
+/// Paths without access rules: the kubelet connects from the node to the pod's address, a scraper from anywhere.
 const OPEN: [&str; 5] = ["/livez", "/healthz", "/startupz", "/readyz", "/metrics"];
 
-/// Lets a request through that may pass. No answer is kept or interpreted by a browser.
+/// Applies the access rules. No response may be cached or interpreted by a browser.
 pub(super) async fn admit(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let mut response = match judge(&admin, &request) {
         Admission::Pass => next.run(request).await,

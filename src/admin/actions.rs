@@ -1,4 +1,4 @@
-//! What can be told to a running proxy. All of it is POST: a link or an image must not be able to do it.
+//! Commands to a running proxy. All are POST, so that a link or an image cannot trigger them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,13 @@ use super::problem::ProblemDetails;
 use super::{Admin, AdminCommand, AdminUpstream, SubjectError};
 use crate::token::status::Forced;
 
-/// Whose token to renew.
 #[derive(Deserialize)]
 pub(super) struct Whose {
     upstream: String,
     subject: Option<String>,
 }
 
-/// A renewal that worked.
+/// The response to a renewal.
 #[derive(Serialize)]
 pub(super) struct Renewed {
     upstream: String,
@@ -29,7 +28,7 @@ pub(super) struct Renewed {
     generation: u64,
 }
 
-/// A command that was obeyed.
+/// The response to a command.
 #[derive(Serialize)]
 pub(super) struct Done {
     result: &'static str,
@@ -48,11 +47,11 @@ pub(super) async fn refresh(
     let name = &upstream.name;
     match upstream.tokens.force(subject.as_deref()).await {
         Ok(Forced::Renewed(generation)) => {
-            tracing::info!(upstream = &**name, generation = generation.0, "token renewed because admin asked");
+            tracing::info!(upstream = &**name, generation = generation.0, "token renewed on request");
             Ok(Json(Renewed { upstream: name.to_string(), result: "renewed", generation: generation.0 }))
         }
         Ok(Forced::TooSoon(wait)) => {
-            let detail = "forced renewals are bounded; the token that is there stays in use";
+            let detail = "too many forced renewals; the current token stays in use";
             Err(ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "too-soon", detail).of(name).retry_after(wait))
         }
         Ok(Forced::Failed(why)) => Err(ProblemDetails::new(StatusCode::BAD_GATEWAY, "token-failing", why).of(name)),
@@ -64,18 +63,18 @@ fn find(admin: &Admin, name: &str) -> Result<AdminUpstream, ProblemDetails> {
     let upstreams = admin.upstreams.load();
     let known = upstreams.iter().find(|upstream| &*upstream.name == name).cloned();
     known.ok_or_else(|| {
-        ProblemDetails::new(StatusCode::NOT_FOUND, "no-upstream", "no upstream has this name; see GET /status")
+        ProblemDetails::new(StatusCode::NOT_FOUND, "no-upstream", "unknown upstream; GET /status lists them")
     })
 }
 
 fn wording(error: SubjectError) -> &'static str {
     match error {
         SubjectError::Missing => "this upstream has a token per subject: add &subject=NAME",
-        SubjectError::Invalid => "this is no subject of this upstream",
+        SubjectError::Invalid => "invalid subject for this upstream",
     }
 }
 
-/// How long a caller of `/reload` is kept.
+/// How long `/reload` waits for the result.
 const RELOAD: Duration = Duration::from_secs(30);
 
 /// `POST /reload`.
@@ -92,7 +91,11 @@ pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Result<Json<Done>
 /// `POST /quit`.
 pub(super) async fn quit(State(admin): State<Arc<Admin>>) -> Result<Json<Done>, ProblemDetails> {
     if !admin.quit {
-        return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "guard", "admin.quit is false"));
+        return Err(ProblemDetails::new(
+            StatusCode::FORBIDDEN,
+            "guard",
+            "disabled; set `admin.quit = true` to allow it",
+        ));
     }
     tell(&admin, AdminCommand::Quit)?;
     Ok(Json(Done { result: "draining", detail: String::new() }))
@@ -103,6 +106,10 @@ fn tell(admin: &Admin, command: AdminCommand) -> Result<(), ProblemDetails> {
 }
 
 fn busy() -> ProblemDetails {
-    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the process is busy with other commands, or stopping")
-        .retry_after(Duration::from_secs(1))
+    ProblemDetails::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "another command is running, or the process is stopping; try again later",
+    )
+    .retry_after(Duration::from_secs(1))
 }

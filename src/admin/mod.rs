@@ -1,4 +1,4 @@
-//! The admin listener: probes, metrics, status, and the few things that can be told to a running proxy.
+//! The admin listener: probes, metrics, status, and commands to a running proxy.
 
 mod access;
 mod actions;
@@ -22,7 +22,7 @@ pub use access::Peer;
 pub use serve::{AdminListener, CONNECTIONS, serve};
 pub use state::{Admin, AdminCommand, AdminUpstream, Born, SubjectError, TokenView};
 
-/// The routes of the admin listener. Requests carry their [`Peer`].
+/// The routes of the admin listener. Requests must have a [`Peer`] extension.
 pub fn router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/livez", get(probes::live))

@@ -1,4 +1,4 @@
-//! Errors of the admin listener, in the form of those of the data path (RFC 9457).
+//! Errors of the admin listener, in the same format as those of the data path (RFC 9457).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::panics;
 
-/// An error as the caller sees it; its text holds no secret.
+/// An error response. Its text contains no secret.
 #[derive(Debug)]
 pub(super) struct ProblemDetails {
     pub(super) status: StatusCode,
@@ -41,7 +41,7 @@ impl ProblemDetails {
         self
     }
 
-    /// Seconds are rounded up: whoever comes back a moment early would be refused once more.
+    /// Rounds up to seconds: a retry a moment too early would be refused again.
     pub(super) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
         self
@@ -68,23 +68,23 @@ impl IntoResponse for ProblemDetails {
     }
 }
 
-/// A panic of a handler ends its request alone.
+/// A panic in a handler ends only its request.
 pub(super) async fn internal(request: Request, next: Next) -> Response {
     panics::caught(next.run(request)).await.unwrap_or_else(|panicked| {
         ProblemDetails::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", panicked.to_string()).into_response()
     })
 }
 
-/// There is nothing at this path.
+/// Unknown path.
 pub(super) async fn no_route() -> ProblemDetails {
-    ProblemDetails::new(
-        StatusCode::NOT_FOUND,
-        "no-route",
-        "there is nothing here; GET /status tells about the upstreams",
-    )
+    ProblemDetails::new(StatusCode::NOT_FOUND, "no-route", "not found; GET /status describes the upstreams")
 }
 
-/// There is, but not for this method; the router adds `Allow`.
+/// Wrong method; the router adds `Allow`.
 pub(super) async fn wrong_method() -> ProblemDetails {
-    ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this method is not for this path; see Allow")
+    ProblemDetails::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "method not allowed on this path; see the Allow header",
+    )
 }

@@ -21,23 +21,23 @@ use super::Peer;
 use super::watched::{Activity, ActivitySensor, AdminStream, Watched};
 use crate::shutdown::{Phase, Shutdown};
 
-/// On each socket: enough for probes, scrapers and open dashboards.
+/// The maximum number of connections per socket: enough for probes, scrapers and some users.
 pub const CONNECTIONS: usize = 32;
-/// What the system holds of answers that a caller does not read.
+/// The size of the send buffer: how much of a response the system holds if the caller does not read.
 const UNREAD: usize = 64 << 10;
-/// For a request's head, and between two requests.
+/// The timeout for a request head, and between two requests.
 const HEAD: Duration = Duration::from_secs(10);
-/// For answers under way at the end: `POST /quit` gets its own.
+/// The time for running responses at shutdown: `POST /quit` gets its own.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// After an accept that failed, most likely for want of file descriptors.
+/// The pause after a failed accept, probably because of missing file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// Where admin is reached.
+/// A socket of the admin listener.
 #[derive(Debug)]
 pub enum AdminListener {
     /// An address.
     Tcp(TcpListener),
-    /// A socket file: it has no peer, Host or browser rule.
+    /// A unix socket, which has no peer, Host or browser rule.
     Unix(UnixListener),
 }
 
@@ -46,7 +46,7 @@ impl AdminListener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Only latency and fairness suffer where they cannot be set.
+                // Without these options, only latency and fairness suffer.
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(&stream).set_send_buffer_size(UNREAD);
                 Ok((Box::new(stream), Peer(Some(peer.ip()))))
@@ -62,10 +62,11 @@ struct Served {
     task: AbortHandle,
 }
 
-/// Serves until the grace has run out: probes are answered while requests drain. Answers then under way get a second.
+/// Serves until the grace period ends: probes are answered while requests drain. Responses that are running then get
+/// one more second.
 ///
-/// Whoever comes gets in, so that a probe never waits: where there are too many, the one that has said and read nothing
-/// for the longest makes room.
+/// Every new connection is accepted, so that a probe never waits. If there are too many, the one that has been idle
+/// longest is closed.
 pub async fn serve(listener: AdminListener, router: Router, shutdown: Shutdown) {
     let mut served = Vec::<Served>::new();
     let mut connections = JoinSet::new();
@@ -109,7 +110,7 @@ async fn connection(stream: Watched, peer: Peer, router: Router, shutdown: Shutd
         let (answer, handling) = (router.clone().oneshot(request), life.handling());
         async move {
             let _handling = handling;
-            // One that sends many requests ahead takes turns with the others.
+            // A connection with pipelined requests takes turns with the others.
             tokio::task::yield_now().await;
             answer.await
         }
@@ -117,7 +118,7 @@ async fn connection(stream: Watched, peer: Peer, router: Router, shutdown: Shutd
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD);
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
-    // A connection that breaks is the caller's business.
+    // A broken connection is the caller's concern.
     let _ = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.reached(Phase::Cut) => {

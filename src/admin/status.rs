@@ -1,4 +1,4 @@
-//! How everything stands, for people and programs. Whatever is added here must not be able to hold a secret.
+//! `GET /status`. Nothing that is added here may contain a secret.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ struct UpstreamStatus {
     listen: String,
     url: Option<String>,
     flow: String,
-    /// Absent where each caller brings a subject: there is no one token.
+    /// Absent if each request names a subject: there is no single token.
     state: Option<&'static str>,
     subjects: Option<u64>,
     token: Option<TokenStatus>,
@@ -121,7 +121,7 @@ fn requests(record: &UpstreamRecord) -> Requests {
     }
 }
 
-/// A moment on the wall's clock, as that stands now; to the second, so that it does not tremble between two looks.
+/// A moment in wall-clock time, rounded to seconds so that repeated requests show the same value.
 pub(super) fn wall_of(moment: Moment, clock: &dyn Clock) -> SystemTime {
     let (now, wall) = (clock.now(), clock.wall());
     let exact = wall.checked_add(moment.since(now)).and_then(|at| at.checked_sub(now.since(moment))).unwrap_or(wall);

@@ -1,4 +1,4 @@
-//! A connection to the admin listener, watched: when something last went through, and whether its caller reads.
+//! A connection to the admin listener that records its activity.
 
 use std::io;
 use std::pin::Pin;
@@ -12,14 +12,13 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::sensor_io::{Sensor, SensorIo};
 
-/// A caller that reads nothing of its answer for this long is let go.
+/// A caller that does not read its response for this long is disconnected.
 const UNREAD: Duration = Duration::from_secs(10);
 
-/// Bytes in both directions.
 pub(super) trait AdminStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> AdminStream for S {}
 
-/// When a connection last moved.
+/// The last activity of a connection.
 pub(super) struct Activity {
     moved: Mutex<Instant>,
     handles: AtomicBool,
@@ -32,12 +31,13 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Who is to go first: not one whose request is being handled, and of the others the one that was silent longest.
+    /// The order in which connections are closed: not those with a running request, and of the others the one idle
+    /// longest.
     pub(super) fn rank(&self) -> (bool, Option<Instant>) {
         (self.handles.load(Ordering::Relaxed), self.moved.lock().ok().map(|moved| *moved))
     }
 
-    /// A request is being handled until what is returned is dropped.
+    /// Marks a request as running until the result is dropped.
     pub(super) fn handling(self: &Arc<Self>) -> Handling {
         self.handles.store(true, Ordering::Relaxed);
         Handling(Arc::clone(self))
@@ -50,7 +50,7 @@ impl Activity {
     }
 }
 
-/// A request that is being handled.
+/// A running request.
 pub(super) struct Handling(Arc<Activity>);
 
 impl Drop for Handling {
@@ -59,18 +59,15 @@ impl Drop for Handling {
     }
 }
 
-/// A watched connection.
 pub(super) type Watched = SensorIo<Box<dyn AdminStream>, ActivitySensor>;
 
 /// Notes what goes through a connection, and ends the wait for a caller that does not read.
 pub(super) struct ActivitySensor {
-    /// What is noted.
     pub(super) life: Arc<Activity>,
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl ActivitySensor {
-    /// Nothing has gone through yet.
     pub(super) fn new(life: Arc<Activity>) -> Self {
         Self { life, unread: None }
     }

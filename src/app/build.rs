@@ -1,4 +1,4 @@
-//! One upstream's configuration becomes an upstream with a token.
+//! Builds an upstream with its token from its configuration.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,34 +17,34 @@ use crate::token::key::{Recipe, RecipeWriter, StoreKey, Subject, SubjectRule, To
 use crate::token::pool::TokenPool;
 use crate::token::spec::TokenSpec;
 
-/// So many subjects prove a changed secret.
+/// How many subjects a changed secret is tried with.
 const PROVERS: usize = 3;
 
-/// What outlives a single upstream: the tokens, the records of each name, the TLS configurations.
+/// What all upstreams share: the token pool, the records of each name, the TLS configurations.
 pub(super) struct Builder {
     clock: SharedClock,
     pool: TokenPool,
     journal: Arc<Journal>,
-    /// Every recipe so far and its account, where the store does not outlive the process: a grant in memory is its
-    /// account's alone, and a changed secret stays with the account. A store that lasts is asked by names without
-    /// secrets, so that a changed secret finds its token there.
+    /// For the memory store: every recipe so far and its account. A grant in memory belongs to one account, and a
+    /// changed secret stays with its account. Persistent stores use names without secrets, so a changed secret finds
+    /// its token anyway.
     recipes: Option<Vec<(Recipe, usize)>>,
     records: HashMap<Arc<str>, (Arc<UpstreamRecord>, Arc<TokenRecord>)>,
-    /// By what is in the files: equal ones are one, and connections made with it stay good.
+    /// By the content of the files: equal configurations are shared, so that their connections stay usable.
     tls: HashMap<Recipe, Weak<ClientConfig>>,
 }
 
-/// An upstream in service, and what it was made of.
+/// A built upstream and its inputs.
 pub(super) struct Built {
     pub(super) config: UpstreamConfig,
     pub(super) inputs: Fingerprint,
     pub(super) recipe: Recipe,
     pub(super) upstream: Arc<Upstream>,
-    /// Tokens that are asked for with a changed secret, to prove it.
+    /// Tokens that a changed secret is tried with.
     pub(super) provers: Vec<TokenHandle>,
 }
 
-/// Why an upstream cannot be built: a file that was there when it was checked.
+/// Why an upstream cannot be built: a file has changed since it was checked.
 #[derive(Debug, thiserror::Error)]
 #[error("upstream {upstream}: {message}")]
 pub(super) struct BuildError {
@@ -66,12 +66,12 @@ impl Builder {
         Self { clock, pool, journal, recipes, records: HashMap::new(), tls: HashMap::new() }
     }
 
-    /// Builds one. `before` is the recipe of the one that it is to replace, if a secret has changed: its token must then
-    /// come from a login with the new secret.
+    /// Builds an upstream. `before`: the recipe of the one that it replaces, if a secret has changed; its token must
+    /// then come from a login with the new secret.
     pub(super) fn build(&mut self, config: UpstreamConfig, before: Option<Recipe>) -> Result<Built, BuildError> {
         let name = Arc::clone(&config.proxy.name);
         let failed = |message: String| BuildError { upstream: Arc::clone(&name), message };
-        // Taken before the files are read: a change in between is then seen as one, never missed.
+        // Taken before the files are read, so that a change in between is noticed later.
         let inputs = config.inputs.fingerprint();
         let tls = self.tls(&config.tls).map_err(failed)?;
         let client = TokenClient::new(Arc::clone(&tls), config.proxy.outbound_proxy.as_ref(), Arc::clone(&self.clock));
@@ -105,8 +105,8 @@ impl Builder {
         Ok(Built { config, inputs, recipe, upstream, provers })
     }
 
-    /// Who can prove a changed secret: the default subject, and some of those whose token is well now. More than one,
-    /// because each may have been deleted at the vendor's.
+    /// The subjects that a changed secret is tried with: the default one, and some with a valid token. Several, because
+    /// each may have been deleted at the vendor.
     fn provers(&self, config: &UpstreamConfig, before: Option<Recipe>) -> Vec<Subject> {
         let Some((SubjectRule { default, .. }, before)) = config.flow.subject.as_ref().zip(before) else {
             return Vec::new();
@@ -116,12 +116,12 @@ impl Builder {
         default.iter().cloned().chain(well).collect()
     }
 
-    /// Whether some subject's token of this recipe is in use and well.
+    /// Whether a subject's token of this recipe is in use and valid.
     pub(super) fn has_subjects(&self, recipe: Recipe) -> bool {
         !self.pool.subjects_of(recipe, 1).is_empty()
     }
 
-    /// What makes the token of this configuration.
+    /// The recipe of this configuration's token.
     pub(super) fn recipe(config: &UpstreamConfig) -> Result<Recipe, BuildError> {
         let failed = |error: std::io::Error| BuildError::new(config, error.to_string());
         recipe(config).map_err(failed)
@@ -155,7 +155,7 @@ impl Builder {
     fn tokens(&self, config: &UpstreamConfig, spec: TokenSpec) -> Tokens {
         let Some(rule) = config.flow.subject.clone() else { return Tokens::One(self.pool.open(spec)) };
         let (pool, default) = (self.pool.clone(), rule.default.clone());
-        // By then a changed secret has proved itself: a subject begins with the token that it has, if that is stored.
+        // The changed secret has worked by then, so a subject starts with its stored token, if there is one.
         let spec = TokenSpec { prove: false, ..spec };
         let open = move |subject: &Subject| pool.open(spec_of(default.as_ref(), &spec, subject));
         Tokens::PerSubject { rule, open: Arc::new(open) }
@@ -171,18 +171,19 @@ impl Builder {
     }
 }
 
-/// What it takes to own a subject's token.
+/// The spec of a subject's token.
 fn spec_of(default: Option<&Subject>, spec: &TokenSpec, subject: &Subject) -> TokenSpec {
     let key = TokenKey { recipe: spec.key.recipe, subject: Some(subject.clone()) };
     let mut spec = TokenSpec { key, store_key: spec.store_key.with_subject(subject), ..spec.clone() };
-    // The default subject's token counts for readiness, so it is kept fresh whether it is used or not.
+    // The default subject's token counts for readiness, so it is renewed even without use.
     if default == Some(subject) {
         Arc::make_mut(&mut spec.policy).while_used = false;
     }
     spec
 }
 
-/// Everything that makes the token: flow and variables, client certificate, roots, the way out. Files count by content.
+/// Everything that makes the token: flow and variables, client certificate, root certificates, outbound proxy. Files
+/// count by content.
 fn recipe(config: &UpstreamConfig) -> std::io::Result<Recipe> {
     let mut recipe = RecipeWriter::default();
     config.flow.write_recipe(&mut recipe);
@@ -193,7 +194,7 @@ fn recipe(config: &UpstreamConfig) -> std::io::Result<Recipe> {
     Ok(recipe.finish())
 }
 
-/// What TLS is made of; files count by content.
+/// Adds the TLS settings; files count by content.
 fn write_tls(recipe: &mut RecipeWriter, settings: &TlsSettings) -> std::io::Result<()> {
     let TlsSettings { ca, identity, server_name } = settings;
     let mut file = |name: &str, path: &Path| std::fs::read(path).map(|bytes| recipe.part(name, &bytes)).map(|_| ());

@@ -1,5 +1,4 @@
-//! How much memory the process may have: a container, a pod or a unit of systemd has a limit, and what goes beyond it is
-//! killed.
+//! The memory limit of the process: containers, pods and systemd units are killed if they exceed theirs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,45 +7,45 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::proxy::settings::Limits;
 
-/// Where control groups are mounted.
+/// The mount point of cgroups.
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// `limits.memory` where nothing limits the process.
+/// The default of `limits.memory` without a limit.
 const UNLIMITED: u64 = 256 << 20;
 
-/// `limits.memory` where the limit is smaller than is good for anything.
+/// The minimum default of `limits.memory`.
 const LEAST: u64 = 8 << 20;
 
-/// What stands for "no limit" in version 1 is a number near this one.
+/// cgroup v1 writes a number near this one for "no limit".
 const NO_LIMIT: u64 = 1 << 60;
 
-/// The limit on the process, if there is one.
+/// The memory limit of the process in bytes, if there is one.
 pub(super) fn limit() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let space = getrlimit(Resource::As).current;
     limit_of(&groups, Path::new(ROOT)).into_iter().chain(space).min()
 }
 
-/// `limits.memory` where it is not set: half of the limit, since the kernel counts its own buffers for our sockets too.
+/// The default of `limits.memory`: half of the limit, because the kernel counts socket buffers too.
 pub(super) fn budget(limit: Option<u64>) -> u64 {
     limit.map_or(UNLIMITED, |limit| (limit / 2).max(LEAST))
 }
 
-/// Says it where what is configured cannot hold.
+/// Warns if the configured memory cannot fit.
 pub(super) fn warn(limits: &Limits, limit: Option<u64>) {
     let (Some(memory), Some(limit)) = (limits.memory, limit) else { return };
     if memory > limit / 4 * 3 {
         tracing::warn!(
             memory,
             limit,
-            action = "raise the limit of the container or unit, or lower limits.memory to half of it",
-            "limits.memory leaves too little of the memory that the process may have"
+            action = "raise the memory limit of the container or unit, or lower limits.memory to half of it",
+            "limits.memory is too large for the memory limit of the process"
         );
     }
 }
 
-/// The smallest limit of the group and of all that it lies in. In a container the path may be that of the host: then
-/// what is mounted is the container's own group.
+/// The smallest limit of the cgroup and its parents. In a container the path may be the host's; then the mounted root
+/// is the container's own cgroup.
 fn limit_of(groups: &str, root: &Path) -> Option<u64> {
     let of_line = |line: &str| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -68,7 +67,7 @@ fn smallest(mount: &Path, path: &str) -> Option<u64> {
     groups.flat_map(|group| files.map(|file| group.join(file))).filter_map(|file| number(&file)).min()
 }
 
-/// The number in a file; none for `max`.
+/// The number in a file; `None` for `max`.
 fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok().filter(|bytes| *bytes < NO_LIMIT)
 }

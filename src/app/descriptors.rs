@@ -1,26 +1,27 @@
-//! How many descriptors the process may have open: each caller and each upstream connection needs one, and the limit that
-//! a shell or a supervisor starts with is often 1024.
+//! The limit of open files: each caller and each upstream connection needs a descriptor, and shells and supervisors
+//! often start with 1024.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::proxy::settings::Bounds;
 
-/// For listeners, logs, files, the store, the runtimes, callers that are being turned away, and names being resolved.
+/// Reserved for listeners, logs, files, the store, the runtimes, refused callers, and DNS.
 const OWN: usize = 96;
-/// For the connections of the admin listener, which has two sockets at most.
+/// Reserved for connections to the admin listener, which has at most two sockets.
 const ADMIN: usize = 2 * crate::admin::CONNECTIONS;
-/// For an upstream's listener and token calls.
+/// Reserved for each upstream's listener and token requests.
 const EACH: usize = 6;
 
-/// Raises the soft limit to the hard one. Best effort: a process that may not simply has fewer.
+/// Raises the soft limit to the hard limit, best effort.
 pub(super) fn raise() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
+        tracing::debug!(%error, "cannot raise the limit of open files");
     }
 }
 
-/// How many sockets callers and upstreams may have, so that probes, token calls and the store always find a descriptor.
+/// How many sockets callers and upstreams may have, so that probes, token requests and the store always get a
+/// descriptor.
 pub(super) fn sockets(upstreams: usize) -> usize {
     let all = getrlimit(Resource::Nofile).current.and_then(|all| usize::try_from(all).ok()).unwrap_or(usize::MAX);
     left(all, upstreams)
@@ -30,7 +31,7 @@ fn left(all: usize, upstreams: usize) -> usize {
     all.saturating_sub(OWN + ADMIN).saturating_sub(upstreams.saturating_mul(EACH)).max(all / 4)
 }
 
-/// Says it where they do not suffice for the connections that are configured, each with a request.
+/// Warns if there are too few for the configured connections, each with a request.
 pub(super) fn warn(bounds: &Bounds, connections: usize) {
     if bounds.connections < connections {
         tracing::warn!(
@@ -38,7 +39,7 @@ pub(super) fn warn(bounds: &Bounds, connections: usize) {
             connections = bounds.connections,
             requests = bounds.requests,
             action = "raise the limit of open files (ulimit -Hn, LimitNOFILE=), or lower limits.connections",
-            "there are too few file descriptors for limits.connections"
+            "too few file descriptors for limits.connections"
         );
     }
 }

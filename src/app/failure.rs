@@ -1,9 +1,9 @@
-//! Why the process ends otherwise than by being told to, and what it says then.
+//! Why the process ends, other than by a regular stop.
 
-/// Why the process ends otherwise than by being told to.
+/// Why the process ends, other than by a regular stop.
 #[derive(Debug)]
 pub enum RunFailure {
-    /// It could not start: an address in use, say.
+    /// It could not start, for example because an address is in use.
     Start(String),
     /// It failed while running.
     Running(String),

@@ -133,7 +133,9 @@ impl Listeners {
             tracing::info!(address = address(&bound), "listening");
             match bound.try_clone() {
                 Ok(for_callers) => data.open(for_callers),
-                Err(error) => tracing::error!(listen = %bound.listen, %error, "cannot accept on this listener"),
+                Err(error) => {
+                    tracing::error!(listen = %bound.listen, %error, "cannot accept connections on this listener")
+                }
             }
             self.data.push(bound);
         }
@@ -188,7 +190,7 @@ impl Opening {
 
 fn set_mode(bound: &Bound) {
     if let Err(error) = bound.set_mode() {
-        tracing::error!(listen = %bound.listen, %error, "the socket file keeps the mode that it had");
+        tracing::error!(listen = %bound.listen, %error, "cannot change the mode of the socket file");
     }
 }
 

@@ -1,7 +1,8 @@
-//! Settings become a running process: two threads, their listeners, and the way down.
+//! Runs the settings as a process with two threads, listeners, and a graceful shutdown.
 //!
-//! [`run`] is the life of the process. The data thread is `proxy`'s; this one, the control thread, owns tokens, files,
-//! signals and the admin listener. `build` makes one upstream, `services` holds all of them and follows what changes.
+//! [`run`] is the life of the process. The data thread belongs to `proxy`. This one, the control thread, owns tokens,
+//! files, signals and the admin listener. `build` builds one upstream, `services` holds all of them and reacts to
+//! changes.
 
 mod admin_service;
 mod build;
@@ -46,16 +47,16 @@ use signals::{SignalRequest, Signals};
 
 pub use failure::RunFailure;
 
-/// How long the end waits for what is best effort: saving, revoking.
+/// The time limit for best-effort work at the end: saving, revoking.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What a process starts with.
+/// The inputs of a process.
 pub struct Start {
-    /// Loads again, for a reload and for changed secrets.
+    /// Loads the configuration again, for reloads and changed secrets.
     pub loader: Loader,
-    /// What it has loaded first.
+    /// The first configuration.
     pub loaded: Loaded,
-    /// Whether a changed file of the configuration is a reload.
+    /// Whether a changed configuration file causes a reload.
     pub watch: bool,
     /// Whether log lines for a terminal may be coloured.
     pub colour: bool,
@@ -72,7 +73,7 @@ pub fn run(start: Start) -> Result<(), RunFailure> {
     runtime.block_on(async { App::start(start, telemetry)?.serve(beats).await })
 }
 
-/// A running process, seen from its control thread.
+/// The state of the control thread.
 struct App {
     admin_service: AdminService,
     listeners: Listeners,
@@ -95,7 +96,7 @@ impl App {
         let signals = Signals::new(Arc::clone(&clock)).map_err(cannot_start)?;
         let (trigger, shutdown) = shutdown::channel();
         let (send, commands) = mpsc::channel(16);
-        // Bound before anything else: a taken address must not cost a token request.
+        // Bound first: an address in use must not cost a token request.
         let listeners = Listeners::bind(&mut loaded.settings).map_err(cannot_start)?;
         listeners.announce(&loaded.settings);
         let pool = pool(&loaded.settings, &clock)?;
@@ -125,7 +126,7 @@ impl App {
         })
     }
 
-    /// Follows what changes until something asks for the end, then goes down in order.
+    /// Handles changes until it is asked to stop, then shuts down.
     async fn serve(mut self, beats: Beats) -> Result<(), RunFailure> {
         loop {
             tokio::select! {
@@ -138,7 +139,7 @@ impl App {
                     AdminCommand::Reload(answer) => drop(answer.send(self.reload())),
                     AdminCommand::Quit => break,
                 },
-                // Secrets and certificates. Polled: inotify sees nothing on many of the mounts they come by.
+                // Secrets and certificates are polled, because inotify does not work on many of their mounts.
                 () = sleep_until(beats.next()) => if panics::caught(self.services.look()).await.unwrap_or_default() {
                     self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ());
                 },
@@ -155,7 +156,7 @@ impl App {
         if self.listeners.take_moved() {
             match self.listeners.admin() {
                 Ok(listeners) => self.admin_service.open(listeners),
-                Err(error) => tracing::error!(%error, "the admin listener stays where it was"),
+                Err(error) => tracing::error!(%error, "cannot move the admin listener; it stays on its old address"),
             }
         }
         Ok(message)
@@ -167,7 +168,7 @@ impl App {
         self.trigger.advance(Phase::Announced);
         let delay = tokio::time::sleep(self.runtime.shutdown_delay);
         or_abort(&mut self.signals, delay).await?;
-        // Most tokens want to outlive the process: from here on, letting go of one is no reason to revoke it.
+        // From here on, releasing a token does not revoke it: most should survive the process.
         self.pool.announce_shutdown();
         self.listeners.let_go();
         self.trigger.advance(Phase::Draining);
@@ -186,7 +187,7 @@ impl App {
     }
 }
 
-/// What the limits come to here. Says where they cannot hold.
+/// The effective limits, with warnings if they cannot be met.
 fn bounds(limits: &Limits, upstreams: usize) -> Bounds {
     let memory = cgroup::limit();
     let bounds = limits.bounds(descriptors::sockets(upstreams), cgroup::budget(memory));
@@ -195,7 +196,7 @@ fn bounds(limits: &Limits, upstreams: usize) -> Bounds {
     bounds
 }
 
-/// Does the work, unless a second signal ends everything.
+/// Runs `work`, unless a second signal ends the process.
 async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, RunFailure> {
     tokio::pin!(work);
     loop {
@@ -208,12 +209,12 @@ async fn or_abort<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Re
     }
 }
 
-/// Whether calls to this API go out with the system's roots.
+/// Whether calls to this API use the system's root certificates.
 fn wants_system_roots(upstream: &UpstreamConfig) -> bool {
     upstream.tls.ca.is_none() && upstream.proxy.base.as_ref().is_none_or(|base| base.tls)
 }
 
-/// Beside the rest of the start, and only where they are asked for. If it cannot be done here, the first connection does
+/// Reads the system's root certificates in the background, if they are needed. If that fails, the first connection does
 /// it.
 fn read_roots_beside(settings: &Settings) {
     if settings.upstreams.iter().any(wants_system_roots) {

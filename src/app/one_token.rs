@@ -68,7 +68,7 @@ async fn get(
     let handle = match (&built.upstream.tokens, &subject) {
         (Tokens::One(handle), _) => handle.clone(),
         (Tokens::PerSubject { open, .. }, Some(subject)) => open(subject),
-        (Tokens::PerSubject { .. }, None) => return Err(TokenFailure::Start("whose token is not said".to_owned())),
+        (Tokens::PerSubject { .. }, None) => return Err(TokenFailure::Start("no subject given".to_owned())),
     };
     let token = first(&handle).await?;
     let patch = usage.patch(&token).map_err(|error| TokenFailure::Start(error.to_string()))?;

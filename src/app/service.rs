@@ -1,9 +1,8 @@
-//! One upstream in service, and the one that would like to take its place.
+//! An upstream in service, and a candidate that may replace it.
 //!
-//! Credentials that changed must prove themselves, whichever way they came: by a file, or by a configuration that was read
-//! again. The upstream with the new ones waits beside the old one until it has a token. What callers see of it (listener,
-//! path, access) changes at once; what the API sees (URL, headers, token) changes as a whole, so that an API never gets
-//! another one's token or header.
+//! Changed credentials must work before they are used, whether a file or a reload changed them. The candidate waits
+//! beside the current upstream until it has a token. What callers see (listener, path, access) changes at once. What
+//! the API sees (URL, headers, token) changes all together, so that an API never gets a token or header of another one.
 
 use std::sync::Arc;
 
@@ -16,30 +15,30 @@ use crate::proxy::{Tokens, Upstream};
 use crate::token::handle::TokenHandle;
 use crate::token::status::State;
 
-/// One upstream: what serves now, and what would like to.
+/// One upstream: the current one, and the candidate.
 pub(super) struct Service {
     pub(super) now: Built,
     view: Arc<UpstreamView>,
     next: Option<Trial>,
 }
 
-/// An upstream whose credentials are being tried.
+/// A candidate whose credentials are being tried.
 struct Trial {
     number: u64,
     built: Built,
     view: Arc<UpstreamView>,
 }
 
-/// An upstream that was built, and how it comes into service.
+/// A built upstream, and how it comes into service.
 pub(super) enum Planned {
     /// At once.
     AtOnce(Built),
-    /// When its credentials have worked.
+    /// Once its credentials have worked.
     OnProof(Built),
 }
 
 impl Planned {
-    /// Builds one. `before` is the one with its name that is in service.
+    /// Builds an upstream. `before`: the one with its name in service.
     pub(super) fn build(
         builder: &mut Builder,
         config: UpstreamConfig,
@@ -69,14 +68,15 @@ impl Service {
         &self.now.config.proxy.name
     }
 
-    /// Whether a token would be lost with it: one that can be used, or could be again once its endpoint answers.
+    /// Whether it has a token that is valid, or could be renewed once its endpoint responds.
     fn has_token(&self, builder: &Builder) -> bool {
         let held = self.view.standing();
         let worth = held.is_some_and(|status| status.generation.is_some() && status.state != State::Rejected);
         worth || builder.has_subjects(self.now.recipe)
     }
 
-    /// Lets this one wait for its first token. Gives back what proves it; `number` is its name until then.
+    /// Makes this the candidate until its first token. Returns the tokens to wait for. `number` identifies the
+    /// candidate.
     pub(super) fn try_out(&mut self, built: Built, number: u64) -> Vec<TokenHandle> {
         let (now, next) = (&mut self.now.config, &built.config);
         now.proxy = facing_callers(&next.proxy, &now.proxy);
@@ -90,29 +90,28 @@ impl Service {
         provers
     }
 
-    /// Takes the one with this number into service, if it is still the one that waits.
+    /// Puts the candidate with this number into service, if it is still the candidate.
     pub(super) fn take_next(&mut self, number: u64) -> bool {
         let Some(Trial { built, view, .. }) = self.next.take_if(|next| next.number == number) else { return false };
         (self.now, self.view) = (built, view);
         true
     }
 
-    /// The number of the one that waits.
+    /// The number of the candidate.
     pub(super) fn waiting(&self) -> Option<u64> {
         self.next.as_ref().map(|next| next.number)
     }
 
-    /// What of the one that waits could not be learned yet: it has had neither a token nor an error.
+    /// Whether the candidate has had neither a token nor an error.
     pub(super) fn is_silent(&self) -> bool {
         self.next.is_some() && self.view.is_trial_silent()
     }
 
-    /// The files that it was last read from.
     pub(super) fn files(&self) -> &Inputs {
         &self.last().config.inputs
     }
 
-    /// The files as they were when they were last read.
+    /// The state of the files when they were last read.
     pub(super) fn looked_at(&self) -> &Fingerprint {
         &self.last().inputs
     }
@@ -121,7 +120,7 @@ impl Service {
         self.next.as_ref().map_or(&self.now, |next| &next.built)
     }
 
-    /// The files say nothing that could be used: what waits is not what is written any more.
+    /// Records the state of files that cannot be used, and drops the candidate.
     pub(super) fn set_looked_at(&mut self, seen: Fingerprint) {
         if let Some(next) = self.next.take() {
             self.now.config.inputs = next.built.config.inputs;
@@ -145,7 +144,7 @@ impl Service {
     }
 }
 
-/// What callers see of the one, what the API sees of the other.
+/// Combines what callers see of one with what the API sees of the other.
 fn facing_callers(callers: &UpstreamSettings, api: &UpstreamSettings) -> UpstreamSettings {
     UpstreamSettings {
         listen: callers.listen.clone(),

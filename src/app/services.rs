@@ -1,4 +1,4 @@
-//! All upstreams in service, and what follows when their files or the configuration change.
+//! All upstreams in service, and their reaction to changed files and configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,9 @@ use crate::proxy::settings::Listen;
 use crate::token::handle::TokenHandle;
 use crate::token::status::State;
 
-/// An endpoint that has said nothing for so long is worth a word to whoever waits for a new secret.
+/// After this time without an answer for a candidate, a line is logged.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// All upstreams in service.
 pub(super) struct Services {
     loader: Loader,
     watched: Option<(Inputs, Fingerprint)>,
@@ -31,16 +30,16 @@ pub(super) struct Services {
     routes: Arc<ArcSwap<Routes>>,
     moved: Vec<(Listen, Listen)>,
     all: Vec<Service>,
-    /// Waits for the first token of each one that is tried, by its number.
+    /// Waits for the first token of each candidate, by its number.
     proving: JoinSet<ServiceEvent>,
     numbers: u64,
 }
 
-/// What became of an upstream that is tried.
+/// The result of a candidate.
 enum ServiceEvent {
     /// It has a token.
     Proven(u64),
-    /// There was no answer yet.
+    /// It has had no answer yet.
     Silent(u64),
 }
 
@@ -72,13 +71,12 @@ impl Services {
         Ok(services)
     }
 
-    /// Where the data thread finds them.
+    /// The routes for the data thread.
     pub(super) fn routes(&self) -> Arc<ArcSwap<Routes>> {
         Arc::clone(&self.routes)
     }
 
-    /// Looks at every file: changed secrets are tried. Gives back whether the configuration itself has changed and is
-    /// watched.
+    /// Checks every file and tries changed secrets. Returns whether the watched configuration itself has changed.
     pub(super) async fn look(&mut self) -> bool {
         let seen = self.fingerprints().await;
         let Some((watched, upstreams)) = seen else { return false };
@@ -94,7 +92,7 @@ impl Services {
         false
     }
 
-    /// What all files look like, taken off this thread: a mount may hang.
+    /// The state of all files, read on another thread: a mount may hang.
     async fn fingerprints(&self) -> Option<(Option<Fingerprint>, Vec<Fingerprint>)> {
         let watched = self.watched.as_ref().map(|(files, _)| files.clone());
         let inputs: Vec<Inputs> = self.all.iter().map(|service| service.files().clone()).collect();
@@ -105,7 +103,7 @@ impl Services {
         tokio::task::spawn_blocking(take).await.ok()
     }
 
-    /// Reads the files of these upstreams again.
+    /// Reloads the files of these upstreams.
     fn try_files(&mut self, changed: &[usize]) {
         let loaded = match self.loader.load() {
             Ok(loaded) => loaded,
@@ -115,7 +113,7 @@ impl Services {
             let same = |index: &&usize| self.all.get(**index).is_some_and(|it| *it.name() == config.proxy.name);
             let Some(&index) = changed.iter().find(same) else { continue };
             let Some(before) = self.all.get(index) else { continue };
-            // Only its files are new: it stays where its callers are.
+            // Only its files have changed, so it keeps its listener.
             config.proxy.listen = before.now.config.proxy.listen.clone();
             match Planned::build(&mut self.builder, config, Some(before)) {
                 Ok(planned) => self.put(index, planned),
@@ -125,31 +123,34 @@ impl Services {
         self.publish();
     }
 
-    /// What changed cannot be used: said once, and looked at again when it changes again.
+    /// Logs once that a change cannot be used; it is checked again after the next change.
     fn refuse(&mut self, changed: &[usize], why: &str) {
         for index in changed {
             let Some(service) = self.all.get_mut(*index) else { continue };
             let (upstream, seen) = (&**service.name(), service.files().fingerprint());
-            tracing::error!(upstream, "a secret or certificate has changed, but cannot be used: {why}");
+            tracing::error!(upstream, "a secret or certificate changed, but cannot be used: {why}");
             service.set_looked_at(seen);
         }
     }
 
-    /// Puts an upstream into the place of one with its name, now or later.
+    /// Replaces an upstream, now or once it has worked.
     fn put(&mut self, index: usize, planned: Planned) {
         let Some(service) = self.all.get_mut(index) else { return };
         let upstream = &**service.name();
         match planned {
             Planned::AtOnce(built) if built.recipe == service.now.recipe => {
-                tracing::info!(upstream, "a file has changed and is in use; what makes the token has not");
+                tracing::info!(upstream, "a changed file is now in use; the token is not affected");
                 *service = Service::of(built);
             }
             Planned::AtOnce(built) => {
-                tracing::info!(upstream, "a secret or certificate has changed: in use, as there is no token to keep");
+                tracing::info!(
+                    upstream,
+                    "a secret or certificate changed; using it at once, because there is no token to keep"
+                );
                 *service = Service::of(built);
             }
             Planned::OnProof(built) => {
-                tracing::info!(upstream, "a secret or certificate has changed: trying it");
+                tracing::info!(upstream, "a secret or certificate changed; trying it");
                 let number = next(&mut self.numbers);
                 let provers = service.try_out(built, number);
                 prove(&mut self.proving, provers, number);
@@ -157,7 +158,7 @@ impl Services {
         }
     }
 
-    /// Waits until changed credentials have proved themselves, and puts them into service.
+    /// Waits for changed credentials to work, and puts them into service.
     pub(super) async fn proven(&mut self) {
         match self.proving.join_next().await {
             Some(Ok(ServiceEvent::Proven(number))) => {
@@ -165,7 +166,7 @@ impl Services {
                     return;
                 };
                 if service.take_next(number) {
-                    tracing::info!(upstream = &**service.name(), "the changed secret works: it is in use");
+                    tracing::info!(upstream = &**service.name(), "the changed secret works and is now in use");
                     self.publish();
                 }
             }
@@ -175,8 +176,8 @@ impl Services {
                     let (upstream, seconds) = (&**service.name(), SILENCE.as_secs());
                     tracing::warn!(
                         upstream,
-                        "the changed secret is still being tried, what was there stays in use: the token endpoint has \
-                         not answered for {seconds} s"
+                        "still trying the changed secret, the old one stays in use: no answer from the token \
+                         endpoint for {seconds} s"
                     );
                 }
             }
@@ -185,10 +186,10 @@ impl Services {
         }
     }
 
-    /// Reads the configuration again. A bad one changes nothing.
+    /// Reloads the configuration. An invalid one changes nothing.
     pub(super) fn reload(&mut self, listeners: &mut Listeners, data: &DataThread) -> Result<String, String> {
         let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
-        let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing was changed");
+        let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing changed");
         let opening = listeners.open(&mut loaded.settings).map_err(|error| unchanged(&with_cause(&error)))?;
         let Settings { upstreams, .. } = loaded.settings;
         let planned = match self.plan(upstreams) {
@@ -199,7 +200,7 @@ impl Services {
             }
         };
         self.watched = self.watched.take().map(|_| (loaded.files.clone(), loaded.files.fingerprint()));
-        // Opened before the routes name them, closed after: no call meets a route without its upstream.
+        // Opened before and closed after the routes change, so that no request finds a route without its upstream.
         let closing = listeners.begin(opening, data);
         self.moved = listeners.moved();
         let trying = self.replace(planned);
@@ -207,7 +208,7 @@ impl Services {
         let (opened, closed) = (closing.opened, closing.closed());
         listeners.end(closing, data);
         let message = format!("{} upstreams, {opened} listeners opened, {closed} closed{trying}", self.all.len());
-        tracing::info!("configuration read again: {message}");
+        tracing::info!("configuration reloaded: {message}");
         Ok(message)
     }
 
@@ -220,7 +221,7 @@ impl Services {
         configs.into_iter().map(plan).collect()
     }
 
-    /// Puts these into the place of all there are, and says which have to prove themselves first.
+    /// Replaces all upstreams, and says which are tried first.
     fn replace(&mut self, planned: Vec<Planned>) -> String {
         let mut before = std::mem::take(&mut self.all);
         let mut trying = Vec::new();
@@ -239,11 +240,11 @@ impl Services {
         }
         match trying.is_empty() {
             true => String::new(),
-            false => format!("; what makes the token of {} has changed and is tried first", trying.join(", ")),
+            false => format!("; trying the changed credentials of {} first", trying.join(", ")),
         }
     }
 
-    /// Lets go of every token: what is not held by a request in flight ends.
+    /// Releases every token that no request in flight holds.
     pub(super) fn close(&mut self) {
         self.proving.abort_all();
         self.all.clear();
@@ -262,10 +263,10 @@ fn next(numbers: &mut u64) -> u64 {
     *numbers
 }
 
-/// Watches over one that is tried.
+/// Waits for a candidate.
 fn prove(proving: &mut JoinSet<ServiceEvent>, provers: Vec<TokenHandle>, number: u64) {
     if provers.is_empty() {
-        // Nobody's token is there to prove it with: each subject's first request will.
+        // Without a token to try it with, each subject's first request will.
         proving.spawn(std::future::ready(ServiceEvent::Proven(number)));
         return;
     }
@@ -281,7 +282,7 @@ fn prove(proving: &mut JoinSet<ServiceEvent>, provers: Vec<TokenHandle>, number:
     });
 }
 
-/// Comes back when the token is there.
+/// Returns when the token has arrived.
 async fn proof(handle: TokenHandle) {
     while !matches!(handle.status().state, State::Fresh | State::Degraded) {
         handle.changed().await;

@@ -1,4 +1,4 @@
-//! What the outside tells a running process: signals, and the commands of the admin listener.
+//! Signals, and the commands of the admin listener.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clock::{Moment, SharedClock};
 
-/// A second signal within this time is the first one's echo, as when a terminal and a supervisor both send it.
+/// A second signal within this time counts as the same one, as when a terminal and a supervisor both send it.
 const ECHO: Duration = Duration::from_secs(1);
 
-/// The signals that end or reload.
+/// The signals that stop or reload.
 pub(super) struct Signals {
     clock: SharedClock,
     terminate: Signal,
@@ -18,14 +18,14 @@ pub(super) struct Signals {
     first: Option<Moment>,
 }
 
-/// What a signal asks for.
+/// The meaning of a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SignalRequest {
-    /// Read the configuration again.
+    /// Reload the configuration.
     Reload,
     /// Drain and stop.
     Stop,
-    /// Stop at once; this is its number.
+    /// Stop at once; the number of the signal.
     Abort(u8),
 }
 
@@ -40,7 +40,7 @@ impl Signals {
         })
     }
 
-    /// The next thing asked for.
+    /// The next request.
     pub(super) async fn next(&mut self) -> SignalRequest {
         loop {
             let number = tokio::select! {

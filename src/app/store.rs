@@ -1,4 +1,4 @@
-//! The store of the settings, opened.
+//! Opens the configured store.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::token::store::memory::MemoryStore;
 use crate::token::store::redis::RedisStore;
 use crate::token::store::{Store, StoreError, StoreFault};
 
-/// Opens the store that tokens are kept in, on the current runtime.
+/// Opens the configured store on the current runtime.
 pub fn open(settings: &Settings, clock: &SharedClock) -> Result<Arc<dyn Store>, StoreError> {
     let refreshes = settings.upstreams.iter().any(|upstream| upstream.flow.uses_refresh_tokens);
     match &settings.store {

@@ -1,4 +1,4 @@
-//! The tokens of one upstream as admin sees them.
+//! The tokens of one upstream, as admin sees them.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::token::handle::TokenHandle;
 use crate::token::source::BoxFuture;
 use crate::token::status::{Forced, LastError, State, Status};
 
-/// An upstream's tokens. Holds the default subject's, so that it is there before anybody asks.
+/// An upstream's tokens. Opens the default subject's token, so that it is available before the first request.
 pub(super) struct UpstreamView {
     upstream: Arc<Upstream>,
     standing: Option<TokenHandle>,
-    /// Tokens that a changed secret is tried with.
+    /// The tokens of a candidate.
     trial: ArcSwap<Vec<TokenHandle>>,
 }
 
@@ -27,17 +27,17 @@ impl UpstreamView {
         Self { upstream, standing, trial: ArcSwap::default() }
     }
 
-    /// A changed secret is tried with these tokens. While it fails, the upstream is degraded, whatever its own token.
+    /// Sets the tokens of a candidate. While it fails, the upstream is degraded.
     pub(super) fn set_trial(&self, provers: Vec<TokenHandle>) {
         self.trial.store(Arc::new(provers));
     }
 
-    /// How its own token stands, whatever is tried beside it.
+    /// The status of its own token, regardless of a candidate.
     pub(super) fn standing(&self) -> Option<Status> {
         self.standing.as_ref().map(TokenHandle::status)
     }
 
-    /// Whether nothing is known yet of what is tried.
+    /// Whether the candidate has had no answer yet.
     pub(super) fn is_trial_silent(&self) -> bool {
         self.trial.load().iter().all(|handle| handle.status().state == State::Starting)
     }
@@ -62,7 +62,7 @@ impl TokenView for UpstreamView {
         let status = status.unwrap_or(Status { state: State::Fresh, ..trial.clone() });
         let state = if status.state == State::Fresh { State::Degraded } else { status.state };
         let told = |error: LastError| LastError {
-            message: format!("the changed secret gives no token, what was there stays in use: {}", error.message),
+            message: format!("no token with the changed secret, the old one stays in use: {}", error.message),
             ..error
         };
         let last_error = status.last_error.or(trial.last_error.map(told));

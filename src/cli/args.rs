@@ -8,15 +8,15 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 const EXAMPLES: &str = "\
 Examples:
   bearerd demo                     try it: no account, no file
-  bearerd flows younium            what a flow needs, and a block to paste
-  bearerd check                    find every mistake before it matters
-  bearerd run --config a.toml      serve until SIGTERM
+  bearerd flows younium            show what a flow needs, with a configuration to paste
+  bearerd check                    report every mistake in the configuration
+  bearerd run --config a.toml      run the proxy until SIGTERM
 
-With no file at all:
+Without a configuration file:
   YOUNIUM_CLIENT_ID=… YOUNIUM_CLIENT_SECRET=… BEARERD_UPSTREAM__YOUNIUM__FLOW=younium bearerd run";
 
-/// A local authenticating reverse proxy: your application calls localhost without credentials, the API gets each call
-/// with a fresh token.
+/// A local authenticating reverse proxy: your application calls localhost without credentials, and bearerd forwards
+/// each call to the API with a fresh token.
 #[derive(Parser, Debug)]
 #[command(name = "bearerd", version, after_help = EXAMPLES, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true)]
@@ -27,15 +27,15 @@ pub(super) struct Args {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
-    /// Serve
+    /// Run the proxy
     Run(Run),
-    /// Report every problem of the configuration at once
+    /// Report every problem in the configuration
     Check(Check),
-    /// Get one token now, and show its claims and life
+    /// Get one token and show its claims and lifetime
     Token(TokenArgs),
-    /// Show it all with mocked APIs: no account, no file
+    /// Try bearerd with mocked APIs: no account, no file
     Demo(DemoArgs),
-    /// List the flows that ship, or show what one needs
+    /// List the built-in flows, or show what one needs
     Flows(FlowsArgs),
     /// Wait until the running proxy is started, ready or live
     Wait(Wait),
@@ -43,59 +43,57 @@ pub(super) enum Command {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct ConfigArgs {
-    /// TOML file; may be repeated, later ones win; `-` is standard input [env: BEARERD_CONFIG] [default: the first of
-    /// ./bearerd.toml and /etc/bearerd/bearerd.toml that exists, else the environment alone]
+    /// TOML file, or `-` for standard input; can be repeated, later files win [env: BEARERD_CONFIG] [default:
+    /// ./bearerd.toml, else /etc/bearerd/bearerd.toml, else only the environment]
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Vec<PathBuf>,
 }
 
 #[derive(ClapArgs, Debug)]
-#[command(
-    after_help = "Every key of the configuration can be an environment variable: `log.level` is BEARERD_LOG__LEVEL.\n\
-SIGHUP reads the configuration again; SIGTERM drains and stops."
-)]
+#[command(after_help = "Every configuration key can be an environment variable: `log.level` is BEARERD_LOG__LEVEL.\n\
+SIGHUP reloads the configuration. SIGTERM drains connections and stops.")]
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) source: ConfigArgs,
-    /// Read the configuration again whenever one of its files changes [env: BEARERD_WATCH]
+    /// Reload the configuration when one of its files changes [env: BEARERD_WATCH]
     #[arg(long)]
     pub(super) watch: bool,
 }
 
 #[derive(ClapArgs, Debug)]
 #[command(
-    after_help = "Exit code 0 without errors (warnings allowed), 2 with errors. Nothing is started and nobody is called."
+    after_help = "Exit code 0 without errors (warnings are allowed), 2 with errors. Nothing is started, and no network is used."
 )]
 pub(super) struct Check {
     #[command(flatten)]
     pub(super) source: ConfigArgs,
-    /// How to print what was found
+    /// Output format
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(super) format: OutputFormat,
 }
 
 #[derive(ClapArgs, Debug)]
 #[command(
-    after_help = "The token comes by the configured store, under its lock, so that no running proxy loses its session.\n\
-Exit code 0 with a token, 2 for the configuration, 3 if the credentials are refused, 4 if no token can be had.\n\n\
+    after_help = "The token goes through the configured store and its lock, so that a running proxy keeps its session.\n\
+Exit code 0 with a token, 2 for a configuration error, 3 if the credentials are refused, 4 if there is no token.\n\n\
 Example:\n  curl -H \"$(bearerd token younium --header --reveal)\" https://api.example.com/accounts"
 )]
 pub(super) struct TokenArgs {
     #[command(flatten)]
     pub(super) source: ConfigArgs,
-    /// The upstream
+    /// Name of the upstream
     #[arg(value_name = "UPSTREAM")]
     pub(super) name: String,
-    /// Whose token, where each user has one
+    /// User whose token to get, if the flow has a token per user
     #[arg(long, value_name = "SUBJECT")]
     pub(super) subject: Option<String>,
-    /// Show the token itself
+    /// Show the token instead of a mask
     #[arg(long)]
     pub(super) reveal: bool,
-    /// Print the header lines that carry it, and nothing else
+    /// Print only the header lines that carry the token
     #[arg(long)]
     pub(super) header: bool,
-    /// Log in even if that may end the session of a proxy that runs without a store that lasts
+    /// Log in even if that may end the session of a running proxy without a file or redis store
     #[arg(long)]
     pub(super) force: bool,
 }
@@ -108,7 +106,7 @@ pub(super) enum OutputFormat {
 
 #[derive(ClapArgs, Debug)]
 pub(super) struct DemoArgs {
-    /// Address of the first API; the others follow on the next ports
+    /// Address of the first API; the others use the next ports
     #[arg(long, value_name = "ADDRESS", default_value = "localhost:8080")]
     pub(super) listen: String,
     /// Address of the admin listener
@@ -119,42 +117,42 @@ pub(super) struct DemoArgs {
 #[derive(ClapArgs, Debug)]
 #[command(after_help = "Example:\n  bearerd flows yodlee")]
 pub(super) struct FlowsArgs {
-    /// The flow to show; without it, all are listed
+    /// Flow to show; without it, all flows are listed
     pub(super) name: Option<String>,
-    /// Print as Markdown, for documentation
+    /// Print Markdown
     #[arg(long)]
     pub(super) markdown: bool,
 }
 
 #[derive(ClapArgs, Debug)]
 #[command(
-    after_help = "Exit code 0 as soon as it is so, 4 if it was not in time.\n\nExample, as a container's health check:\n  \
+    after_help = "Exit code 0 as soon as the state is reached, 4 if the timeout passes first.\n\nExample, as a container's health check:\n  \
 bearerd wait --for live --timeout 2s"
 )]
 pub(super) struct Wait {
-    /// What to wait for
+    /// State to wait for
     #[arg(long = "for", value_enum, value_name = "STATE", default_value_t = WaitFor::Started)]
     pub(super) state: WaitFor,
-    /// How long, as in `500ms`, `30s`, `2m`
+    /// How long to wait, as in `500ms`, `30s` or `2m`
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(super) timeout: Duration,
-    /// Address of the admin listener, or `unix:/path` [env: BEARERD_ADMIN] [default: that of the configuration]
+    /// Address of the admin listener, or `unix:/path` [env: BEARERD_ADMIN] [default: from the configuration]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) admin: Option<String>,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum WaitFor {
-    /// Every required upstream has had a first token, or the start did not wait longer
+    /// Every required upstream has had a token, or `runtime.startup_hold` has passed
     Started,
-    /// Every required upstream has a usable token now
+    /// Every required upstream has a valid token
     Ready,
-    /// The process works
+    /// The process responds
     Live,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::document::duration(text).ok_or_else(|| "write it with a unit, like `500ms`, `30s` or `2m`".into())
+    crate::document::duration(text).ok_or_else(|| "add a unit, as in `500ms`, `30s` or `2m`".into())
 }
 
 #[cfg(test)]

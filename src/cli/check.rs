@@ -26,7 +26,7 @@ pub(super) fn check(args: &Check, environment: Environment, output: &Output) -> 
     loaded.map(drop).map_err(|_| CommandFailure::said(CONFIGURATION))
 }
 
-/// Each upstream with the origin of its variables: most mistakes that are no errors show here.
+/// Lists each upstream with the sources of its variables, where many mistakes become visible.
 fn summary(settings: &Settings) -> String {
     let mut text = String::new();
     for upstream in &settings.upstreams {

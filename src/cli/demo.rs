@@ -1,4 +1,4 @@
-//! `bearerd demo`: the outside world on a thread of its own, bearerd before it.
+//! `bearerd demo`: bearerd, and the mocked APIs on a thread of their own.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -21,14 +21,14 @@ pub(super) fn demo(args: &args::DemoArgs, output: &Output) -> Result<(), Command
         .name("demo".into())
         .spawn(move || world(&listen, &admin, &send))
         .map_err(|error| CommandFailure::new(FAILED, format!("cannot start the demo: {error}")))?;
-    let started = receive.recv().map_err(|_| CommandFailure::new(FAILED, "the demo ended before it began"))??;
+    let started = receive.recv().map_err(|_| CommandFailure::new(FAILED, "the demo ended while it started"))??;
     output.result(&introduction(&started, &args.admin));
-    // Somebody's real credentials in the environment have no place in a demo.
+    // Real credentials in the environment must not be used in the demo.
     let loader = Loader::new(Environment::default()).text("demo", started.config);
     serve_quietly(loader, output)
 }
 
-/// The demo's configuration holds its secrets, on purpose.
+/// The demo's configuration has plain-text secrets on purpose.
 fn serve_quietly(loader: Loader, output: &Output) -> Result<(), CommandFailure> {
     serve(loader, false, &output.without_warnings())
 }
@@ -41,8 +41,8 @@ struct Started {
 fn introduction(started: &Started, admin: &str) -> String {
     let lines: Vec<_> = started.curl.iter().map(|line| format!("  {line}\n")).collect();
     format!(
-        "bearerd before five mocked APIs. Tokens live 30 s; each renewal is told here.\n\nTry, in another terminal:\n{}\n\
-         How the tokens stand: curl {admin}/status   Stop: Ctrl-C\n\n",
+        "bearerd in front of five mocked APIs. Tokens live 30 s; this terminal reports each renewal.\n\n\
+         Try, in another terminal:\n{}\nToken states: curl {admin}/status   Stop: Ctrl-C\n\n",
         lines.concat()
     )
 }

@@ -1,24 +1,22 @@
-//! A command that failed, and the exit codes.
+//! The failure of a command, and the exit codes.
 
-/// A command that could not do its work: what to tell people, and the process's exit code.
+/// The failure of a command: a message, and the exit code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct CommandFailure {
     pub(super) exit: u8,
-    /// Said already, if empty.
+    /// Empty if it has already been printed.
     pub(super) message: String,
     pub(super) hint: Option<String>,
 }
 
-/// It failed while running.
 pub(super) const FAILED: u8 = 1;
 
 /// Usage or configuration.
 pub(super) const CONFIGURATION: u8 = 2;
 
-/// The credentials are refused.
 pub(super) const REFUSED: u8 = 3;
 
-/// Nobody answers.
+/// Unreachable.
 pub(super) const UNREACHABLE: u8 = 4;
 
 impl CommandFailure {
@@ -26,7 +24,7 @@ impl CommandFailure {
         Self { exit, message: message.into(), hint: None }
     }
 
-    /// What was wrong has been shown in full.
+    /// The problems have already been printed.
     pub(super) fn said(exit: u8) -> Self {
         Self::new(exit, "")
     }

@@ -1,4 +1,4 @@
-//! `bearerd flows`: the flows that ship, and what each wants to be told.
+//! `bearerd flows`: the built-in flows and their variables.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ pub(super) fn flows(args: &args::FlowsArgs, output: &Output) -> Result<(), Comma
 
 fn find(name: &str) -> Result<&'static FlowSpec, CommandFailure> {
     shipped::get(name).ok_or_else(|| {
-        let failure = CommandFailure::new(CONFIGURATION, format!("there is no flow `{name}`"));
+        let failure = CommandFailure::new(CONFIGURATION, format!("unknown flow `{name}`"));
         match nearest(name, shipped::names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure.hint("`bearerd flows` lists them all"),
@@ -40,7 +40,7 @@ fn list() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:width$}  {}", flow.name(), flow.about().unwrap_or_default());
     }
-    text + "\n`bearerd flows NAME` shows what a flow needs and a block to paste.\n"
+    text + "\n`bearerd flows NAME` shows what a flow needs, with a configuration to paste.\n"
 }
 
 fn markdown() -> String {
@@ -128,7 +128,7 @@ fn block(flow: &FlowSpec) -> String {
     }
     if flow.starts_from_refresh_token() {
         text.push_str("\n[store]\nkind = \"file\"\npath = \"tokens\"  # a directory\n");
-        text.push_str("key = { env = \"STORE_KEY\" }  # seals what is stored: long and random\n");
+        text.push_str("key = { env = \"STORE_KEY\" }  # encrypts what is stored; long and random\n");
     }
     text
 }

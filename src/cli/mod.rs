@@ -1,4 +1,4 @@
-//! The commands. An error becomes an exit code here, and nowhere else.
+//! The commands. Errors become exit codes here and nowhere else.
 
 mod args;
 mod check;
@@ -20,7 +20,7 @@ use args::{Args, Command};
 use failure::{CONFIGURATION, CommandFailure};
 use output::Output;
 
-/// Does what the command line says.
+/// Runs the command line.
 pub fn main() -> ExitCode {
     panics::watch();
     harden();
@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
     let done = match Args::try_parse() {
         Ok(args) => dispatch(args.command, environment, &output),
         Err(error) => {
-            // Nobody is left to tell if even this cannot be written.
+            // A failure to print this cannot be reported.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(CONFIGURATION));
         }
@@ -45,8 +45,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Tokens must stand in no core file, and no other process of the same user may read them here: root alone may look on.
-/// Best effort: some sandboxes forbid it.
+/// Prevents core files and access to the memory by other processes of the same user, so that tokens are not exposed;
+/// root can still read them. Best effort: some sandboxes do not allow it.
 fn harden() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -65,7 +65,7 @@ fn dispatch(command: Command, environment: Environment, output: &Output) -> Resu
     }
 }
 
-/// The only place where the process's own environment is read.
+/// The only place that reads the process's environment.
 fn environment() -> Environment {
     std::env::vars_os().collect()
 }

@@ -1,48 +1,48 @@
-//! What people read: results on standard output, everything else on standard error.
+//! Output: results on standard output, everything else on standard error.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use crate::config::{Environment, Report};
 
-/// Where a command writes, and whether in colour.
+/// The output of a command.
 pub(super) struct Output {
     plain: bool,
     warnings: bool,
 }
 
 impl Output {
-    /// Colour is for terminals, and for people who have not refused it (`NO_COLOR`).
+    /// Uses colour on a terminal, unless `NO_COLOR` is set.
     pub(super) fn new(environment: &Environment) -> Self {
         let dumb = environment.get("TERM") == Some("dumb");
         Self { plain: dumb || environment.get("NO_COLOR").is_some(), warnings: true }
     }
 
-    /// Never in colour.
+    /// Without colour.
     pub(super) fn plain() -> Self {
         Self { plain: true, warnings: true }
     }
 
-    /// The same, for a configuration whose warnings are known and meant.
+    /// The same, without warnings.
     pub(super) fn without_warnings(&self) -> Self {
         Self { plain: self.plain, warnings: false }
     }
 
-    /// A command's result. A reader that went away, as `head` does, is no failure.
+    /// Prints a result. A reader that closes the pipe, such as `head`, is not an error.
     pub(super) fn result(&self, text: &str) {
         let _ = stdout().lock().write_all(text.as_bytes()).and_then(|()| stdout().flush());
     }
 
-    /// Whether what goes to standard error may be coloured.
+    /// Whether standard error may be coloured.
     pub(super) fn colours_errors(&self) -> bool {
         !self.plain && stderr().is_terminal()
     }
 
-    /// The problems as a command's result.
+    /// Prints problems as the result.
     pub(super) fn report(&self, report: &Report) {
         self.result(&report.text(!self.plain && stdout().is_terminal()));
     }
 
-    /// The problems beside a command's work.
+    /// Prints problems to standard error.
     pub(super) fn complaint(&self, report: &Report) {
         if !self.warnings && !report.has_errors() {
             return;
@@ -50,7 +50,7 @@ impl Output {
         self.aside(&report.text(self.colours_errors()));
     }
 
-    /// Why a command did not do its work.
+    /// Prints an error.
     pub(super) fn error(&self, message: &str, hint: Option<&str>) {
         let paint = |code: &str, text: &str| match self.colours_errors() {
             false => text.to_owned(),

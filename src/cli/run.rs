@@ -14,14 +14,14 @@ pub(super) fn run(args: &Run, environment: Environment, output: &Output) -> Resu
     serve(loader(&args.source, environment)?, watch, output)
 }
 
-/// Loads and runs until a signal.
+/// Loads the configuration and runs until a signal.
 pub(super) fn serve(loader: Loader, watch: bool, output: &Output) -> Result<(), CommandFailure> {
     let loaded = load(&loader, output)?;
     output.complaint(&loaded.warnings);
     Ok(app::run(app::Start { loader, loaded, watch, colour: output.colours_errors() })?)
 }
 
-/// What the configuration means, or all that is wrong with it.
+/// Loads the configuration, or prints all its problems.
 pub(super) fn load(loader: &Loader, output: &Output) -> Result<Loaded, CommandFailure> {
     loader.load().map_err(|report| {
         output.complaint(&report);
@@ -38,7 +38,7 @@ impl From<app::RunFailure> for CommandFailure {
     }
 }
 
-/// The configuration that the command line means.
+/// The loader for the command line's sources.
 pub(super) fn loader(source: &ConfigArgs, environment: Environment) -> Result<Loader, CommandFailure> {
     let dash = Path::new("-");
     if source.config.iter().filter(|path| *path == dash).count() > 1 {

@@ -27,9 +27,9 @@ pub(super) fn token(args: &args::TokenArgs, environment: Environment, output: &O
     let got = one_token::token(&settings, upstream, subject).map_err(|error| match error {
         TokenFailure::Start(message) => CommandFailure::new(FAILED, message),
         TokenFailure::Refused(message) => {
-            CommandFailure::new(REFUSED, format!("the credentials are refused: {message}"))
+            CommandFailure::new(REFUSED, format!("the token endpoint refused the credentials: {message}"))
         }
-        TokenFailure::Failing(message) => CommandFailure::new(UNREACHABLE, format!("no token: {message}")),
+        TokenFailure::Failing(message) => CommandFailure::new(UNREACHABLE, format!("cannot get a token: {message}")),
     })?;
     output.result(&if args.header { headers(&got, args.reveal) } else { described(&got, args.reveal) });
     Ok(())
@@ -38,7 +38,7 @@ pub(super) fn token(args: &args::TokenArgs, environment: Environment, output: &O
 fn find(settings: &mut Settings, name: &str) -> Result<UpstreamConfig, CommandFailure> {
     let names = || settings.upstreams.iter().map(|upstream| &*upstream.proxy.name);
     let Some(index) = names().position(|known| known == name) else {
-        let failure = CommandFailure::new(CONFIGURATION, format!("there is no upstream `{name}`"));
+        let failure = CommandFailure::new(CONFIGURATION, format!("unknown upstream `{name}`"));
         return Err(match nearest(name, names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure.hint(format!("one of: {}", names().collect::<Vec<_>>().join(", "))),
@@ -47,22 +47,22 @@ fn find(settings: &mut Settings, name: &str) -> Result<UpstreamConfig, CommandFa
     Ok(settings.upstreams.swap_remove(index))
 }
 
-/// Whose token: it must look as the flow says.
+/// The subject, which must match the flow's pattern.
 fn subject(upstream: &UpstreamConfig, given: Option<&str>) -> Result<Option<Subject>, CommandFailure> {
     let (name, wrong) = (&upstream.proxy.name, |message| CommandFailure::new(CONFIGURATION, message));
     match (&upstream.flow.subject, given) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(wrong(format!("`{name}` has one token for all: leave `--subject` out"))),
+        (None, Some(_)) => Err(wrong(format!("`{name}` has one token for all users: remove `--subject`"))),
         (Some(rule), None) if rule.default.is_some() => Ok(rule.default.clone()),
-        (Some(_), None) => Err(wrong(format!("`{name}` has a token for each user")).hint("say whose: `--subject S`")),
+        (Some(_), None) => Err(wrong(format!("`{name}` has a token for each user")).hint("add `--subject USER`")),
         (Some(rule), Some(given)) => match rule.pattern.subject(given) {
             Some(subject) => Ok(Some(subject)),
-            None => Err(wrong(format!("this is no subject of `{name}`: it does not match the flow's pattern"))),
+            None => Err(wrong(format!("invalid subject for `{name}`: it does not match the flow's pattern"))),
         },
     }
 }
 
-/// With no store between them, a second login may end the session of a proxy that runs.
+/// Without a shared store, a second login may end the session of a running proxy.
 fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), CommandFailure> {
     let alone = upstream.flow.uses_refresh_tokens || upstream.flow.policy.exclusive;
     let admin = settings.admin.listen.to_string();
@@ -70,8 +70,9 @@ fn spare(settings: &Settings, upstream: &UpstreamConfig) -> Result<(), CommandFa
         return Ok(());
     }
     let name = &upstream.proxy.name;
-    let message = format!("the proxy at {admin} runs, and a login here may end its session with `{name}`");
-    Err(CommandFailure::new(CONFIGURATION, message).hint("let both use a `[store]` that lasts; or `--force`"))
+    let message = format!("a proxy is running at {admin}, and a login here may end its session with `{name}`");
+    Err(CommandFailure::new(CONFIGURATION, message)
+        .hint("configure a file or redis `[store]` for both, or use `--force`"))
 }
 
 fn headers(got: &OneToken, reveal: bool) -> String {
@@ -87,10 +88,10 @@ fn described(got: &OneToken, reveal: bool) -> String {
     let token = got.token.access.expose();
     let mut rows = match token.is_empty() {
         false => vec![("token".to_owned(), if reveal { token.to_owned() } else { masked(token.len()) })],
-        // The flow makes its headers of other things that the login gave, or of its variables alone.
+        // The flow builds its headers from captured values, or from its variables.
         true => got.headers.iter().map(|(name, value)| (name.name().to_string(), header(value, reveal))).collect(),
     };
-    rows.push(("ends".to_owned(), got.left.map_or_else(|| "nobody says when".to_owned(), ends)));
+    rows.push(("ends".to_owned(), got.left.map_or_else(|| "unknown".to_owned(), ends)));
     for (name, value) in claims(token).into_iter().flatten() {
         let value = moment(&name, &value).unwrap_or_else(|| value.as_str().map_or_else(|| value.to_string(), shown));
         rows.push((shown(&name), value));
@@ -103,7 +104,7 @@ fn masked(length: usize) -> String {
     format!("({length} characters; `--reveal` shows them)")
 }
 
-/// What a server wrote is not to move a terminal's cursor.
+/// Removes control characters of a server's text, so that it cannot control the terminal.
 fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! `bearerd wait`: asks the running proxy's probes until they say yes.
+//! `bearerd wait`: polls the probes of the running proxy.
 
 use std::time::Duration;
 
@@ -10,26 +10,27 @@ use super::args::{Wait, WaitFor};
 use super::failure::{CommandFailure, FAILED, UNREACHABLE};
 use crate::config::{Environment, Loader};
 
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// For one attempt; a proxy that hangs must not use up the whole time.
+/// The timeout of one attempt, so that a hanging proxy does not use up the whole time.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// A probe's answer is a line or two.
+/// The maximum size of a probe's response.
 const LONGEST_ANSWER: u64 = 64 << 10;
 
 pub(super) fn wait(args: &Wait, environment: Environment) -> Result<(), CommandFailure> {
     let admin = admin(args, environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandFailure::new(FAILED, format!("cannot wait: {error}")))?;
-    let mut last = String::from("nothing was heard");
+    let mut last = String::from("no answer yet");
     let waited = runtime.block_on(async { timeout(args.timeout, until(&admin, path(args.state), &mut last)).await });
-    // A name that is being looked up would keep the runtime waiting.
+    // A running DNS lookup would delay the end of the runtime.
     runtime.shutdown_background();
     waited.map_err(|_| {
         let message = format!("the proxy at {admin} is not {} after {:?}: {last}", word(args.state), args.timeout);
-        CommandFailure::new(UNREACHABLE, message).hint("`--admin` or BEARERD_ADMIN says where its admin listener is")
+        CommandFailure::new(UNREACHABLE, message)
+            .hint("set the address of its admin listener with `--admin` or BEARERD_ADMIN")
     })
 }
 
@@ -39,7 +40,7 @@ fn admin(args: &Wait, environment: Environment) -> String {
     reachable(&admin.unwrap_or_else(|| "localhost:9090".into()))
 }
 
-/// An address that means "all of this host" is called on loopback.
+/// Replaces an address that means "every address of this host" by loopback.
 fn reachable(listen: &str) -> String {
     let listen = listen.trim_start_matches("http://").trim_end_matches('/');
     match listen.rsplit_once(':') {
@@ -65,7 +66,7 @@ fn word(state: WaitFor) -> &'static str {
     }
 }
 
-/// Whether a proxy answers there now.
+/// Whether a proxy responds there.
 pub(super) fn answers(admin: &str) -> bool {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return false };
     let admin = reachable(admin);
@@ -98,7 +99,7 @@ async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> std
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
-    status(&answer).ok_or_else(|| std::io::Error::other("what answered there speaks no HTTP"))
+    status(&answer).ok_or_else(|| std::io::Error::other("the answer is not HTTP"))
 }
 
 fn status(answer: &[u8]) -> Option<u16> {
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_read_from_http_alone() {
+    fn a_status_is_read_only_from_http() {
         assert_eq!(status(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"), Some(503));
         assert_eq!(status(b"SSH-2.0-OpenSSH\r\n"), None);
         assert_eq!(status(b""), None);

@@ -1,4 +1,4 @@
-//! Environment variables: a layer of the configuration, and where secrets are looked for.
+//! The environment: a layer of the configuration, and a source of secrets.
 
 mod keys;
 mod kubernetes;
@@ -9,21 +9,21 @@ use std::ffi::OsString;
 use self::keys::{OF_FLAGS, key_of, report};
 use crate::document::{Document, Layer, Problems};
 
-/// The environment as it was when the process started. Tests make their own.
+/// The environment at the start of the process. Tests build their own.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
     not_text: BTreeSet<String>,
 }
 
-/// Names only: the values may be credentials.
+/// Shows only names: the values may be credentials.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 
-/// What an environment variable holds.
+/// The value of an environment variable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum VariableValue<'e> {
     Text(&'e str),
@@ -53,7 +53,7 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Environment {
 }
 
 impl Environment {
-    /// A variable's value; an empty one counts as not given.
+    /// A variable's value; an empty one counts as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -67,7 +67,7 @@ impl Environment {
         }
     }
 
-    /// The `BEARERD_…` variables as a layer. Names that the files use tell where `_` stands for `-`.
+    /// The `BEARERD_…` variables as a layer. Names in the files decide where `_` stands for `-`.
     pub(super) fn layer(&self, files: &Document, problems: &Problems) -> Layer {
         let mut taken: BTreeMap<Vec<String>, &str> = BTreeMap::new();
         for name in self.not_text.iter().filter(|name| name.starts_with("BEARERD_")) {

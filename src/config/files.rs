@@ -1,10 +1,10 @@
-//! Reading configuration files, with errors that say what is wrong with them.
+//! Reading configuration files.
 
 use std::path::Path;
 
 use crate::document::{Layer, Place, Problem};
 
-/// A TOML file as a layer whose relative paths start beside it.
+/// A TOML file as a layer. Relative paths start from its directory.
 pub(super) fn toml_file(path: &Path) -> Result<Layer, Problem> {
     let origin = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| Problem {
@@ -29,7 +29,7 @@ pub(super) fn utf8<'b>(origin: &str, bytes: &'b [u8]) -> Result<&'b str, Problem
     })
 }
 
-/// What the system said, without its number.
+/// The system's error message without its number.
 pub(super) fn in_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);

@@ -1,4 +1,4 @@
-//! What people write by habit, and the hint for it: following each hint leads to no second error.
+//! Tests of hints for common mistakes: following each hint leads to no second error.
 
 use super::{Environment, Loader, Report};
 
@@ -20,7 +20,7 @@ fn report(text: &str) -> Report {
     }
 }
 
-/// What is written, what the hint must say, and what is written then. The hint's code is part of the latter.
+/// What is written, what the hint must contain, and the corrected line, which contains the hint's code.
 const LINES: &[(&str, &str, &str)] = &[
     (
         r#"with.client_secret = "${SEC}""#,
@@ -59,9 +59,9 @@ const LINES: &[(&str, &str, &str)] = &[
     ("flow = oauth2", "in quotes", r#"flow = "oauth2""#),
     ("flow: oauth2", "TOML", r#"flow = "oauth2""#),
     ("flow = \u{201c}oauth2\u{201d}", "straight", r#"flow = "oauth2""#),
-    ("required = True", "small letters", "required = true"),
+    ("required = True", "lowercase", "required = true"),
     ("required = yes", "`true`", "required = true"),
-    ("// a comment", "begins with `#`", "# a comment"),
+    ("// a comment", "starts with `#`", "# a comment"),
     (r#"with.client_secret = "C:\secret""#, "single quotes", r"with.client_secret = 'C:\secret'"),
     ("required =", "missing", "required = true"),
 ];
@@ -107,7 +107,7 @@ fn other_formats_are_named() {
 }
 
 #[test]
-fn what_is_no_mistake_stays_so() {
+fn correct_values_cause_no_problem() {
     for line in [
         "with.client_secret = 'hunter2'",
         "with.client_secret = '$ecret'",
@@ -127,12 +127,15 @@ fn what_is_no_mistake_stays_so() {
 }
 
 #[test]
-fn what_may_be_a_password_is_warned_of_and_never_shown() {
+fn a_value_that_looks_like_a_reference_is_warned_about_and_never_shown() {
     for line in
         ["with.client_secret = \"$HUNTER\"", "with.client_secret = \"x${HUNTER\"", "with.client_secret = \"%HUNTER%\""]
     {
         let report = report(&with_line(line));
         let text = report.text(false);
-        assert!(!report.has_errors() && text.contains("nothing is filled in") && !text.contains("HUNTER"), "{text}");
+        assert!(
+            !report.has_errors() && text.contains("variables are not expanded") && !text.contains("HUNTER"),
+            "{text}"
+        );
     }
 }

@@ -1,14 +1,14 @@
-//! Files whose change must be noticed.
+//! Files that are watched for changes.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The files that something was read from, and those where it would have been looked for first.
+/// The files that something was read from, and those that would have been preferred.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inputs(Vec<PathBuf>);
 
-/// What the files looked like: path behind all links, inode, time of change, size. A replaced link, as Kubernetes swaps
-/// a mounted secret, differs even where size and time agree.
+/// The state of the files: resolved path, inode, change time, size. A replaced link, such as when Kubernetes updates a
+/// mounted secret, differs even if size and time are equal.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fingerprint(Vec<Option<Stamp>>);
 
@@ -22,7 +22,6 @@ struct Stamp {
 }
 
 impl Inputs {
-    /// One more file.
     pub fn add(&mut self, path: impl Into<PathBuf>) {
         let path = path.into();
         if !self.0.contains(&path) {
@@ -30,12 +29,11 @@ impl Inputs {
         }
     }
 
-    /// The files.
     pub fn paths(&self) -> &[PathBuf] {
         &self.0
     }
 
-    /// What they look like now. Touches the disk.
+    /// Their current state. Accesses the disk.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(self.0.iter().map(|path| stamp(path)).collect())
     }

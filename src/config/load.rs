@@ -1,4 +1,4 @@
-//! From files, environment and texts to settings; can be called again.
+//! Loads settings from files, environment and texts. Can be called repeatedly.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use super::resolve;
 use super::{Environment, Inputs, Report, Settings};
 use crate::document::{Document, Layer, Problem, Problems};
 
-/// Where files are looked for when nobody names one; the first that exists is read.
+/// The default files; the first that exists is used.
 const SEARCHED: &[&str] = &["bearerd.toml", "/etc/bearerd/bearerd.toml"];
 
-/// Knows where the configuration is. Touches the disk whenever it loads.
+/// The sources of the configuration. Loading accesses the disk.
 #[derive(Clone, Debug)]
 pub struct Loader {
     environment: Arc<Environment>,
@@ -22,43 +22,41 @@ pub struct Loader {
 #[derive(Clone, Debug)]
 enum ConfigSource {
     File(PathBuf),
-    /// Standard input is read once, so that a reload meets the same text.
+    /// Standard input is read once, so that a reload has the same text.
     Text {
         origin: String,
         bytes: Arc<[u8]>,
     },
 }
 
-/// A configuration without errors.
 pub struct Loaded {
-    /// What is meant.
     pub settings: Settings,
-    /// What works, but is probably not what was meant.
+    /// The warnings.
     pub warnings: Report,
-    /// The files that were read as configuration, flows included: what `--watch` looks at.
+    /// The configuration files that were read, flows included, which `--watch` observes.
     pub files: Inputs,
 }
 
 impl Loader {
-    /// Only the environment so far; without further sources, files are searched for in the usual places.
+    /// Starts with the environment only. Without further sources, the default files are used.
     pub fn new(environment: Environment) -> Self {
         let searched = SEARCHED.iter().map(PathBuf::from).collect();
         Self { environment: Arc::new(environment), sources: Vec::new(), searched }
     }
 
-    /// One more file; later ones win.
+    /// Adds a file; later ones win.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.sources.push(ConfigSource::File(path.into()));
         self
     }
 
-    /// One more text; `origin` is what problems call it.
+    /// Adds a text; `origin` is its name in problems.
     pub fn text(mut self, origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         self.sources.push(ConfigSource::Text { origin: origin.into(), bytes: bytes.into().into() });
         self
     }
 
-    /// Reads everything. All problems come at once.
+    /// Reads everything, and reports all problems at once.
     pub fn load(&self) -> Result<Loaded, Report> {
         let problems = Problems::default();
         let mut files = Inputs::default();
@@ -67,7 +65,7 @@ impl Loader {
         layers.push(self.environment.layer(&Document::merge(layers.clone()), &problems));
         let readable = layers.len() == sources.len() + 1;
         let document = Document::merge(layers);
-        // Half a configuration would only bring complaints about its other half.
+        // An incomplete configuration would only cause misleading problems.
         let settings = readable.then(|| resolve::settings(&document, &self.environment, &mut files, &problems));
         let has_errors = problems.has_errors();
         let report = Report::new(problems.into_sorted());
@@ -77,7 +75,7 @@ impl Loader {
         }
     }
 
-    /// Where a proxy with this configuration would have its admin listener, as it was written; nothing is checked.
+    /// The address of the admin listener, as written; nothing is checked.
     pub fn admin_listen(&self) -> Option<String> {
         let problems = Problems::default();
         let mut layers = read_all(&self.sources(), &mut Inputs::default(), &problems);

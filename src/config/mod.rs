@@ -1,7 +1,7 @@
-//! From what people write to what is meant, with all problems at once.
+//! Reads the configuration and reports all problems at once.
 //!
-//! A [`Loader`] reads the layers (files, environment, flags), merges them to one tree and resolves that to [`Settings`].
-//! It can be called again: a reload and a changed secret are the same road once more.
+//! A [`Loader`] reads the layers (files, environment, flags), merges them into one tree and resolves that to
+//! [`Settings`]. It can be called again: reloads and changed secrets take the same path.
 
 mod environment;
 mod files;

@@ -1,30 +1,27 @@
-//! All problems of a configuration, for people and for programs.
+//! All problems of a configuration, as text or JSON.
 
 use std::fmt::Write;
 
 use crate::document::{Level, Problem};
 
-/// What was found, in the order of files and lines.
+/// The problems, in the order of files and lines.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Report(Vec<Problem>);
 
 impl Report {
-    /// These problems.
     pub fn new(problems: Vec<Problem>) -> Self {
         Self(problems)
     }
 
-    /// The problems themselves.
     pub fn problems(&self) -> &[Problem] {
         &self.0
     }
 
-    /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether one of them stops the start.
+    /// Whether there is an error.
     pub fn has_errors(&self) -> bool {
         self.count(Level::Error) > 0
     }
@@ -33,7 +30,7 @@ impl Report {
         self.0.iter().filter(|problem| problem.level == level).count()
     }
 
-    /// `2 errors, 1 warning`.
+    /// The counts, such as `2 errors, 1 warning`.
     pub fn summary(&self) -> String {
         let counts = [(self.count(Level::Error), "error"), (self.count(Level::Warning), "warning")];
         let parts: Vec<_> = counts
@@ -44,7 +41,7 @@ impl Report {
         parts.join(", ")
     }
 
-    /// The errors, each with its place, in one line of a log.
+    /// The errors with their positions, in one log line.
     pub fn errors_in_a_line(&self) -> String {
         let errors = self.0.iter().filter(|problem| problem.level == Level::Error);
         let told = errors.map(|problem| {
@@ -54,7 +51,7 @@ impl Report {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// As text, a paragraph per problem and the count at the end.
+    /// As text: a paragraph per problem, and the counts.
     pub fn text(&self, colour: bool) -> String {
         let mut text = String::new();
         for problem in &self.0 {
@@ -68,7 +65,6 @@ impl Report {
         text
     }
 
-    /// As JSON.
     pub fn json(&self) -> serde_json::Value {
         let problems: Vec<_> = self.0.iter().map(json).collect();
         serde_json::json!({
@@ -99,7 +95,7 @@ fn paragraph(problem: &Problem, colour: bool) -> String {
     text
 }
 
-/// A file's text cannot move the cursor of whoever reads about it.
+/// Removes control characters, so that a file's text cannot control the terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! What is meant: plain values with nothing left to default.
+//! The settings: plain values with all defaults applied.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,9 +10,8 @@ use crate::record::AccessLog;
 use crate::secret::Secret;
 use crate::tls::TlsSettings;
 
-/// A whole configuration.
 pub struct Settings {
-    /// In the order they were written.
+    /// In the order of writing.
     pub upstreams: Vec<UpstreamConfig>,
     /// The `[admin]` table.
     pub admin: AdminSettings,
@@ -28,39 +27,37 @@ pub struct Settings {
 
 /// One `[upstream.NAME]`.
 pub struct UpstreamConfig {
-    /// What the data path is told.
+    /// The settings of the data path.
     pub proxy: UpstreamSettings,
-    /// How its token is made.
     pub flow: Flow,
-    /// TLS of API and token calls.
+    /// TLS of API and token requests.
     pub tls: TlsSettings,
     /// Whether it counts for readiness.
     pub required: bool,
-    /// A harmless GET.
+    /// The path of a harmless GET. Not used yet.
     pub check_path: Option<String>,
-    /// The files that it was read from besides the configuration: secrets, certificates, keys.
+    /// The files that it was read from, besides the configuration: secrets, certificates, keys.
     pub inputs: Inputs,
-    /// The flow's variables and where each value came from.
+    /// The flow's variables and their sources.
     pub variables: Vec<VariableOrigin>,
 }
 
-/// Where a variable's value came from, in words; never the value.
+/// The source of a variable's value, in words; never the value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VariableOrigin {
-    /// Its name.
     pub name: String,
-    /// As in `file /run/secrets/x`.
+    /// Such as `file /run/secrets/x`.
     pub origin: String,
 }
 
 /// The `[admin]` table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AdminSettings {
-    /// Where probes, status and metrics are served.
+    /// The address of the admin listener.
     pub listen: Listen,
-    /// Whether `POST /quit` is obeyed.
+    /// Whether `POST /quit` is allowed.
     pub quit: bool,
-    /// Whether there is a page for people.
+    /// Reserved for a dashboard; not used yet.
     pub dashboard: bool,
 }
 
@@ -75,35 +72,32 @@ pub struct LogSettings {
     pub access: AccessLog,
 }
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
-    /// For people.
     Text,
-    /// For programs.
     Json,
 }
 
-/// The `[store]` table: where tokens outlive the process.
+/// The `[store]` table: where tokens are kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum StoreSettings {
-    /// They do not.
+    /// In memory.
     #[default]
     Memory,
-    /// A directory with one file per token.
+    /// In a directory, with one file per token.
     File {
-        /// The directory.
         path: PathBuf,
-        /// Seals what is stored.
+        /// Encrypts what is stored.
         key: Option<Secret>,
     },
-    /// A Redis shared by several processes.
+    /// In Redis, shared by several processes.
     Redis {
-        /// With its credentials.
+        /// The URL, with credentials.
         url: Secret,
-        /// Before each name.
+        /// The prefix of all keys.
         prefix: String,
-        /// Seals what is stored.
+        /// Encrypts what is stored.
         key: Option<Secret>,
     },
 }
@@ -111,11 +105,11 @@ pub enum StoreSettings {
 /// The `[runtime]` table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Runtime {
-    /// Between "not ready any more" and closed listeners.
+    /// The time between "not ready" and closing the listeners.
     pub shutdown_delay: Duration,
-    /// For requests in flight.
+    /// How long requests in flight may take to finish.
     pub shutdown_grace: Duration,
-    /// The longest that the start waits for first tokens.
+    /// How long the start waits for first tokens.
     pub startup_hold: Duration,
 }
 

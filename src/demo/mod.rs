@@ -1,4 +1,4 @@
-//! The whole thing with no account and no file: the outside world, and a configuration that stands before it.
+//! The demo: mocked APIs and a configuration of bearerd for them, without an account or a file.
 
 pub mod mock;
 pub mod narrate;
@@ -12,10 +12,10 @@ use tokio::sync::broadcast;
 use crate::clock::SharedClock;
 use mock::{Api, Event, LEGAL_ENTITY, Mock, Vendor, YODLEE_ADMIN};
 
-/// Tokens live so long that a visitor sees several renewals.
+/// The lifetime of tokens: short enough to see several renewals.
 const LIFE: Duration = Duration::from_secs(30);
 
-/// What each door leads to, in the order of their ports, and a path that shows something.
+/// The API of each upstream, in the order of their ports, and a path with a sample.
 const DOORS: [(Api, &str); 5] = [
     (Api::Younium, "/accounts"),
     (Api::YouniumV1, "/accounts"),
@@ -24,29 +24,28 @@ const DOORS: [(Api, &str); 5] = [
     (Api::Simacan, "/trips"),
 ];
 
-/// Why there is no demo.
+/// Why the demo cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address to listen on is none.
-    #[error("`{0}` is no address to listen on; write HOST:PORT, as in `localhost:8080`, with PORT at most 65531")]
+    /// The listen address is invalid.
+    #[error("invalid listen address `{0}`: write HOST:PORT, as in `localhost:8080`, with a PORT up to 65531")]
     Listen(String),
-    /// The mock could not be started.
     #[error("cannot start the mocked APIs on 127.0.0.1")]
     Mock(#[from] io::Error),
 }
 
-/// The demo: the outside world, and the doors that bearerd is to open before it.
+/// The demo: the mocked APIs and the upstreams of bearerd.
 pub struct Demo {
-    /// The outside world.
     pub mock: Mock,
     host: String,
     port: u16,
 }
 
-/// Starts the outside world, for a bearerd whose first door is `listen`; the others follow on the ports after it.
+/// Starts the mocked APIs, for a bearerd whose first upstream listens on `listen`; the others use the next ports.
 ///
 /// # Errors
-/// If `listen` is no `HOST:PORT`, or loopback gives no port.
+///
+/// If `listen` is not `HOST:PORT`, or no loopback port is available.
 pub async fn start(clock: SharedClock, listen: &str) -> Result<Demo, StartError> {
     let (host, port) = address(listen).ok_or_else(|| StartError::Listen(listen.to_owned()))?;
     let mock = Mock::start(clock).await?;
@@ -59,7 +58,7 @@ pub async fn start(clock: SharedClock, listen: &str) -> Result<Demo, StartError>
 fn address(listen: &str) -> Option<(String, u16)> {
     let (host, port) = listen.rsplit_once(':')?;
     let port = port.parse().ok()?;
-    // The other doors need ports of their own.
+    // The other upstreams need ports of their own.
     let last = u16::try_from(DOORS.len()).ok()? - 1;
     (!host.is_empty() && port <= u16::MAX - last).then(|| (host.to_owned(), port))
 }
@@ -80,19 +79,19 @@ impl Demo {
         toml
     }
 
-    /// What to type, one line per door.
+    /// A `curl` command per upstream.
     pub fn curl_lines(&self) -> Vec<String> {
         let mut lines: Vec<_> = (0..).zip(DOORS).map(|(door, (_, path))| self.curl(door, path)).collect();
         lines.insert(3, format!("{} -H 'X-Yodlee-Login: anna'", self.curl(2, "/accounts")));
         lines
     }
 
-    /// What the outside world sees from now on.
+    /// A receiver of events from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.mock.events()
     }
 
-    /// Base URLs of the mocked APIs.
+    /// The base URLs of the mocked APIs.
     pub fn urls(&self) -> Vec<(&'static str, String)> {
         DOORS.iter().map(|(api, _)| (api.name(), self.mock.vendor(*api).url())).collect()
     }
@@ -101,14 +100,14 @@ impl Demo {
         format!("curl {}{path}", self.listen(door))
     }
 
-    /// Port 0 stays: the kernel picks one for each door.
+    /// Port 0 stays 0: the kernel picks a port for each upstream.
     fn listen(&self, door: usize) -> String {
         let port = if self.port == 0 { 0 } else { usize::from(self.port) + door };
         format!("{}:{port}", self.host)
     }
 }
 
-/// The variables of the vendor's flow, its addresses and credentials among them.
+/// The flow's variables for this API, its addresses and credentials included.
 fn variables(vendor: &Vendor) -> Vec<(&'static str, String)> {
     let credentials = vendor.api.credentials();
     let (id, secret) = (credentials.id.to_owned(), credentials.secret.to_owned());

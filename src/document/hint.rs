@@ -1,56 +1,58 @@
-//! What people write by the habits of other formats, and what TOML wants instead. A hint that is followed leads to no
-//! second error, and no hint repeats what may be a secret.
+//! Hints for habits from other formats. Following a hint leads to no second error, and no hint repeats what may be a
+//! secret.
 
 use std::time::Duration;
 
 use super::quantity::{duration, size};
 
 pub(super) const TRUTH: &str = "true or false";
-pub(super) const NUMBER: &str = "a whole number that is not negative";
+pub(super) const NUMBER: &str = "a non-negative integer";
 
-/// What a syntax error most likely comes from; `line` is where it stands.
+/// The most likely cause of a syntax error; `line` is the line that has it.
 pub(super) fn for_syntax(text: &str, line: &str) -> Option<&'static str> {
     let first = text.trim_start_matches('\u{feff}').trim_start();
     let line = line.trim();
     if first.starts_with('{') {
         return Some(
-            "this looks like JSON; in TOML it is a line `[upstream.NAME]`, and below it lines such as `flow = \"younium\"`",
+            "this looks like JSON; in TOML, write a line `[upstream.NAME]`, and below it lines such as `flow = \
+             \"younium\"`",
         );
     }
     if line.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
-        return Some("the quotes are curly: write straight ones, as in `flow = \"younium\"`");
+        return Some("use straight quotes, not curly ones, as in `flow = \"younium\"`");
     }
     if first.starts_with("---") || line.starts_with("- ") || is_yaml(line) {
         return Some(
-            "this looks like YAML; in TOML it is a line `[upstream.NAME]`, and below it lines such as `flow = \"younium\"`",
+            "this looks like YAML; in TOML, write a line `[upstream.NAME]`, and below it lines such as `flow = \
+             \"younium\"`",
         );
     }
     let value = line.split_once('=').map(|(_, value)| value.trim());
     match value {
-        _ if line.starts_with("//") || line.starts_with(';') => Some("a comment begins with `#`"),
+        _ if line.starts_with("//") || line.starts_with(';') => Some("a comment starts with `#`"),
         Some("") => Some("a value is missing after `=`"),
-        Some("True" | "False" | "TRUE" | "FALSE") => Some("write `true` or `false` in small letters"),
+        Some("True" | "False" | "TRUE" | "FALSE") => Some("write `true` or `false` in lowercase"),
         Some("yes" | "Yes" | "on" | "On") => Some("write `true`"),
         Some("no" | "No" | "off" | "Off") => Some("write `false`"),
-        Some("null" | "None" | "nil" | "~") => Some("TOML has no word for nothing: take the line out"),
+        Some("null" | "None" | "nil" | "~") => Some("TOML has no null: remove the line"),
         Some(value) if value.starts_with('"') && value.contains('\\') => {
-            Some("`\\` begins an escape in double quotes: use single quotes, as in `'C:\\secret'`")
+            Some("`\\` starts an escape in double quotes: use single quotes, as in `'C:\\secret'`")
         }
         Some(value) if value.starts_with(|c: char| c.is_ascii_alphabetic() || "/$*".contains(c)) => {
-            Some("text stands in quotes, as in `flow = \"younium\"`")
+            Some("put text in quotes, as in `flow = \"younium\"`")
         }
         _ => None,
     }
 }
 
-/// `key:` or `key: value`, where the colon comes before any sign of TOML.
+/// Matches `key:` or `key: value`, if the colon comes before any sign of TOML.
 fn is_yaml(line: &str) -> bool {
     let Some((key, rest)) = line.split_once(':') else { return false };
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-\"'".contains(c));
     is_key && (rest.is_empty() || rest.starts_with(' '))
 }
 
-/// Text that stands for another place in other tools: where it comes from, as it is written here.
+/// Text that is a reference in other tools: returns how to write it here.
 pub fn placeholder(text: &str) -> Option<String> {
     let braced = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     // `${NAME:-default}`, `${env:NAME}`, `${{ secrets.NAME }}`
@@ -70,7 +72,7 @@ pub fn placeholder(text: &str) -> Option<String> {
     path.filter(clean).map(|path| format!("{{ file = \"{path}\" }}"))
 }
 
-/// Text that may stand for a variable, as `$NAME` does in a shell, or may be a password that begins so.
+/// Text that may be a variable, such as `$NAME` in a shell, or a password that looks like one.
 pub fn maybe_variable(text: &str) -> bool {
     let is_upper = |name: &&str| is_name(name) && name.len() > 1 && !name.contains(|c: char| c.is_ascii_lowercase());
     let windows = text.strip_prefix('%').and_then(|rest| rest.strip_suffix('%'));
@@ -82,7 +84,7 @@ fn is_name(name: &str) -> bool {
     letter && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A number or a loose quantity as a duration.
+/// The duration that a number or an imprecise quantity means.
 pub(super) fn for_duration(text: &str) -> Option<String> {
     let words = [
         ("ms", &["ms", "msec", "msecs", "millis", "millisecond", "milliseconds"][..]),
@@ -102,7 +104,7 @@ pub(super) fn for_duration(text: &str) -> Option<String> {
     duration(&hint).map(|_| hint)
 }
 
-/// A number or a loose quantity as a size.
+/// The size that a number or an imprecise quantity means.
 pub(super) fn for_size(text: &str) -> Option<String> {
     let words = [
         ("B", &["", "b", "byte", "bytes"][..]),
@@ -124,7 +126,7 @@ fn loose<'t>(text: &'t str, words: &[(&'static str, &[&str])]) -> Option<(&'t st
     (!number.is_empty()).then_some((number, *unit))
 }
 
-/// A word for truth in another format.
+/// The boolean that a word of another format means.
 pub(super) fn for_boolean(text: &str) -> Option<&'static str> {
     match text.trim().to_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some("write `true`, without quotes"),
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_other_tools_fill_in_is_known() {
+    fn placeholders_of_other_tools_are_recognised() {
         let env = |name: &str| Some(format!("{{ env = \"{name}\" }}"));
         for text in ["${SEC}", "env:SEC", "env://SEC", "${SEC:-x}", "${env:SEC}", "${{ secrets.SEC }}", "${SEC-}"] {
             assert_eq!(placeholder(text), env("SEC"), "{text}");

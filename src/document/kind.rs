@@ -1,4 +1,4 @@
-//! Values of the wrong kind, and what to write instead.
+//! Values of the wrong kind, and hints.
 
 use figment::value::Value;
 
@@ -6,25 +6,19 @@ use super::hint::{self, NUMBER, TRUTH};
 use super::node::Node;
 use super::problem::Problems;
 
-/// What kind of value was written.
+/// The kind of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ValueKind {
-    /// Text; everything from the environment is.
+    /// Text; all values from the environment are text.
     Text,
-    /// A whole number.
     Integer,
-    /// A number with a point.
     Float,
-    /// `true` or `false`.
     Boolean,
-    /// A list.
     List,
-    /// A table.
     Table,
 }
 
 impl Node<'_> {
-    /// What kind of value it is.
     pub fn kind(&self) -> ValueKind {
         match self.value {
             Value::String(..) | Value::Char(..) | Value::Empty(..) => ValueKind::Text,
@@ -40,7 +34,7 @@ impl Node<'_> {
         let found = match self.kind() {
             ValueKind::Text => "text",
             ValueKind::Integer => "a number",
-            ValueKind::Float => "a number with a point",
+            ValueKind::Float => "a decimal number",
             ValueKind::Boolean => "true or false",
             ValueKind::List => "a list",
             ValueKind::Table => "a table",
@@ -53,17 +47,17 @@ impl Node<'_> {
         match (wanted, self.value) {
             ("text", Value::Array(..)) if self.name() == "scope" => {
                 let scopes = self.list(&Problems::default())?.iter().filter_map(Node::as_text).collect::<Vec<_>>();
-                Some(format!("one text with spaces between: `\"{}\"`", scopes.join(" ")))
+                Some(format!("write one text, with spaces in between: `\"{}\"`", scopes.join(" ")))
             }
-            ("text", Value::Array(..)) => Some("one text in quotes, without the brackets".to_owned()),
+            ("text", Value::Array(..)) => Some("write one text in quotes, without the brackets".to_owned()),
             ("text", Value::Dict(..)) => None,
-            ("text", _) => Some("put it in quotes, so that it stays as you wrote it".to_owned()),
+            ("text", _) => Some("put it in quotes".to_owned()),
             ("a list", Value::String(..)) => Some("put it in brackets, as in `[\"one\", \"two\"]`".to_owned()),
             ("a table", Value::Array(..)) if self.path.len() == 1 => {
-                Some(format!("one pair of brackets and a name: `[{}.NAME]`", self.key()))
+                Some(format!("write one pair of brackets and a name: `[{}.NAME]`", self.key()))
             }
             ("a table", _) if self.path.len() == 2 => Some(format!(
-                "the keys of an upstream or flow stand below a line with its name: `[{}.NAME]`",
+                "put the keys below a line with the name of the upstream or flow: `[{}.NAME]`",
                 self.path.first().map_or("upstream", String::as_str)
             )),
             (_, Value::String(_, text)) if wanted == TRUTH => hint::for_boolean(text).map(str::to_owned),
@@ -76,7 +70,7 @@ impl Node<'_> {
         }
     }
 
-    /// Text or number as text.
+    /// A text or number as text.
     pub(super) fn written(&self) -> Option<String> {
         match self.value {
             Value::Num(..) => Some(self.json().to_string()),

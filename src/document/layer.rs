@@ -1,4 +1,4 @@
-//! One layer: a TOML text with the position of each key, or text values from the environment.
+//! One layer of the configuration: TOML with the position of each key, or text values from the environment.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -10,23 +10,23 @@ use toml_edit::{Item, TableLike};
 use super::hint;
 use super::problem::{Place, Problem};
 
-/// One layer of what people wrote.
+/// One layer of the configuration.
 #[derive(Clone, Debug)]
 pub struct Layer {
     dict: Dict,
     source: LayerSource,
 }
 
-/// Where the values of one layer stand.
+/// The positions of the values of one layer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LayerSource {
     origin: String,
-    /// Byte offset and line of each key.
+    /// The byte offset and line of each key.
     spans: HashMap<Vec<String>, (usize, u32)>,
-    /// Names of the environment variables.
+    /// The names of the environment variables.
     variables: BTreeMap<Vec<String>, String>,
     pub(super) is_text: bool,
-    /// Where relative paths start.
+    /// The directory that relative paths start from.
     pub(super) directory: Option<PathBuf>,
 }
 
@@ -47,12 +47,12 @@ impl LayerSource {
         if let Some((_, variable)) = within.filter(|_| !path.is_empty()) {
             return Place { origin: format!("environment variable {variable}"), line: None };
         }
-        // A value made up by a parent (a default, a missing key) stands where the parent does.
+        // A value without a position of its own (a default, a missing key) has its parent's.
         let line = (0..=path.len()).rev().find_map(|n| self.spans.get(path.get(..n)?)).map(|(_, line)| *line);
         Place { origin: self.origin.clone(), line }
     }
 
-    /// The variable that would set `name` below `parents`, spelt like its siblings.
+    /// The environment variable that would set `name` below `parents`, spelled like its siblings.
     pub(super) fn variable_at(&self, parents: &[String], name: &str) -> Option<String> {
         let (_, sibling) =
             self.variables.range(parents.to_vec()..).next().filter(|(key, _)| key.starts_with(parents))?;
@@ -67,7 +67,7 @@ impl LayerSource {
 }
 
 impl Layer {
-    /// A TOML text; `origin` is the file's name as the user wrote it.
+    /// Parses TOML. `origin` is the file's name as the user wrote it.
     pub fn toml(origin: impl Into<String>, text: &str) -> Result<Self, Problem> {
         let origin = origin.into();
         let document = toml_edit::Document::parse(text).map_err(|error| {
@@ -86,13 +86,13 @@ impl Layer {
         Ok(Self { dict, source })
     }
 
-    /// The same layer, whose relative paths start here.
+    /// Sets the directory that relative paths start from.
     pub fn beside(mut self, directory: impl Into<PathBuf>) -> Self {
         self.source.directory = Some(directory.into());
         self
     }
 
-    /// Text values of environment variables: where each goes, the variable's name, its value.
+    /// A layer of environment variables: the key, the variable's name, its value.
     pub fn environment(entries: impl IntoIterator<Item = (Vec<String>, String, String)>) -> Self {
         let mut dict = Dict::new();
         let mut variables = BTreeMap::new();
@@ -109,7 +109,7 @@ impl Layer {
     }
 }
 
-/// The parser's words. Of the text, only the name of a duplicate key is repeated: anything else may be a secret.
+/// The parser's message. It repeats only the name of a duplicate key, because anything else may be a secret.
 fn what_is_wrong(error: &toml_edit::TomlError, text: &str) -> String {
     let message = error.message().trim_end().replace('\n', ", ");
     match error.span().and_then(|span| text.get(span)) {
@@ -132,7 +132,7 @@ fn insert(dict: &mut Dict, path: &[String], value: Value) {
     table.insert(last.clone(), value);
 }
 
-/// A layer as figment takes it.
+/// A layer as a figment provider.
 pub(super) struct Provided {
     index: usize,
     dict: Dict,

@@ -1,8 +1,8 @@
-//! What people wrote, whichever layer it came from: a tree whose every value knows its file and line.
+//! Configuration as a tree in which every value knows its file and line, whichever layer it came from.
 //!
-//! Reading is typed and never stops: a wrong value becomes a [`Problem`] and `None`, so that all problems come at once.
-//! A table remembers which keys it was asked for; the rest are unknown, and the asked ones are what the writer may have
-//! meant.
+//! Reading is typed and never stops: a wrong value becomes a [`Problem`] and `None`, so that all problems are reported
+//! at once. A table records the keys that were read. All others are unknown, and the keys that were read are the
+//! suggestions for them.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 mod hint;
@@ -28,7 +28,7 @@ use figment::value::{Dict, Value};
 
 use layer::LayerSource;
 
-/// All layers as one tree; where two of them set a key, the later one wins.
+/// All layers merged into one tree. Later layers win.
 #[derive(Debug)]
 pub struct Document {
     figment: Figment,
@@ -50,12 +50,12 @@ impl Document {
         Self { figment, root, sources }
     }
 
-    /// The outermost table.
+    /// The root table.
     pub fn root(&self) -> Node<'_> {
         Node::root(self)
     }
 
-    /// The layer that a value came from. Figment gives each its own tag; its metadata carries our index as name.
+    /// The layer of a value. figment gives each layer a tag, whose metadata has our index as its name.
     fn source(&self, value: &Value) -> Option<&LayerSource> {
         self.sources.get(self.layer(value)?)
     }
@@ -64,7 +64,7 @@ impl Document {
         self.figment.get_metadata(value.tag())?.name.parse().ok()
     }
 
-    /// Where a key was written: in the layer that its value came from, else in the last that has it.
+    /// Where a key was written: in the layer of its value, else in the last layer that has it.
     fn place(&self, value: &Value, path: &[String]) -> Place {
         let own = self.source(value).filter(|source| source.has(path));
         match own.or_else(|| self.sources.iter().rev().find(|source| source.has(path))) {

@@ -1,4 +1,4 @@
-//! Typed reading of one value.
+//! A value, and typed access to it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::problem::{Level, Place, Problem, Problems, nearest};
 use super::quantity::{duration, size};
 use super::{Document, hint};
 
-/// One value: what it is, what it is called, where it stands.
+/// One value with its key and its position.
 #[derive(Clone, Debug)]
 pub struct Node<'d> {
     pub(super) document: &'d Document,
@@ -29,50 +29,48 @@ impl<'d> Node<'d> {
         Self { document: self.document, value, path }
     }
 
-    /// The dotted key, from the top.
+    /// The dotted key, from the root.
     pub fn key(&self) -> String {
         self.path.join(".")
     }
 
-    /// The last part of the key.
     pub fn name(&self) -> &str {
         self.path.last().map_or("", String::as_str)
     }
 
-    /// File and line.
     pub fn place(&self) -> Place {
         self.document.place(self.value, &self.path)
     }
 
-    /// Whether it comes from the environment, where everything is text.
+    /// Whether it comes from the environment, where every value is text.
     pub fn is_environment(&self) -> bool {
         self.document.source(self.value).is_some_and(|source| source.is_text)
     }
 
-    /// Which layer it comes from; a later one has a higher number.
+    /// The number of its layer; later layers have higher numbers.
     pub fn layer(&self) -> Option<usize> {
         self.document.layer(self.value)
     }
 
-    /// The name by which an environment variable would set a key beside this one.
+    /// The environment variable that would set a key beside this one.
     pub(super) fn variable_beside(&self, name: &str) -> Option<String> {
         let parents = self.path.split_last()?.1;
         self.document.source(self.value)?.variable_at(parents, name)
     }
 
-    /// A path written here. Where it is relative, it starts from the file that says it, so that a configuration works
-    /// from every working directory; from the environment, it starts from the working directory.
+    /// Resolves a path. A relative path in a file starts from the file's directory, so that the configuration works in
+    /// every working directory; from the environment it starts from the working directory.
     pub fn path_beside(&self, written: &str) -> PathBuf {
         let source = self.document.source(self.value);
         source.and_then(|source| source.directory.as_deref()).unwrap_or(Path::new("")).join(written)
     }
 
-    /// Reports an error here.
+    /// Reports an error at this value.
     pub fn error(&self, problems: &Problems, message: impl Into<String>, hint: Option<String>) {
         self.report(problems, Level::Error, message.into(), hint);
     }
 
-    /// Reports a warning here.
+    /// Reports a warning at this value.
     pub fn warn(&self, problems: &Problems, message: impl Into<String>, hint: Option<String>) {
         self.report(problems, Level::Warning, message.into(), hint);
     }
@@ -81,7 +79,7 @@ impl<'d> Node<'d> {
         problems.add(Problem { level, place: self.place(), key: self.key(), message, hint });
     }
 
-    /// One word out of a few.
+    /// Reads one of these words.
     pub fn one_of<T: Clone>(&self, problems: &Problems, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(problems)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
@@ -91,12 +89,11 @@ impl<'d> Node<'d> {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => format!("one of: {}", names.join(", ")),
             };
-            self.error(problems, format!("`{text}` is not known here"), Some(hint));
+            self.error(problems, format!("unknown value `{text}`"), Some(hint));
         }
         found
     }
 
-    /// Text.
     pub fn text(&self, problems: &Problems) -> Option<&'d str> {
         let text = self.value.as_str();
         if text.is_none() {
@@ -105,12 +102,11 @@ impl<'d> Node<'d> {
         text
     }
 
-    /// Text, or nothing if the value is of another kind; reports nothing.
+    /// The text, or `None` if the value is of another kind. Reports nothing.
     pub fn as_text(&self) -> Option<&'d str> {
         self.value.as_str()
     }
 
-    /// `true` or `false`.
     pub fn boolean(&self, problems: &Problems) -> Option<bool> {
         let truth = match (self.value, self.is_environment()) {
             (Value::Bool(_, truth), _) => Some(*truth),
@@ -123,7 +119,7 @@ impl<'d> Node<'d> {
         truth
     }
 
-    /// A whole number that is not negative.
+    /// Reads a non-negative integer.
     pub fn integer(&self, problems: &Problems) -> Option<u64> {
         let number = match (self.value, self.is_environment()) {
             (Value::Num(_, number), _) => number.to_u128().or_else(|| u128::try_from(number.to_i128()?).ok()),
@@ -137,24 +133,24 @@ impl<'d> Node<'d> {
         number
     }
 
-    /// A duration: `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`, `"0s"`.
+    /// Reads a duration: `"250ms"`, `"90s"`, `"5m"`, `"1h30m"`, `"2d"`, `"0s"`.
     pub fn duration(&self, problems: &Problems) -> Option<Duration> {
         let read = self.value.as_str().and_then(duration);
         let meant = read.is_none().then(|| hint::for_duration(&self.written()?)).flatten();
         let hint = meant.map_or_else(
-            || "write it with a unit, like \"90s\", \"5m\" or \"1h\"".to_owned(),
-            |meant| format!("write it with a unit: `\"{meant}\"`"),
+            || "add a unit, as in \"90s\", \"5m\" or \"1h\"".to_owned(),
+            |meant| format!("add a unit: `\"{meant}\"`"),
         );
         self.quantity(problems, read, "a duration", hint)
     }
 
-    /// A size in bytes: `"512B"`, `"64KiB"`, `"1MiB"`.
+    /// Reads a size in bytes: `"512B"`, `"64KiB"`, `"1MiB"`.
     pub fn size(&self, problems: &Problems) -> Option<u64> {
         let bytes = self.value.as_str().and_then(size);
         let meant = bytes.is_none().then(|| hint::for_size(&self.written()?)).flatten();
         let hint = meant.map_or_else(
-            || "write it with a unit, like \"64KiB\" or \"1MiB\"".to_owned(),
-            |meant| format!("write it with a unit: `\"{meant}\"`"),
+            || "add a unit, as in \"64KiB\" or \"1MiB\"".to_owned(),
+            |meant| format!("add a unit: `\"{meant}\"`"),
         );
         self.quantity(problems, bytes, "a size", hint)
     }
@@ -167,7 +163,7 @@ impl<'d> Node<'d> {
         read
     }
 
-    /// The elements of a list; text from the environment is split at commas.
+    /// Reads a list. Text from the environment is split at commas.
     pub fn list(&self, problems: &Problems) -> Option<Vec<Node<'d>>> {
         match self.value {
             Value::Array(_, values) => {
@@ -180,7 +176,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// A list of text; from the environment, text split at commas.
+    /// Reads a list of texts. Text from the environment is split at commas.
     pub fn texts(&self, problems: &Problems) -> Option<Vec<String>> {
         if let (Value::String(_, text), true) = (self.value, self.is_environment()) {
             return Some(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect());
@@ -188,7 +184,7 @@ impl<'d> Node<'d> {
         Some(self.list(problems)?.iter().filter_map(|node| node.text(problems)).map(str::to_owned).collect())
     }
 
-    /// The value as JSON, as a JSON body wants it.
+    /// The value as JSON.
     pub fn json(&self) -> serde_json::Value {
         match self.value {
             Value::Dict(..) => {
@@ -203,7 +199,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// A table's values in the order they were written; none for other kinds.
+    /// A table's values in the order of writing; none for other kinds.
     pub fn entries(&self) -> Vec<Node<'d>> {
         let Value::Dict(_, dict) = self.value else { return Vec::new() };
         let mut nodes: Vec<_> = dict.iter().map(|(name, value)| self.child(name, value)).collect();

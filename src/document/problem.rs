@@ -1,14 +1,14 @@
-//! What is wrong with something that people wrote, said so that they can mend it.
+//! Problems in the configuration.
 
 use std::cell::RefCell;
 use std::fmt;
 
-/// Where something was written.
+/// A position in the configuration.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Place {
-    /// A file's name as the user gave it, or `environment variable X`.
+    /// The file's name as the user wrote it, or `environment variable X`.
     pub origin: String,
-    /// Line of the file, from 1.
+    /// The line in the file, from 1.
     pub line: Option<u32>,
 }
 
@@ -19,37 +19,32 @@ impl fmt::Display for Place {
     }
 }
 
-/// Whether it stops the start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Level {
-    /// Nothing starts with this.
+    /// It prevents the start.
     #[default]
     Error,
-    /// It works, but is probably not what was meant.
+    /// It works but is probably not intended.
     Warning,
 }
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Problem {
-    /// Whether it stops the start.
     pub level: Level,
-    /// File and line.
     pub place: Place,
-    /// The key, dotted, from the top.
+    /// The dotted key, from the root.
     pub key: String,
-    /// What is wrong. Never holds a secret.
+    /// What is wrong. Never contains a secret.
     pub message: String,
-    /// What to do.
     pub hint: Option<String>,
 }
 
-/// Everything found so far. Interior, so that a reader can report while a tree is borrowed.
+/// The problems found so far. With interior mutability, so that readers can report while a tree is borrowed.
 #[derive(Debug, Default)]
 pub struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
-    /// One more.
     pub fn add(&self, problem: Problem) {
         let mut all = self.0.borrow_mut();
         if !all.contains(&problem) {
@@ -57,12 +52,12 @@ impl Problems {
         }
     }
 
-    /// Whether one of them stops the start.
+    /// Whether there is an error.
     pub fn has_errors(&self) -> bool {
         self.0.borrow().iter().any(|problem| problem.level == Level::Error)
     }
 
-    /// All, in the order of their places.
+    /// All problems, in the order of their positions.
     pub fn into_sorted(self) -> Vec<Problem> {
         let mut all = self.0.into_inner();
         all.sort_by(|a, b| (&a.place, &a.key, a.level).cmp(&(&b.place, &b.key, b.level)));
@@ -70,7 +65,7 @@ impl Problems {
     }
 }
 
-/// The candidate that a misspelt name most likely meant, if one is near enough.
+/// The candidate that a misspelled name most likely means, if one is similar enough.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let normal = |text: &str| text.to_lowercase().replace('-', "_");
     let name = normal(name);

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// A duration as people write it: `250ms`, `90s`, `1h30m`.
+/// Parses a duration: `250ms`, `90s`, `1h30m`.
 pub fn duration(text: &str) -> Option<Duration> {
     let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     quantity(text, &units).map(Duration::from_millis)
 }
 
-/// A size in bytes as people write it: `512B`, `64KiB`.
+/// Parses a size in bytes: `512B`, `64KiB`.
 pub(super) fn size(text: &str) -> Option<u64> {
     quantity(text, &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
 }
 
-/// Sum of `number unit` pairs, as in `1h30m`.
+/// The sum of `number unit` pairs, as in `1h30m`.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let mut rest = text.trim();
     let mut sum = 0_u64;

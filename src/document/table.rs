@@ -1,5 +1,3 @@
-//! A table being read.
-
 use std::cell::{Cell, RefCell};
 
 use figment::value::{Dict, Value};
@@ -7,7 +5,7 @@ use figment::value::{Dict, Value};
 use super::node::Node;
 use super::problem::{Problems, nearest};
 
-/// A table being read: each key is asked for by name, and [`Table::finish`] reports the rest as unknown.
+/// A table. Each key is read by name, and [`Table::finish`] reports all others as unknown.
 #[derive(Debug)]
 pub struct Table<'d> {
     node: Node<'d>,
@@ -17,7 +15,7 @@ pub struct Table<'d> {
 }
 
 impl<'d> Node<'d> {
-    /// A table, whose keys are to be asked for by name.
+    /// Reads a table.
     pub fn table(&self, problems: &Problems) -> Option<Table<'d>> {
         match self.value {
             Value::Dict(_, dict) => {
@@ -32,12 +30,12 @@ impl<'d> Node<'d> {
 }
 
 impl<'d> Table<'d> {
-    /// The table itself.
+    /// The table as a value.
     pub fn node(&self) -> &Node<'d> {
         &self.node
     }
 
-    /// The value of a key, if it was written. From the environment, an empty value counts as not written.
+    /// The value of a key, if it is set. An empty value from the environment counts as not set.
     pub fn get(&self, name: &str) -> Option<Node<'d>> {
         let mut asked = self.asked.borrow_mut();
         if !asked.iter().any(|known| known == name) {
@@ -47,7 +45,7 @@ impl<'d> Table<'d> {
         (!(node.is_environment() && node.as_text() == Some(""))).then_some(node)
     }
 
-    /// The value of a key that must be there.
+    /// The value of a required key.
     pub fn require(&self, name: &str, problems: &Problems) -> Option<Node<'d>> {
         let found = self.get(name);
         if found.is_none() {
@@ -56,7 +54,7 @@ impl<'d> Table<'d> {
         found
     }
 
-    /// Reports a key that is no longer read, if it was written.
+    /// Reports a key that no longer exists, if it is set.
     pub fn removed(&self, name: &str, hint: &str, problems: &Problems) {
         if let Some(node) = self.dict.contains_key(name).then(|| self.get(name)).flatten() {
             node.error(problems, format!("`{name}` has been removed"), Some(hint.to_owned()));
@@ -68,7 +66,7 @@ impl<'d> Table<'d> {
         self.get(name).map_or(Some(default), |node| read(&node))
     }
 
-    /// The value of a key, if it was written; `None` only for a wrong one.
+    /// The value of a key, if it is set. An empty value from the environment counts as not set.
     pub fn optional<T>(&self, name: &str, read: impl FnOnce(&Node<'d>) -> Option<T>) -> Option<Option<T>> {
         self.get(name).map_or(Some(None), |node| read(&node).map(Some))
     }
@@ -87,7 +85,7 @@ impl<'d> Table<'d> {
         self.has_wrong_value.get()
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not read.
     pub fn finish(self, problems: &Problems) {
         let asked = self.asked.borrow();
         for unknown in self.node.entries() {
@@ -99,7 +97,7 @@ impl<'d> Table<'d> {
                     let variable = unknown.variable_beside(name);
                     format!("did you mean `{}`?", variable.as_deref().unwrap_or(name))
                 }
-                None => format!("known here: {}", asked.join(", ")),
+                None => format!("known keys: {}", asked.join(", ")),
             };
             unknown.error(problems, format!("unknown key `{}`", unknown.name()), Some(hint));
         }

@@ -4,33 +4,32 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use url::{Host, Url};
 
-/// A URL as errors show it: no query, no user.
+/// A URL for error messages: without query and user.
 pub(super) fn shown(url: &Url) -> String {
     format!("{}{}", origin(url), url.path())
 }
 
-/// Scheme, host and port.
 pub(super) fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// The hosts that a URL made of captured values may name.
+/// The hosts that are allowed in URLs with captured values.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Names, of which `*.example.com` stands for every name below `example.com`.
+    /// Host names; `*.example.com` is every name below `example.com`.
     pub(super) fn new(patterns: impl IntoIterator<Item = String>) -> Self {
         Self(patterns.into_iter().map(|pattern| pattern.trim_end_matches('.').to_ascii_lowercase()).collect())
     }
 
-    /// Whether this URL's host is one of them; the port is free. An address is only what somebody wrote: a pattern of
-    /// names is none of addresses.
+    /// Whether this URL's host is allowed, on any port. An address must be listed literally: a pattern matches only
+    /// names.
     pub(super) fn allow(&self, url: &Url) -> bool {
         self.name(url) || self.only_by_pattern(url)
     }
 
-    /// Whether nobody wrote this host: the reply chose it among the names that a pattern allows.
+    /// Whether only a pattern allows this host, so that the reply chose it.
     pub(super) fn only_by_pattern(&self, url: &Url) -> bool {
         let Some(Host::Domain(host)) = url.host() else { return false };
         let below = |pattern: &String| {
@@ -45,8 +44,8 @@ impl Hosts {
     }
 }
 
-/// Whether this is an address of this machine, of its network, or of nobody: what a name that a reply chose must not
-/// lead to. Cloud metadata is among them (169.254.169.254, fd00:ec2::254).
+/// Whether this is an address of this machine, of its network, or a reserved one: a name that a reply chose must not
+/// lead there. This includes cloud metadata (169.254.169.254, fd00:ec2::254).
 pub(super) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_private_v4(address),
@@ -70,13 +69,13 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
     address.is_private() || address.is_loopback() || address.is_link_local() || is_shared || is_special
 }
 
-/// Whether this can stand in `hosts`.
+/// Whether this is a valid entry of `hosts`.
 pub(super) fn is_host_pattern(pattern: &str) -> bool {
     let name = pattern.strip_prefix("*.").unwrap_or(pattern);
     !name.is_empty() && !name.contains(['*', '/', '@']) && Host::parse(name).is_ok()
 }
 
-/// Marks a request whose host a reply chose: its name must not lead to a private address.
+/// Marks a request whose host a reply chose. Its name must not resolve to a private address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chosen;
 

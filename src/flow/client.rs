@@ -1,4 +1,4 @@
-//! The HTTP client of token calls.
+//! The HTTP client for token requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,24 +20,25 @@ mod failure;
 mod reply;
 mod resolver;
 
-/// To connect, TLS included; less than the whole, so that a host that is away is told from one that is slow.
+/// The timeout to connect, TLS included. It is shorter than the whole timeout, to tell an unreachable host from a slow
+/// one.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Attempts at a token at a time; whoever comes when there are so many waits in line.
+/// The maximum number of concurrent attempts; further ones queue.
 const AT_A_TIME: usize = 16;
-/// So many of them for whoever has no token yet, or leaves. A burst of new subjects is served in the order it came, and
-/// renewals, which others' requests depend on, go past it.
+/// The maximum number of attempts for tokens that are new or being revoked. A burst of new subjects is served in order,
+/// and renewals, on which other requests depend, pass it.
 const COMING_AND_GOING: usize = 12;
-/// Lines in its head. All are read before one is looked at, so a few more cost nothing.
+/// The maximum number of header lines in a reply.
 const LINES: usize = 1024;
-/// The status of a refusal says enough: its body is waited for no longer than this.
+/// How long to wait for the body of a refusal; its status says enough.
 const WORDS: Duration = Duration::from_secs(1);
 
-/// How token calls leave: TLS as the upstream has it, an outbound proxy, never the ambient one. Redirects are not
-/// followed, nothing is retried, and no idle connection is kept: token calls are rare.
+/// Sends token requests with the upstream's TLS settings and outbound proxy, never with proxies from the environment.
+/// It follows no redirects, retries nothing, and keeps no idle connections, because token requests are rare.
 #[derive(Clone)]
 pub struct TokenClient {
     http: reqwest::Client,
-    /// For hosts that a reply chose.
+    /// The client for hosts that a reply chose.
     public: reqwest::Client,
     at_a_time: Arc<Semaphore>,
     coming_and_going: Arc<Semaphore>,
@@ -45,7 +46,7 @@ pub struct TokenClient {
 }
 
 impl TokenClient {
-    /// A client with the upstream's TLS settings and outbound proxy.
+    /// Builds a client with the upstream's TLS settings and outbound proxy.
     pub fn new(
         tls: Arc<rustls::ClientConfig>,
         proxy: Option<&OutboundProxy>,
@@ -58,18 +59,18 @@ impl TokenClient {
         Ok(Self { http, public, at_a_time, coming_and_going, clock })
     }
 
-    /// The time that lives count on.
+    /// The time that lifetimes count from.
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
     }
 
-    /// The wall's time, for requests that state it.
+    /// Wall-clock time, for requests that contain it.
     pub(super) fn wall(&self) -> SystemTime {
         self.clock.wall()
     }
 
-    /// Waits in line, with those who have no token yet or leave, or past them. Semaphores are fair; tower's limit would
-    /// wait within the call, whose time it would use up.
+    /// Waits for a place in the queue. `coming_or_going`: the token is new or being revoked. Semaphores are fair;
+    /// tower's limit would wait within the request and use up its timeout.
     pub(super) async fn place(&self, coming_or_going: bool) -> QueuePlace {
         let lines = [coming_or_going.then_some(&self.coming_and_going), Some(&self.at_a_time)];
         let mut permits = Vec::new();
@@ -79,7 +80,7 @@ impl TokenClient {
         Box::new(permits)
     }
 
-    /// Sends a request and reads its whole reply, all of it within `patience`.
+    /// Sends a request and reads the whole reply within `patience`.
     pub(super) async fn send(&self, request: Request<Bytes>, patience: Duration) -> Result<Reply, NoReply> {
         let began = AtomicBool::new(false);
         let chosen = request.extensions().get::<Chosen>().is_some();
@@ -99,10 +100,10 @@ fn http_client(
     public: bool,
 ) -> Result<reqwest::Client, ClientError> {
     let mut tls = Arc::unwrap_or_clone(tls);
-    // What the data path offers for the API may be HTTP/2; token calls speak HTTP/1.1.
+    // Token requests use HTTP/1.1 even if the data path offers HTTP/2 to the API.
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut builder = reqwest::Client::builder()
-        // `Like-This`: there are proxies that look for `Content-Length` letter for letter, and add a second one.
+        // `Like-This`: some proxies look for `Content-Length` in exactly that case, and add a second one.
         .http1_title_case_headers()
         .tls_backend_preconfigured(tls)
         .http1_only()
@@ -122,7 +123,9 @@ fn http_client(
     if let Some(proxy) = proxy {
         builder = builder.proxy(proxy.for_client().map_err(|error| ClientError(error.to_string()))?);
     }
-    builder.build().map_err(|error| ClientError(format!("no client for token calls: {}", error.without_url())))
+    builder.build().map_err(|error| {
+        ClientError(format!("cannot set up the HTTP client for token requests: {}", error.without_url()))
+    })
 }
 
 async fn exchange(
@@ -141,7 +144,7 @@ async fn exchange(
         read(&mut response, &mut body).await?;
         true
     } else {
-        // Whatever a refusal's body is like, its status counts.
+        // The status of a refusal counts even if its body cannot be read.
         tokio::time::timeout(WORDS, read(&mut response, &mut body)).await.is_ok_and(|read| read.is_ok())
     };
     let (body, unread) = match coding::decoded(&headers, body.freeze()) {
@@ -161,7 +164,7 @@ async fn read(response: &mut reqwest::Response, body: &mut BytesMut) -> Result<(
     Ok(())
 }
 
-/// A client could not be made.
+/// Why a client could not be built.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ClientError(pub String);

@@ -1,4 +1,4 @@
-//! From a flow and the values of its variables to a [`Flow`], with everything wrong with the values reported.
+//! Compiles a flow and the values of its variables to a [`Flow`], and reports every problem with the values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::secret::Secret;
 use crate::token::key::{StoreKey, SubjectPattern, SubjectRule};
 use crate::token::plan::Policy;
 
-/// A token is kept in one variable set: its value, and whether it is, or is made of, a secret.
+/// A variable's value, and whether it is, or is made of, a secret.
 struct Resolved {
     value: Secret,
     secret: bool,
 }
 
 impl Flow {
-    /// Fills in a flow's variables: those in `values`, then what `env` (or the first environment) gives, then defaults.
-    /// An empty value counts as none. `plaintext` allows `http` to other machines. Everything wrong with the values
-    /// goes to `fault`; with a fault there is no flow.
+    /// Fills in a flow's variables: first `values`, then `env` (or the first environment), then defaults. An empty
+    /// value counts as none. `plaintext` allows `http` to other machines. Problems go to `fault`; if there is one,
+    /// there is no flow.
     pub fn compile(
         spec: &FlowSpec,
         env: Option<&str>,
@@ -45,7 +45,7 @@ fn compile(
     fault: &mut dyn FnMut(ValueFault),
 ) -> Option<Flow> {
     let mut faults = BTreeSet::new();
-    // A wrong value is wrong wherever it is used, and a missing one also makes no URL: once is enough.
+    // A wrong value is wrong wherever it is used, and a missing one also breaks the URL: report it once.
     let mut count = |found: ValueFault| {
         if faults.insert(found.variable.clone()) || found.variable.is_none() {
             fault(found);
@@ -80,7 +80,7 @@ fn compile(
     faults.is_empty().then_some(flow)
 }
 
-/// Every variable's value: what was given, else what the environment or the default says, else empty.
+/// Every variable's value: the given one, else that of the environment or the default, else empty.
 fn resolve(
     spec: &FlowSpec,
     env: Option<&str>,
@@ -104,7 +104,7 @@ fn resolve(
             Some(own) => drop(resolved.insert(variable.name.clone(), own)),
             None => fault(ValueFault {
                 variable: Some(variable.name.clone()),
-                message: format!("the default of `{}` needs itself", variable.name),
+                message: format!("the default of `{}` refers to itself", variable.name),
                 hint: None,
             }),
         }
@@ -125,7 +125,7 @@ fn missing(variable: &Variable) -> ValueFault {
     }
 }
 
-/// What the chosen environment gives.
+/// The values of the chosen environment.
 fn environment<'s>(
     spec: &'s FlowSpec,
     env: Option<&str>,
@@ -139,18 +139,18 @@ fn environment<'s>(
         let known: Vec<_> = spec.environments.iter().map(|environment| environment.name.as_str()).collect();
         let hint = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => "it has none: remove `env`".to_owned(),
+            None if known.is_empty() => "it has no environments: remove `env`".to_owned(),
             None => format!("it has {}", known.join(", ")),
         };
         let message = format!("the flow `{}` has no environment `{name}`", spec.name);
         fault(ValueFault { variable: None, message, hint: Some(hint) });
     }
-    // With the first as a stand-in, the values are checked all the same.
+    // With an unknown environment, the values are checked against the first one.
     let pairs = chosen.or_else(|| spec.environments.first()).map_or(&[][..], |environment| &environment.values);
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-/// `None` if the value needs itself. What was given stands as it is: only the flow's own texts are templates.
+/// `None` if the value refers to itself. Given values are literal: only the flow's own texts are templates.
 fn value_of(
     name: &str,
     spec: &FlowSpec,
@@ -221,7 +221,7 @@ fn calls(
     }
 }
 
-/// What a flow that asks nobody injects is its token.
+/// In a flow without a token request, the injected values are the token.
 fn fixed(spec: &FlowSpec, binder: &Binder<'_>) -> Vec<Secret> {
     let asks = spec.token.is_some() || spec.refresh.is_some();
     let sent = spec.inject.parts.templates().into_iter().filter(|_| !asks);
@@ -233,7 +233,7 @@ fn bind_call(call: &CallSpec, binder: &Binder<'_>) -> TokenCall {
     TokenCall { request: call.request.bind(binder), read: call.read.clone(), ttl }
 }
 
-/// The hosts that captured URLs may name: those of the flow, else its API's.
+/// The hosts that captured URLs may name: the flow's `hosts`, else its API's host.
 fn hosts(spec: &FlowSpec, binder: &Binder<'_>, upstream: Option<&str>) -> Hosts {
     let own: Vec<_> = spec.hosts.iter().filter_map(|host| binder.text(Some(host))).collect();
     let host = || endpoint::parse(upstream?, true).ok()?.host_str().map(str::to_owned);
@@ -265,7 +265,7 @@ fn subject_rule(subject: &SubjectSpec, binder: &Binder<'_>) -> Option<SubjectRul
         let matched = pattern.subject(&name);
         if matched.is_none() {
             let cause = subject.default.clone().unwrap_or_default();
-            binder.fault(&cause, "is no subject", Some(format!("it must match {}", subject.pattern)));
+            binder.fault(&cause, "is not a valid subject", Some(format!("it must match {}", subject.pattern)));
         }
         matched
     });
@@ -284,7 +284,7 @@ fn policy(spec: &FlowSpec, binder: &Binder<'_>) -> Policy {
     }
 }
 
-/// Flow and what is not secret of the variables that make its token: a changed secret finds its stored token.
+/// The flow and the non-secret variables that make its token, so that a changed secret finds the stored token.
 fn store_key(spec: &FlowSpec, resolved: &BTreeMap<String, Resolved>) -> StoreKey {
     let names: BTreeSet<_> = spec.token_templates().into_iter().flat_map(Template::names).collect();
     let shown = names.into_iter().filter_map(|name| Some((name, resolved.get(name)?)));

@@ -1,4 +1,4 @@
-//! A flow that can be used.
+//! A compiled flow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,44 +12,45 @@ use crate::token::plan::Policy;
 use crate::token::source::Source;
 use crate::token::usage::Usage;
 
-/// A flow with its variables filled in: everything is checked, nothing can be misspelt any more.
+/// A flow with its variables filled in and checked.
 pub struct Flow {
-    /// Its name.
     pub name: Arc<str>,
-    /// The API's base URL, unless only the login's reply tells ([`crate::token::patch::Patch::base`]) or the flow has none.
+    /// The API's base URL; `None` if only the login's reply names it ([`crate::token::patch::Patch::base`]) or the flow
+    /// has none.
     pub upstream: Option<String>,
-    /// Whether the base URL comes out of the login's reply.
+    /// Whether the login's reply names the base URL.
     pub upstream_from_login: bool,
-    /// Whose token, in flows with a token per user.
+    /// How a request names its user, in flows with a token per user.
     pub subject: Option<SubjectRule>,
-    /// Every header, query and cookie name that the flow sets. One whose value is empty is the caller's own.
+    /// The names of the headers, query parameters and cookies that the flow sets. Those with an empty value are left to
+    /// the caller.
     pub owned: Owned,
-    /// The pace of its token requests.
+    /// How often it requests tokens.
     pub policy: Arc<Policy>,
-    /// How its API takes the token and says that it is dead.
+    /// How its API receives the token and reports that it has expired.
     pub usage: Arc<dyn Usage>,
-    /// The flow's name in a store.
+    /// The token's name in a store.
     pub store_key: StoreKey,
-    /// Whether it sends refresh tokens, each of which may work only once.
+    /// Whether it sends refresh tokens, which may work only once.
     pub uses_refresh_tokens: bool,
-    /// Starts from a refresh token that was given, so it needs a store that lasts.
+    /// Whether it starts from a given refresh token, and so needs a persistent store.
     pub needs_lasting_store: bool,
-    /// Whether it makes token requests at all; `bearer`, `api-key` and `basic` make none.
+    /// Whether it makes token requests; `bearer`, `api-key` and `basic` make none.
     pub makes_requests: bool,
     pub(super) calls: Arc<Calls>,
 }
 
 impl Flow {
-    /// Puts everything that makes the flow's token into a recipe: token sections, variables and secrets used there.
+    /// Adds everything that makes the flow's token to a recipe: token sections, and the variables and secrets used
+    /// there.
     pub fn write_recipe(&self, recipe: &mut RecipeWriter) {
         self.calls.write_recipe(recipe);
     }
 
-    /// The flow as the token core's source, asking through this client.
+    /// The flow as a source for the token core.
     pub fn source(&self, client: TokenClient) -> Arc<dyn Source> {
         Arc::new(FlowSource { calls: self.calls.clone(), client })
     }
 }
 
-/// The values of a flow's variables, by name.
 pub type Values = BTreeMap<String, Secret>;

@@ -1,4 +1,4 @@
-//! A flow as the token core's source: one HTTP exchange at a time.
+//! A flow as a source of tokens: one HTTP exchange at a time.
 
 mod seed;
 
@@ -24,45 +24,44 @@ use crate::token::key::{RecipeWriter, Subject};
 use crate::token::source::{Ask, BoxFuture, MintError, Outcome, QueuePlace, Source, Step};
 use crate::token::usage::Usage;
 
-/// What a revocation has.
+/// The time limit of a revocation.
 const REVOCATION: Duration = Duration::from_secs(10);
 
-/// The requests of a flow, bound to its variables.
+/// The requests of a flow, with its variables filled in.
 #[derive(Default)]
 pub(super) struct Calls {
     pub(super) token: Option<TokenCall>,
     pub(super) refresh: Option<TokenCall>,
     pub(super) revoke: Option<TokenRequest>,
-    /// Whether that is done at shutdown too, not only when nobody holds the token any more.
+    /// Whether tokens are revoked at shutdown too, not only when they have no reader.
     pub(super) revoke_at_shutdown: bool,
-    /// The refresh token that was given, in flows that start from one.
+    /// The given refresh token, in flows that start from one.
     pub(super) seed: Option<Secret>,
     pub(super) hosts: Hosts,
     pub(super) captures: Vec<String>,
     pub(super) origin: Option<String>,
     pub(super) plaintext: bool,
-    /// What takes the token's place in flows that ask nobody for one.
+    /// The values that act as the token in flows without a token request.
     pub(super) fixed: Vec<Secret>,
-    /// Values that no message may show.
+    /// Secrets that no message may show.
     pub(super) secrets: Vec<Secret>,
-    /// How the API takes the token.
     pub(super) usage: Option<Arc<dyn Usage>>,
 }
 
-/// A request that gives a token, and how its reply is read.
+/// A token request, and how to read its reply.
 pub(super) struct TokenCall {
     pub(super) request: TokenRequest,
     pub(super) read: ReplyReader,
     pub(super) ttl: Option<Duration>,
 }
 
-/// A flow's requests and the client that sends them.
+/// A flow's requests and its client.
 pub(super) struct FlowSource {
     pub(super) calls: Arc<Calls>,
     pub(super) client: TokenClient,
 }
 
-/// What templates can name at the moment of a request.
+/// The values that templates can use at the time of a request.
 struct TemplateValues<'a> {
     subject: Option<&'a Subject>,
     previous: Option<&'a Grant>,
@@ -91,7 +90,7 @@ impl Lookup for TemplateValues<'_> {
     }
 }
 
-/// RFC 9562, version 4.
+/// A UUID (RFC 9562, version 4).
 fn uuid(random: u128) -> String {
     let bits = random & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let hex = format!("{bits:032x}");
@@ -129,7 +128,7 @@ impl FlowSource {
         Ok(grant)
     }
 
-    /// What was asked of whom, and the reply.
+    /// Sends a request and returns its description and the reply.
     async fn send(
         &self,
         request: &TokenRequest,
@@ -157,7 +156,7 @@ impl FlowSource {
         if reply.status.is_success() { Ok(()) } else { Err(refusal::refused(&what, &reply, &mask)) }
     }
 
-    /// A grant of a flow that asks nobody: the variables are its token.
+    /// The grant of a flow without a token request: the variables are its token.
     fn granted_by_nobody(&self) -> Grant {
         Grant {
             access: Secret::new(""),
@@ -171,14 +170,14 @@ impl FlowSource {
 }
 
 impl Calls {
-    /// The refresh token to send: that of the grant, unless the user has given another one since.
+    /// The refresh token to send: that of the grant, unless the user has configured another one since.
     fn refresh_token<'a>(&'a self, previous: Option<&'a Grant>) -> Option<&'a Secret> {
         let Some(seed) = &self.seed else { return previous?.refresh.as_ref() };
         let own = |grant: &&Grant| grant.captures.get(SEED).is_none_or(|mark| is_of(mark, seed));
         previous.filter(own).and_then(|grant| grant.refresh.as_ref()).or(Some(seed))
     }
 
-    /// Whether requests to the API can carry this. Judged when it comes, so that nobody learns of it with each request.
+    /// Whether API requests can carry this token. Checked when it arrives, not at each request.
     fn sendable(&self, grant: &Grant, subject: Option<&Subject>) -> Result<(), String> {
         let Some(usage) = &self.usage else { return Ok(()) };
         let token = Token {
@@ -192,7 +191,7 @@ impl Calls {
         usage.patch(&token).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Everything that decides which token comes back.
+    /// Adds everything that determines the token.
     pub(super) fn write_recipe(&self, recipe: &mut RecipeWriter) {
         for (kind, call) in [("token", &self.token), ("refresh", &self.refresh)] {
             let Some(call) = call else { continue };
@@ -215,7 +214,7 @@ impl Calls {
         UrlPolicy { plaintext: *plaintext, hosts, captures, origin: origin.as_deref() }
     }
 
-    /// Everything that a server could echo and nobody may see.
+    /// Everything secret that a server could echo.
     fn mask(&self, scope: &TemplateValues<'_>) -> Mask {
         let mut mask = Mask::default();
         let grant = scope.previous.into_iter();

@@ -1,4 +1,4 @@
-//! From a reply to a grant: where each value is, and how long the token lives.
+//! Reads a grant from a reply: where each value is, and how long the token lives.
 
 pub(super) mod excerpt;
 pub(super) mod locator;
@@ -20,26 +20,26 @@ use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::RecipeWriter;
 
-/// `Date` has a resolution of one second, and replies take their time: less difference says nothing.
+/// Clock differences below this are ignored: `Date` has a resolution of one second, and replies take time.
 const SAME_CLOCK: Duration = Duration::from_secs(5);
 
 /// `[token.read]`: where each value is in a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ReplyReader {
-    /// `None` in a flow that only captures.
+    /// `None` in a flow that only captures values.
     token: Option<Locator>,
     token_is_written: bool,
     expires_in: Locator,
     expires_at: Locator,
     unit: Unit,
     refresh_in: Locator,
-    /// `None` in a flow that sends no refresh token: what is not kept cannot leak.
+    /// `None` in a flow that sends no refresh token: what is not stored cannot leak.
     refresh_token: Option<Locator>,
     captures: Vec<(String, Locator)>,
 }
 
 impl Default for ReplyReader {
-    /// The names of RFC 6749.
+    /// The field names of RFC 6749.
     fn default() -> Self {
         let optional = |pointer| Locator::pointer(pointer).or_nothing();
         Self {
@@ -56,12 +56,12 @@ impl Default for ReplyReader {
 }
 
 impl ReplyReader {
-    /// Whether the key is one of the table's own; any other names a capture.
+    /// Whether the key is predefined; all others name captures.
     pub(super) fn is_own_key(key: &str) -> bool {
         matches!(key, "token" | "expires_in" | "expires_at" | "unit" | "refresh_in" | "refresh_token")
     }
 
-    /// With what is written here in place of what was inherited.
+    /// Overrides the inherited locators with those written here.
     pub(super) fn with(mut self, reader: &FlowReader<'_>, node: &Node<'_>) -> Self {
         let Some(_) = node.table(reader.problems) else { return self };
         for entry in node.entries() {
@@ -85,7 +85,7 @@ impl ReplyReader {
         self
     }
 
-    /// A flow that captures and uses no token anywhere has none to look for; nor is a refresh token without use read.
+    /// Drops locators without use: the token in a flow that only captures, and an unused refresh token.
     pub(super) fn drop_unused(&mut self, uses_token: bool, uses_refresh_token: bool) {
         self.refresh_token = self.refresh_token.take().filter(|_| uses_refresh_token);
         if !self.token_is_written && !uses_token && !self.captures.is_empty() {
@@ -97,7 +97,7 @@ impl ReplyReader {
         recipe.part("read", format!("{self:?}").as_bytes());
     }
 
-    /// The grant in a reply. `previous` keeps what a refresh does not repeat. The error is for people.
+    /// Reads the grant in a reply. Values that a refresh does not repeat come from `previous`. The error is for people.
     pub(super) fn grant(
         &self,
         reply: &Reply,
@@ -123,7 +123,7 @@ impl ReplyReader {
         })
     }
 
-    /// `None` if the reply says nothing of one. One that cannot be used has taken the old one's place all the same.
+    /// `None` if the reply has no refresh token. An unusable one still replaces the old one.
     fn refresh_token(&self, located: &Located<'_>) -> Option<Option<Secret>> {
         let locator = self.refresh_token.as_ref()?;
         match locator.credential(located) {
@@ -150,12 +150,12 @@ impl ReplyReader {
         Ok(captures)
     }
 
-    /// How long the token lives, from the moment the request was sent, as far as the reply tells.
+    /// The token's lifetime from the moment the request was sent, if the reply states it.
     fn life(&self, located: &Located<'_>, access: &str, reply: &Reply) -> Option<Duration> {
         let relative = self.expires_in.find(located).and_then(|text| {
             let life = times::lifetime(&text, self.unit);
             if life.is_none() {
-                tracing::debug!(at = %self.expires_in, "the reply's lifetime cannot be read, taken as unknown");
+                tracing::debug!(at = %self.expires_in, "cannot read the lifetime in the reply; treating it as unknown");
             }
             life
         });
@@ -163,7 +163,7 @@ impl ReplyReader {
             let text = self.expires_at.find(located)?;
             let end = times::moment(&text).and_then(|end| until(end, reply));
             if end.is_none() {
-                tracing::debug!(at = %self.expires_at, "the reply's end of life cannot be read, taken as unknown");
+                tracing::debug!(at = %self.expires_at, "cannot read the expiry time in the reply; treating it as unknown");
             }
             end
         };
@@ -171,7 +171,7 @@ impl ReplyReader {
     }
 }
 
-/// The time from sending to a moment of the server's clock; `None` if the moment had passed by then.
+/// The time from sending the request to a moment of the server's clock; `None` if that has passed.
 fn until(end: Duration, reply: &Reply) -> Option<Duration> {
     let left = end.saturating_sub(server_time(&reply.headers, reply.sent_wall, reply.received_wall));
     (!left.is_zero()).then_some(left)
@@ -188,7 +188,7 @@ pub(super) fn server_time(headers: &HeaderMap, sent: SystemTime, received: Syste
     }
 }
 
-/// A locator: one text, or a list of which the first that exists counts.
+/// Reads a locator: a text, or a list of which the first that exists counts.
 pub(super) fn locator(node: &Node<'_>, problems: &Problems) -> Option<Locator> {
     let texts = match node.kind() {
         ValueKind::List => node.list(problems)?.iter().map(|item| item.text(problems)).collect::<Option<Vec<_>>>()?,

@@ -1,4 +1,4 @@
-//! One request to a token endpoint: as it was written, bound to its variables, and as bytes.
+//! A request to a token endpoint: as written, with variables filled in, and as bytes.
 
 pub(super) mod parts;
 
@@ -52,12 +52,12 @@ impl TokenRequest {
         let form = table.get("form").map(|node| BodyTemplate::Form(reader.pairs(&node, at)));
         let json = table.get("json").map(|node| BodyTemplate::Json(Json::read(reader, &node)));
         if form.is_some() && json.is_some() {
-            table.node().error(reader.problems, "`form` and `json` are two bodies; a request has one", None);
+            table.node().error(reader.problems, "a request has one body: set `form` or `json`, not both", None);
         }
         Some(Self { method: method?, url: url?, parts, body: form.or(json).unwrap_or(BodyTemplate::None) })
     }
 
-    /// The request with its variables filled in.
+    /// Fills in the variables.
     pub(super) fn bind(&self, binder: &Binder<'_>) -> Self {
         let url = binder.bind_url(&self.url).unwrap_or_default();
         if let Some(text) = url.as_text()
@@ -73,7 +73,7 @@ impl TokenRequest {
         Self { method: self.method.clone(), url, parts: self.parts.bind(binder), body }
     }
 
-    /// Every template in it.
+    /// All its templates.
     pub(super) fn templates(&self) -> Vec<&Template> {
         let mut all = vec![&self.url];
         all.extend(self.parts.templates());
@@ -85,12 +85,12 @@ impl TokenRequest {
         all
     }
 
-    /// Whether any of its templates names this.
+    /// Whether a template uses this name.
     pub(super) fn uses(&self, name: &str) -> bool {
         self.templates().iter().any(|template| template.uses(name))
     }
 
-    /// Everything about it that decides which token comes back.
+    /// Adds everything that determines the token.
     pub(super) fn write_recipe(&self, recipe: &mut RecipeWriter) {
         recipe.part("method", self.method.as_str().as_bytes()).part("url", self.url.source().as_bytes());
         self.parts.write_recipe(recipe);
@@ -108,7 +108,7 @@ impl TokenRequest {
         }
     }
 
-    /// The request at this moment. The error is for people and may hold values of the request: mask it.
+    /// Builds the request. The error is for people but may contain values of the request: mask it.
     pub(super) fn build(&self, values: &dyn Lookup, url_policy: &UrlPolicy<'_>) -> Result<Request<Bytes>, String> {
         let mut url = url_policy.url(&self.url, values)?;
         let mut query = url.query().map_or_else(Vec::new, |query| vec![query.to_owned()]);
@@ -120,7 +120,7 @@ impl TokenRequest {
         if url_policy.is_chosen(&self.url, &url) {
             request.extensions_mut().insert(Chosen);
         }
-        *request.uri_mut() = url.as_str().parse().map_err(|_| "the URL cannot stand in a request".to_owned())?;
+        *request.uri_mut() = url.as_str().parse().map_err(|_| "the URL cannot be used in a request".to_owned())?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -132,27 +132,27 @@ impl TokenRequest {
         Ok(request)
     }
 
-    /// The Basic credentials as they travel, which are as secret as what they are made of.
+    /// The encoded Basic credentials, which are as secret as their parts.
     pub(super) fn basic_pair(&self, values: &dyn Lookup) -> Option<String> {
         self.parts.basic.as_ref()?.pair(values)
     }
 }
 
-/// Where requests may go.
+/// The rules for URLs of requests.
 #[derive(Clone, Copy)]
 pub(super) struct UrlPolicy<'a> {
     /// Whether `http` to other machines is allowed.
     pub(super) plaintext: bool,
-    /// The hosts that a URL made of captured values may name.
+    /// The hosts that are allowed in URLs with captured values.
     pub(super) hosts: &'a Hosts,
-    /// Names whose values come out of replies.
+    /// The names of captured values.
     pub(super) captures: &'a [String],
-    /// The request whose reply gave the captures; a captured URL may be relative to it.
+    /// The request whose reply had the captures; a captured URL may be relative to it.
     pub(super) origin: Option<&'a str>,
 }
 
 impl UrlPolicy<'_> {
-    /// Whether a reply chose the URL's host, and nobody wrote it.
+    /// Whether a reply chose the URL's host.
     fn is_chosen(&self, template: &Template, url: &url::Url) -> bool {
         let captured = template.names().any(|name| self.captures.iter().any(|capture| capture == name));
         let relative = self.origin.is_some_and(|origin| origin == address::origin(url));
@@ -160,36 +160,36 @@ impl UrlPolicy<'_> {
         captured && !relative && !is_local && self.hosts.only_by_pattern(url)
     }
 
-    /// The URL at this moment, if it may be called.
+    /// Renders the URL, if it is allowed.
     pub(super) fn url(&self, template: &Template, values: &dyn Lookup) -> Result<url::Url, String> {
         let names: Vec<_> = template.names().collect();
         let opaque = |name: &str| {
             let value = values.value(name)?;
-            // What a caller or server chose is one component; what it captured as a URL stays one.
+            // A caller's or server's value is encoded as one component; a captured URL is used as it is.
             if self.captures.iter().any(|capture| capture == name) { Some(value) } else { component(&value) }
         };
         let text = template
             .render_url(&opaque)
-            .ok_or_else(|| format!("the URL needs `{}`, which is not there", names.join("`, `")))?;
+            .ok_or_else(|| format!("the URL needs `{}`, which has no value", names.join("`, `")))?;
         let captured = names.iter().any(|name| self.captures.iter().any(|capture| capture == name));
         let text = match self.origin {
             Some(origin) if captured && text.starts_with('/') => format!("{origin}{text}"),
             _ => text,
         };
-        // The reader of URLs would leave these out, and call what was never named.
+        // The URL parser would drop these and call a different URL.
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err("the URL has white space or a control character in it".to_owned());
+            return Err("the URL contains white space or a control character".to_owned());
         }
         let url = endpoint::parse(&text, self.plaintext).map_err(|message| format!("the URL {message}"))?;
         if captured && !self.hosts.allow(&url) {
             let host = url.host_str().unwrap_or_default();
-            return Err(format!("the login's reply names the host {host}, which is not among the flow's `hosts`"));
+            return Err(format!("the login's reply names the host {host}, which is not in the flow's `hosts`"));
         }
         Ok(url)
     }
 }
 
-/// A value as one path segment or query value; dots alone would be a step up the path.
+/// A value as one path segment or query value. A value of dots would move up the path.
 fn component(value: &str) -> Option<String> {
     (!matches!(value, "." | "..")).then(|| encode(value))
 }
@@ -272,7 +272,7 @@ fn method(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Method> {
 
 fn url(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<Template> {
     let template = reader.template(node, Use::Request)?;
-    // What a variable gives is judged with its value; plain text is judged where it stands.
+    // Variables are checked with their values, plain text here.
     if let Some(text) = template.as_text()
         && let Err(message) = endpoint::parse(text, true)
     {

@@ -1,11 +1,11 @@
-//! The flows that ship: `config/flows/*.toml`, embedded in the binary.
+//! The built-in flows: `config/flows/*.toml`, embedded in the binary.
 
 use std::sync::OnceLock;
 
 use super::FlowSpec;
 use crate::document::{Document, Layer, Problem, Problems};
 
-/// A flow in the binary, read when somebody asks for it.
+/// A built-in flow, parsed on first use.
 struct Shipped {
     name: &'static str,
     text: &'static str,
@@ -37,23 +37,21 @@ static ALL: [Shipped; 12] = shipped![
     "younium-v1",
 ];
 
-/// Their names, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|shipped| shipped.name)
 }
 
-/// One of them.
 pub fn get(name: &str) -> Option<&'static FlowSpec> {
     let shipped = ALL.iter().find(|shipped| shipped.name == name)?;
     shipped.spec.get_or_init(|| read(shipped.name, shipped.text).ok()).as_ref()
 }
 
-/// The text of one of them, to show or to start an own flow from.
+/// The source of a built-in flow.
 pub fn text(name: &str) -> Option<&'static str> {
     ALL.iter().find(|shipped| shipped.name == name).map(|shipped| shipped.text)
 }
 
-/// A flow out of a text, or all that is wrong with it.
+/// Parses a flow, or returns all its problems.
 fn read(name: &str, text: &str) -> Result<FlowSpec, Vec<Problem>> {
     let layer = Layer::toml(format!("{name}.toml"), text).map_err(|problem| vec![problem])?;
     let document = Document::merge([layer]);

@@ -1,4 +1,4 @@
-//! A flow as it is written: the whole vocabulary, checked where it stands, with its variables still open.
+//! The description of a flow as written: the whole vocabulary, checked, with its variables still open.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ mod read;
 mod tests;
 mod vars;
 
-/// A flow before its variables are known.
+/// A flow before its variables are filled in.
 #[derive(Clone)]
 pub struct FlowSpec {
     pub(super) name: String,
@@ -35,29 +35,27 @@ pub struct FlowSpec {
     pub(super) policy: PolicySpec,
 }
 
-/// Something that a flow wants to be told.
+/// A variable of a flow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Variable {
-    /// Its name, in `with` and in `${…}`.
+    /// Its name in `with` and in `${…}`.
     pub name: String,
-    /// One line about it.
+    /// A one-line description.
     pub about: Option<String>,
-    /// What it is when nobody says; may name other variables.
+    /// Its default, which may use other variables.
     pub default: Option<String>,
-    /// Whether the flow is useless without it.
+    /// Whether it is required.
     pub required: bool,
-    /// Whether it is a credential.
     pub secret: bool,
-    /// Whether the flow's environments give it.
+    /// Whether the flow's environments set it.
     pub environment: bool,
 }
 
-/// A named set of variables, of which the user picks one.
+/// A named set of variables that the user can select.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FlowEnvironment {
-    /// Its name.
     pub name: String,
-    /// What it gives, by name; a value may name other variables.
+    /// Its values by name, which may use other variables.
     pub values: Vec<(String, String)>,
 }
 
@@ -71,7 +69,7 @@ pub(super) struct SubjectSpec {
     pub(super) max: usize,
 }
 
-/// A request that gives a token.
+/// A token request.
 #[derive(Clone)]
 pub(super) struct CallSpec {
     pub(super) request: TokenRequest,
@@ -79,14 +77,14 @@ pub(super) struct CallSpec {
     pub(super) ttl: Option<Template>,
 }
 
-/// The request that ends a token.
+/// A revocation request.
 #[derive(Clone)]
 pub(super) struct RevokeSpec {
     pub(super) request: TokenRequest,
     pub(super) at_shutdown: bool,
 }
 
-/// The pace of token requests.
+/// How often tokens are requested.
 #[derive(Clone, Default)]
 pub(super) struct PolicySpec {
     pub(super) margin: Option<Template>,
@@ -95,42 +93,40 @@ pub(super) struct PolicySpec {
     pub(super) hold: Option<Template>,
 }
 
-/// Subjects are dropped after this, unless the flow says otherwise.
+/// The default time after which idle subjects are dropped.
 pub(super) const SUBJECT_IDLE: Duration = Duration::from_secs(30 * 60);
 
 impl FlowSpec {
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// One line about it.
+    /// A one-line description.
     pub fn about(&self) -> Option<&str> {
         self.about.as_deref()
     }
 
-    /// Where its API is described.
+    /// The URL of the API's documentation.
     pub fn docs(&self) -> Option<&str> {
         self.docs.as_deref()
     }
 
-    /// What it wants to be told, in the order of writing; those that only environments give come last.
+    /// Its variables in the order of writing; those that only environments set come last.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
     }
 
-    /// Its environments; the first is the default.
+    /// The environments; the first is the default.
     pub fn environments(&self) -> &[FlowEnvironment] {
         &self.environments
     }
 
-    /// Whether it knows where its API is, or learns it at the login.
+    /// Whether the flow or the login's reply names the API's base URL.
     pub fn has_upstream(&self) -> bool {
         self.upstream.is_some()
     }
 
-    /// Every template whose value decides which token comes back. Flows that ask for none send their variables, so
-    /// there it is what they inject.
+    /// Every template that determines the token. In flows without a token request, that is what they inject.
     pub(super) fn token_templates(&self) -> Vec<&Template> {
         let calls = self.token.iter().chain(&self.refresh).map(|call| &call.request);
         let requests: Vec<_> = calls.chain(self.revoke.iter().map(|revoke| &revoke.request)).collect();
@@ -140,7 +136,7 @@ impl FlowSpec {
         requests.into_iter().flat_map(TokenRequest::templates).collect()
     }
 
-    /// Whether it starts from a refresh token that was given, and so needs a store that lasts.
+    /// Whether it starts from a given refresh token, and so needs a persistent store.
     pub fn starts_from_refresh_token(&self) -> bool {
         self.token.is_none() && self.refresh.is_some()
     }

@@ -1,9 +1,9 @@
-//! `${name}`, and nothing else: no expressions, no conditionals.
+//! Templates: `${name}` and nothing else, no expressions and no conditionals.
 //!
-//! A template is filled in twice. [`Template::bind`] puts the variables in, once, when a flow is compiled;
-//! [`Template::render`] puts in what only a moment knows: the subject, the token, captured values, the time. A value
-//! that is exactly one empty variable is not sent, nor one that names a token or capture that does not exist yet; that
-//! rule replaces conditionals.
+//! A template is filled in twice. [`Template::bind`] inserts variables, once, when a flow is compiled.
+//! [`Template::render`] inserts what is known only at request time: the subject, the token, captured values, the time.
+//! A value that consists of one empty variable is not sent, nor is one that uses a token or capture that does not exist
+//! yet; this rule replaces conditionals.
 
 pub(super) mod binder;
 pub(super) mod reader;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::secret::Secret;
 
-/// Text with `${name}` in it. No `Debug`: once bound, it may hold secrets.
+/// Text with `${name}` in it. It has no `Debug`, because it may contain secrets once it is bound.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct Template {
     parts: Vec<Part>,
@@ -24,9 +24,8 @@ enum Part {
     Name(String),
 }
 
-/// Where a template's names get their values at a moment; `None` for what does not exist yet.
+/// The values of names at request time; `None` for what does not exist yet.
 pub(super) trait Lookup {
-    /// The value of a name.
     fn value(&self, name: &str) -> Option<String>;
 }
 
@@ -37,12 +36,12 @@ impl<F: Fn(&str) -> Option<String>> Lookup for F {
 }
 
 impl Template {
-    /// Text that stands for itself.
+    /// A literal text.
     pub(super) fn literal(text: impl Into<String>) -> Self {
         Self { parts: vec![Part::Text(text.into())] }
     }
 
-    /// Reads a template. The error says what is wrong with it.
+    /// Parses a template. The error says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -51,7 +50,9 @@ impl Template {
             let end = tail.find('}').ok_or_else(|| "`${` has no closing `}`".to_owned())?;
             let name = tail.get(2..end).unwrap_or_default();
             if !is_name(name) && days_ahead(name).is_none() {
-                return Err(format!("`${{{name}}}` is no name; only `${{name}}` is understood, no expressions"));
+                return Err(format!(
+                    "invalid reference `${{{name}}}`: write `${{name}}`; expressions are not supported"
+                ));
             }
             push_text(&mut parts, before);
             parts.push(Part::Name(name.to_owned()));
@@ -61,7 +62,6 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The names in it.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Name(name) => Some(name.as_str()),
@@ -69,12 +69,11 @@ impl Template {
         })
     }
 
-    /// Whether it names this.
     pub(super) fn uses(&self, name: &str) -> bool {
         self.names().any(|own| own == name)
     }
 
-    /// The text, if no name is left in it.
+    /// The text, if it has no names.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -83,7 +82,7 @@ impl Template {
         }
     }
 
-    /// The pieces of text around the names.
+    /// The literal parts.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
@@ -91,17 +90,16 @@ impl Template {
         })
     }
 
-    /// The template as it is written.
     pub(super) fn source(&self) -> String {
         self.render(&|name: &str| Some(format!("${{{name}}}"))).unwrap_or_default()
     }
 
-    /// The template with its variables filled in; `None` if it is exactly one empty variable.
+    /// Inserts variables; `None` if it consists of one empty variable.
     pub(super) fn bind(&self, variables: &BTreeMap<String, Secret>) -> Option<Self> {
         self.bind_with(variables, |value, _| value)
     }
 
-    /// The same for a URL: a slash at the end of a value and one that comes after it are one.
+    /// Like [`Template::bind`] for a URL: a trailing slash of a value and a following slash become one.
     pub(super) fn bind_url(&self, variables: &BTreeMap<String, Secret>) -> Option<Self> {
         self.bind_with(variables, joined)
     }
@@ -130,12 +128,12 @@ impl Template {
         Some(Self { parts })
     }
 
-    /// The text at this moment; `None` if something that it names does not exist yet.
+    /// Inserts all values; `None` if one does not exist yet.
     pub(super) fn render(&self, values: &dyn Lookup) -> Option<String> {
         self.render_with(values, |value, _| value)
     }
 
-    /// The same for a URL, as [`Template::bind_url`] joins it.
+    /// Like [`Template::render`] for a URL; slashes join as in [`Template::bind_url`].
     pub(super) fn render_url(&self, values: &dyn Lookup) -> Option<String> {
         self.render_with(values, joined)
     }
@@ -159,7 +157,7 @@ impl Template {
     }
 }
 
-/// A value as a URL goes on after it.
+/// A value, without its trailing slash if a slash follows.
 fn joined<'v>(value: &'v str, next: Option<&Part>) -> &'v str {
     match next {
         Some(Part::Text(text)) if text.starts_with('/') => value.trim_end_matches('/'),
@@ -175,14 +173,14 @@ fn push_text(parts: &mut Vec<Part>, text: &str) {
     }
 }
 
-/// Whether this can name a variable, a capture or a built-in. Dots are for names of another flow.
+/// Whether this is a valid name of a variable, capture or built-in value. Dots are for names of another flow.
 pub(super) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-/// How many days after today `date`, `date+7d` or `date-1d` is; `None` for any other name.
+/// How many days `date`, `date+7d` or `date-1d` is after today; `None` for other names.
 pub(super) fn days_ahead(name: &str) -> Option<i32> {
     let offset = name.strip_prefix("date")?;
     if offset.is_empty() {
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_names_a_token_that_does_not_exist_yet_is_not_sent() {
+    fn a_request_part_that_needs_a_missing_token_is_left_out() {
         assert_eq!(filled("Bearer ${token}", &[], None), None);
         assert_eq!(filled("Bearer ${token}", &[], Some("t")).as_deref(), Some("Bearer t"));
     }

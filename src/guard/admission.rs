@@ -1,42 +1,40 @@
-//! What is asked of the guard, and what it answers.
+//! The input and output of the guard.
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-/// What is known of a call before it is served.
+/// What the guard knows about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestInfo<'a> {
     /// The peer's address; `None` on a unix socket, which has no peer, Host or browser rule.
     pub peer: Option<IpAddr>,
-    /// The HTTP version: only HTTP/1.0 may name no host.
+    /// The HTTP version. Only HTTP/1.0 requests may lack a host.
     pub version: Version,
-    /// The method.
     pub method: &'a Method,
-    /// Authority of the request: HTTP/2's `:authority` or an absolute-form target, where it has one; else the Host header decides.
+    /// The authority of HTTP/2's `:authority` or an absolute-form target; `None`: the Host header decides.
     pub authority: Option<&'a str>,
-    /// The raw path.
+    /// The path as sent.
     pub path: &'a str,
-    /// The headers.
     pub headers: &'a HeaderMap,
 }
 
-/// What to do with a call.
+/// The guard's decision.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Admission {
-    /// Serve it. An `Origin` that it has on a TCP listener is the listener's own.
+    /// Serve it. On a TCP listener, its `Origin`, if any, is the listener's own.
     Pass,
-    /// Serve it, and let this browser origin read the answer: see [`share`](super::share).
+    /// Serve it, and allow this browser origin to read the response: see [`share`](super::share).
     PassTo(HeaderValue),
-    /// Answer 204 with these headers: a preflight of an allowed origin.
+    /// Respond with 204 and these headers: a preflight from an allowed origin.
     Preflight(HeaderMap),
-    /// Refuse it with 403; the text says which rule, for people.
+    /// Refuse it with 403. The text names the rule.
     Refused(&'static str),
-    /// Refuse it with 400: it names no host, or nothing that can be one.
+    /// Refuse it with 400: its host is missing or malformed.
     Malformed(&'static str),
 }
 
-/// Why a call is not served; the text says it for people.
+/// Why a request is refused, in words.
 #[derive(Clone, Copy)]
 pub(super) enum Refusal {
     Denied(&'static str),

@@ -1,4 +1,4 @@
-//! What pages may do: fetch metadata, `Origin`, and the preflight of cross-origin requests.
+//! Rules for browsers: fetch metadata, `Origin`, and CORS preflights.
 
 use http::header::{self, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -10,30 +10,31 @@ use super::host;
 static REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 static ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
-/// How long a browser may remember a preflight's answer, in seconds: a reload of the rules is felt soon.
+/// How long a browser may cache a preflight response, in seconds. Short, so that changed rules apply soon.
 static MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Judges by what browsers say of the page that calls. WebSocket handshakes carry `Origin` and come the same way.
+/// Checks the headers by which browsers describe the calling page. WebSocket handshakes carry `Origin` and are checked
+/// too.
 pub(super) fn check(allowed: &[String], claims: &Claims<'_>, authority: Option<&str>) -> Result<Admission, Refusal> {
     if claims.speculative {
-        return Err(Refusal::Denied("a browser fetches it ahead of need (Sec-Purpose)"));
+        return Err(Refusal::Denied("speculative request of a browser (Sec-Purpose)"));
     }
-    match claims.origin.at_most_one("there is more than one Origin header").map_err(Refusal::Denied)? {
+    match claims.origin.at_most_one("more than one Origin header").map_err(Refusal::Denied)? {
         None if !claims.foreign_site => Ok(Admission::Pass),
         Some(origin) if !claims.foreign_site && is_own(origin, authority) => Ok(Admission::Pass),
         Some(origin) if is_listed(origin, allowed) => Ok(Admission::PassTo(origin.clone())),
-        None => Err(Refusal::Denied("a page of another site calls (Sec-Fetch-Site)")),
-        Some(_) => Err(Refusal::Denied("the Origin is not the listener's own and not in access.origins")),
+        None => Err(Refusal::Denied("cross-site request of a browser (Sec-Fetch-Site)")),
+        Some(_) => Err(Refusal::Denied("the Origin is neither the listener's own nor in access.origins")),
     }
 }
 
-/// Whether an origin is the authority that the call names. Listeners speak plain HTTP, so its scheme is `http`.
+/// Whether an origin is the listener's own. Listeners use plain HTTP, so its scheme is `http`.
 fn is_own(origin: &HeaderValue, authority: Option<&str>) -> bool {
     let own = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
     own.zip(authority).is_some_and(|(own, authority)| host::same_authority(own, authority))
 }
 
-/// Whether an origin is listed: `null`, which any page can become, only by that very word.
+/// Whether an origin is listed. `null`, which any page can have, must be listed literally.
 fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
     allowed.iter().any(|entry| match entry.as_bytes() {
         b"null" => origin == "null",
@@ -41,14 +42,14 @@ fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
     })
 }
 
-/// The method that a preflight asks for.
+/// The method that a preflight is about.
 pub(super) fn preflight(call: &RequestInfo<'_>) -> Option<Method> {
     let asked = call.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     (call.method == Method::OPTIONS).then(|| Method::from_bytes(asked.as_bytes()).ok())?
 }
 
-/// What an allowed preflight is answered with. No `Access-Control-Allow-Credentials`: the credentials are the proxy's, and
-/// a page's cookies for this host are none of its own.
+/// The headers of the response to an allowed preflight. No `Access-Control-Allow-Credentials`: bearerd adds the
+/// credentials, and the page's cookies for this host are not needed.
 pub(super) fn answer(origin: &HeaderValue, method: &Method, asked: &HeaderMap) -> HeaderMap {
     let mut answer = HeaderMap::new();
     answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -67,7 +68,8 @@ pub(super) fn answer(origin: &HeaderValue, method: &Method, asked: &HeaderMap) -
     answer
 }
 
-/// Lets `origin` read an answer. What the upstream allows is about its own origin, so it goes.
+/// Allows `origin` to read a response. The upstream's own CORS headers concern the upstream's origin, so they are
+/// removed.
 pub fn share(headers: &mut HeaderMap, origin: HeaderValue) {
     let foreign: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
     for name in foreign {

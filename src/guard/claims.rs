@@ -1,24 +1,24 @@
-//! What a head says of where the call comes from: found in one scan.
+//! The headers that say where a request comes from, found in one scan.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// The header that carries `access.key`; never forwarded.
+/// The header for `access.key`; it is never forwarded.
 pub static KEY: HeaderName = HeaderName::from_static("x-bearerd-key");
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The lines that the rules are about.
+/// The headers that the rules check.
 #[derive(Default)]
 pub(super) struct Claims<'a> {
     pub(super) host: SingleHeader<'a>,
     pub(super) origin: SingleHeader<'a>,
     pub(super) key: SingleHeader<'a>,
-    /// Whether a browser says that a page of another site calls. A page of another port is same-site, and still foreign.
+    /// Whether the browser marks it as coming from another site. Another port is same-site but still foreign.
     pub(super) foreign_site: bool,
-    /// Whether a browser fetches it in case somebody should want it.
+    /// Whether it is a speculative request.
     pub(super) speculative: bool,
 }
 
-/// A header that may stand there once.
+/// A header that must not be repeated.
 #[derive(Clone, Copy, Default)]
 pub(super) enum SingleHeader<'a> {
     #[default]
@@ -47,8 +47,8 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// What browsers say of a prefetch or prerender, today and formerly. A page's speculation rules fetch with
-/// `Sec-Fetch-Site: none` and without `Origin`, as if a person had typed the address.
+/// The headers of speculative requests, past and present. A page's speculation rules fetch with `Sec-Fetch-Site: none`
+/// and without `Origin`, as if the user had typed the address.
 fn is_of_speculation(name: &str) -> bool {
     matches!(name, "sec-purpose" | "purpose" | "x-purpose" | "x-moz" | "sec-speculation-tags")
 }
@@ -61,7 +61,7 @@ impl<'a> SingleHeader<'a> {
         };
     }
 
-    /// The value; a second one is refused with `why`.
+    /// The value; a repeated header is refused with `why`.
     pub(super) fn at_most_one(self, why: &'static str) -> Result<Option<&'a HeaderValue>, &'static str> {
         match self {
             Self::None => Ok(None),

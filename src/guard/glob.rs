@@ -1,41 +1,41 @@
-//! Globs of paths: `*` is a run within a segment, `**` a run across segments, `/**` whole segments or none.
+//! Globs for paths: `*` matches within a segment, `**` across segments, `/**` any number of whole segments.
 //!
-//! All globs run at once, as one automaton over the bytes of a path: its state is the set of places in the globs that the
-//! path so far can have reached, a bit for each. What a byte costs depends on the globs alone, and a path that nothing
-//! fits any more is given up at once.
+//! All globs run at once as one automaton over the bytes of the path. Its state is a bit set of the positions in the
+//! globs that the path so far can have reached. The cost per byte depends only on the globs, and matching stops when no
+//! glob can match any longer.
 
 use std::ops::Range;
 
-/// Globs, ready to be matched.
+/// A compiled set of globs.
 #[derive(Clone, Default, Debug)]
 pub struct Globs {
     words: Vec<Word>,
-    /// By byte: where it is what the glob says.
+    /// The positions of each byte as a literal.
     literals: Vec<Box<[u64]>>,
 }
 
-/// What is so at 64 places, a bit for each.
+/// Properties of 64 positions, a bit each.
 #[derive(Clone, Copy, Default, Debug)]
 struct Word {
-    /// A glob begins here.
+    /// A glob starts here.
     start: u64,
-    /// A glob has ended here.
+    /// A glob ends here.
     end: u64,
-    /// Whatever follows, the glob fits.
+    /// The glob matches whatever follows.
     certain: u64,
-    /// `**`: any byte may follow without leaving this place.
+    /// `**`: any byte may follow at this position.
     any: u64,
-    /// `*`: any byte but a slash.
+    /// `*`: any byte except a slash may follow at this position.
     within: u64,
-    /// The place after this one is reached without a byte.
+    /// The next position is reached without a byte.
     skip_one: u64,
-    /// The place two after this one is: `/**` may be nothing.
+    /// The position after the next is reached without a byte: `/**` can match nothing.
     skip_two: u64,
 }
 
 enum GlobToken {
     Literal(u8),
-    /// The slash of a `/**` that may be nothing.
+    /// The slash of a `/**`, which can match nothing.
     Optional,
     Within,
     Any,
@@ -84,12 +84,11 @@ fn tokens(mut glob: &[u8]) -> Vec<GlobToken> {
 }
 
 impl Globs {
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// Puts a glob at these places; returns the first that is free behind it.
+    /// Adds a glob at this position and returns the next free one.
     fn add(&mut self, tokens: &[GlobToken], first: usize) -> usize {
         for (place, token) in (first..).zip(tokens) {
             let (word, bit) = self.place(place);
@@ -128,7 +127,7 @@ impl Globs {
         *literal = words.into();
     }
 
-    /// Whether one of them fits this text from end to end.
+    /// Whether a glob matches the whole text.
     pub(super) fn fit(&self, text: &[u8]) -> bool {
         let mut state: Vec<_> = self.words.iter().map(|word| word.start).collect();
         let mut reached = self.advance(&mut state, 0..self.words.len(), None);
@@ -141,8 +140,8 @@ impl Globs {
         reached.certain || state.iter().zip(&self.words).any(|(state, word)| state & word.end != 0)
     }
 
-    /// Moves on by a byte, and to all that is then reached without one. Places are left behind but never returned to, so
-    /// only `live` words, and the one after them, can have any.
+    /// Advances by a byte, and then to all positions reached without one. Positions only move forward, so only the
+    /// `live` words and the next one can have bits set.
     fn advance(&self, state: &mut [u64], live: Range<usize>, byte: Option<u8>) -> Reached {
         let literals = byte.map(|byte| self.literals.get(usize::from(byte)).map_or(&[][..], |words| words));
         let mut reached = Reached { words: live.end..live.start, certain: false };
@@ -176,16 +175,16 @@ impl Globs {
     }
 }
 
-/// Where an automaton has come to.
+/// The state of the automaton.
 struct Reached {
-    /// The words that have places in them.
+    /// The words with bits set.
     words: Range<usize>,
-    /// Whether a glob fits whatever follows.
+    /// Whether a glob matches whatever follows.
     certain: bool,
 }
 
-/// An entry of a list that grows as needed.
-#[allow(clippy::indexing_slicing, reason = "the list has just been made long enough")]
+/// An entry of a list, which grows as needed.
+#[allow(clippy::indexing_slicing, reason = "the list was just made long enough")]
 fn slot<T: Default>(list: &mut Vec<T>, index: usize) -> &mut T {
     if list.len() <= index {
         list.resize_with(index.saturating_add(1), T::default);
@@ -247,7 +246,7 @@ mod tests {
         assert!(!Globs::default().fit(b"/") && Globs::default().is_empty());
     }
 
-    /// The same by trying every way.
+    /// A reference implementation by backtracking.
     fn slowly(glob: &[u8], text: &[u8]) -> bool {
         match (glob, text) {
             ([b'/', b'*', b'*', after @ ..], _) if matches!(after, [] | [b'/', ..]) => {

@@ -1,21 +1,20 @@
-//! Which authorities are this listener's own.
+//! Which authorities are local or allowed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Of a name (RFC 1035 §2.3.4), without the dot of the root.
+/// The maximum length of a name (RFC 1035 §2.3.4), without the trailing dot.
 const LONGEST_NAME: usize = 253;
 
-/// The host of an authority.
 #[derive(Clone, Copy)]
 pub(super) enum Host<'a> {
-    /// A name without the dot of the root.
+    /// A name without the trailing dot.
     Name(&'a str),
-    /// An address; one that is mapped into IPv6 counts as what it maps.
+    /// An address. An IPv4-mapped IPv6 address counts as IPv4.
     Address(IpAddr),
 }
 
 impl Host<'_> {
-    /// Whether only this machine can be meant. `0.0.0.0` is not: browsers let public pages call it.
+    /// Whether it can only mean this machine. `0.0.0.0` cannot: browsers let public pages call it.
     fn is_local(self) -> bool {
         match self {
             Self::Address(address) => address.is_loopback(),
@@ -35,7 +34,7 @@ impl Host<'_> {
         }
     }
 
-    /// Whether it is some name below `parent`.
+    /// Whether it is a name below `parent`.
     fn is_below(self, parent: &str) -> bool {
         let Self::Name(name) = self else { return false };
         let Some(start) = name.len().checked_sub(parent.len()) else { return false };
@@ -44,7 +43,7 @@ impl Host<'_> {
     }
 }
 
-/// Host and port of an authority; `None` if it is malformed, or has user information.
+/// Splits an authority into host and port; `None` if it is malformed or has user information.
 pub(super) fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
     if let Some(bracketed) = authority.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
@@ -62,8 +61,8 @@ pub(super) fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
     is_name(name).then_some((host, port))
 }
 
-/// Whether a name can be one of a host's: labels of letters, digits, hyphens and the underscores of container networks.
-/// RFC 3986 would allow more, but what no resolver knows is there to be misread.
+/// Whether it is a valid host name: labels of letters, digits, hyphens, and underscores, which container networks use.
+/// RFC 3986 allows more, but no resolver knows such names, and parsers read them differently.
 fn is_name(name: &str) -> bool {
     let mut in_label = false;
     let fits = name.len() <= LONGEST_NAME
@@ -75,7 +74,7 @@ fn is_name(name: &str) -> bool {
     fits && in_label
 }
 
-/// A port, which an authority may leave empty.
+/// A port, which may be empty.
 fn port(text: &str) -> Option<Option<u16>> {
     if text.is_empty() {
         return Some(None);
@@ -102,7 +101,7 @@ fn fits(entry: &str, host: Host<'_>, port: Option<u16>) -> bool {
     split(entry).is_some_and(|(own, own_port)| host.is(own) && (own_port.is_none() || own_port == port))
 }
 
-/// Whether two authorities of plain HTTP are the same.
+/// Whether two authorities of plain HTTP are equal.
 pub(super) fn same_authority(one: &str, two: &str) -> bool {
     match (split(one), split(two)) {
         (Some((one, one_port)), Some((two, two_port))) => {

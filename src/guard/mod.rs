@@ -1,8 +1,8 @@
-//! Who may call: pure rules over peer and headers, for the data listeners and for admin.
+//! Access rules: pure functions of peer and headers, for the data listeners and for admin.
 //!
-//! A proxy on localhost that adds credentials is a confused deputy for every page in the user's browser. So a call is
-//! served only if it comes from an allowed peer, names this listener as its `Host` (against DNS rebinding) and was not
-//! made by a foreign page.
+//! A proxy on localhost that adds credentials is a confused deputy for every page in the user's browser. So a request
+//! is served only if it comes from an allowed peer, names this listener in `Host` (against DNS rebinding) and does not
+//! come from a foreign page.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 mod admission;
@@ -29,7 +29,7 @@ pub use claims::KEY;
 pub use glob::Globs;
 pub use path::has_dot_segment;
 
-/// Headers by which frameworks let a request name another path or method than its own.
+/// Headers with which a request can override its path or method in some frameworks.
 static OTHER_PATH: [HeaderName; 2] =
     [HeaderName::from_static("x-original-url"), HeaderName::from_static("x-rewrite-url")];
 static OTHER_METHOD: [HeaderName; 3] = [
@@ -38,32 +38,33 @@ static OTHER_METHOD: [HeaderName; 3] = [
     HeaderName::from_static("x-method-override"),
 ];
 
-/// The `access` table of an upstream, with nothing left to default.
+/// The `access` table of an upstream, with all defaults applied.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Networks that may call; loopback unless told otherwise.
+    /// Networks that may call; by default loopback.
     pub peers: Vec<IpNet>,
-    /// Further `Host` names, besides `localhost`, `*.localhost` and loopback addresses. `*.example.org` is every name
-    /// below it, `*` any; an entry with a port wants that port.
+    /// `Host` names that are allowed besides `localhost`, `*.localhost` and loopback addresses. `*.example.org` is
+    /// every name below it, `*` every host. An entry with a port requires that port.
     pub hosts: Vec<String>,
-    /// Methods allowed; empty: all.
+    /// Allowed methods; empty: all.
     pub methods: Vec<Method>,
-    /// Globs on the decoded path; empty: all.
+    /// Globs for the decoded path; empty: all.
     pub paths: Globs,
-    /// Browser origins allowed besides the listener's own.
+    /// Allowed browser origins besides the listener's own.
     pub origins: Vec<String>,
-    /// What `X-Bearerd-Key` must hold.
+    /// The required value of `X-Bearerd-Key`.
     pub key: Option<Secret>,
-    /// Whether a path may have dot segments. With [`Access::paths`] none may: they could lead out of what is allowed.
+    /// Whether a path may have dot segments. With [`Access::paths`] it may not: they could lead outside the allowed
+    /// paths.
     pub dot_segments: bool,
 }
 
-/// Whether this is a host that can be called, with or without a port.
+/// Whether this is a valid host, with or without a port.
 pub fn is_authority(text: &str) -> bool {
     host::split(text).is_some()
 }
 
-/// Who passes when nothing is configured: loopback peers that are no foreign page.
+/// The default: loopback peers, except foreign pages.
 impl Default for Access {
     fn default() -> Self {
         Self {
@@ -78,7 +79,7 @@ impl Default for Access {
     }
 }
 
-/// The networks that `"loopback"` means.
+/// The networks of `"loopback"`.
 pub fn loopback() -> Vec<IpNet> {
     let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
     let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
@@ -86,12 +87,12 @@ pub fn loopback() -> Vec<IpNet> {
 }
 
 impl Access {
-    /// Judges a call. `own_host` is the upstream's `host` key.
+    /// Checks a request. `own_host` is the upstream's `host` key.
     pub fn admit(&self, call: &RequestInfo<'_>, own_host: Option<&str>) -> Admission {
         self.judge(call, own_host).unwrap_or_else(Admission::from)
     }
 
-    /// What costs least comes first, and only a holder of the local key gets to what costs more.
+    /// Cheap checks come first; only callers with the access key reach the expensive ones.
     fn judge(&self, call: &RequestInfo<'_>, own_host: Option<&str>) -> Result<Admission, Refusal> {
         let mut admission = Admission::Pass;
         if let Some(peer) = call.peer {
@@ -103,7 +104,7 @@ impl Access {
             admission = browser::check(&self.origins, &claims, authority)?;
         }
         if let (Admission::PassTo(origin), Some(asked)) = (&admission, browser::preflight(call)) {
-            // A browser sends a preflight without the page's headers, so it cannot have the key.
+            // Browsers send preflights without the page's headers, so they cannot have the key.
             self.check_method(call, &asked)?;
             self.check_path(call)?;
             return Ok(Admission::Preflight(browser::answer(origin, &asked, call.headers)));
@@ -120,7 +121,7 @@ impl Access {
         known.then_some(()).ok_or(Refusal::Denied("the peer's address is not in access.peers"))
     }
 
-    /// The authority that the call names. Where an absolute-form target and a `Host` differ, both must be allowed.
+    /// The authority of the request. If an absolute-form target and `Host` differ, both must be allowed.
     fn check_host<'a>(
         &self,
         call: &RequestInfo<'a>,
@@ -128,15 +129,15 @@ impl Access {
         own_host: Option<&str>,
     ) -> Result<Option<&'a str>, Refusal> {
         let malformed = Refusal::Malformed;
-        let host = host.at_most_one("there is more than one Host header").map_err(malformed)?;
-        let named = host.map(|host| host.to_str().map_err(|_| malformed("the Host is not a host"))).transpose()?;
+        let host = host.at_most_one("more than one Host header").map_err(malformed)?;
+        let named = host.map(|host| host.to_str().map_err(|_| malformed("malformed Host header"))).transpose()?;
         if named.is_none() && call.authority.is_none() && call.version != Version::HTTP_10 {
-            return Err(malformed("there is no Host header"));
+            return Err(malformed("missing Host header"));
         }
         for authority in [call.authority, named].into_iter().flatten() {
             let further = own_host.into_iter().chain(self.hosts.iter().map(|host| &**host));
-            let allowed = host::is_allowed(authority, further).ok_or(malformed("the Host is not a host"))?;
-            allowed.then_some(()).ok_or(Refusal::Denied("the Host is not local and not in access.hosts"))?;
+            let allowed = host::is_allowed(authority, further).ok_or(malformed("malformed Host header"))?;
+            allowed.then_some(()).ok_or(Refusal::Denied("the Host is neither local nor in access.hosts"))?;
         }
         Ok(call.authority.or(named))
     }
@@ -146,7 +147,7 @@ impl Access {
             return Ok(());
         }
         if OTHER_PATH.iter().any(|name| call.headers.contains_key(name)) {
-            return Err(Refusal::Denied("a header names another path, and access.paths is set"));
+            return Err(Refusal::Denied("a header names another path, but access.paths restricts paths"));
         }
         path::is_allowed(&self.paths, call.path).then_some(()).ok_or(Refusal::Denied("the path is not in access.paths"))
     }
@@ -164,7 +165,7 @@ impl Access {
 
     fn check_key(&self, given: SingleHeader<'_>) -> Result<(), Refusal> {
         let Some(key) = &self.key else { return Ok(()) };
-        let given = given.at_most_one("there is more than one X-Bearerd-Key header").map_err(Refusal::Denied)?;
+        let given = given.at_most_one("more than one X-Bearerd-Key header").map_err(Refusal::Denied)?;
         let given = given.ok_or(Refusal::Denied("X-Bearerd-Key is missing"))?;
         key.matches(given.as_bytes()).then_some(()).ok_or(Refusal::Denied("X-Bearerd-Key is wrong"))
     }

@@ -1,16 +1,16 @@
-//! What a path can mean. What is forwarded is what was sent, byte for byte, and servers read it in different ways; so a path
-//! is allowed only if it is in each of them.
+//! The meanings of a path. Paths are forwarded byte for byte, and servers interpret them in different ways, so a path
+//! is allowed only if every interpretation is.
 
 use super::glob::Globs;
 
-/// Stands for an encoded slash. No path holds it otherwise: a decoded NUL is refused.
+/// Represents an encoded slash. It occurs nowhere else, because a decoded NUL is refused.
 const ENCODED_SLASH: u8 = 0;
 
-/// So many bytes are matched of a path that can be read in several ways, all ways together. A plain path may be as long
-/// as any.
+/// The maximum number of bytes that are matched for an ambiguous path, over all interpretations. Plain paths have no
+/// limit.
 const AMBIGUOUS: usize = 64 << 10;
 
-/// Whether a raw path is allowed by one of the globs, read once and, where it is encoded twice, read twice.
+/// Whether the globs allow a path as sent, decoded once and, if it is encoded twice, decoded twice.
 pub(super) fn is_allowed(globs: &Globs, path: &str) -> bool {
     if is_plain(path.as_bytes()) {
         return globs.fit(path.as_bytes());
@@ -21,7 +21,7 @@ pub(super) fn is_allowed(globs: &Globs, path: &str) -> bool {
     is_allowed_in_all_ways(globs, &once) && (once == twice || (is_settled() && is_allowed_in_all_ways(globs, &twice)))
 }
 
-/// Whether all servers read it alike.
+/// Whether all servers interpret it in the same way.
 fn is_plain(path: &[u8]) -> bool {
     let mut before = 0;
     path.iter().all(|byte| {
@@ -34,8 +34,8 @@ fn is_plain(path: &[u8]) -> bool {
     })
 }
 
-/// Whether a decoded path has a segment `.` or `..` in the eyes of any server: set off by a slash or a backslash, with
-/// parameters behind it, or with white space that some file systems leave out.
+/// Whether a decoded path has a segment `.` or `..` for any server: after a slash or a backslash, with parameters, or
+/// with white space that some file systems ignore.
 pub fn has_dot_segment(decoded: &[u8]) -> bool {
     decoded.split(|byte| matches!(byte, b'/' | b'\\' | &ENCODED_SLASH)).any(|segment| {
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -46,13 +46,13 @@ pub fn has_dot_segment(decoded: &[u8]) -> bool {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strictness {
-    /// What is no valid encoding is refused.
+    /// Invalid percent-encoding is refused.
     Valid,
-    /// It stands for itself.
+    /// Invalid percent-encoding stands for itself.
     Lenient,
 }
 
-/// The path decoded once; `None` if it is not UTF-8 or has a NUL.
+/// Decodes a path once; `None` if the result is not UTF-8 or has a NUL.
 fn decode(mut path: &[u8], strictness: Strictness) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     while let Some((&first, after)) = path.split_first() {
@@ -69,7 +69,7 @@ fn decode(mut path: &[u8], strictness: Strictness) -> Option<Vec<u8>> {
     std::str::from_utf8(&decoded).is_ok().then_some(decoded)
 }
 
-/// The byte that two digits stand for, and what follows them.
+/// Decodes two hex digits; returns the byte and the rest.
 fn escape(after: &[u8]) -> Option<(u8, &[u8])> {
     let (&[high, low], rest) = after.split_first_chunk()?;
     Some((hex(high)? << 4 | hex(low)?, rest))
@@ -79,21 +79,21 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// One way to read a decoded path.
+/// One interpretation of a decoded path.
 #[derive(Clone, Copy)]
 struct Way {
-    /// An encoded slash separates, and is not data.
+    /// An encoded slash is a separator.
     slash: bool,
-    /// A backslash separates.
+    /// A backslash is a separator.
     backslash: bool,
-    /// Parameters of segments are left out.
+    /// Parameters of segments are ignored.
     parameters: bool,
 }
 
 fn is_allowed_in_all_ways(globs: &Globs, path: &[u8]) -> bool {
     let choices = |byte: u8| if path.contains(&byte) { &[false, true][..] } else { &[false][..] };
     let (slashes, backslashes, parameters) = (choices(ENCODED_SLASH), choices(b'\\'), choices(b';'));
-    // Each of them may have empty segments, which some servers leave out.
+    // Each may have empty segments, which some servers ignore.
     let ways =
         [slashes, backslashes, parameters].iter().fold(1_usize, |ways, choices| ways.saturating_mul(choices.len()));
     if has_dot_segment(path) || (ways > 1 && path.len().saturating_mul(ways) > AMBIGUOUS) {

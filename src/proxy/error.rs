@@ -1,5 +1,5 @@
 //! The answers that bearerd makes itself: each failure has one status, one code, one type of RFC 9209.
-#![deny(clippy::wildcard_enum_match_arm, reason = "a new failure must choose its row")]
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new error must get its own row")]
 
 use std::time::Duration;
 
@@ -94,17 +94,17 @@ impl ProxyError {
                 "no-route",
                 "destination_not_found",
                 Blame::Client,
-                "no upstream has this host and path",
+                "no upstream is configured for this host and path",
             ),
             Self::Unsupported => {
-                row(S::NOT_IMPLEMENTED, "unsupported", "http_request_denied", Blame::Client, "CONNECT is not served")
+                row(S::NOT_IMPLEMENTED, "unsupported", "http_request_denied", Blame::Client, "CONNECT is not supported")
             }
             Self::RequestTimeout => row(
                 S::REQUEST_TIMEOUT,
                 "request-timeout",
                 "http_request_error",
                 Blame::Client,
-                "the request's body stopped coming",
+                "the caller stopped sending the request body",
             ),
             Self::NoToken(reason) => no_token(reason),
             Self::Busy(limit) => busy(*limit),
@@ -114,7 +114,7 @@ impl ProxyError {
                 "internal",
                 "proxy_internal_error",
                 Blame::Bearerd,
-                "a fault of bearerd itself; its log says where",
+                "internal error in bearerd; its log says where",
             ),
         }
     }
@@ -167,35 +167,37 @@ impl Fault {
         let (status, code, kind, detail) = match self {
             Self::NoSocket => return busy(Limit::Sockets),
             Self::Internal => return ProxyError::Internal.row(),
-            Self::Unreachable => (
-                S::BAD_GATEWAY,
-                "upstream-unreachable",
-                "connection_refused",
-                "the upstream does not accept connections",
-            ),
-            Self::Dns => (S::BAD_GATEWAY, "upstream-dns", "dns_error", "the upstream's name does not resolve"),
-            Self::Tls => (S::BAD_GATEWAY, "upstream-tls", "tls_protocol_error", "no TLS connection to the upstream"),
+            Self::Unreachable => {
+                (S::BAD_GATEWAY, "upstream-unreachable", "connection_refused", "cannot connect to the upstream")
+            }
+            Self::Dns => (S::BAD_GATEWAY, "upstream-dns", "dns_error", "cannot resolve the upstream's host name"),
+            Self::Tls => {
+                (S::BAD_GATEWAY, "upstream-tls", "tls_protocol_error", "TLS handshake with the upstream failed")
+            }
             Self::Certificate => {
-                (S::BAD_GATEWAY, "upstream-tls", "tls_certificate_error", "the upstream's certificate is not accepted")
+                (S::BAD_GATEWAY, "upstream-tls", "tls_certificate_error", "the upstream's certificate is not valid")
             }
             Self::Reset => (
                 S::BAD_GATEWAY,
                 "upstream-reset",
                 "connection_terminated",
-                "the upstream closed the connection without an answer",
+                "the upstream closed the connection without a response",
             ),
             Self::Malformed => (
                 S::BAD_GATEWAY,
                 "upstream-reset",
                 "connection_terminated",
-                "the upstream's answer cannot be read; its connection was closed",
+                "invalid response from the upstream; the connection was closed",
             ),
             Self::ConnectTimeout => {
-                (S::GATEWAY_TIMEOUT, "upstream-timeout", "connection_timeout", "no connection to the upstream in time")
+                (S::GATEWAY_TIMEOUT, "upstream-timeout", "connection_timeout", "timed out connecting to the upstream")
             }
-            Self::HeadTimeout => {
-                (S::GATEWAY_TIMEOUT, "upstream-timeout", "http_response_timeout", "no answer of the upstream in time")
-            }
+            Self::HeadTimeout => (
+                S::GATEWAY_TIMEOUT,
+                "upstream-timeout",
+                "http_response_timeout",
+                "timed out waiting for the upstream's response",
+            ),
         };
         row(status, code, kind, Blame::Upstream, detail)
     }
@@ -205,7 +207,7 @@ const fn busy(limit: Limit) -> Row {
     let detail = match limit {
         Limit::Connections => "too many connections",
         Limit::Requests => "too many requests in flight",
-        Limit::Sockets => "no socket is left for another connection",
+        Limit::Sockets => "no file descriptor is left for another connection",
         Limit::Memory => "too much memory is in use",
     };
     row(S::SERVICE_UNAVAILABLE, "busy", "connection_limit_reached", Blame::Bearerd, detail)
@@ -214,8 +216,8 @@ const fn busy(limit: Limit) -> Row {
 const fn no_token(reason: &NoToken) -> Row {
     let (code, detail) = match reason {
         NoToken::Pending { .. } => ("token-pending", "the first token is still being fetched"),
-        NoToken::Failing { .. } => ("token-failing", "no valid token: the token endpoint fails"),
-        NoToken::Rejected { .. } => ("token-rejected", "no valid token: the credentials are refused"),
+        NoToken::Failing { .. } => ("token-failing", "no valid token: the token endpoint is failing"),
+        NoToken::Rejected { .. } => ("token-rejected", "no valid token: the token endpoint refuses the credentials"),
     };
     row(S::SERVICE_UNAVAILABLE, code, "destination_unavailable", Blame::Token, detail)
 }

@@ -128,7 +128,7 @@ async fn run(worker: &Rc<Worker>, received: mpsc::UnboundedReceiver<DataCommand>
     tokio::select! {
         () = drain(worker, listeners.take()) => {}
         () = shutdown.reached(Phase::Cut) => {
-            tracing::warn!(connections = worker.connections(), "the grace has run out: connections are cut");
+            tracing::warn!(connections = worker.connections(), "the grace period is over: closing the remaining connections");
         }
     }
     sweeping.abort();
@@ -204,7 +204,9 @@ fn open(worker: &Rc<Worker>, bound: Bound, listeners: &mut Vec<Accepting>) {
                 drop(close(address.as_slice(), listeners));
                 listeners.push(Accepting { address, task, _open: open });
             }
-            Err(error) => tracing::error!(listen = ?listener.listen, %error, "cannot accept on this listener"),
+            Err(error) => {
+                tracing::error!(listen = ?listener.listen, %error, "cannot accept connections on this listener")
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A number with one writer.
+//! A counter with one writer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Written by one thread, read by any. Adding is a load and a store: with one writer nothing gets lost, and the bus is
-/// not locked for each request.
+/// Written by one thread, read by any. Adding is a load and a store, not an atomic read-modify-write: with one writer
+/// nothing is lost.
 #[derive(Default, Debug)]
 pub(super) struct Cell(AtomicU64);
 

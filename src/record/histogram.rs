@@ -1,17 +1,17 @@
-//! Durations in buckets whose width grows with them: four for each power of two, so that an estimate is off by at most
-//! an eighth.
+//! A histogram of durations with four buckets per power of two, so that an estimate is off by at most an eighth.
 
 use std::time::Duration;
 
 use super::cell::Cell;
 
-/// The finest width: 64 of them are a millisecond, which makes every millisecond times a power of two a bound.
+/// The smallest bucket width. 64 of them are one millisecond, so that every millisecond times a power of two is a
+/// bound.
 const UNIT_NANOS: u64 = 15_625;
-/// From 2^24 units (262 s) on, durations are only counted as long.
+/// Durations from 2^24 units (262 s) share one bucket.
 const OCTAVES: u32 = 24;
 const BUCKETS: usize = 4 * (OCTAVES as usize - 1) + 1;
 
-/// Powers of two, in units, that are shown as bounds: 0.25 ms to 65.536 s.
+/// The powers of two, in units, that are exported as bounds: 0.25 ms to 65.536 s.
 const SHOWN: std::ops::RangeInclusive<u32> = 4..=22;
 
 /// A histogram with one writer.
@@ -21,14 +21,14 @@ pub struct Histogram {
     nanos: Cell,
 }
 
-/// A histogram as it was read, in the form that Prometheus wants.
+/// A copy of a histogram, in the form that Prometheus needs.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Snapshot {
-    /// Upper bound in seconds, and how many were at most that long.
+    /// Upper bounds in seconds, and how many durations were at most that long.
     pub cumulative: Vec<(f64, u64)>,
-    /// How many there were.
+    /// The number of durations.
     pub count: u64,
-    /// How long they took together, in seconds.
+    /// Their sum in seconds.
     pub sum: f64,
 }
 
@@ -45,7 +45,6 @@ impl Histogram {
         self.nanos.add(nanos);
     }
 
-    /// What has been counted so far.
     pub fn snapshot(&self) -> Snapshot {
         let counts: Vec<u64> = self.buckets.iter().map(Cell::get).collect();
         let below = |power: u32| counts.iter().take(4 * (power as usize - 1)).sum();
@@ -58,7 +57,7 @@ impl Histogram {
 }
 
 impl Snapshot {
-    /// This one and another together.
+    /// Adds another one.
     pub fn and(mut self, other: &Self) -> Self {
         if self.cumulative.is_empty() {
             return other.clone();
@@ -72,7 +71,7 @@ impl Snapshot {
     }
 }
 
-/// The bucket of a duration. A bound belongs to the bucket below it, as Prometheus' `le` says.
+/// The bucket of a duration. A bound belongs to the bucket below it (Prometheus' `le`).
 fn bucket(nanos: u64) -> usize {
     let units = nanos.div_ceil(UNIT_NANOS).saturating_sub(1);
     let index = match units.checked_ilog2() {

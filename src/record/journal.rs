@@ -1,4 +1,4 @@
-//! The last requests, and the access log.
+//! The most recent requests, and the access log.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -7,16 +7,16 @@ use std::time::{Duration, SystemTime};
 use super::cell::Cell;
 use super::{Blame, Finished, Replay};
 
-/// How many requests are remembered.
+/// How many requests are kept.
 const KEPT: usize = 200;
-/// How much of a path or method is: callers choose their lengths.
+/// The maximum length of a kept path or method in bytes: callers choose them.
 const TEXT: usize = 512;
 
 /// Which requests are logged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u8)]
 pub enum AccessLog {
-    /// Those with a status from 400 on, and those whose answer did not reach its end.
+    /// Requests with a status of 400 or more, and responses that ended early.
     #[default]
     Errors,
     /// All.
@@ -25,39 +25,34 @@ pub enum AccessLog {
     Off,
 }
 
-/// A request that has ended, as it is remembered.
+/// A completed request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JournalEntry {
-    /// Counts requests of all upstreams; a later one has a higher number.
+    /// The number of the request, counted over all upstreams.
     pub sequence: u64,
-    /// When it ended.
     pub at: SystemTime,
-    /// The upstream's name.
     pub upstream: Arc<str>,
-    /// Its method.
     pub method: String,
-    /// Its path without the query, cut after 512 bytes.
+    /// Its path without the query, at most 512 bytes.
     pub path: String,
-    /// The status the caller got; 0 if the caller was gone.
+    /// The status that the caller got; 0 if the caller disconnected before.
     pub status: u16,
-    /// The error code, where bearerd itself answered.
+    /// The error code, if bearerd itself responded.
     pub code: Option<&'static str>,
-    /// Who is at fault.
     pub blame: Blame,
-    /// Whether the answer was broken off before its end.
+    /// Whether the response ended early.
     pub cut: bool,
-    /// How often it was sent to the upstream.
     pub attempts: u8,
-    /// From its head to the end of the answer.
+    /// From its head to the end of the response.
     pub whole: Duration,
-    /// To the upstream's head.
+    /// From sending it to the upstream's response head.
     pub to_head: Option<Duration>,
-    /// The repeat, if there was a reason for one.
+    /// The outcome of the repeat, if the response rejected the token.
     pub replay: Option<Replay>,
 }
 
 impl JournalEntry {
-    /// Who answered the caller.
+    /// Who produced the response.
     pub fn answered_by(&self) -> &'static str {
         answered_by(self.status, self.code)
     }
@@ -71,8 +66,8 @@ fn answered_by(status: u16, code: Option<&'static str>) -> &'static str {
     }
 }
 
-/// The last requests of all upstreams. Each place has its own lock, and a writer that finds one taken by a reader goes on
-/// to the next: the data thread never waits, even for a reader that was suspended in the middle, and nothing is lost.
+/// The most recent requests of all upstreams. Each entry has its own lock. A writer that finds an entry locked by a
+/// reader uses the next one, so the data thread never waits, not even for a suspended reader, and no request is lost.
 #[derive(Debug)]
 pub struct Journal {
     places: Box<[Mutex<Option<JournalEntry>>]>,
@@ -88,12 +83,12 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Chooses which requests are logged from now on.
+    /// Sets which requests are logged.
     pub fn log(&self, which: AccessLog) {
         self.access.store(which as u8, Ordering::Relaxed);
     }
 
-    /// The requests after this one, oldest first; 0 for all that are remembered.
+    /// The requests after this number, oldest first; 0 for all that are kept.
     pub fn after(&self, sequence: u64) -> Vec<JournalEntry> {
         let read = |place: &Mutex<Option<JournalEntry>>| place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut entries: Vec<_> = self.places.iter().filter_map(read).filter(|e| e.sequence > sequence).collect();
@@ -143,7 +138,7 @@ impl JournalEntry {
         }
     }
 
-    /// Takes a request's values over into the strings that are already there.
+    /// Copies a request into the entry's existing strings.
     fn fill(&mut self, sequence: u64, upstream: &Arc<str>, request: &Finished<'_>) {
         self.sequence = sequence;
         self.at = request.at;
@@ -166,7 +161,7 @@ fn refill(text: &mut String, with: &str) {
     text.push_str(&with[..with.floor_char_boundary(TEXT)]);
 }
 
-/// One line for a request.
+/// Logs a request.
 fn log(upstream: &str, request: &Finished<'_>) {
     let millis = |took: Duration| took.as_secs_f64() * 1000.0;
     tracing::info!(

@@ -1,17 +1,17 @@
-//! Limits on the data path as a whole: how far each goes, how much of it is in use, how often it has refused something.
+//! The limits that all callers share: maximum, current use and refusals.
 
 use super::cell::Cell;
 
-/// What is limited for all callers together.
+/// A limit that all callers share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {
     /// Connections from callers.
     Connections,
     /// Requests in flight.
     Requests,
-    /// Sockets of callers and upstreams: each is a file descriptor.
+    /// Sockets of callers and upstreams; each is a file descriptor.
     Sockets,
-    /// Bytes that callers and upstreams make the process hold.
+    /// Bytes held because of callers and upstreams.
     Memory,
 }
 
@@ -19,7 +19,6 @@ impl Limit {
     /// All of them, in the order of their discriminants.
     pub const ALL: [Self; 4] = [Self::Connections, Self::Requests, Self::Sockets, Self::Memory];
 
-    /// The metric's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connections => "connections",
@@ -30,7 +29,7 @@ impl Limit {
     }
 }
 
-/// One limit as it stands.
+/// The state of one limit.
 #[derive(Default, Debug)]
 pub struct LimitRecord {
     most: Cell,
@@ -39,32 +38,27 @@ pub struct LimitRecord {
 }
 
 impl LimitRecord {
-    /// How far it goes.
     pub fn set_most(&self, most: u64) {
         self.most.set(most);
     }
 
-    /// How much is in use.
     pub fn set_used(&self, used: u64) {
         self.used.set(used);
     }
 
-    /// It has refused something.
+    /// Counts a refusal.
     pub fn refused(&self) {
         self.refusals.add(1);
     }
 
-    /// How far it goes.
     pub fn most(&self) -> u64 {
         self.most.get()
     }
 
-    /// How much is in use.
     pub fn used(&self) -> u64 {
         self.used.get()
     }
 
-    /// How often it has refused something.
     pub fn refusals(&self) -> u64 {
         self.refusals.get()
     }

@@ -1,6 +1,6 @@
-//! What happened: counters, histograms and the last requests; written by proxy and token core, read by admin.
+//! Counters, histograms and the most recent requests: written by the proxy and the token core, read by admin.
 //!
-//! The data thread writes with plain loads and stores and never waits for a reader; admin adds up when it is asked.
+//! The data thread writes with plain loads and stores and never waits for a reader. Admin adds up on demand.
 
 mod cell;
 mod histogram;
@@ -23,10 +23,10 @@ pub use tally::RequestCount;
 pub use token::{KINDS, OUTCOMES, TokenRecord};
 pub use upstream::UpstreamRecord;
 
-/// Who is at fault for an answer.
+/// Who caused an error response.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Blame {
-    /// Nobody: it went well.
+    /// Nobody: no error.
     None,
     /// The caller.
     Client,
@@ -42,7 +42,6 @@ impl Blame {
     /// All of them, in the order of their discriminants.
     pub const ALL: [Self; 5] = [Self::None, Self::Client, Self::Token, Self::Upstream, Self::Bearerd];
 
-    /// The metric's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -54,18 +53,18 @@ impl Blame {
     }
 }
 
-/// What the one repeat of a request gave.
+/// The outcome of the one repeat of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Replay {
-    /// The repeat's answer was accepted.
+    /// The API accepted the new token.
     Accepted,
-    /// The repeat was refused as the first attempt.
+    /// The API rejected the new token too.
     Rejected,
     /// There was no different token in time.
     NoToken,
-    /// The body was too large, or the method must not be repeated.
+    /// The body was too large to keep, or the method must not be repeated.
     NotRepeatable,
-    /// The repeat did not get an answer.
+    /// The repeat failed without a response.
     Failed,
 }
 
@@ -73,7 +72,6 @@ impl Replay {
     /// All of them, in the order of their discriminants.
     pub const ALL: [Self; 5] = [Self::Accepted, Self::Rejected, Self::NoToken, Self::NotRepeatable, Self::Failed];
 
-    /// The metric's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -85,32 +83,29 @@ impl Replay {
     }
 }
 
-/// A request that has ended.
+/// A completed request.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
-    /// When it ended, by the wall's clock.
+    /// When it ended, in wall-clock time.
     pub at: SystemTime,
-    /// Its method.
     pub method: &'a Method,
-    /// Its path without the query.
+    /// The path without the query.
     pub path: &'a str,
-    /// The status the caller got; 0 if the caller was gone before.
+    /// The status that the caller got; 0 if the caller disconnected before.
     pub status: u16,
-    /// The error code, where bearerd itself answered.
+    /// The error code, if bearerd itself responded.
     pub code: Option<&'static str>,
-    /// Who is at fault.
     pub blame: Blame,
-    /// Whether the answer was broken off before its end: by the caller, the upstream or the end of the process.
+    /// Whether the response ended early: because of the caller, the upstream or shutdown.
     pub cut: bool,
-    /// How often it was sent to the upstream.
     pub attempts: u8,
-    /// Which token was sent last.
+    /// The generation of the token that was sent last.
     pub generation: Option<u64>,
-    /// From its head to the end of the answer's body.
+    /// From its head to the end of the response body.
     pub whole: Duration,
-    /// From sending to the upstream's head, the last attempt's.
+    /// From sending the last attempt to the upstream's response head.
     pub upstream: Option<Duration>,
-    /// The repeat, if the answer asked for one.
+    /// The outcome of the repeat, if the response rejected the token.
     pub replay: Option<Replay>,
 }
 
@@ -122,17 +117,16 @@ pub struct ProxyRecord {
 }
 
 impl ProxyRecord {
-    /// The data thread is alive; `now` is in whole seconds of its clock.
+    /// Records that the data thread is alive. `now` is in whole seconds of its clock.
     pub fn beat(&self, now: u64) {
         self.beat.set(now);
     }
 
-    /// When it last was.
+    /// The time of the last beat.
     pub fn last_beat(&self) -> u64 {
         self.beat.get()
     }
 
-    /// One of the limits.
     pub fn limit(&self, limit: Limit) -> &LimitRecord {
         let [connections, requests, sockets, memory] = &self.limits;
         match limit {
@@ -143,7 +137,6 @@ impl ProxyRecord {
         }
     }
 
-    /// How many callers are connected.
     pub fn connections(&self) -> u64 {
         self.limit(Limit::Connections).used()
     }

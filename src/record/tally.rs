@@ -1,4 +1,4 @@
-//! Requests by method, status and blame: as many counters as combinations that happened.
+//! Requests by method, status and blame, with a counter for each combination that occurred.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use http::Method;
 use super::Blame;
 use super::cell::Cell;
 
-/// Methods with a label of their own. A caller can invent methods; they are `OTHER`.
+/// Methods with a label of their own. All others are `OTHER`, because callers can invent methods.
 const METHODS: [(&str, Option<Method>); 10] = [
     ("OTHER", None),
     ("GET", Some(Method::GET)),
@@ -23,21 +23,19 @@ const METHODS: [(&str, Option<Method>); 10] = [
 
 const SLOTS: usize = 16;
 
-/// How often something happened.
+/// One counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RequestCount {
     /// The method, or `OTHER`.
     pub method: &'static str,
-    /// The status the caller got; 0 if the caller was gone.
+    /// The status that the caller got; 0 if the caller disconnected before.
     pub status: u16,
-    /// Who is at fault.
     pub blame: Blame,
-    /// How often.
     pub count: u64,
 }
 
-/// Counters that come into being with their first count. One thread writes: it walks the few that there are, the
-/// oldest, which tend to be the busiest, first. Readers walk the same way and are never waited for.
+/// A list of counters that grows when a combination first occurs. One thread writes: it searches the short list from
+/// the oldest counter on, which tends to be the busiest. Readers walk the same list without a lock.
 #[derive(Default, Debug)]
 pub(super) struct Tally {
     slots: [OnceLock<TallySlot>; SLOTS],

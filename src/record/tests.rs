@@ -66,7 +66,7 @@ fn a_long_path_is_cut_between_characters() {
 }
 
 #[test]
-fn who_answered_follows_from_the_code() {
+fn the_responder_follows_from_the_code() {
     let record = UpstreamRecord::new("younium");
     for (status, code) in [(200, None), (502, None), (502, Some("upstream-dns")), (0, None)] {
         record.finished(&Finished { status, code, ..finished(&Method::GET, "/") });

@@ -6,16 +6,15 @@ use std::time::Duration;
 use super::Histogram;
 use super::cell::Cell;
 
-/// What a token request can be for.
+/// The kinds of token requests.
 pub const KINDS: [&str; 3] = ["login", "refresh", "revoke"];
-/// How one can end.
+/// The outcomes of token requests.
 pub const OUTCOMES: [&str; 6] = ["ok", "rejected", "status", "timeout", "connect", "bad_reply"];
 
-/// Token requests of one upstream. The control thread writes what is about token requests, the data thread what is
-/// about requests that need one.
+/// Token requests of one upstream. The control thread writes the counters of token requests, the data thread those of
+/// waiting requests.
 #[derive(Debug)]
 pub struct TokenRecord {
-    /// The upstream's name.
     pub upstream: Arc<str>,
     requests: [[Cell; OUTCOMES.len()]; KINDS.len()],
     duration: Histogram,
@@ -24,7 +23,6 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
-    /// Nothing happened yet.
     pub fn new(upstream: impl Into<Arc<str>>) -> Self {
         Self {
             upstream: upstream.into(),
@@ -35,7 +33,8 @@ impl TokenRecord {
         }
     }
 
-    /// A token request ended; `kind` is one of [`KINDS`], `outcome` one of [`OUTCOMES`], else it has no counter.
+    /// Counts a token request. `kind` must be one of [`KINDS`] and `outcome` one of [`OUTCOMES`], else nothing is
+    /// counted.
     pub fn token_request(&self, kind: &'static str, outcome: &'static str, took: Duration) {
         let kind = KINDS.iter().position(|known| *known == kind);
         let outcome = OUTCOMES.iter().position(|known| *known == outcome);
@@ -45,17 +44,16 @@ impl TokenRecord {
         self.duration.add(took);
     }
 
-    /// A request had to wait for a token.
+    /// Counts a request that had to wait for a token.
     pub fn token_wait(&self) {
         self.waits.add(1);
     }
 
-    /// How many subjects are held.
     pub fn set_subjects(&self, count: u64) {
         self.subjects.set(count);
     }
 
-    /// Token requests as (kind, outcome, count), those that never happened included.
+    /// All counters as (kind, outcome, count), zeros included.
     pub fn token_requests(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let row = |(kind, row)| {
             std::iter::zip(OUTCOMES, row).map(move |(outcome, count): (_, &Cell)| (kind, outcome, count.get()))
@@ -63,7 +61,7 @@ impl TokenRecord {
         std::iter::zip(KINDS, &self.requests).flat_map(row)
     }
 
-    /// How long token requests took.
+    /// The durations of token requests.
     pub fn duration(&self) -> &Histogram {
         &self.duration
     }
@@ -73,7 +71,6 @@ impl TokenRecord {
         self.waits.get()
     }
 
-    /// How many subjects are held.
     pub fn subjects(&self) -> u64 {
         self.subjects.get()
     }

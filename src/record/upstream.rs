@@ -6,10 +6,9 @@ use super::cell::Cell;
 use super::tally::{RequestCount, Tally};
 use super::{Finished, Histogram, Journal, Replay};
 
-/// The requests of one upstream: written by the data thread alone, read by admin.
+/// The requests of one upstream. Only the data thread writes; admin reads.
 #[derive(Debug)]
 pub struct UpstreamRecord {
-    /// The upstream's name.
     pub upstream: Arc<str>,
     journal: Arc<Journal>,
     tally: Tally,
@@ -20,12 +19,12 @@ pub struct UpstreamRecord {
 }
 
 impl UpstreamRecord {
-    /// Nothing happened yet; its requests go into a journal of its own.
+    /// With a journal of its own.
     pub fn new(upstream: impl Into<Arc<str>>) -> Self {
         Self::within(Arc::default(), upstream)
     }
 
-    /// Nothing happened yet; its requests go into the journal that all upstreams share.
+    /// With the journal that all upstreams share.
     pub fn within(journal: Arc<Journal>, upstream: impl Into<Arc<str>>) -> Self {
         Self {
             upstream: upstream.into(),
@@ -38,12 +37,10 @@ impl UpstreamRecord {
         }
     }
 
-    /// A request began.
     pub fn started(&self) {
         self.in_flight.add(1);
     }
 
-    /// A request ended.
     pub fn finished(&self, request: &Finished<'_>) {
         self.in_flight.take_one();
         self.tally.add(request.method, request.status, request.blame);
@@ -57,32 +54,30 @@ impl UpstreamRecord {
         self.journal.add(&self.upstream, request);
     }
 
-    /// Requests that ended, by method, status and blame.
+    /// Completed requests by method, status and blame.
     pub fn counts(&self) -> Vec<RequestCount> {
         self.tally.counts()
     }
 
-    /// Requests under way.
     pub fn in_flight(&self) -> u64 {
         self.in_flight.get()
     }
 
-    /// Repeats with this outcome.
     pub fn replays(&self, outcome: Replay) -> u64 {
         self.replays[outcome as usize].get()
     }
 
-    /// How long requests took as a whole.
+    /// Durations from the request head to the end of the response.
     pub fn whole(&self) -> &Histogram {
         &self.whole
     }
 
-    /// How long the upstream took to its head.
+    /// Durations from sending a request to the upstream's response head.
     pub fn to_head(&self) -> &Histogram {
         &self.to_head
     }
 
-    /// Where its requests are remembered.
+    /// The journal of its requests.
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }

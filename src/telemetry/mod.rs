@@ -1,4 +1,4 @@
-//! Logs: one line on standard error for each change of state, as text for people or JSON for machines.
+//! Logs: one line on standard error per change of state, as text or JSON.
 
 #[cfg(test)]
 mod tests;
@@ -14,12 +14,12 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 use writer::{Flush, Writer};
 
-/// What a line looks like.
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LineFormat {
     /// For people.
     Text,
-    /// For machines: one object per line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
@@ -30,35 +30,37 @@ impl LineFormat {
     }
 }
 
-/// Why logging cannot start, or a level cannot be taken.
+/// Why logging cannot start, or a level is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The level is not in the syntax of `RUST_LOG`.
-    #[error("`{level}` is no log level: write `info`, or `warn,bearerd::token=debug` for a level per module ({cause})")]
+    #[error(
+        "invalid log level `{level}`: write `info`, or `warn,bearerd::token=debug` for a level per module \
+        ({cause})"
+    )]
     Level {
-        /// What was written.
+        /// The text of the level.
         level: String,
-        /// What is wrong with it.
         cause: ParseError,
     },
-    /// Somebody else in the process logs already, or the log has ended.
-    #[error("the log of the process is not ours to set")]
+    /// Another logger is installed, or the log has ended.
+    #[error("another logger is already installed")]
     Taken,
     /// The writing thread did not start.
-    #[error("no thread for the log: {0}")]
+    #[error("cannot start the log thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 type Levels = reload::Handle<Targets, Registry>;
 
-/// A running log. Dropping it writes what is still under way.
+/// A running log. Dropping it writes the pending lines.
 pub struct Telemetry {
     levels: Levels,
     _flush: Flush,
 }
 
 impl Telemetry {
-    /// Starts the log of the process on standard error. `level` is in the syntax of `RUST_LOG`.
+    /// Starts logging to standard error. `level` has the syntax of `RUST_LOG`.
     pub fn start(format: LineFormat, colour: bool, level: &str) -> Result<Self, TelemetryError> {
         let levels = parse(level)?;
         let (writer, flush) = Writer::start(std::io::stderr())?;
@@ -67,13 +69,13 @@ impl Telemetry {
         Ok(Self { levels, _flush: flush })
     }
 
-    /// Takes another level from now on; one that is none changes nothing.
+    /// Changes the level. An invalid level changes nothing.
     pub fn set_level(&self, level: &str) -> Result<(), TelemetryError> {
         self.levels.reload(parse(level)?).map_err(|_| TelemetryError::Taken)
     }
 }
 
-/// Whether a text is a level.
+/// Checks the syntax of a level.
 pub fn check_level(level: &str) -> Result<(), TelemetryError> {
     parse(level).map(drop)
 }
@@ -103,8 +105,8 @@ where
     (Registry::default().with(lines), handle)
 }
 
-/// HTTP and TLS libraries print header values and bodies below `info`, and so credentials. Whatever level is asked for,
-/// only this crate's own words go further down.
+/// HTTP and TLS libraries log header values and bodies, and so credentials, below `info`. At lower levels, only this
+/// crate's own lines are shown, whatever level is configured.
 fn may_be_seen(metadata: &Metadata<'_>) -> bool {
     let own = metadata.target().strip_prefix("bearerd").is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     own || *metadata.level() <= Level::INFO

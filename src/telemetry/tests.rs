@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 
-/// Keeps what is written.
+/// Collects the output.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
 
@@ -90,7 +90,7 @@ fn a_level_that_is_none_is_named() {
     assert!(error.contains("`bearerd=loud`"), "{error}");
 }
 
-/// Takes nothing before it is told to.
+/// Blocks until it is told to write.
 struct Stuck(Paper, std::sync::mpsc::Receiver<()>);
 
 impl Write for Stuck {

@@ -1,4 +1,4 @@
-//! Lines leave through a thread of their own: a terminal that was stopped, or a full pipe, must not stop the proxy.
+//! A separate thread writes the log lines: a stopped terminal or a full pipe must not stop the proxy.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait; further ones are lost, and counted.
+/// How many lines may be queued; further lines are dropped and counted.
 const WAITING: usize = 1024;
-/// How long the end of the process waits for the last lines.
+/// How long shutdown waits for the last lines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 enum Item {
@@ -18,14 +18,14 @@ enum Item {
     Flush(SyncSender<()>),
 }
 
-/// Hands lines to the writing thread.
+/// Queues lines for the writing thread.
 #[derive(Clone)]
 pub(super) struct Writer {
     lines: SyncSender<Item>,
     lost: Arc<AtomicU64>,
 }
 
-/// Waits for the lines so far when it is dropped.
+/// Waits for the queued lines when it is dropped.
 pub(super) struct Flush(SyncSender<Item>);
 
 impl Writer {
@@ -40,7 +40,7 @@ impl Writer {
 
 fn write_all(items: &Receiver<Item>, lost: &AtomicU64, mut output: impl Write) {
     for item in items {
-        // Nobody is left to tell when the log itself cannot be written.
+        // A failure to write the log cannot be reported anywhere.
         let _ = match item {
             Item::Line(line) => output.write_all(&line),
             Item::Flush(done) => output.flush().and_then(|()| done.send(()).map_err(io::Error::other)),
@@ -61,7 +61,7 @@ impl Drop for Flush {
     }
 }
 
-/// The subscriber writes each line whole, in one call.
+/// The subscriber writes each line with one call.
 impl Write for Writer {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.lines.try_send(Item::Line(line.to_vec())).is_err() {

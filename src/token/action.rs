@@ -1,23 +1,21 @@
-//! What a person should do about a token that does not come.
+//! What an operator should do when there is no token.
 
-/// The same word in `/status`, in the log and on the dashboard.
+/// The same word in `/status` and in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
-    /// Nothing: it mends itself, or others have to mend it.
+    /// Nothing: the problem is expected to pass without the operator.
     Wait,
-    /// Something is wrong with the configuration, or with what it names: a path, an owner, a key, a locator.
+    /// The configuration is wrong, or something that it names: a path, an owner, a key, a locator.
     FixConfiguration,
-    /// The secret is not accepted.
+    /// The token endpoint refuses the secret.
     ReplaceSecret,
-    /// The refresh token is lost, and only a person can get another.
+    /// The refresh token is lost, and only a person can authorize again.
     AuthorizeAgain,
 }
 
 impl Action {
-    /// Every word.
     pub const ALL: [Self; 4] = [Self::Wait, Self::FixConfiguration, Self::ReplaceSecret, Self::AuthorizeAgain];
 
-    /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wait => "wait",

@@ -12,29 +12,28 @@ use crate::secret::Secret;
 pub enum Life {
     /// Until this moment.
     Until(Moment),
-    /// Nobody said: until the API rejects it.
+    /// The lifetime is unknown: usable until the API rejects it.
     UntilRejected,
 }
 
-/// All that one successful token request gave. Keepers and stores hold it; the data path never does.
+/// The result of one successful token request. Only keepers and stores hold it, never the data path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Grant {
-    /// The access token; empty in a flow that only captures.
+    /// The access token; empty in a flow that only captures values.
     pub access: Secret,
-    /// The refresh token to send next.
+    /// The refresh token for the next renewal.
     pub refresh: Option<Secret>,
-    /// Further values that the flow reads from the reply.
+    /// Other values that the flow reads from the reply.
     pub captures: BTreeMap<String, Secret>,
-    /// When the request was sent: a life counts from here.
+    /// When the request was sent. Lifetimes count from this moment.
     pub issued: Moment,
-    /// How long the access token may be used.
     pub life: Life,
-    /// When the server would like to be asked again, counted from `issued`.
+    /// When the server asks for a renewal (`refresh_in`), counted from `issued`.
     pub refresh_in: Option<Duration>,
 }
 
 impl Grant {
-    /// The whole life, where it is known.
+    /// The whole lifetime; `None` if it is unknown.
     pub fn length(&self) -> Option<Duration> {
         match self.life {
             Life::Until(end) => Some(end.since(self.issued)),
@@ -43,36 +42,33 @@ impl Grant {
     }
 }
 
-/// Counts the tokens of one key: a later token has a higher one, so a rejection can only hit the token that it saw.
+/// Counts the tokens of one key. A newer token has a higher generation, so a late rejection cannot hit a newer token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Generation(pub u64);
 
-/// What requests need of a grant: no refresh token in here.
+/// The part of a grant that requests need. It has no refresh token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token {
-    /// Which one.
     pub generation: Generation,
-    /// Whose.
+    /// The user, in flows with a token per user.
     pub subject: Option<Subject>,
-    /// The access token.
     pub access: Secret,
-    /// Further values of the reply.
+    /// Other values that the flow reads from the reply.
     pub captures: BTreeMap<String, Secret>,
-    /// When it was asked for.
+    /// When the request for it was sent.
     pub issued: Moment,
-    /// How long it may be used.
     pub life: Life,
 }
 
 impl Token {
-    /// The moment from which the token counts as expired: a little before its end, so that it does not die on the way.
+    /// When the token counts as expired: min(2 s, lifetime / 20) before its end, so that it does not expire on the way
+    /// to the API.
     pub fn expires(&self) -> Option<Moment> {
         let Life::Until(end) = self.life else { return None };
         let early = (end.since(self.issued) / 20).min(Duration::from_secs(2));
         Some(end - early)
     }
 
-    /// Whether a request may be sent with it now.
     pub fn is_usable(&self, now: Moment) -> bool {
         self.expires().is_none_or(|end| now < end)
     }

@@ -1,4 +1,4 @@
-//! The reader's side of a token: a request borrows it, or waits a bounded time for it.
+//! The reader's side of a token. A request reads the token, or waits a limited time for it.
 
 pub(super) mod shared;
 pub(super) mod view;
@@ -17,10 +17,11 @@ use self::waiter::Waiter;
 use super::grant::{Generation, Token};
 use crate::clock::Moment;
 
-/// A reader of one token. Cloned by upstreams and requests in flight; when the last one goes, so does the token.
+/// A reader of one token. Upstreams and requests in flight clone it. When the last clone is dropped, the pool gives the
+/// token up.
 pub struct TokenHandle {
     shared: Arc<Shared>,
-    /// The revision that `status()` last saw.
+    /// The revision that `status()` returned last.
     seen: AtomicU64,
 }
 
@@ -34,20 +35,20 @@ impl TokenHandle {
         Self { shared, seen: AtomicU64::new(0) }
     }
 
-    /// The token, if it may be used now. Never waits: an atomic load, and a note that the token is in use.
+    /// The token, if it is usable now. Never waits: one atomic load, and a note that the token is in use.
     pub fn current(&self, now: Moment) -> Option<Arc<Token>> {
         self.shared.note_use();
         self.shared.view().usable(now).cloned()
     }
 
-    /// The generation of the newest token, cheap enough to ask for each request: whoever keeps something rendered from
-    /// a token compares it with this. Counts as use of the token, as [`TokenHandle::current`] does.
+    /// The generation of the newest token. It is cheap enough for every request: a cache of something rendered from a
+    /// token compares its generation with this one. Counts as use of the token, like [`TokenHandle::current`].
     pub fn generation(&self) -> Generation {
         self.shared.note_use();
         self.shared.generation()
     }
 
-    /// What it has come to; no use of the token.
+    /// Whether there has been a token yet. Does not count as use of the token.
     pub(super) fn promise(&self) -> Promise {
         match self.shared.generation() {
             Generation(0) if self.shared.view().trouble.is_some() => Promise::Broken,
@@ -56,12 +57,12 @@ impl TokenHandle {
         }
     }
 
-    /// When it may be asked for again.
+    /// When the next token request may be made.
     pub(super) fn held_until(&self) -> Option<Moment> {
         self.shared.view().next
     }
 
-    /// A usable token, waiting at most `patience` while an attempt is running or due within it.
+    /// A usable token. Waits up to `patience` if an attempt is running or due within that time.
     pub async fn usable(&self, patience: Duration) -> Result<Arc<Token>, NoToken> {
         let now = self.shared.clock.now();
         let until = now + patience;
@@ -77,8 +78,9 @@ impl TokenHandle {
         Err(self.shared.view().no_token(self.shared.clock.now()))
     }
 
-    /// The token, if one can be used, once no attempt is under way: for who leaves right after, because a refresh that is
-    /// not heard out uses up its refresh token. No use of the token, so it asks for no renewal.
+    /// The usable token, if any, after a running attempt has ended. For a process that exits right afterwards: if it
+    /// did not wait for the reply to a refresh, it would lose the new refresh token. Does not count as use, so it does
+    /// not request a renewal.
     pub async fn at_rest(&self) -> Option<Arc<Token>> {
         loop {
             let seen = self.shared.revision();
@@ -90,8 +92,8 @@ impl TokenHandle {
         }
     }
 
-    /// After the API rejected `generation`: a different token, waiting at most `patience`; `None` when there will be
-    /// none in time, at once when the bounds on forced renewals refuse one.
+    /// A different token, after the API rejected `generation`. Waits up to `patience`. `None` if there will be none in
+    /// time, and at once if the bounds on forced renewals do not allow one.
     pub async fn renewed_after(&self, generation: Generation, patience: Duration) -> Option<Arc<Token>> {
         let now = self.shared.clock.now();
         let until = now + patience;
@@ -104,7 +106,8 @@ impl TokenHandle {
         tokio::time::timeout(patience, answered).await.ok()?.ok()?
     }
 
-    /// As [`TokenHandle::renewed_after`], for a request that cannot be repeated: nothing to wait for.
+    /// Like [`TokenHandle::renewed_after`], for a request that cannot be repeated: requests a renewal and does not
+    /// wait.
     pub fn rejected(&self, generation: Generation) {
         let now = self.shared.clock.now();
         if self.successor(generation, now, now) == Availability::Ask {
@@ -112,8 +115,8 @@ impl TokenHandle {
         }
     }
 
-    /// What is known without the keeper. An answer that accepted the token since makes forced renewals free again,
-    /// which only the keeper can tell.
+    /// The answer, if it is known without asking the keeper. If the API has accepted the token since, the bounds on
+    /// forced renewals are reset, and only the keeper knows that.
     fn successor(&self, rejected: Generation, now: Moment, until: Moment) -> Availability<Option<Arc<Token>>> {
         match self.shared.view().successor(rejected, now, until) {
             Availability::Answer(None) if self.shared.was_accepted(rejected) => Availability::Ask,
@@ -121,7 +124,7 @@ impl TokenHandle {
         }
     }
 
-    /// An answer accepted `generation`: forced renewals are free again.
+    /// The API accepted `generation`, which resets the bounds on forced renewals.
     pub fn accepted(&self, generation: Generation) {
         self.shared.note_accepted(generation);
     }
@@ -133,13 +136,13 @@ impl TokenHandle {
         answered.await.unwrap_or_else(|_| Forced::Failed("bearerd is stopping".to_owned()))
     }
 
-    /// How the token stands.
+    /// The state of the token, for status, metrics and probes.
     pub fn status(&self) -> Status {
         self.seen.store(self.shared.revision(), Ordering::Relaxed);
         self.shared.view().status(self.shared.clock.now())
     }
 
-    /// Returns when the status may have changed since `status()` was last called on this reader.
+    /// Returns when the status may have changed since the last call of `status()` on this reader.
     pub async fn changed(&self) {
         self.shared.wait_past(self.seen.load(Ordering::Relaxed)).await;
     }

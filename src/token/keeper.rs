@@ -29,11 +29,11 @@ use super::status::{Forced, State};
 use crate::clock::Moment;
 use crate::secret::Secret;
 
-/// Work that a keeper wants done.
+/// Work that a keeper requests from the pool's task.
 pub(super) enum Job {
-    /// Get a token.
+    /// Request a token.
     Mint(Attempt),
-    /// Save the one that could not be saved.
+    /// Save a grant that could not be saved before.
     Save(Attempt),
 }
 
@@ -42,29 +42,29 @@ pub(super) struct Keeper {
     spec: TokenSpec,
     shared: Weak<Shared>,
     grant: Option<Grant>,
-    /// Which grant of its name in the store that is.
+    /// The number of the grant among those of its store name.
     number: u64,
     grant_times: Option<GrantTimes>,
-    /// What a reader sees; published whenever it changes.
+    /// What readers see; published whenever it changes.
     view: ViewBuilder,
     backoff: Backoff,
     bounds: ForcedBounds,
     last_request: Option<Moment>,
     retry_at: Option<Moment>,
-    /// The present token was rejected; it is used on only because there is nothing else.
+    /// The API rejected the current token. It stays in use only while there is no other.
     rejected: bool,
     spent: bool,
     marked: bool,
     save_at: Option<Moment>,
     waiters: Vec<Waiter>,
-    /// Who ordered the renewal that runs.
+    /// Who waits for the result of the forced renewal.
     orders: Vec<oneshot::Sender<Forced>>,
     state: State,
-    /// The state of the last line about it.
+    /// The state in the last log line.
     reported: State,
-    /// What it was last counted with.
+    /// The complaint that this token was last counted under.
     complaint: Option<Complaint>,
-    /// When it wants to be looked at again.
+    /// When the timer of this keeper fires.
     pub(super) wake: Option<Moment>,
 }
 
@@ -94,18 +94,17 @@ impl Keeper {
         }
     }
 
-    /// Somebody opened the token again: the newest pace and source count, because a configuration that was read again
-    /// may have changed them.
+    /// The token was opened again. The newest policy and source apply, because a reload may have changed them.
     pub(super) fn reopen(&mut self, spec: TokenSpec) {
         (self.spec.policy, self.spec.source) = (spec.policy, spec.source);
     }
 
-    /// Whether nobody reads the token and nothing is under way.
+    /// Whether there is no reader and no work in progress.
     pub(super) fn is_over(&self) -> bool {
         !self.view.running && self.shared.strong_count() == 0
     }
 
-    /// Something panicked about it. An attempt that was about to start, or has ended, does not run.
+    /// Something panicked while working on this token. A running attempt is considered ended unless `runs`.
     pub(super) fn interrupt(&mut self, runs: bool, wake: Moment) {
         self.view.running = runs;
         self.wake = Some(wake);
@@ -123,22 +122,19 @@ impl Keeper {
         self.grant.as_ref()
     }
 
-    /// Whether this is its access token.
     pub(super) fn holds(&self, access: &Secret) -> bool {
         self.grant.as_ref().is_some_and(|grant| grant.access == *access)
     }
 
-    /// Which grant of its name in the store it has.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Whether it would take this grant over, if the store had it. A changed secret looks for one of its own.
+    /// Whether it would adopt this grant if the store had it. With a changed secret, only a grant of its own counts.
     pub(super) fn may_adopt(&self, number: u64) -> bool {
         !self.spec.prove && self.number < number
     }
 
-    /// Whether its grant is worth revoking.
     pub(super) fn is_live(&self, now: Moment) -> bool {
         let renewable = self.grant.as_ref().is_some_and(|grant| grant.refresh.is_some());
         renewable || self.view.usable(now).is_some()
@@ -159,7 +155,7 @@ impl Keeper {
         }
     }
 
-    /// Only the present token can be rejected: a late rejection of an older one says nothing.
+    /// Only a rejection of the current token counts. A late rejection of an older one says nothing.
     fn reject(&mut self, generation: Generation, now: Moment) {
         let present = self.view.token.as_ref().is_some_and(|token| token.generation == generation);
         let Some(shared) = self.shared.upgrade().filter(|_| present) else { return };
@@ -178,7 +174,7 @@ impl Keeper {
         self.view.forcing = self.bounds.allow(now);
     }
 
-    /// Somebody wants a renewal that no rejection asks for.
+    /// Handles a renewal that was requested without a rejection.
     fn order(&mut self, answer: oneshot::Sender<Forced>, now: Moment) {
         let Some(shared) = self.shared.upgrade() else { return };
         if shared.was_accepted(self.bounds.unproven().unwrap_or(self.view.generation())) {
@@ -200,7 +196,7 @@ impl Keeper {
 
     fn situation(&self) -> Situation {
         Situation {
-            // A changed secret is tried whatever the token of the old one has left.
+            // A changed secret is tried at once, however long the old secret's token is still valid.
             grant_times: self.grant_times.filter(|_| !self.spec.prove),
             last_request: self.last_request,
             retry_at: self.retry_at,
@@ -210,9 +206,9 @@ impl Keeper {
     }
 }
 
-/// What comes next.
+/// Planning.
 impl Keeper {
-    /// Plans, publishes, answers those who need not wait; `all`: also those who waited before.
+    /// Plans, publishes, and answers requests that need not wait. `all`: also those that waited before.
     pub(super) fn replan(&mut self, context: &mut Context, all: bool) -> Option<Job> {
         let now = context.clock.now();
         self.wake = None;
@@ -223,13 +219,13 @@ impl Keeper {
         self.answer(now, &shared, all);
         self.report(now, &shared, &mut context.complaints);
         let end = self.view.usable(now).and_then(|token| token.expires()).filter(|_| self.view.trouble.is_some());
-        // An attempt under way will save too; a timer that nothing answers would ring for ever.
+        // A running attempt saves as well. Without this, the timer would fire repeatedly with nothing to do.
         let save = self.save_at.filter(|_| !self.view.running);
         self.wake = [self.view.next, save, end].into_iter().flatten().min();
         job
     }
 
-    /// Publishes without planning: there will be no next attempt.
+    /// Publishes without planning a next attempt.
     pub(super) fn report_last(&mut self, context: &Context) {
         let now = context.clock.now();
         let Some(shared) = self.shared.upgrade() else { return };
@@ -291,7 +287,7 @@ impl Keeper {
             self.waiters.extend(shared.answer(&self.view, waiter, now));
         }
         if self.waiters.is_empty() {
-            // There are many tokens, and few that somebody waits for: no room is kept.
+            // Few of many tokens have waiters, so this frees the capacity.
             self.waiters = Vec::new();
         }
     }

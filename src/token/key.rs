@@ -1,4 +1,4 @@
-//! What tells tokens apart: in memory everything that makes one, in a store nothing secret.
+//! What identifies a token: in memory everything that makes it, in a store nothing secret.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,38 +9,37 @@ use http::HeaderName;
 
 use crate::secret::Secret;
 
-/// Whose token: a value that matched its flow's pattern. There is no other way to one, so no subject can smuggle a
-/// line break into a header.
+/// The user of a token: a value that matched its flow's pattern. It cannot be created in another way, so no subject can
+/// smuggle a line break into a header.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(Arc<str>);
 
 impl Subject {
-    /// The subject's name, as the token endpoint knows it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A held subject is found by its name, with no copy of it made. Hash and order are those of the text.
+/// Lets a map find a subject by `&str`, without a copy. Hash and order are those of the text.
 impl Borrow<str> for Subject {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// A user's name is personal: it stays out of logs that nobody asked for.
+/// A user's name is personal data, so it stays out of logs.
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Subject(…)")
     }
 }
 
-/// Which names may be subjects.
+/// The pattern of valid subjects.
 #[derive(Clone, Debug)]
 pub struct SubjectPattern(regex_lite::Regex);
 
 impl SubjectPattern {
-    /// A pattern that the whole name must match.
+    /// Compiles a pattern that must match the whole name.
     pub fn new(pattern: &str) -> Result<Self, regex_lite::Error> {
         regex_lite::Regex::new(&format!("^(?:{pattern})$")).map(Self)
     }
@@ -52,24 +51,24 @@ impl SubjectPattern {
     }
 }
 
-/// Who a request is made for.
+/// How a request names its subject.
 #[derive(Clone, Debug)]
 pub struct SubjectRule {
-    /// The inbound header that names the subject; never forwarded.
+    /// The request header that names the subject; it is never forwarded.
     pub header: HeaderName,
-    /// What a subject looks like.
+    /// The pattern of valid subjects.
     pub pattern: SubjectPattern,
-    /// Whose token a request without that header gets; without one it is refused.
+    /// The subject of requests without that header; `None`: they are refused.
     pub default: Option<Subject>,
-    /// A subject's token is dropped when unused for this long.
+    /// A subject's token is dropped after this time without use.
     pub idle: Duration,
-    /// The most subjects held at a time.
+    /// The maximum number of subjects in memory.
     pub max: usize,
 }
 
-/// Digest of all that makes a token, credentials included: equal recipes give interchangeable tokens. Lives in memory
-/// only, because a digest of a guessable secret is an oracle for it. 128 bits of SHA-256: each of very many subjects has
-/// its recipe, and two that are equal by chance would take 2^64 of them.
+/// Digest of everything that makes a token, credentials included: equal recipes give interchangeable tokens. It stays
+/// in memory, because the digest of a guessable secret is an oracle for it. 128 bits of SHA-256 suffice: an accidental
+/// collision takes some 2^64 recipes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Recipe([u8; 16]);
 
@@ -79,7 +78,7 @@ impl fmt::Debug for Recipe {
     }
 }
 
-/// Collects what makes a token into its [`Recipe`].
+/// Builds a [`Recipe`].
 pub struct RecipeWriter(ring::digest::Context);
 
 impl Default for RecipeWriter {
@@ -89,7 +88,7 @@ impl Default for RecipeWriter {
 }
 
 impl RecipeWriter {
-    /// One more part. Its length goes in too, so `("ab", "c")` and `("a", "bc")` differ.
+    /// Adds a part. Its length is hashed too, so that `("ab", "c")` and `("a", "bc")` differ.
     pub fn part(&mut self, name: &str, value: &[u8]) -> &mut Self {
         for bytes in [name.as_bytes(), value] {
             self.0.update(&bytes.len().to_le_bytes());
@@ -98,12 +97,11 @@ impl RecipeWriter {
         self
     }
 
-    /// One more part that is a secret.
+    /// Adds a part that is a secret.
     pub fn secret(&mut self, name: &str, value: &Secret) -> &mut Self {
         self.part(name, value.expose().as_bytes())
     }
 
-    /// The digest of all parts so far.
     pub fn finish(self) -> Recipe {
         let mut digest = [0; 16];
         let whole = self.0.finish();
@@ -112,43 +110,40 @@ impl RecipeWriter {
     }
 }
 
-/// A token's identity in memory. A changed secret or token URL never meets an old token.
+/// A token's identity in memory. With a changed secret or token URL, it is a different token.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TokenKey {
-    /// Everything that makes it.
     pub recipe: Recipe,
-    /// Whose it is, in flows with a token per user.
+    /// The user, in flows with a token per user.
     pub subject: Option<Subject>,
 }
 
-/// A token's name in a store: flow, variables that are not secret, subject. A changed secret finds its stored token.
+/// A token's name in a store: flow, non-secret variables, subject. With a changed secret, the stored token is still
+/// found.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StoreKey(Arc<str>);
 
 impl StoreKey {
-    /// The name made of these parts; each is quoted, so that no two lists of parts give one name.
+    /// Builds a name. Each part is quoted, so that different lists of parts give different names.
     pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let quoted: Vec<_> = parts.into_iter().map(|part| format!("{part:?}")).collect();
         Self(quoted.join(" ").into())
     }
 
-    /// The same name with a subject.
     pub fn with_subject(&self, subject: &Subject) -> Self {
         Self(format!("{} {:?}", self.0, subject.as_str()).into())
     }
 
-    /// The same name, told apart by a number: in memory two accounts may differ in nothing but their secrets.
+    /// The same name with a number, for the memory store: two accounts may differ only in their secrets.
     pub fn numbered(&self, number: usize) -> Self {
         Self(format!("{} #{number}", self.0).into())
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same, short and fit for a file or a key: readable, and different for every name. There is no secret in a name
-    /// that its digest could tell.
+    /// A short unique form of the name for file names and keys. Names contain no secret, so its digest reveals none.
     pub fn stem(&self) -> String {
         let flow = self.0.chars().skip(1).take_while(|c| c.is_ascii_alphanumeric() || *c == '-').take(40);
         let digest = ring::digest::digest(&ring::digest::SHA256, self.0.as_bytes());

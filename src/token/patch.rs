@@ -1,44 +1,45 @@
-//! A token as one upstream injects it: rendered once per generation, applied to each request.
+//! The changes to a request that carry a token: rendered once per generation, applied to each request.
 
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
 
-/// A header's name as somebody has written it. HTTP gives its case no meaning (RFC 9110 §5.1); some servers do.
+/// A header name with its original case. HTTP names are case-insensitive (RFC 9110 §5.1), but some servers compare them
+/// by case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CasedName {
     name: HeaderName,
-    /// Only where it is not `Like-This`: there are as many patches as subjects.
+    /// Set only if it is not `Like-This`, because there are as many patches as subjects.
     case: Option<Box<str>>,
 }
 
 impl CasedName {
-    /// `written` is the name, in any case.
+    /// `written` is the name in its original case.
     pub fn new(name: HeaderName, written: &str) -> Self {
         let usual = title_case(name.as_str().bytes()).eq(written.bytes());
         let case = (!usual && name.as_str().eq_ignore_ascii_case(written)).then(|| written.into());
         Self { name, case }
     }
 
-    /// The name itself, in lower case.
+    /// The name in lower case.
     pub fn name(&self) -> &HeaderName {
         &self.name
     }
 
-    /// How it was written, where that is not `Like-This`.
+    /// The original case, if it is not `Like-This`.
     pub fn case(&self) -> Option<&str> {
         self.case.as_deref()
     }
 }
 
-/// A name that nobody has written: it goes out `Like-This`.
+/// A name without an original case; it is sent `Like-This`.
 impl From<HeaderName> for CasedName {
     fn from(name: HeaderName) -> Self {
         Self { name, case: None }
     }
 }
 
-/// The letters of a name with each word's first one as a capital: `Like-This`.
+/// The name in title case: `Like-This`.
 pub fn title_case(name: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
     let mut before = b'-';
     name.map(move |letter| {
@@ -48,22 +49,22 @@ pub fn title_case(name: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
     })
 }
 
-/// What to change on a caller's request. Header values are marked sensitive where they hold a credential.
+/// Changes to a caller's request. Header values that contain a credential are marked sensitive.
 #[derive(Clone, Default)]
 pub struct Patch {
-    /// Set, replacing whatever the caller sent.
+    /// Headers that replace the caller's.
     pub headers: Vec<(CasedName, HeaderValue)>,
-    /// Set where the caller sent none (`Accept: */*` counts as none).
+    /// Headers for requests that lack them (`Accept: */*` counts as lacking).
     pub defaults: Vec<(CasedName, HeaderValue)>,
-    /// Query pairs, percent-encoded already, replacing the caller's of that name.
+    /// Percent-encoded query pairs that replace the caller's.
     pub query: Vec<(String, String)>,
-    /// Cookies, replacing the caller's of that name.
+    /// Cookies that replace the caller's.
     pub cookies: Vec<(String, String)>,
-    /// Where the API is, when only the login's reply could say; an absolute URL within the flow's `hosts`.
+    /// The API's base URL, if only the login's reply names it: an absolute URL within the flow's `hosts`.
     pub base: Option<String>,
 }
 
-/// Names only: the values are credentials.
+/// Shows only names: the values are credentials.
 impl fmt::Debug for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, _)| name.name()).collect();
@@ -71,13 +72,13 @@ impl fmt::Debug for Patch {
     }
 }
 
-/// What a flow sets on requests, by name.
+/// The names of what a flow sets on requests.
 #[derive(Clone, Default, Debug)]
 pub struct Owned {
-    /// Headers whose inbound value must never pass.
+    /// Headers of the caller that are never forwarded.
     pub headers: Vec<HeaderName>,
-    /// Query parameters, likewise.
+    /// Query parameters of the caller that are never forwarded.
     pub query: Vec<String>,
-    /// Cookies, likewise.
+    /// Cookies of the caller that are never forwarded.
     pub cookies: Vec<String>,
 }

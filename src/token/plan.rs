@@ -1,33 +1,33 @@
-//! When to ask for a token: one pure function, and the numbers it works with.
+//! When to request a token: one pure function and its inputs.
 
 use std::time::Duration;
 
 use super::grant::{Grant, Life};
 use crate::clock::Moment;
 
-/// Two planned requests are never closer than this, however short the life: a token of 100 ms must not become ten
-/// requests a second.
+/// The minimum time between planned requests, however short the lifetime: a token of 100 ms must not cause ten requests
+/// a second.
 const LEAST_PACE: Duration = Duration::from_secs(1);
-/// The same where the server names a time for renewal but no life to measure it by.
+/// The same, if the server names a renewal time but no lifetime.
 const LEAST_PACE_WITHOUT_LIFE: Duration = Duration::from_secs(60);
-/// The ends of two replies about one token differ by the rounding of `expires_in` and the time on the way.
+/// How much the expiry of two replies about one token can differ, by rounding of `expires_in` and network time.
 const SAME_END: Duration = Duration::from_secs(2);
-/// Many servers repeat a token until shortly before its end, and then give the next one: so long before, and at the end,
-/// they are asked again.
+/// Many servers return the same token until shortly before its end. Such a server is asked again this long before the
+/// end, and at the end.
 const SHORTLY: Duration = Duration::from_secs(8);
 
-/// The pace of one flow's token requests.
+/// How often one flow requests tokens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
-    /// `exclusive` flows renew this long before the end.
+    /// How long before the end `exclusive` flows renew.
     pub margin: Duration,
-    /// Least time between two token requests, forced ones included.
+    /// The minimum time between two token requests, forced ones included.
     pub min_interval: Duration,
-    /// Renewing invalidates the previous token, so it is done late.
+    /// A renewal invalidates the previous token, so it happens late.
     pub exclusive: bool,
-    /// First hold after refused credentials; doubles up to 15 minutes.
+    /// The first hold after refused credentials; it doubles up to 15 minutes.
     pub hold: Duration,
-    /// Renew only while used: tokens of subjects.
+    /// Renew only while the token is used: tokens of subjects.
     pub while_used: bool,
 }
 
@@ -46,21 +46,21 @@ impl Default for Policy {
 /// The times of the newest grant.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct GrantTimes {
-    /// When it was asked for.
+    /// When it was requested.
     pub issued: Moment,
-    /// How long its token may be used.
     pub life: Life,
-    /// When the server would like to be asked again, counted from `issued`.
+    /// When the server asks for a renewal (`refresh_in`), counted from `issued`.
     pub refresh_in: Option<Duration>,
-    /// The server gave the token that we had, with no more time on it: asking long before its end is in vain.
+    /// The server returned the token that we had, with no later end: asking long before its end is useless.
     pub repeated: bool,
-    /// Where in the span of renewal this grant's falls: 0 to 1, drawn once, so that a fleet does not renew in step.
+    /// The position of this grant's renewal between 65 and 75 % of the lifetime: 0 to 1, drawn once, so that a fleet
+    /// does not renew in step.
     pub jitter: f64,
 }
 
 impl GrantTimes {
-    /// The times of `grant`; `before` are those of the token that we had, if the server repeated it. A server that puts
-    /// the end off puts it off by the time that has passed.
+    /// The times of `grant`. `before`: the times of the previous token, if the server returned the same one. Its
+    /// lifetime may have been extended by the time that passed.
     pub fn new(grant: &Grant, before: Option<(Moment, Life)>, jitter: f64) -> Self {
         let repeated = match (before, grant.life) {
             (Some((issued, Life::Until(before))), Life::Until(end)) => {
@@ -71,7 +71,7 @@ impl GrantTimes {
         Self { issued: grant.issued, life: grant.life, refresh_in: grant.refresh_in, repeated, jitter }
     }
 
-    /// When to renew. A token whose end nobody knows is kept until it is rejected.
+    /// When to renew. A token with an unknown lifetime is kept until the API rejects it.
     fn renewal(&self, policy: &Policy) -> Option<Moment> {
         let Life::Until(end) = self.life else {
             return self.refresh_in.map(|wish| self.issued + wish.max(LEAST_PACE_WITHOUT_LIFE));
@@ -88,33 +88,33 @@ impl GrantTimes {
     }
 }
 
-/// All that the next request depends on.
+/// Everything that the next request depends on.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Situation {
     /// The newest grant.
     pub grant_times: Option<GrantTimes>,
-    /// When a token was last asked for.
+    /// When the last token request was made.
     pub last_request: Option<Moment>,
-    /// The last attempt failed: not before this.
+    /// The last attempt failed: no request before this.
     pub retry_at: Option<Moment>,
-    /// A renewal is wanted before its time, and the bounds on these allow it.
+    /// A forced renewal is requested, and its bounds allow it.
     pub forced: bool,
-    /// Somebody used or asked for the token since the last attempt.
+    /// The token was used or requested since the last attempt.
     pub in_use: bool,
 }
 
 /// What to do next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
-    /// Ask for a token now.
+    /// Request a token now.
     Mint,
-    /// Look again then.
+    /// Decide again at this moment.
     WaitUntil(Moment),
-    /// Nothing is due until something happens.
+    /// Nothing is due until an event.
     WaitForNudge,
 }
 
-/// What to do next. Whoever waits for the moment in the answer finds [`Decision::Mint`] there.
+/// Decides what to do next. Called again at the moment in the answer, it returns [`Decision::Mint`].
 pub fn decide(now: Moment, situation: &Situation, policy: &Policy) -> Decision {
     let due = match (situation.retry_at, &situation.grant_times) {
         (Some(retry), _) => Some(retry),

@@ -1,4 +1,4 @@
-//! All tokens of the process: each key has one keeper, opened on demand, ended when its last reader goes.
+//! All tokens of the process. Each key has one keeper, started on demand and ended with its last reader.
 
 mod job;
 mod registry;
@@ -22,7 +22,7 @@ use super::store::Store;
 use super::store::unsaved::BufferedStore;
 use crate::clock::SharedClock;
 
-/// All tokens of the process. Cheap to clone; owned tokens live on the runtime that [`TokenPool::start`] was called on.
+/// All tokens of the process. Cheap to clone. The keepers run on the runtime that [`TokenPool::start`] was called on.
 #[derive(Clone)]
 pub struct TokenPool {
     registry: Arc<Registry>,
@@ -47,7 +47,7 @@ impl TokenPool {
         Self { registry, commands, clock }
     }
 
-    /// A reader of the token `spec.key`; if it has no keeper yet, one starts at once. May be called from any thread.
+    /// Opens a reader of the token `spec.key`, and starts a keeper if there is none. May be called from any thread.
     pub fn open(&self, spec: TokenSpec) -> TokenHandle {
         let mut shared_by_key = self.registry.shared_by_key();
         let open = shared_by_key.by_key.get(&spec.key).and_then(|(id, shared)| Some((*id, shared.upgrade()?)));
@@ -57,12 +57,12 @@ impl TokenPool {
         });
         shared_by_key.last = shared_by_key.last.max(id.0);
         shared_by_key.by_key.insert(spec.key.clone(), (id, Arc::downgrade(&shared)));
-        // Sent under the lock, so that the order of the commands is the order of the registry.
+        // Sent under the lock, so that the commands have the order of the registry.
         let _ = self.commands.send(PoolCommand::Open { id, spec, shared: Arc::downgrade(&shared) });
         TokenHandle::new(shared)
     }
 
-    /// Some subjects, `most` at most, whose tokens of this recipe are in use and well.
+    /// Up to `most` subjects of this recipe whose tokens are in use and valid.
     pub fn subjects_of(&self, recipe: Recipe, most: usize) -> Vec<Subject> {
         let shared_by_key = self.registry.shared_by_key();
         let now = self.clock.now();
@@ -71,18 +71,19 @@ impl TokenPool {
         ours.filter_map(|(key, _)| key.subject.clone()).take(most).collect()
     }
 
-    /// How many tokens have a reader, or had one until lately.
+    /// The number of tokens that have a reader, or had one until recently.
     #[cfg(test)]
     pub(super) fn known(&self) -> usize {
         self.registry.shared_by_key().by_key.len()
     }
 
-    /// The process is about to end: a token whose last reader goes is revoked only where its flow asks for that then.
+    /// The process is about to end: from now on a token is revoked on its last drop only if its flow asks for that at
+    /// shutdown.
     pub fn announce_shutdown(&self) {
         let _ = self.commands.send(PoolCommand::Stopping);
     }
 
-    /// Ends all token requests, saves what is under way, revokes where asked; at most two seconds.
+    /// Ends all token requests, saves pending grants, and revokes tokens where configured. Takes at most two seconds.
     pub async fn shutdown(&self) {
         let (done, finished) = oneshot::channel();
         let _ = self.commands.send(PoolCommand::Shutdown(done));

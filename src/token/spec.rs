@@ -1,4 +1,4 @@
-//! What it takes to own a token.
+//! Everything that a keeper needs for its token.
 
 use super::key::{StoreKey, TokenKey};
 use super::plan::Policy;
@@ -6,19 +6,17 @@ use super::source::Source;
 use crate::record::TokenRecord;
 use std::sync::Arc;
 
-/// What it takes to own a token.
+/// Everything that a keeper needs for its token.
 #[derive(Clone)]
 pub struct TokenSpec {
-    /// Who it is in memory.
+    /// Its identity in memory.
     pub key: TokenKey,
-    /// What it is called in a store.
+    /// Its name in a store.
     pub store_key: StoreKey,
-    /// How to get it.
     pub source: Arc<dyn Source>,
-    /// At which pace.
     pub policy: Arc<Policy>,
-    /// Where its token requests are counted, and the upstream's name for log lines.
+    /// The counters of its token requests, and the upstream's name for log lines.
     pub record: Arc<TokenRecord>,
-    /// Ask for a new token even if the store holds one: a secret has changed and must prove itself.
+    /// Request a new token even if the store has one: a changed secret must prove itself.
     pub prove: bool,
 }

@@ -1,4 +1,4 @@
-//! How a token stands: the words that status, metrics, logs and errors share.
+//! The state of a token, in the words that status, metrics, logs and errors share.
 
 use super::action::Action;
 use super::grant::Generation;
@@ -8,35 +8,35 @@ use std::time::{Duration, SystemTime};
 /// Why there is no usable token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoToken {
-    /// The first attempt has not ended: `token-pending`.
+    /// The first attempt is still running: `token-pending`.
     Pending {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The token endpoint does not answer properly: `token-failing`.
+    /// The token endpoint fails: `token-failing`.
     Failing {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The credentials are refused: `token-rejected`.
+    /// The token endpoint refuses the credentials: `token-rejected`.
     Rejected {
         /// When to try again.
         retry_after: Duration,
     },
 }
 
-/// The word for how a token stands: the same in `/status`, metrics, logs and the dashboard.
+/// The state of a token; the same words in `/status`, metrics and logs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum State {
-    /// No attempt has ended.
+    /// No attempt has ended yet.
     Starting,
-    /// A usable token, and the last attempt gave it.
+    /// There is a usable token, and the last renewal succeeded.
     Fresh,
-    /// A usable token, but the last renewal failed.
+    /// There is a usable token, but the last renewal failed.
     Degraded,
-    /// None usable, the endpoint fails.
+    /// There is no usable token, and the endpoint fails.
     Expired,
-    /// None usable, the credentials are refused.
+    /// There is no usable token, and the credentials are refused.
     Rejected,
 }
 
@@ -44,7 +44,6 @@ impl State {
     /// Every state, from the first to the worst.
     pub const ALL: [Self; 5] = [Self::Starting, Self::Fresh, Self::Degraded, Self::Expired, Self::Rejected];
 
-    /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -56,54 +55,52 @@ impl State {
     }
 }
 
-/// How a token stands, for people and probes. No secret in it.
+/// The state of a token, for people and probes. Contains no secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
-    /// The word.
     pub state: State,
-    /// Which token, if there was one.
+    /// The generation of the newest token.
     pub generation: Option<Generation>,
-    /// When it was obtained, by the wall's clock.
+    /// When the token was obtained, in wall-clock time.
     pub obtained_at: Option<SystemTime>,
-    /// Its end on the monotonic clock, if it has one.
+    /// When the token expires, if that is known.
     pub expires: Option<Moment>,
     /// When the next attempt is due.
     pub next_renewal: Option<Moment>,
-    /// The last failure since the last success: metric outcome word, message, wall time.
+    /// The last failure, if none succeeded since.
     pub last_error: Option<LastError>,
 }
 
-/// The last failure, in words without a secret.
+/// A failure, without secrets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastError {
     /// `token-failing` or `token-rejected`.
     pub code: &'static str,
-    /// For people.
     pub message: String,
-    /// What a person should do.
+    /// What the operator should do.
     pub action: Action,
-    /// By the wall's clock.
+    /// Wall-clock time.
     pub at: SystemTime,
 }
 
-/// What a token has come to so far, for whoever must choose between tokens.
+/// Whether a token has been obtained yet, for whoever must choose between tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Promise {
-    /// There never was a token, and nothing says that there will be none.
+    /// There was no token yet, and no failure.
     Open,
-    /// There was one, at least.
+    /// There has been a token.
     Kept,
-    /// There never was one, and the last attempt failed.
+    /// There was no token yet, and the last attempt failed.
     Broken,
 }
 
-/// The end of a forced renewal, for `POST /refresh`.
+/// The result of a forced renewal, for `POST /refresh`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Forced {
-    /// A new token is there.
+    /// There is a new token.
     Renewed(Generation),
-    /// Not now: spacing, hold or the bound on forced renewals; try again after this long.
+    /// Not now, because of the minimum interval, a hold or the bounds; try again after this time.
     TooSoon(Duration),
-    /// The attempt failed; the text is for people.
+    /// The attempt failed, with a message for people.
     Failed(String),
 }

@@ -1,5 +1,9 @@
-//! The subjects of one upstream: bounded, the least useful out first, the idle out in time.
-#![allow(clippy::indexing_slicing, reason = "a place is always that of an entry that is there; nobody else names one")]
+//! The subjects of one upstream: a limited number, of which the least useful are dropped first, and idle ones after a
+//! time.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an index always belongs to an existing entry, and only this module has indexes"
+)]
 
 mod order;
 
@@ -13,37 +17,36 @@ use super::key::Subject;
 use super::status::Promise;
 use crate::clock::Moment;
 
-/// What is kept with a token can be made again, and goes when the subject was unused for this long.
+/// Cached values of a subject are dropped after this time without use; they can be rebuilt.
 const COLD: Duration = Duration::from_secs(60);
 
-/// One subject's token, and what its user keeps with it.
+/// One subject's token and the values cached with it.
 pub struct SubjectEntry<T> {
-    /// Its token.
     pub token: TokenHandle,
-    /// What was rendered from it, for example.
+    /// Cached by the user of this type, such as a rendered patch.
     pub kept: T,
 }
 
-/// What is known of a subject decides how soon it makes room for another. The numbers are those of the orders.
+/// How soon a subject makes room for another. The numbers index the orders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Rank {
-    /// Its first attempt runs, or nobody has looked since.
+    /// Its first attempt is running, or nobody has looked since.
     New = 0,
-    /// It had a token.
+    /// It has had a token.
     Proven = 1,
-    /// It never had one, and its last attempt failed: remembered only so that it is not asked for all the time.
+    /// It never had a token and its last attempt failed. It is kept only so that it is not requested all the time.
     Barren = 2,
 }
 
-/// The subjects that are in use. For one thread: no lock, and a warm subject is found without an allocation.
+/// The subjects in use. For one thread: it takes no lock, and finds a known subject without an allocation.
 pub struct Subjects<T> {
     max: usize,
     idle: Duration,
     places: HashMap<Subject, usize>,
     entries: Vec<OrderedEntry<T>>,
-    /// The entries of each rank, by use.
+    /// The entries of each rank, in order of last use.
     orders: [Order; 3],
-    /// Up to where the last sweep looked for what is cold.
+    /// Where the last sweep for cached values stopped.
     looked: usize,
 }
 
@@ -62,20 +65,20 @@ impl<T> AsMut<Neighbours> for OrderedEntry<T> {
 }
 
 impl<T: Default> Subjects<T> {
-    /// Holds at most `max`, and none that was unused for `idle`.
+    /// Holds at most `max` subjects, and none that is unused for `idle`.
     pub fn new(max: usize, idle: Duration) -> Self {
         let orders = [Order::EMPTY; 3];
         Self { max: max.max(1), idle, places: HashMap::new(), entries: Vec::new(), orders, looked: 0 }
     }
 
-    /// A subject that is held, by its name: what is held has matched its pattern, so this needs no second look.
+    /// A known subject by its name. It matched its pattern when it was added, so it is not checked again.
     pub fn get(&mut self, name: &str, now: Moment) -> Option<&mut SubjectEntry<T>> {
         let place = *self.places.get(name)?;
         self.touch(place, now);
         self.entries.get_mut(place).map(|entry| &mut entry.value)
     }
 
-    /// The subject, opened if it is not held; another one makes room.
+    /// The subject, opened if it is not known; another one may be dropped to make room.
     pub fn get_or_insert_with(
         &mut self,
         subject: &Subject,
@@ -90,16 +93,15 @@ impl<T: Default> Subjects<T> {
         &mut self.entries[place].value
     }
 
-    /// Lets a subject go.
     pub fn remove(&mut self, subject: &Subject) {
         if let Some(place) = self.places.get(subject) {
             self.take(*place);
         }
     }
 
-    /// Drops whoever was unused for too long; of the others looks at one in sixty, so that a second costs next to
-    /// nothing and a minute lets go of all that is cold. A refused subject is remembered as long as its hold lasts:
-    /// without it, the next request would ask for it again.
+    /// Drops subjects that were unused for too long, and the cached values of a sixtieth of the others, so that a call
+    /// per second is cheap and covers all of them in a minute. A refused subject is kept as long as its hold lasts:
+    /// otherwise the next request would ask for it again.
     pub fn sweep(&mut self, now: Moment) {
         for rank in [Rank::New, Rank::Proven, Rank::Barren] {
             while let Some(place) = self.oldest(rank).filter(|place| self.is_over(*place, now)) {
@@ -114,12 +116,10 @@ impl<T: Default> Subjects<T> {
         }
     }
 
-    /// How many are held.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none is held.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -145,7 +145,7 @@ impl<T: Default> Subjects<T> {
         self.rank(place, rank);
     }
 
-    /// Makes an entry the newest of its rank.
+    /// Makes an entry the most recent of its rank.
     fn rank(&mut self, place: usize, rank: Rank) {
         let before = std::mem::replace(&mut self.entries[place].rank, rank);
         self.orders[before as usize].unlink(&mut self.entries, place);
@@ -162,7 +162,7 @@ impl<T: Default> Subjects<T> {
         now.since(entry.used) >= self.idle && !held
     }
 
-    /// The barren go first, or else whoever was not used for the longest time.
+    /// Drops a subject that never had a token, or else the one unused for the longest time.
     fn make_room(&mut self, now: Moment) {
         self.look_again(now);
         let older = |place: &usize| self.entries[*place].used;
@@ -172,7 +172,7 @@ impl<T: Default> Subjects<T> {
         }
     }
 
-    /// Ranks anew those whose attempt has ended since they were used. A token that came meanwhile counts as use.
+    /// Updates the rank of subjects whose attempt has ended since their last use. A new token counts as use.
     fn look_again(&mut self, now: Moment) {
         for rank in [Rank::Barren, Rank::New] {
             while let Some(place) = self.oldest(rank) {
@@ -189,7 +189,7 @@ impl<T: Default> Subjects<T> {
         }
     }
 
-    /// Takes an entry out; the last one moves into its place, so that the entries stay dense.
+    /// Removes an entry. The last entry moves into its place, so that the vector stays dense.
     fn take(&mut self, place: usize) {
         let rank = self.entries[place].rank as usize;
         self.orders[rank].unlink(&mut self.entries, place);

@@ -1,29 +1,30 @@
-//! The seam between the data path and a flow: how an API takes its token, and how it says that the token is dead.
+//! The interface between the data path and a flow: how to put a token on a request, and how to recognise that the API
+//! rejected it.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::grant::Token;
 use super::patch::{CasedName, Patch};
 
-/// Whether an answer means that the token must be replaced.
+/// What a response says about the token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// No: the token was accepted, or the refusal has another reason.
+    /// The API accepted the token, or refused the request for another reason.
     Accepted,
-    /// Yes.
+    /// The API rejected the token: it must be replaced.
     Expired,
-    /// The body will tell, if it is small: ask [`Usage::body_says_expired`].
+    /// The body decides, if it is small: call [`Usage::body_says_expired`].
     AskBody,
 }
 
-/// A token that cannot be put on a request, for example because it holds a line break.
+/// A token that cannot be put on a request, such as one with a line break.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct PatchError(pub String);
 
-/// How one upstream's API takes a token and how it says that one is dead.
+/// How one upstream's API receives a token and reports that it has expired.
 pub trait Usage: Send + Sync + 'static {
-    /// The token as changes to a request. Called once per generation, not per request.
+    /// The changes to a request that carry the token. Called once per generation, not per request.
     fn patch(&self, token: &Token) -> Result<Patch, PatchError>;
 
     /// Headers that sign one request, for APIs that want a signature over each: made anew for every attempt, since
@@ -33,18 +34,19 @@ pub trait Usage: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// What an answer's head says of the token that was used.
+    /// Judges the token by a response's head.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict;
 
-    /// What its body says; called only after [`Verdict::AskBody`], with a decoded body.
+    /// Judges the token by a response's decoded body; called only after [`Verdict::AskBody`].
     fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool;
 
-    /// Whether [`Usage::verdict`] may ever ask for the body. The upstream is then asked for encodings that can be read.
+    /// Whether [`Usage::verdict`] may return [`Verdict::AskBody`]. If so, the proxy requests only content codings that
+    /// it can decode.
     fn reads_bodies(&self) -> bool {
         false
     }
 
-    /// Whether a body tells that is neither a JSON object nor an array. Without this, others are passed on at once.
+    /// Whether a body that is neither a JSON object nor an array can decide. If not, such bodies are passed on at once.
     fn reads_text(&self) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! An API that carries out each request once it has read all of it, unless its token is worth nothing, and whose
-//! connections break at every point at which they can.
+//! An API that processes each request once it has read all of it, unless the token is invalid. Its connections break at
+//! every possible point.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,18 +14,18 @@ pub struct Api {
     pub tokens: Tokens,
 }
 
-/// Where a connection breaks.
+/// The point at which a connection breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Break {
-    /// Once the head has been read.
+    /// After the request head was read.
     BeforeBody,
-    /// When all has been done, and nothing said.
+    /// After the request was processed, before the response.
     BeforeAnswer,
-    /// In the middle of the answer.
+    /// Within the response.
     UnderAnswer,
-    /// By a reset behind the answer, which may overtake it.
+    /// By a reset after the response, which may overtake it.
     AfterAnswer,
-    /// Properly, when nobody waits for anything.
+    /// A regular close while idle.
     Idle,
     Never,
 }
@@ -44,7 +44,7 @@ impl Break {
 }
 
 impl Api {
-    /// Serves whatever comes to this port.
+    /// Starts the API and returns its port.
     pub async fn start(self: Arc<Self>) -> u16 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

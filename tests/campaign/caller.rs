@@ -1,4 +1,4 @@
-//! One caller: a connection that is kept as long as it is good.
+//! A caller with a connection that it keeps while it works.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::wire::{Body, Head, Wire};
 pub struct Caller {
     port: u16,
     wire: Option<Wire>,
-    /// How long the longest answer took.
+    /// The longest response time.
     pub longest: Duration,
 }
 
@@ -20,7 +20,7 @@ impl Caller {
         Self { port, wire: None, longest: Duration::ZERO }
     }
 
-    /// Makes a request and reads its answer.
+    /// Makes a request and reads its response.
     pub async fn call(&mut self, plan: &Plan) -> Seen {
         let mut wire = match self.wire.take().filter(Wire::is_fresh) {
             Some(wire) => wire,

@@ -1,4 +1,4 @@
-//! The same API in HTTP/2. Here a request can be refused or given up by itself, and a connection can say farewell.
+//! The same API over HTTP/2. A single request can be refused or reset, and a connection can send GOAWAY.
 
 use std::collections::{HashSet, VecDeque};
 use std::os::fd::AsFd;
@@ -17,23 +17,24 @@ use crate::CALLERS;
 use crate::api::Api;
 use crate::plan::Plan;
 
-/// A fresh connection serves so many requests before it breaks: one that has come in vain on it would be sent on no other.
+/// How many requests a new connection serves before it breaks. A request that failed on a new connection would not be
+/// sent again.
 const AT_LEAST: usize = 100;
 
-/// What happens to a request besides being answered.
+/// How a request fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
-    /// It is told that nothing was done.
+    /// RST_STREAM with REFUSED_STREAM: it was not processed.
     Refused,
-    /// Given up once its head has been read.
+    /// Reset after its head was read.
     GivenUpUnread,
-    /// Given up when all has been done, and nothing said.
+    /// Reset after it was processed, before the response.
     GivenUp,
-    /// Given up in the middle of the answer.
+    /// Reset within the response.
     UnderAnswer,
-    /// It is the last one that its connection takes.
+    /// GOAWAY: it is the last one on its connection.
     GoAway,
-    /// Its connection is reset, with all that are on it.
+    /// Its connection is reset, with all other requests on it.
     Reset,
     Answered,
 }
@@ -74,7 +75,7 @@ async fn talk(api: Arc<Api>, stream: TcpStream) {
         tokio::select! {
             Some((id, fate)) = told.recv() => {
                 unanswered.remove(&id);
-                // Of each caller one answer at most is still on its way.
+                // At most one response per caller is still in flight.
                 answered.push_back(id);
                 answered.drain(..answered.len().saturating_sub(CALLERS));
                 match fate {

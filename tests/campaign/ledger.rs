@@ -1,4 +1,4 @@
-//! What the upstream did with each request, and what its caller saw of it.
+//! What the API did with each request, and what its caller saw.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,31 +6,30 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use crate::plan::Plan;
 
-/// What the upstream did with one request.
+/// What the API did with one request.
 #[derive(Default, Debug)]
 pub struct Page {
-    /// How often its token was refused, and nothing done.
+    /// How often its token was rejected.
     pub refused: AtomicU8,
-    /// How often it was carried out.
+    /// How often it was processed.
     pub delivered: AtomicU8,
-    /// How often the connection broke before or under the answer.
+    /// How often the connection broke before or within the response.
     pub broken: AtomicU8,
-    /// How often the body was another one.
+    /// How often its body was wrong.
     pub corrupt: AtomicU8,
 }
 
-/// What a caller saw.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Seen {
-    /// The right answer, whole.
+    /// The correct, complete response.
     Served,
     /// 401.
     Refused,
-    /// An answer of bearerd's own.
+    /// An error from bearerd.
     Own(u16, String),
-    /// An answer that broke off.
+    /// A response that ended early.
     Cut,
-    /// Something that nobody sent.
+    /// A response that was not sent.
     Wrong(String),
 }
 
@@ -50,7 +49,7 @@ impl Ledger {
         &self.pages[id]
     }
 
-    /// Notes what a caller saw, and what of it must not be.
+    /// Records what a caller saw, and whether it violates a rule.
     pub fn note(&self, plan: &Plan, seen: &Seen) {
         let page = self.page(plan.id);
         let kind = if plan.is_idempotent() { "idempotent" } else { "POST or PATCH" };
@@ -73,16 +72,16 @@ impl Ledger {
         let broken = page.broken.load(SeqCst) > 0;
         match seen {
             Seen::Served => page.delivered.load(SeqCst) > 0,
-            // Where the repeat comes to nothing, the answer that asked for it is the answer.
+            // If the repeat fails, the first response is passed on.
             Seen::Refused => page.refused.load(SeqCst) == 1 && (broken || !plan.is_kept()),
-            // What may be done twice is, once; the rest was perhaps done when its connection broke.
+            // Idempotent requests are repeated; others may have been processed when their connection broke.
             Seen::Own(502, code) => code == "upstream-reset" && (broken || !plan.is_idempotent() || !plan.is_kept()),
             Seen::Cut => broken,
             Seen::Own(..) | Seen::Wrong(_) => false,
         }
     }
 
-    /// All that must not have been.
+    /// All violations.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.faults.lock().unwrap().clone();
         for (id, page) in self.pages.iter().enumerate() {
@@ -101,7 +100,7 @@ impl Ledger {
         faults
     }
 
-    /// What happened, for people.
+    /// A summary.
     pub fn told(&self) -> String {
         let sum = |count: fn(&Page) -> &AtomicU8| {
             self.pages.iter().map(|page| u64::from(count(page).load(SeqCst))).sum::<u64>()

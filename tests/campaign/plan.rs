@@ -1,13 +1,13 @@
-//! What each request is, by its number: both ends know it.
+//! The content of each request, derived from its number, so that both ends know it.
 
 use std::sync::LazyLock;
 
-/// The largest body that is kept for a repeat.
+/// The largest body kept for a repeat.
 const KEPT: usize = 64 << 10;
 
 const LARGEST: usize = 100 << 10;
 
-/// One request and its answer.
+/// A request and its response.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub id: usize,
@@ -50,11 +50,11 @@ impl Plan {
             let mut random = fastrand::Rng::with_seed(3);
             std::iter::repeat_with(|| random.u8(..)).take(LARGEST + 1009).collect()
         });
-        // What belongs to another request would be seen.
+        // Different for each request, so that a mix-up is noticed.
         &NOISE[self.id % 1009..][..length]
     }
 
-    /// Whether it can be sent twice at all.
+    /// Whether its body is kept for a repeat.
     pub fn is_kept(&self) -> bool {
         self.body <= KEPT
     }

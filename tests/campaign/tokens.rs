@@ -1,5 +1,5 @@
-//! A token endpoint that is out of order three times in ten, and whose tokens live two seconds; one in a hundred is
-//! revoked before that.
+//! A token endpoint that fails three times in ten. Its tokens live two seconds, and one in a hundred is revoked
+//! earlier.
 
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -11,7 +11,7 @@ const LIFE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub struct Tokens {
-    /// When each of them ends.
+    /// When each token expires.
     ends: RwLock<Vec<Instant>>,
     calls: AtomicUsize,
     failed: AtomicUsize,
@@ -19,17 +19,17 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Whether this value of `Authorization` is worth something now.
+    /// Whether this `Authorization` value is valid now.
     pub fn accept(&self, authorization: &str) -> bool {
         let number = authorization.strip_prefix("Bearer t-").and_then(|number| number.parse::<usize>().ok());
         let ends = self.ends.read().unwrap();
         number.and_then(|number| ends.get(number)).is_some_and(|end| Instant::now() < *end)
     }
 
-    /// Answers the calls on one connection.
+    /// Serves one connection.
     pub async fn talk(&self, mut wire: Wire) {
         while let Some(head) = wire.head().await {
-            // Whatever the client says of itself.
+            // The content of the request does not matter.
             if wire.body(&head, b"").await == Body::Cut {
                 return;
             }
@@ -59,7 +59,7 @@ impl Tokens {
         format!("{{\"access_token\":\"t-{number}\",\"token_type\":\"Bearer\",\"expires_in\":2}}")
     }
 
-    /// What happened, for people.
+    /// A summary.
     pub fn told(&self) -> String {
         let [calls, failed, revoked] = [&self.calls, &self.failed, &self.revoked].map(|count| count.load(SeqCst));
         format!("token endpoint: {calls} calls, {failed} failed, {revoked} tokens revoked early\n")

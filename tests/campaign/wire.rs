@@ -1,4 +1,4 @@
-//! Either end of HTTP/1.1, as fast as a test needs: bodies are compared while they come.
+//! Either end of an HTTP/1.1 connection. Bodies are compared while they arrive.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than anything here takes.
+/// Longer than any step takes.
 const PATIENCE: Duration = Duration::from_secs(150);
 
 pub struct Wire {
@@ -14,7 +14,6 @@ pub struct Wire {
     read: BytesMut,
 }
 
-/// The head of a message.
 #[derive(Default, Debug)]
 pub struct Head {
     pub line: String,
@@ -22,7 +21,6 @@ pub struct Head {
 }
 
 impl Head {
-    /// A word of the first line.
     pub fn word(&self, place: usize) -> &str {
         self.line.split(' ').nth(place).unwrap_or_default()
     }
@@ -33,7 +31,7 @@ impl Head {
     }
 }
 
-/// What came of a body.
+/// The result of reading a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Body {
     AsExpected,
@@ -47,7 +45,7 @@ impl Wire {
         Self { stream, read: BytesMut::with_capacity(16 << 10) }
     }
 
-    /// Whether the other end has said anything, or gone, out of turn.
+    /// Whether the other end has sent anything unexpected, or closed.
     pub fn is_fresh(&self) -> bool {
         let mut byte = [0];
         self.read.is_empty()
@@ -58,7 +56,7 @@ impl Wire {
         matches!(tokio::time::timeout(PATIENCE, self.stream.write_all(bytes)).await, Ok(Ok(())))
     }
 
-    /// Ends the connection as a crash does.
+    /// Resets the connection, as a crash does.
     pub fn reset(self) {
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
@@ -86,7 +84,7 @@ impl Wire {
         Some(Head { line: line.to_owned(), fields: fields.to_owned() })
     }
 
-    /// Reads the body that belongs to a head.
+    /// Reads the body of a message.
     pub async fn body(&mut self, head: &Head, expected: &[u8]) -> Body {
         let (mut rest, mut same) = (expected, true);
         if head.field("transfer-encoding").is_none() {

@@ -1,7 +1,9 @@
-//! Everything at once: callers that ask too much, read nothing, send without end or say nothing, beside one that behaves.
+//! Many misbehaving callers at once (too many requests, no reading, endless or silent connections) next to a regular
+//! one.
 //!
-//! `BEARERD_ATTACK_SECONDS=60 cargo test --test integration attacks -- --ignored --nocapture`; ten seconds without the number. In a control group of
-//! 128 MiB where one can be made, else under a limit of address space, and with 1,024 descriptors.
+//! `BEARERD_ATTACK_SECONDS=60 cargo test --test integration attacks -- --ignored --nocapture`; ten seconds without the
+//! variable. In a cgroup of 128 MiB if one can be created, else with limited address space, and with 1,024 file
+//! descriptors.
 
 #[path = "attacks/callers.rs"]
 mod callers;
@@ -42,7 +44,7 @@ async fn started(world: &World, confined: &Confined) -> Bearerd {
 
 #[tokio::test]
 #[ignore = "takes the machine for itself: BEARERD_ATTACK_SECONDS=60 cargo test --test integration attacks -- --ignored --nocapture"]
-async fn nothing_that_all_of_them_do_at_once_is_felt_by_one_that_behaves() {
+async fn attackers_do_not_affect_a_regular_caller() {
     let world = World::start();
     let confined = Confined::new();
     let mut bearerd = started(&world, &confined).await;
@@ -90,6 +92,6 @@ async fn within_its_bounds(bearerd: &Bearerd, renewed: usize, most: u64) {
     assert!(most < 120 * MEBIBYTE, "{most} bytes at most");
     let refused = bearerd.metric("bearerd_limit_refusals_total", &[]).await;
     assert!(refused > 0.0, "limits were reached");
-    let slow = bearerd.log().count("a limit is reached");
+    let slow = bearerd.log().count("limit reached");
     assert!(slow <= 4 * (1 + length().as_secs() as usize / 60), "{slow} lines of the log");
 }

@@ -1,4 +1,4 @@
-//! D&B Europe: HTTP Basic with an id and a secret that are encoded plainly.
+//! D&B Europe: HTTP Basic without form-encoding of id and secret.
 
 use base64::Engine as _;
 use bearerd::demo::mock::{Api, DNB, Kind};
@@ -35,7 +35,7 @@ async fn renewal_is_planned_well_before_the_vendors_margin_of_a_minute() {
 }
 
 #[tokio::test]
-async fn a_refused_client_is_held_off_and_every_caller_told_at_once() {
+async fn after_refused_credentials_requests_fail_at_once_and_renewals_are_held() {
     let mock = outside().await;
     mock.dnb().accept_secret("changed");
     let bearerd = Bearerd::start(Door::to(&mock, Api::Dnb).toml()).await;

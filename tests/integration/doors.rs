@@ -1,4 +1,4 @@
-//! Two doors on one account share the token, and nothing else.
+//! Two upstreams with one account share the token and nothing else.
 
 use bearerd::demo::mock::{Api, Kind, LEGAL_ENTITY, LEGAL_ENTITY_ID};
 use tokio::task::JoinSet;
@@ -42,7 +42,7 @@ async fn another_secret_is_another_token() {
 }
 
 #[tokio::test]
-async fn doors_on_one_address_are_told_apart_by_host_and_then_by_path() {
+async fn upstreams_on_one_address_are_selected_by_host_and_then_by_path() {
     let mock = outside().await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let shared = |name: &str, key: &str, value: &str| {

@@ -1,4 +1,4 @@
-//! Each row of the table of errors that bearerd makes itself, and that it makes no others.
+//! Every row of the table of errors that bearerd returns itself, and no others.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! What the caller sent arrives, and what the upstream answered comes back, byte for byte.
+//! Requests and responses pass byte for byte.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, Mock, Received};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
-//! A process that is stopped in the middle of a token call, beside another one on the same files; and files that are
-//! damaged.
+//! A process that is stopped within a token request while another one shares its store; and damaged store files.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use bearerd::demo::mock::{Api, Behaviour, Kind, Mock};
 
 use crate::support::{Bearerd, Door, eventually, get, outside};
 
-/// Longer than any token call may take.
+/// Longer than any token request may take.
 const LONG: Duration = Duration::from_secs(12);
 
 async fn started(door: &Door, store: &Path) -> Bearerd {
@@ -16,13 +15,13 @@ async fn started(door: &Door, store: &Path) -> Bearerd {
     Bearerd::start(door.toml() + &store).await
 }
 
-/// Without a login.
+/// A flow without a login.
 fn given(mock: &Mock) -> Door {
     let door = Door::to(mock, Api::Oauth).text("flow", "oauth2-refresh");
     door.with("refresh_token", &mock.oauth().new_refresh_token())
 }
 
-/// Stops the process in a renewal, under its lock; the reply comes to a socket that nobody reads.
+/// Stops the process within a renewal, while it holds its lock. The reply reaches a socket that nobody reads.
 async fn stop_in_renewal(bearerd: &Bearerd, mock: &Mock, kind: Kind) {
     let before = mock.count(Api::Oauth, kind);
     mock.oauth().set(kind, Behaviour::Stall);
@@ -34,7 +33,7 @@ async fn stop_in_renewal(bearerd: &Bearerd, mock: &Mock, kind: Kind) {
 }
 
 #[tokio::test]
-async fn who_is_stopped_with_the_lock_keeps_nobody_from_a_login() {
+async fn a_stopped_process_with_the_lock_does_not_prevent_a_login() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     mock.oauth().lives(Duration::from_secs(4));
     let door = Door::to(&mock, Api::Oauth);
@@ -50,8 +49,8 @@ async fn who_is_stopped_with_the_lock_keeps_nobody_from_a_login() {
         mock.count(Api::Oauth, Kind::Login) >= before + 3
     })
     .await;
-    let why = "the new token is used, but not saved";
-    assert!(two.log().says(why).await.contains("another process has had its lock"), "{}", two.log().text());
+    let why = "the new token is in use, but could not be saved";
+    assert!(two.log().says(why).await.contains("another process has held its lock"), "{}", two.log().text());
     assert_eq!(two.log().count(why), 1, "said once");
     one.signal("CONT");
     one.in_state("oauth", "fresh").await;
@@ -59,7 +58,7 @@ async fn who_is_stopped_with_the_lock_keeps_nobody_from_a_login() {
 }
 
 #[tokio::test]
-async fn who_goes_on_reads_its_reply_and_no_refresh_token_is_sent_twice() {
+async fn a_resumed_process_reads_its_reply_and_no_refresh_token_is_sent_twice() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     mock.oauth().lives(Duration::from_secs(3600));
     let door = given(&mock);
@@ -68,7 +67,7 @@ async fn who_goes_on_reads_its_reply_and_no_refresh_token_is_sent_twice() {
     stop_in_renewal(&one, &mock, Kind::Refresh).await;
     let stopped = Instant::now();
     let two = started(&door, directory.path()).await;
-    let line = two.log().says("another process has had its lock").await;
+    let line = two.log().says("another process has held its lock").await;
     assert!(line.contains("\"action\":\"wait\""), "{line}");
     eventually("its call's time is over", || async { stopped.elapsed() > LONG }).await;
     one.signal("CONT");

@@ -1,4 +1,4 @@
-//! Who may call: the door, the socket file, the admin listener.
+//! Access rules of upstreams, socket files and the admin listener.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! A thousand at once.
+//! A thousand requests at once.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, Mock};
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ async fn started(mock: &Mock) -> Bearerd {
     Bearerd::start(door.toml() + "[limits]\nconnections = 1200\n").await
 }
 
-/// Each brings a body, so that a repeat without it is noticed.
+/// Each has a body, so that a repeat without it is noticed.
 fn herd(bearerd: &Bearerd) -> JoinSet<(u16, bool)> {
     let (client, mut herd) = (client(), JoinSet::new());
     for number in 0..HERD {

@@ -1,7 +1,7 @@
-//! Tokens outlive the process: restarts, crashes, two processes on one store.
+//! Tokens survive the process: restarts, crashes, two processes with one store.
 //!
-//! The crash test kills 20 times. Three hundred times take some minutes:
-//! `BEARERD_CRASHES=300 cargo test --test integration lasting -- --nocapture`
+//! The crash test kills 20 times. `BEARERD_CRASHES=300 cargo test --test integration lasting -- --nocapture` kills 300
+//! times and takes some minutes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn refreshes(mock: &Mock) -> u64 {
     mock.count(Api::Simacan, Kind::Refresh)
 }
 
-/// The server ends a session whose refresh token comes twice: none may, whatever became of the first request.
+/// The server ends a session when a refresh token is used twice, so none may be, whatever became of the first request.
 fn assert_never_reused(mock: &Mock) {
     let sent = mock.received_by(Api::Simacan, Kind::Refresh);
     let different: BTreeSet<String> = sent.iter().map(|request| request.text()).collect();
@@ -35,13 +35,13 @@ fn assert_never_reused(mock: &Mock) {
     assert!(sent.iter().all(|request| request.status.is_none_or(|status| status == 200)), "a refresh token was dead");
 }
 
-/// The number of a connection that comes after all of a process that is dead: what is read of those later has less.
+/// A connection number that is higher than all of a dead process; requests still read from those have lower ones.
 async fn last_connection(mock: &Mock) -> u64 {
     assert_eq!(get(&format!("{}/trips", mock.simacan().url())).await.status, 401);
     mock.received_by(Api::Simacan, Kind::Call).iter().map(|call| call.connection).max().unwrap()
 }
 
-/// `ends` are the last connections of each start but the one that still runs.
+/// `ends`: the last connection of each start, except the one that still runs.
 fn assert_one_login_each(mock: &Mock, ends: &[u64]) {
     let mut of_start = vec![0; ends.len() + 1];
     for login in mock.received_by(Api::Simacan, Kind::Login) {
@@ -96,7 +96,7 @@ async fn whenever_it_is_killed_at_most_one_login_follows_and_no_refresh_token_co
         if crash % 3 == 0 {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(..1_500))).await;
         } else {
-            // Around the reply and its way to the disk.
+            // Between the reply and its way to the disk.
             let asked = || logins(&mock) > logged_in || refreshes(&mock) > refreshed;
             while !asked() {
                 tokio::time::sleep(Duration::from_micros(200)).await;

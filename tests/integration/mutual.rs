@@ -1,4 +1,4 @@
-//! An API that knows its callers by their certificates, and a token endpoint beside it that does so, too.
+//! An API, and its token endpoint, with mutual TLS.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::support::Authority;
 
-/// Answers each call with the name of the certificate that the caller showed.
+/// Responds with the name of the caller's certificate.
 pub(crate) struct Mutual {
     pub(crate) url: String,
     logins: Arc<Mutex<Vec<String>>>,
@@ -39,7 +39,7 @@ impl Mutual {
         Self { url, logins }
     }
 
-    /// With which certificates tokens were asked for.
+    /// The certificates with which tokens were requested.
     pub(crate) fn logins(&self) -> Vec<String> {
         self.logins.lock().unwrap().clone()
     }
@@ -80,7 +80,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, logins: &Mutex<Vec<String>>) ->
     }
 }
 
-/// Head and body.
+/// Whether head and body are complete.
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };

@@ -1,4 +1,4 @@
-//! The token endpoint goes away and comes back, under load.
+//! The token endpoint fails and recovers, under load.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use bearerd::demo::mock::{Api, Behaviour, Kind};
 use crate::support::{Bearerd, Door, call, client, eventually, outside, problem};
 
 #[tokio::test]
-async fn an_outage_is_unnoticed_while_the_token_lives_then_told_plainly_and_ends_by_itself() {
+async fn an_outage_is_unnoticed_while_the_token_is_valid_then_reported_and_ends_by_itself() {
     let mock = outside().await;
     mock.younium().lives(Duration::from_secs(4));
     let door = Door::to(&mock, Api::Younium).text("timeouts.token_wait", "20ms");
-    // Failed requests would be logged one by one, as is the default.
+    // By default every failed request is logged.
     let bearerd = Bearerd::start(door.toml() + "[log]\naccess = \"off\"\n").await;
     bearerd.ready().await;
     mock.younium().set(Kind::Login, Behaviour::Close);

@@ -1,4 +1,4 @@
-//! The flows for everything else.
+//! The generic flows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +32,7 @@ async fn oauth2_is_basic_of_the_form_encoded_pair_and_sends_no_empty_field() {
 }
 
 #[tokio::test]
-async fn oauth2_post_puts_the_credentials_in_the_body_alone() {
+async fn oauth2_post_puts_the_credentials_only_in_the_body() {
     let mock = outside().await;
     let door = Door::to(&mock, Api::Oauth).text("flow", "oauth2-post");
     let bearerd = Bearerd::start(door.toml()).await;
@@ -58,7 +58,7 @@ async fn oauth2_password_logs_in_once_and_goes_on_with_refresh_tokens() {
 }
 
 #[tokio::test]
-async fn what_needs_no_token_request_is_set_on_every_call_and_replaces_the_callers() {
+async fn flows_without_a_token_request_set_their_headers_on_every_call() {
     let mock = outside().await;
     let base = mock.open().url();
     let doors = [

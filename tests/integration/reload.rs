@@ -1,4 +1,4 @@
-//! The configuration is read again while tokens are good: what was there stays in use until the new one has worked.
+//! A reload while tokens are valid: the old configuration's token stays in use until the new one works.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, LEGAL_ENTITY, LEGAL_ENTITY_ID, Mock, YOUNIUM};
 
@@ -11,7 +11,7 @@ async fn started(door: &Door) -> Bearerd {
     bearerd
 }
 
-/// The token that a call is made with now; the call must succeed.
+/// The token number of a successful call.
 async fn token(bearerd: &Bearerd) -> u64 {
     let answer = get(&bearerd.url("younium", "/echo")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -26,8 +26,8 @@ fn detail(answer: &Answer) -> String {
 async fn is_told(bearerd: &Bearerd) {
     bearerd.in_state("younium", "degraded").await;
     let error = bearerd.status_of("younium").await["last_error"].to_string();
-    assert!(error.contains("what was there stays in use"), "{error}");
-    let warned = |line: &str| line.contains("WARN") && line.contains("what was there stays in use");
+    assert!(error.contains("the old one stays in use"), "{error}");
+    let warned = |line: &str| line.contains("WARN") && line.contains("the old one stays in use");
     bearerd.log().wait_for("a warning", |line| warned(line).then_some(())).await;
 }
 
@@ -38,11 +38,11 @@ async fn a_wrong_secret_never_takes_the_token_away_and_the_next_one_is_tried_at_
     let bearerd = started(&door).await;
     let load = Load::start(&bearerd.url("younium", "/echo"));
     let answer = bearerd.reload(door.clone().with("client_secret", "canary-wrong").toml()).await;
-    assert!(detail(&answer).contains("younium has changed and is tried first"), "{answer:?}");
+    assert!(detail(&answer).contains("trying the changed credentials of younium first"), "{answer:?}");
     is_told(&bearerd).await;
     assert_eq!(token(&bearerd).await, 1);
     load.end().await;
-    // The same once more: it is held, not tried in a hurry.
+    // The same again: the hold applies.
     bearerd.reload(door.clone().with("client_secret", "canary-wrong").toml()).await;
     mock.younium().accept_secret("canary-third");
     bearerd.reload(door.clone().with("client_secret", "canary-third").toml()).await;
@@ -63,7 +63,7 @@ async fn a_signal_after_a_wrong_secret_was_written_to_a_file_keeps_the_token() {
     is_told(&bearerd).await;
     load.end().await;
     assert_eq!(token(&bearerd).await, 1);
-    // Written back, nothing is left to try.
+    // With the old secret restored, there is nothing to try.
     std::fs::write(&secret, YOUNIUM.secret).unwrap();
     bearerd.signal("HUP");
     bearerd.in_state("younium", "fresh").await;
@@ -71,7 +71,7 @@ async fn a_signal_after_a_wrong_secret_was_written_to_a_file_keeps_the_token() {
 }
 
 #[tokio::test]
-async fn a_token_url_where_nobody_is_keeps_the_token() {
+async fn an_unreachable_token_url_keeps_the_token() {
     let mock = outside().await;
     let vendor = mock.oauth();
     let door = Door::to(&mock, Api::Oauth).named("younium");
@@ -81,16 +81,17 @@ async fn a_token_url_where_nobody_is_keeps_the_token() {
     is_told(&bearerd).await;
     assert_eq!(get(&bearerd.url("younium", "/echo")).await.status, 200);
     assert_eq!(get(&bearerd.admin_url("/readyz")).await.status, 200);
-    // One that swallows everything is told before its attempt has ended.
+    // A hanging endpoint is reported before its attempt ends.
     vendor.set(Kind::Login, Behaviour::Stall);
     detail(&bearerd.reload(door.with("client_secret", "canary-other").toml()).await);
-    let silent = |line: &str| (line.contains("WARN") && line.contains("has not answered for")).then_some(());
+    let silent =
+        |line: &str| (line.contains("WARN") && line.contains("no answer from the token endpoint for")).then_some(());
     bearerd.log().wait_for("a warning", silent).await;
     assert_eq!(get(&bearerd.url("younium", "/echo")).await.status, 200);
 }
 
 #[tokio::test]
-async fn what_makes_no_token_counts_at_once_and_asks_for_none() {
+async fn a_changed_file_that_makes_no_token_is_used_at_once_without_a_token_request() {
     let mock = outside().await;
     let door = Door::to(&mock, Api::Younium).with("legal_entity", LEGAL_ENTITY);
     let bearerd = started(&door).await;
@@ -112,7 +113,7 @@ async fn another_api_gets_neither_the_old_token_nor_does_the_old_api_get_its_hea
     detail(&bearerd.reload(moved.toml()).await);
     is_told(&bearerd).await;
     assert_eq!(token(&bearerd).await, 1);
-    // Who may call is decided anew at once.
+    // New access rules apply at once.
     assert_eq!(call(client().post(bearerd.url("younium", "/echo"))).await.status, 403);
     assert_eq!(other.count(Api::Younium, Kind::Call), 0);
     other.younium().accept_secret("canary-now-right");
@@ -149,7 +150,7 @@ async fn two_doors_on_one_account_try_its_new_secret_once() {
 }
 
 #[tokio::test]
-async fn what_is_tried_goes_with_its_upstream_and_a_bad_configuration_changes_nothing() {
+async fn a_candidate_is_dropped_with_its_upstream_and_a_bad_configuration_changes_nothing() {
     let mock = outside().await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (door, open) = (Door::to(&mock, Api::Younium).text("listen", &port.to_string()), Door::open(&mock));
@@ -175,7 +176,7 @@ async fn an_upstream_without_a_token_takes_the_new_secret_at_once() {
     let bearerd = Bearerd::start(door.clone().with("client_secret", "canary-wrong").toml()).await;
     bearerd.in_state("younium", "rejected").await;
     detail(&bearerd.reload(door.toml()).await);
-    // No call in between is refused: it waits for the token that is on its way.
+    // No call fails in between: it waits for the token.
     assert_eq!(token(&bearerd).await, 1);
 }
 

@@ -17,7 +17,7 @@ async fn started(mock: &Mock, secret: &Path) -> Bearerd {
     bearerd
 }
 
-/// The token that a call is made with now; the call must succeed.
+/// The token number of a successful call.
 async fn token(bearerd: &Bearerd) -> u64 {
     let answer = get(&bearerd.url("younium", "/echo")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -59,7 +59,7 @@ async fn a_wrong_new_secret_is_tried_once_and_the_old_token_stays() {
         assert_eq!(token(&bearerd).await, 1);
     }
     assert_eq!(mock.count(Api::Younium, Kind::Login), 2);
-    // A third secret is tried at once: no hold for a mistake that was mended.
+    // A third secret is tried at once, without a hold.
     mock.younium().accept_secret("canary-third");
     std::fs::write(&secret, "canary-third").unwrap();
     eventually("the second token is used", || async { token(&bearerd).await == 2 }).await;
@@ -122,7 +122,7 @@ async fn a_file_that_makes_no_token_counts_as_soon_as_it_has_changed() {
 }
 
 #[tokio::test]
-async fn a_changed_secret_that_cannot_be_read_is_told_with_file_and_reason() {
+async fn an_unreadable_changed_secret_is_logged_with_file_and_reason() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     let secret = directory.path().join("secret");
     std::fs::write(&secret, YOUNIUM.secret).unwrap();
@@ -144,12 +144,12 @@ async fn refused_credentials_are_tried_at_once_when_the_secret_changes() {
     let bearerd = Bearerd::start(Door::to(&mock, Api::Younium).file("client_secret", &secret).toml()).await;
     bearerd.in_state("younium", "rejected").await;
     std::fs::write(&secret, YOUNIUM.secret).unwrap();
-    // The hold would have been a minute.
+    // A hold would last a minute.
     bearerd.in_state("younium", "fresh").await;
     assert_eq!(token(&bearerd).await, 1);
 }
 
-/// Files as Kubernetes mounts them: links through a link that is replaced.
+/// Files mounted as by Kubernetes: links through a link that is replaced.
 struct Mount(tempfile::TempDir, Vec<&'static str>);
 
 impl Mount {
@@ -176,7 +176,7 @@ impl Mount {
     }
 }
 
-/// Callers who call all the time, until they are told to stop; all calls must succeed.
+/// Callers that make requests until they are stopped; all must succeed.
 pub(super) struct Load(Arc<AtomicBool>, JoinSet<usize>);
 
 impl Load {

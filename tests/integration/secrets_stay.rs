@@ -1,4 +1,4 @@
-//! Whatever happens and however much is logged: credentials and tokens go to their vendor and nowhere else.
+//! Credentials and tokens reach only their vendor, whatever happens and whatever the log level is.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, Mock, YODLEE_ADMIN};
 
@@ -19,13 +19,13 @@ async fn started(mock: &Mock) -> Bearerd {
     .await
 }
 
-/// All that a caller sees of a call to each door.
+/// Everything that a caller sees of a call to each upstream.
 async fn calls(bearerd: &Bearerd, path: &str) -> String {
     let mut seen = String::new();
     for api in DOORS {
         let request = client().post(bearerd.url(api.name(), path)).header("x-bearerd-key", "canary-local-key-77");
         let answer = call(request.bearer_auth("canary-of-the-caller").body("{}")).await;
-        // The echo tells what arrived; only there the token may be.
+        // The echo returns the request; only there may the token appear.
         if answer.code().is_some() {
             seen += &format!("{:?} {}\n", answer.headers, answer.text());
         }
@@ -50,7 +50,7 @@ async fn no_secret_is_in_any_log_error_status_or_metric_whatever_goes_wrong() {
     let bearerd = started(&mock).await;
     bearerd.ready().await;
     let mut seen = calls(&bearerd, "/x?key=harmless").await + &admin(&bearerd).await;
-    // The last but one answer is worst: a vendor that repeats the request in its error.
+    // The last but one is the worst: an error that repeats the request.
     for behaviour in [
         Behaviour::Fail(500, None),
         Behaviour::Refuse(401),

@@ -1,4 +1,4 @@
-//! Simacan: one password login, then refresh tokens that rotate. Using one twice ends the session.
+//! Simacan: one password login, then rotating refresh tokens. Reuse of one ends the session.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, Mock, SIMACAN};
 use tokio::task::JoinSet;
@@ -13,7 +13,7 @@ fn logins_and_refreshes(mock: &Mock) -> (u64, u64) {
     (mock.count(Api::Simacan, Kind::Login), mock.count(Api::Simacan, Kind::Refresh))
 }
 
-/// The statuses of so many calls at once.
+/// The statuses of several calls at once.
 async fn parallel(bearerd: &Bearerd, calls: usize) -> JoinSet<u16> {
     let (client, mut set) = (client(), JoinSet::new());
     for _ in 0..calls {
@@ -85,13 +85,13 @@ async fn a_refused_refresh_token_is_one_password_login() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_fails_is_no_password_login_and_keeps_the_refresh_token() {
+async fn a_failed_refresh_keeps_the_refresh_token_and_does_not_log_in() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
     bearerd.ready().await;
     mock.simacan().set(Kind::Refresh, Behaviour::Fail(500, None));
     mock.simacan().expire_tokens();
-    // The answer that caused it is the caller's.
+    // The caller gets the response that caused it.
     assert_eq!(get(&bearerd.url("simacan", "/trips")).await.status, 401);
     mock.simacan().set(Kind::Refresh, Behaviour::Serve);
     eventually("it works again", || async { get(&bearerd.url("simacan", "/trips")).await.status == 200 }).await;

@@ -1,4 +1,4 @@
-//! The way down: nothing in flight is lost.
+//! Shutdown: no request in flight is lost.
 
 use bearerd::demo::mock::{Kind, Mock};
 use tokio::net::TcpStream;
@@ -11,7 +11,7 @@ async fn started(mock: &Mock, more: &str) -> Bearerd {
     bearerd
 }
 
-/// A call that waits for its answer's head.
+/// A call that waits for its response head.
 async fn in_flight(mock: &Mock, bearerd: &Bearerd) -> Wire {
     let mut wire = Wire::open(bearerd.address("open")).await;
     wire.send("GET /slow-head HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
@@ -57,7 +57,7 @@ async fn what_outlasts_the_grace_is_cut_with_one_warning_and_the_exit_is_clean()
     bearerd.signal("TERM");
     assert_eq!(bearerd.ended().await.code(), Some(0));
     assert_eq!(call.rest().await, "");
-    // The end of the log may be read later than that of the process.
+    // The last log lines may be read after the process has ended.
     bearerd.log().wait_for("the last line", |line| (event(line)["message"] == "stopped").then_some(())).await;
     let warnings = bearerd.log().lines().iter().filter(|line| line.contains("\"WARN\"")).count();
     assert_eq!(warnings, 1, "{}", bearerd.log().text());
@@ -71,7 +71,7 @@ async fn a_second_signal_ends_it_at_once() {
         let _call = in_flight(&mock, &bearerd).await;
         let ended = std::cell::Cell::new(false);
         let insist = async {
-            // Echoes of the first are ignored for a second, so this says it often.
+            // A second signal within a second is ignored, so this sends it repeatedly.
             while !ended.get() {
                 bearerd.signal(signal);
                 tokio::time::sleep(std::time::Duration::from_millis(200)).await;

@@ -1,4 +1,4 @@
-//! What comes piece by piece passes piece by piece.
+//! Streams pass piece by piece.
 
 use bearerd::demo::mock::{Api, End, Kind, Mock, Received};
 
@@ -68,7 +68,7 @@ async fn a_caller_that_goes_away_ends_the_upstreams_work() {
 async fn an_upstream_that_breaks_off_is_no_whole_answer() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
-    // The break may overtake the head.
+    // The reset may overtake the head.
     if let Ok(answer) = client().get(bearerd.url("open", "/cut?n=100000")).send().await {
         assert_eq!(answer.status(), 200);
         assert!(answer.bytes().await.is_err());
@@ -104,7 +104,7 @@ async fn a_repeat_sends_the_whole_body_again_and_one_too_long_is_not_repeated() 
     assert_eq!((answer.status, &answer.json()["body"]["length"]), (200, &65_536.into()));
     mock.oauth().expire_tokens();
     assert_eq!(send(65_537).await.status, 401);
-    // The token was replaced all the same.
+    // The token was replaced anyway.
     crate::support::eventually("the next is served", || async { send(65_537).await.status == 200 }).await;
     assert_eq!(mock.count(Api::Oauth, Kind::Login), 3);
 }

@@ -1,4 +1,4 @@
-//! Listeners move while the process runs: a port that the process has is taken over, never closed and bound again.
+//! Listeners move in a running process: a port that it has is reused, never closed and bound again.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -81,7 +81,7 @@ async fn admin_and_an_upstream_swap_their_ports() {
         bearerd.write(at(open, probes));
         let answer = post(&format!("http://127.0.0.1:{ask}/reload"), "").await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        // Until the other thread has let go of the socket, a call may still be taken for one of before.
+        // Until the other thread has released the socket, a connection may still reach the old listener.
         let (ready, there) = (format!("http://127.0.0.1:{probes}/readyz"), format!("http://127.0.0.1:{open}/"));
         eventually("admin has moved", || async { get(&ready).await.text() == "ok\n" }).await;
         eventually("the upstream has moved", || async { get(&there).await.text().contains("x-door") }).await;
@@ -118,7 +118,7 @@ async fn a_port_of_somebody_else_changes_nothing() {
     let answer = bearerd.reload(after + &door(&mock, "b", &format!("\"{taken}\""))).await;
     assert_eq!(answer.status, 422);
     let said = answer.text();
-    assert!(said.contains(&taken.to_string()) && said.contains("nothing was changed"), "{said}");
+    assert!(said.contains(&taken.to_string()) && said.contains("nothing changed"), "{said}");
     assert!(said.contains("in use"), "the reason is told: {said}");
     assert_eq!(seen_at(&format!("127.0.0.1:{mine}")).await, "a");
     assert!(!path.exists(), "a socket file is left behind");

@@ -1,4 +1,4 @@
-//! `bearerd token`: one token beside a proxy, without harm to it.
+//! `bearerd token`: gets a token next to a running proxy without harming it.
 
 use std::path::Path;
 use std::process::Output;
@@ -12,7 +12,7 @@ fn file_store(directory: &Path) -> String {
     format!("\n[store]\nkind = \"file\"\npath = {:?}\nkey = \"canary-store-key\"\n", directory.to_str().unwrap())
 }
 
-/// The command with this configuration, and the admin address of the proxy that may run beside it.
+/// Runs the command with this configuration and the admin address of a proxy that may be running.
 async fn token(configuration: &str, arguments: &[&str]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bearerd.toml");
@@ -75,7 +75,7 @@ fn assert_no_refresh_token_was_dead(mock: &Mock) {
 }
 
 #[tokio::test]
-async fn what_it_gets_is_saved_and_can_be_shown_as_a_header() {
+async fn the_token_is_saved_and_can_be_shown_as_a_header() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     let configuration = Door::to(&mock, Api::Simacan).toml() + &file_store(directory.path());
     let masked = token(&configuration, &["simacan", "--header"]).await;

@@ -1,4 +1,4 @@
-//! Many users behind one upstream: whose token it is, who makes room for whom, and what a changed secret does to them.
+//! Many users of one upstream: which token they get, who is dropped for whom, and what a changed secret does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{Answer, Bearerd, Door, Wire, call, client, eventually, outside};
 
-/// Yodlee's flow for so many users at a time, as `few`.
+/// Yodlee's flow for at most `max` users at a time, as `few`.
 fn few(max: usize) -> String {
     let text = shipped::text("yodlee").unwrap().replace("\"yodlee\"", "\"few\"").replace("\n[", "\n[flow.few.");
     let flow = text.replace("max = 1000", &format!("max = {max}"));
@@ -26,7 +26,7 @@ async fn as_user(client: &reqwest::Client, url: &str, user: &str) -> Answer {
     call(client.get(url).header("X-Yodlee-Login", user)).await
 }
 
-/// Calls as these users, a few at a time; every answer must be for the user who called.
+/// Makes calls as these users, a few at a time; every response must be for the calling user.
 async fn calls(bearerd: &Bearerd, users: impl Iterator<Item = String>) {
     let (client, url, turns) = (client(), bearerd.url("yodlee", "/whoami"), Arc::new(Semaphore::new(32)));
     let mut calls = JoinSet::new();
@@ -119,7 +119,7 @@ async fn tokens_are_revoked_at_the_end_only_where_the_flow_says_so() {
     }
 }
 
-/// Ten users who call all the time, until they are told to stop; all calls must succeed.
+/// Ten users that make requests until they are stopped; all must succeed.
 struct Load(Arc<AtomicBool>, tokio::task::JoinHandle<usize>);
 
 impl Load {
@@ -167,7 +167,7 @@ async fn a_changed_secret_is_proved_by_few_users_and_disturbs_none() {
     calls(&bearerd, users(10)).await;
     load.end().await;
     assert!(mock.count(Api::Yodlee, Kind::Login) <= before + 3, "who has a token keeps it");
-    // Whoever comes now logs in with the new secret.
+    // New users log in with the new secret.
     calls(&bearerd, ["somebody-new".to_owned()].into_iter()).await;
     let connections = mock.received_by(Api::Yodlee, Kind::Call).iter().map(|call| call.connection).max();
     let first = mock.received_by(Api::Yodlee, Kind::Call).iter().map(|call| call.connection).min();
@@ -182,7 +182,7 @@ async fn a_configuration_that_is_read_again_leaves_users_their_tokens() {
     let load = Load::start(&bearerd);
     for times in 1..=3 {
         bearerd.signal("HUP");
-        eventually("read again", || async { bearerd.log().count("configuration read again") == times }).await;
+        eventually("read again", || async { bearerd.log().count("configuration reloaded") == times }).await;
     }
     calls(&bearerd, users(10)).await;
     load.end().await;

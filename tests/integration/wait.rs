@@ -32,7 +32,7 @@ async fn it_returns_as_soon_as_the_proxy_is_started_ready_or_live() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_4_and_a_wrong_use_is_2() {
+async fn an_unreachable_proxy_is_exit_code_4_and_wrong_usage_2() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut nobody = wait(&["--timeout", "200ms"], closed);
     assert_eq!(nobody.ended().await.code(), Some(4));

@@ -1,4 +1,4 @@
-//! Yodlee: the token is the user. None must ever be used for another.
+//! Yodlee: each user has a token, which must never be used for another.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, Mock, Said, YODLEE, YODLEE_ADMIN};
 use serde_json::json;
@@ -128,7 +128,7 @@ async fn a_user_who_left_is_revoked_with_the_users_own_token_and_a_failure_is_on
         let mock = outside().await;
         mock.yodlee().set(Kind::Revoke, behaviour.clone());
         let (kept, gone) = (door(&mock).named("kept"), Door::to(&mock, Api::Yodlee));
-        // Another variable: another account, so that only one upstream holds the token.
+        // A different variable makes a different account, so that only one upstream has the token.
         let kept = kept.with("client_id", "another");
         let bearerd = Bearerd::start(kept.toml() + &gone.toml()).await;
         assert_eq!(as_user(&bearerd, "anna").await.status, 200);

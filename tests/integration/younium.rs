@@ -1,4 +1,4 @@
-//! Younium: JSON logins in two versions that differ in names of fields, and headers of its own.
+//! Younium: JSON logins in two versions with different field names, and its own headers.
 
 use bearerd::demo::mock::{Api, Behaviour, Kind, LEGAL_ENTITY, Mock, Said, YOUNIUM};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn the_doors_legal_entity_replaces_the_callers_and_an_empty_one_sets_nothi
 }
 
 #[tokio::test]
-async fn a_403_is_no_expiry_and_passes_with_no_token_request() {
+async fn a_403_passes_without_a_token_request() {
     let mock = outside().await;
     let bearerd = Bearerd::start(Door::to(&mock, Api::Younium).toml()).await;
     bearerd.ready().await;
@@ -104,7 +104,7 @@ async fn a_401_costs_one_token_request_and_one_repeat() {
 }
 
 #[tokio::test]
-async fn either_shape_of_a_refusal_is_told_in_the_log_without_the_secret() {
+async fn both_formats_of_a_refusal_are_logged_without_the_secret() {
     let mock = outside().await;
     for api in BOTH {
         mock.vendor(api).accept_secret("changed");

@@ -1,19 +1,19 @@
-//! Which file imports which, and what that says of a module: its cycles, its rooms, its levels.
+//! Which file imports which, and from that the cycles and levels of a module.
 //!
-//! A room is a direct child of a module, file or folder. A re-export (`pub use`) is a sign on the door, not an import:
-//! whoever names the item through it imports the file that defines it.
+//! A room is a direct child of a module, a file or a folder. A re-export (`pub use`) is no import: whoever uses the
+//! re-exported item imports the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::paths::{crate_paths, module_path};
 use crate::source::production_code;
 
-/// The files of the crate, each with those that its production code imports.
+/// The files of the crate and what their production code imports.
 pub(crate) struct Graph {
     edges: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// A module measured by its rooms.
+/// The measurements of a module.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Measure {
     pub(crate) rooms: usize,
@@ -42,7 +42,7 @@ impl Graph {
         Self { edges: edges.collect() }
     }
 
-    /// Every set of files that import each other in a circle.
+    /// Every import cycle.
     pub(crate) fn cycles(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<_, _> = self.edges.keys().map(|file| (file, self.reachable(file))).collect();
         let mut seen = BTreeSet::new();
@@ -68,7 +68,7 @@ impl Graph {
         found
     }
 
-    /// The rooms of `module`, the imports between them, and the longest chain of such imports.
+    /// Measures `module`: its rooms, the imports between them, and the longest chain of these.
     pub(crate) fn measure(&self, module: &str) -> Measure {
         let mut between: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (file, imports) in &self.edges {
@@ -95,7 +95,7 @@ fn depth<'a>(from: &'a str, between: &BTreeMap<&'a str, BTreeSet<&'a str>>, abov
     deepest + 1
 }
 
-/// `pub(in crate::token)` names no import.
+/// `pub(in crate::token)` is not an import.
 fn without_visibility(code: &str) -> String {
     let mut rest = code;
     let mut kept = String::with_capacity(code.len());
@@ -107,7 +107,7 @@ fn without_visibility(code: &str) -> String {
     kept + rest
 }
 
-/// The statements that begin with `use` behind a visibility, each as (start, end).
+/// The statements that begin with a visibility and `use`, as (start, end).
 fn reexport_spans(code: &str) -> Vec<(usize, usize)> {
     let starts = code.match_indices("use ").filter(|(at, _)| {
         let line = &code[code[..*at].rfind('\n').map_or(0, |start| start + 1)..*at];
@@ -124,7 +124,7 @@ fn without_reexports(code: &str) -> String {
     kept
 }
 
-/// The names that a module passes on, with the path of what each stands for.
+/// The names that a module re-exports, with their paths.
 fn exports(path: &str, module: &str, code: &str) -> BTreeMap<String, String> {
     let spans = reexport_spans(code);
     let statements = spans.iter().map(|(start, end)| &code[start + "use ".len()..*end]);
@@ -198,7 +198,7 @@ fn a_parent_that_uses_its_child_and_is_used_by_it_is_a_cycle() {
 }
 
 #[test]
-fn a_reexport_is_no_import_and_leads_to_the_file_that_defines_the_item() {
+fn a_reexport_counts_as_an_import_of_the_defining_file() {
     let files = [
         ("src/a/mod.rs", "mod b;\nmod c;\npub use b::B;\npub(crate) use self::c::C;"),
         ("src/a/b.rs", "use super::C;"),

@@ -1,10 +1,11 @@
-//! Names of types, and which of them mean more than one thing.
+//! Type names with more than one meaning.
 
 use std::collections::BTreeMap;
 
 use crate::source::production_code;
 
-/// Each type name that more than one file defines, with those files. An associated type is the trait's name, not ours.
+/// Each type name that more than one file defines, with these files. Associated types do not count: the trait chooses
+/// their name.
 pub(crate) fn repeated(files: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (path, text) in files.iter().filter(|(path, _)| !path.ends_with("/tests.rs") && !path.contains("/tests/")) {
@@ -16,7 +17,7 @@ pub(crate) fn repeated(files: &[(String, String)]) -> BTreeMap<String, Vec<Strin
     found
 }
 
-/// The structs, enums, traits and type aliases that stand at the margin of a file.
+/// The structs, enums, traits and type aliases at the top level of a file.
 fn defined(code: &str) -> Vec<String> {
     let declares = |line: &str| {
         let line = line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map_or(line, |(_, rest)| rest);

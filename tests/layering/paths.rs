@@ -1,4 +1,4 @@
-//! Which modules a text names: `crate::…`, `super::…` and `bearerd::…` paths, grouped imports spread out.
+//! Which modules a text names: `crate::…`, `super::…` and `bearerd::…` paths, with grouped imports expanded.
 
 /// The module path of a file: `src/token/key.rs` is `["token", "key"]`, the root is empty.
 pub(crate) fn module_path(file: &str) -> Vec<&str> {
@@ -33,7 +33,7 @@ fn word_before(code: &str, end: usize) -> &str {
     &head[start..]
 }
 
-/// Follows further `super`s, then spreads out what stands after them.
+/// Follows further `super`s, then expands the rest.
 fn climb(mut base: Vec<&str>, mut rest: &str, found: &mut Vec<String>) {
     while let Some(after) = rest.trim_start().strip_prefix("super") {
         let Some(after) = after.trim_start().strip_prefix("::") else { break };
@@ -57,7 +57,7 @@ fn spread(prefix: &str, tree: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The members of a group whose opening brace is already gone.
+/// The members of a group, after its opening brace.
 fn members(group: &str) -> Vec<&str> {
     let (mut depth, mut start, mut found) = (0, 0, Vec::new());
     for (at, c) in group.char_indices() {

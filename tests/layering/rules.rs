@@ -1,21 +1,21 @@
-//! The rules themselves, each with a violation that it must see.
+//! The rules, each tested with a violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::paths::{crate_paths, module_path};
 use crate::source::production_code;
 
-/// The longest a file may be, its unit tests included.
+/// The maximum length of a file, unit tests included.
 const LINES: usize = 300;
 
-/// What each module may name of its siblings, as the map in the crate's documentation says it: one source for readers and
-/// for this check. An entry with a path allows that part alone.
+/// What each module may import, read from the map in the crate's documentation. An entry with a path allows only that
+/// part.
 pub(crate) struct Table(Vec<Row>);
 
 struct Row {
     module: String,
     allowed: Vec<String>,
-    /// Whether it may import every earlier row, of which it need not use all.
+    /// Whether it may import every earlier row; it need not use all.
     all_above: bool,
 }
 
@@ -49,7 +49,7 @@ fn is_test_file(path: &str) -> bool {
     path.ends_with("/tests.rs") || path.contains("/tests/")
 }
 
-/// Imports, grouped or inline, that the table does not allow. Test code may import what it likes.
+/// Imports, grouped or inline, that the table does not allow. Test code may import anything.
 pub(crate) fn forbidden_imports(table: &Table, path: &str, text: &str) -> Vec<String> {
     let own = module_path(path).first().copied();
     let Some(own) = own.filter(|_| !is_test_file(path)) else { return Vec::new() };
@@ -64,7 +64,7 @@ pub(crate) fn forbidden_imports(table: &Table, path: &str, text: &str) -> Vec<St
     named.into_iter().map(|named| format!("{path}: `{own}` must not import `{named}`")).collect()
 }
 
-/// Permissions of the table that no production code uses.
+/// Permissions in the table that no production code uses.
 pub(crate) fn unused_permissions(table: &Table, files: &[(String, String)]) -> Vec<String> {
     let production = files.iter().filter(|(path, _)| !is_test_file(path));
     let used: Vec<(Vec<&str>, Vec<String>)> =
@@ -81,10 +81,10 @@ pub(crate) fn unused_permissions(table: &Table, files: &[(String, String)]) -> V
         .collect()
 }
 
-/// How many entries a folder may have: modules, tests aside.
+/// The maximum number of modules in a folder, tests not counted.
 pub(crate) const ENTRIES: usize = 14;
 
-/// Folders with more entries than that; a file and the folder of its name are one.
+/// Folders with more entries; a file and the folder of the same name count as one.
 pub(crate) fn crowded_folders(files: &[(String, String)]) -> Vec<(String, usize)> {
     let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (path, _) in files {
@@ -107,14 +107,14 @@ pub(crate) fn too_long(path: &str, text: &str) -> Option<String> {
     (lines > LINES).then(|| format!("{path} has {lines} lines, {LINES} are the limit: split it by concept"))
 }
 
-/// Whether the file looks inside a secret outside its tests.
+/// Whether the file's production code reads a secret.
 pub(crate) fn exposes(path: &str, text: &str) -> bool {
     let code = production_code(text);
     let calls = [".expose(", "Secret::expose"].iter().any(|call| code.contains(call));
     calls && !is_test_file(path)
 }
 
-/// Files that no parent declares: they would never be compiled.
+/// Files that no parent declares and that are therefore never compiled.
 pub(crate) fn orphans(files: &[(String, String)]) -> Vec<String> {
     let declared = |path: &str| {
         let modules = module_path(path);
@@ -168,7 +168,7 @@ fn an_import_along_the_direction_is_fine() {
 }
 
 #[test]
-fn a_part_of_a_module_can_be_allowed_alone() {
+fn one_part_of_a_module_can_be_allowed() {
     assert_eq!(seen("src/config/mod.rs", "use crate::token::plan::Policy;"), [""; 0]);
     assert_eq!(
         seen("src/config/mod.rs", "use crate::token::{plan, pool::Pool};"),
@@ -177,7 +177,7 @@ fn a_part_of_a_module_can_be_allowed_alone() {
 }
 
 #[test]
-fn nobody_reaches_up_to_app_and_cli() {
+fn no_module_imports_app_or_cli() {
     assert_eq!(seen("src/proxy/mod.rs", "use crate::app::App;").len(), 1);
     assert_eq!(seen("src/app.rs", "use crate::{cli, proxy, config};").len(), 1);
     assert_eq!(seen("src/main.rs", "use bearerd::{cli, token};").len(), 1);
@@ -203,7 +203,7 @@ fn looking_inside_a_secret_is_seen_outside_of_tests() {
 }
 
 #[test]
-fn a_file_that_nobody_declares_is_seen() {
+fn a_file_that_no_module_declares_is_found() {
     let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
     let files = [file("src/lib.rs", "pub mod a;"), file("src/a/mod.rs", "mod b;"), file("src/a/b.rs", "")];
     assert_eq!(orphans(&files), [""; 0]);
@@ -211,7 +211,7 @@ fn a_file_that_nobody_declares_is_seen() {
 }
 
 #[test]
-fn a_permission_that_nobody_uses_is_seen() {
+fn an_unused_permission_is_found() {
     let rows = [
         "//! | `clock` | time | |\n",
         "//! | `token` | the core | `clock` |\n",

@@ -1,11 +1,11 @@
-//! Rust text reduced to what counts as code in use: comments, literals and test-only items become spaces.
+//! Rust source reduced to production code: comments, literals and test items become spaces.
 
 /// `text` with comments and the contents of literals blanked, and without items under `#[cfg(test)]`.
 pub(crate) fn production_code(text: &str) -> String {
     without_test_items(&without_comments_and_literals(text))
 }
 
-/// Where a token of the language that can hide others ends: the index after it.
+/// The index after a comment or literal at `at`.
 fn end_of_hidden(chars: &[char], at: usize) -> Option<usize> {
     let next = chars.get(at + 1).copied();
     match chars[at] {
@@ -61,7 +61,7 @@ fn end_of_raw_string(chars: &[char], start: usize) -> Option<usize> {
     Some((quote + 1..chars.len()).find(closes).map_or(chars.len(), |at| at + 1 + hashes))
 }
 
-/// A quote also opens a lifetime, which hides nothing.
+/// A quote can also start a lifetime, which hides nothing.
 fn end_of_char(chars: &[char], start: usize) -> Option<usize> {
     match chars.get(start + 1)? {
         '\\' => Some((find(chars, start + 3, |c| c == '\'') + 1).min(chars.len())),
@@ -92,7 +92,7 @@ fn without_test_items(code: &str) -> String {
     kept + rest
 }
 
-/// How long the item at the start of `code` is: up to its `;`, or to the end of its block.
+/// The length of the item at the start of `code`: up to its `;` or the end of its block.
 fn item_length(code: &str) -> usize {
     let mut depth = 0;
     for (at, c) in code.char_indices() {

@@ -1,4 +1,4 @@
-//! A caller: one connection for each call.
+//! A caller with one connection per call.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -10,7 +10,7 @@ use crate::http1::Wire;
 use crate::http2;
 use crate::message::{Draft, Framing, Message};
 
-/// What a caller speaks.
+/// A caller's protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Calls {
     Http10,
@@ -18,11 +18,11 @@ pub enum Calls {
     Http2,
 }
 
-/// What keeps a connection of HTTP/2 open. Who closes it at once is told of a larger window when it is gone, and what it
-/// sent and nobody has read yet goes with the reset (RFC 1122 §4.2.2.13).
+/// Keeps an HTTP/2 connection open. If it were closed at once, a late WINDOW_UPDATE would cause a reset, which discards
+/// data that the peer has not read yet (RFC 1122 §4.2.2.13).
 pub type Open = Option<h2::client::SendRequest<Bytes>>;
 
-/// Makes a call; the answer as it came.
+/// Makes a call and returns the response as it arrived.
 pub async fn call(calls: Calls, port: u16, draft: &Draft) -> (Message, Open) {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -40,7 +40,7 @@ fn with_host(draft: &Draft, port: u16, version: &str) -> Draft {
     draft
 }
 
-/// What must not go further than the next hop; but trailers come only to who says that it takes them.
+/// The fields for the next hop only; but trailers are sent only to callers that accept them.
 fn of_one_connection(mut draft: Draft) -> Draft {
     draft.message = draft.message.with(&[
         ("Connection", "TE, X-Hop"),

@@ -1,4 +1,4 @@
-//! Both ends of HTTP/1.1, written and read byte by byte: the spelling of each name is seen.
+//! Both ends of HTTP/1.1, written and read byte by byte, so that the case of names is seen.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self { stream, read: BytesMut::with_capacity(1 << 16) }
     }
 
-    /// Sends a message; a request that expects to be asked for its body sends only its head.
+    /// Sends a message. Of a request with `Expect: 100-continue`, only the head.
     pub async fn send(&mut self, draft: &Draft, request: bool) {
         let head = head(draft, request);
         let waits = draft.message.field("expect").is_some();
@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     pub async fn write(&mut self, bytes: &[u8]) {
-        // The other end may close once it has answered.
+        // The other end may close once it has responded.
         let _ = tokio::time::timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("sending hangs");
     }
 
@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Some(self.read.split_to(length))
     }
 
-    /// The next head; `None` where the connection ends before one.
+    /// The next head; `None` if the connection ends before it.
     pub async fn head(&mut self, request: bool) -> Option<Message> {
         let text = self.until(b"\r\n\r\n").await?;
         let mut lines = text.trim_end().split("\r\n");

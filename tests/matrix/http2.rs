@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 use crate::message::{Draft, Field, Framing, Message};
 
-/// Far more small frames than are sent at once: how many an end bears is its own affair.
+/// Far more small frames than are sent at once; the limit is not what this tests.
 pub const FRAMES: usize = 1 << 30;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,7 +25,7 @@ pub fn fields(map: &HeaderMap) -> Vec<Field> {
     map.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
-/// Sends a body with what flow control lets through, chunk by chunk where it has chunks, and its trailers.
+/// Sends a body as flow control allows, chunk by chunk if it has chunks, and its trailers.
 pub async fn send(stream: &mut SendStream<Bytes>, draft: &Draft) {
     let Message { body, trailers, .. } = &draft.message;
     let size = if let Framing::Chunked(size) = draft.framing { size } else { body.len() };

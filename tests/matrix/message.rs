@@ -1,37 +1,37 @@
-//! A request or an answer as one end has it, whatever HTTP it came in.
+//! A request or response as one end sees it, in any HTTP version.
 
-/// Name and value, the name as it was spelled.
+/// Name and value, with the name's original case.
 pub type Field = (String, String);
 
-/// What stands before and around a body.
+/// A message without its framing.
 #[derive(Clone, Default, Debug)]
 pub struct Message {
-    /// As `HTTP/1.1`.
+    /// Such as `HTTP/1.1`.
     pub version: String,
     /// Method or status.
     pub start: String,
-    /// Target of a request, reason of an answer.
+    /// The request target or the reason phrase.
     pub more: String,
     pub fields: Vec<Field>,
     pub body: Vec<u8>,
     pub trailers: Vec<Field>,
-    /// Statuses that came before the answer.
+    /// The statuses of interim responses.
     pub interim: Vec<u16>,
 }
 
 /// How a body is delimited in HTTP/1.1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
-    /// There is none, and nothing says so.
+    /// No body and no framing.
     None,
     Length,
     /// In chunks of this size.
     Chunked(usize),
-    /// The end of the connection ends it.
+    /// Until the connection closes.
     Close,
 }
 
-/// A message that is to be sent.
+/// A message to be sent.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub message: Message,
@@ -58,13 +58,13 @@ impl Message {
         self.fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Takes all lines of this name away.
+    /// Removes all lines of this name and returns them.
     pub fn take(&mut self, name: &str) -> Vec<String> {
         let taken = self.fields.extract_if(.., |(own, _)| own.eq_ignore_ascii_case(name));
         taken.map(|(_, value)| value).collect()
     }
 
-    /// What no connection but this one may have, in the form of HTTP/2: names in lower case.
+    /// The fields in HTTP/2 form: lower-case names, without connection-specific fields.
     pub fn lower(&self) -> impl Iterator<Item = Field> {
         let fields = self.fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
         fields.filter(|(name, _)| !matches!(name.as_str(), "host" | "connection" | "transfer-encoding" | "keep-alive"))

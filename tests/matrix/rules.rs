@@ -1,17 +1,17 @@
-//! What may differ between a call made straight and the same call made through bearerd: nothing but this.
+//! The allowed differences between a direct call and the same call through bearerd.
 
 use crate::caller::Calls;
 use crate::message::{Field, Message};
 use crate::upstream::{BASE, Speaks};
 
-/// Who speaks what.
+/// The protocols of caller and upstream.
 #[derive(Clone, Copy)]
 pub struct Way {
     pub calls: Calls,
     pub speaks: Speaks,
 }
 
-/// One row, with the ports of those who meet in it.
+/// One row, with the ports of its participants.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub way: Way,
@@ -19,12 +19,12 @@ pub struct Case {
     pub door: u16,
     /// The upstream behind it.
     pub upstream: u16,
-    /// The upstream that is called straight.
+    /// The upstream that is called directly.
     pub straight: u16,
 }
 
-/// A difference that is allowed, where it is written, and what makes of a message as it came straight what must come
-/// through bearerd. It is applied to that side alone: what no rule foretells is a difference.
+/// An allowed difference, with its source, and the transformation from the direct message to the one through bearerd.
+/// Any other difference is a fault.
 pub struct Rule {
     pub why: &'static str,
     pub section: &'static str,
@@ -35,7 +35,6 @@ const fn rule(why: &'static str, section: &'static str, foretell: fn(&mut Messag
     Rule { why, section, foretell }
 }
 
-/// What may differ in a request.
 pub const OF_REQUESTS: &[Rule] = &[
     rule("the host is the upstream's", "RFC 9110 §7.2, RFC 9113 §8.3.1", |message, case| {
         for (_, value) in message.fields.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -50,7 +49,7 @@ pub const OF_REQUESTS: &[Rule] = &[
     }),
     rule("what a caller says about its own network is not passed on", "RFC 7239 §8.2", |message, _| {
         take(message, &["x-forwarded-for", "x-forwarded-proto", "forwarded"]);
-        // The same in trailers: what would be a credential is none of the caller's business.
+        // Also in trailers, so that a caller cannot set credentials.
         message.trailers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     }),
     CONNECTION,
@@ -74,7 +73,7 @@ pub const OF_REQUESTS: &[Rule] = &[
     ORDER,
 ];
 
-/// What may differ in an answer. It is made straight in the caller's own protocol, so that few things can.
+/// The allowed differences of responses. The direct response uses the caller's protocol, so there are few.
 pub const OF_ANSWERS: &[Rule] = &[
     rule("an answer to HEAD need not announce trailers", "RFC 9110 §9.3.2", |message, case| {
         if case.way.calls == Calls::Http1 && message.body.is_empty() {
@@ -141,7 +140,7 @@ pub const OF_ANSWERS: &[Rule] = &[
     ORDER,
 ];
 
-/// Of what was listed in `Connection`, `TE: trailers` is bearerd's own wish as well.
+/// Of the options in `Connection`, bearerd sends `TE: trailers` itself too.
 const CONNECTION: Rule =
     rule("what belongs to one connection ends there", "RFC 9110 §7.6.1, §11.7.1", |message, _| {
         let listed = message.take("connection").join(",");
@@ -162,7 +161,7 @@ fn spell(message: &mut Message, http2: bool) {
     }
 }
 
-/// The one rule of how both are read. The sort is stable: lines of the same name stay as they stand.
+/// How both are compared. The sort is stable: equal names keep their order.
 const ORDER: Rule = rule("lines of different names have no order", "RFC 9110 §5.3", |message, _| {
     let key = |(name, _): &Field| name.to_ascii_lowercase();
     message.fields.sort_by_key(key);
@@ -173,7 +172,7 @@ fn take(message: &mut Message, names: &[&str]) {
     names.iter().for_each(|name| drop(message.take(name)));
 }
 
-/// What is different from what the rules foretell: field, what was expected, what came.
+/// The differences that no rule explains: field, expected, received.
 pub fn differences(rules: &[Rule], case: &Case, expected: &Message, came: &Message) -> Vec<String> {
     let (mut expected, mut came) = (expected.clone(), came.clone());
     rules.iter().for_each(|rule| (rule.foretell)(&mut expected, case));

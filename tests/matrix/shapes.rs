@@ -1,4 +1,4 @@
-//! What is asked and what is answered.
+//! The requests and responses.
 
 use std::sync::LazyLock;
 
@@ -7,10 +7,10 @@ use crate::message::{Draft, Field, Framing, Message};
 /// One byte more than is kept for a repeat.
 pub const LARGE: usize = (1 << 20) + 1;
 
-/// A target that a URL library would tidy up.
+/// A target that a URL library would normalise.
 const TARGET: &str = "/a%2Fb;v=1//c/%7Ed?q=%20+x&&y=%E4/..&=";
 
-/// Lines that a proxy could be tempted to touch, and lines that it must take away.
+/// Header lines that a proxy could be tempted to change, and lines that it must remove.
 const LINES: &[(&str, &str)] = &[
     ("X-MiXed", "one"),
     ("User-Agent", "matrix/1.0 (like nothing)"),
@@ -30,7 +30,7 @@ const LINES: &[(&str, &str)] = &[
     ("X-Empty", ""),
 ];
 
-/// What a caller asks.
+/// The kinds of requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asks {
     Get,
@@ -92,13 +92,13 @@ impl Asks {
         Draft { message, framing }
     }
 
-    /// Whether its body can be sent once more.
+    /// Whether its body is kept for a repeat.
     pub fn is_kept(self) -> bool {
         self != Self::PostLarge
     }
 }
 
-/// What an upstream answers.
+/// The kinds of responses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Says {
     Empty,
@@ -120,7 +120,7 @@ pub enum Says {
     Failure,
     Early,
     ClosesAfter,
-    /// 401 once, then the small answer.
+    /// 401 once, then the small response.
     ExpiredOnce,
     /// 401 each time.
     ExpiredAlways,
@@ -155,7 +155,7 @@ impl Says {
         *Self::ALL.iter().find(|says| format!("{says:?}") == name).expect("the name of an answer")
     }
 
-    /// The answer to the delivery of this number, from zero.
+    /// The response to delivery number `delivery`, from zero.
     pub fn draft(self, delivery: usize) -> Draft {
         let (status, reason, length, framing) = match self {
             Self::Empty => ("200", "OK", 0, Framing::Length),
@@ -196,7 +196,7 @@ impl Says {
         Draft { message: message.with(self.more()), framing }
     }
 
-    /// What stands in this answer alone.
+    /// Headers of this response only.
     fn more(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Trailers => &[("Trailer", "X-Sum")],
@@ -214,7 +214,7 @@ impl Says {
         }
     }
 
-    /// Whether the upstream hangs up after it.
+    /// Whether the upstream closes the connection after it.
     pub fn ends(self) -> bool {
         matches!(self, Self::UntilClose | Self::ClosesAfter)
     }

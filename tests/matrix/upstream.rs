@@ -1,4 +1,4 @@
-//! An upstream that answers as it is asked to, and remembers what arrived. It also gives out tokens, each of them new.
+//! An upstream that responds as requested and records what arrived. It is also a token endpoint; each token is new.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use crate::http2;
 use crate::message::{Draft, Framing, Message};
 use crate::shapes::Says;
 
-/// The path that the API is below, where bearerd calls it.
+/// The path of the API's base URL.
 pub const BASE: &str = "/base";
 
-/// What an upstream speaks.
+/// An upstream's protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Speaks {
     Http1,
@@ -50,7 +50,7 @@ pub struct Upstream {
     tokens: Arc<AtomicUsize>,
 }
 
-/// What must not come further than the next hop.
+/// The fields for one connection only.
 const OF_ONE_CONNECTION: &[(&str, &str)] = &[
     ("Connection", "X-Hop"),
     ("X-Hop", "1"),
@@ -63,7 +63,7 @@ fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "src/proxy/tests/tls", name].iter().collect()
 }
 
-/// Whom to trust.
+/// The certificate to trust.
 pub fn certificate() -> PathBuf {
     file("certificate.pem")
 }
@@ -92,7 +92,7 @@ impl Upstream {
         upstream
     }
 
-    /// What arrived for this row, first delivery first.
+    /// What arrived for this row, in order.
     pub fn seen(&self, row: &str) -> Vec<Message> {
         self.seen.lock().unwrap().get(row).cloned().unwrap_or_default()
     }
@@ -130,7 +130,7 @@ impl Upstream {
             let to_head = asked.start == "HEAD";
             let old = asked.version == "HTTP/1.0";
             if old && matches!(draft.framing, Framing::Chunked(_)) {
-                // Neither chunks nor what stands behind them are known there.
+                // HTTP/1.0 has neither chunks nor trailers.
                 (draft.framing, draft.message.trailers) = (Framing::Close, Vec::new());
                 draft.message.take("trailer");
             }

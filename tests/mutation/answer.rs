@@ -1,4 +1,4 @@
-//! What answer a stream of bytes holds.
+//! A strict reader of responses.
 
 use crate::reading::{End, Field, Head, chunked, head, items, length, measured};
 
@@ -7,24 +7,24 @@ const AHEAD: usize = 16;
 const AHEAD_BYTES: usize = 64 << 10;
 const LINES: usize = 256;
 
-/// How many trailers, and how long all of them, are certainly taken.
+/// How many trailers, and of what total length, must be accepted.
 const TRAILERS: usize = 64;
 const LONG: usize = 16_000;
 
-/// An answer, as it was read.
+/// A response that was read.
 #[derive(Clone)]
 pub struct Answer {
     pub status: u16,
     pub fields: Vec<Field>,
     pub body: Vec<u8>,
     pub end: End,
-    /// It ends where the connection ends.
+    /// The end of the connection ends its body.
     pub closes: bool,
-    /// Everything is as the grammar wants it.
+    /// Everything conforms to the grammar.
     pub tidy: bool,
-    /// So much so, and so little, that it must be taken.
+    /// It conforms and is small, so it must be accepted.
     pub strict: bool,
-    /// Nobody can say for sure how its body is framed.
+    /// The framing of its body is ambiguous.
     pub vague: bool,
 }
 
@@ -34,7 +34,7 @@ impl Answer {
         own.next().map(|(_, value)| value.as_slice())
     }
 
-    /// The code of an error that bearerd made.
+    /// The code of an error from bearerd.
     pub fn code(&self) -> Option<String> {
         let said = String::from_utf8_lossy(self.field("proxy-status")?).into_owned();
         said.strip_prefix("bearerd;")?.split('"').nth(1).map(str::to_owned)
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The answer to a request of this method, whose connection then stays open. `Err` where there is none.
+/// Reads the response to a request of this method. `Err` if there is none.
 pub fn answer(bytes: &[u8], method: &[u8]) -> Result<Answer, End> {
     let (mut at, mut strict, mut tidy, mut vague) = (0, true, true, false);
     for count in 0.. {
@@ -75,7 +75,7 @@ pub fn answer(bytes: &[u8], method: &[u8]) -> Result<Answer, End> {
     Err(End::Broken)
 }
 
-/// The status, and whether the whole line is what it should be.
+/// The status, and whether the whole line conforms.
 fn status(line: &[u8]) -> Option<(u16, bool)> {
     let (version, rest) = line.split_at(line.iter().position(|byte| matches!(byte, b' ' | b'\t'))?);
     let right = matches!(version, b"HTTP/1.1" | b"HTTP/1.0");
@@ -89,7 +89,7 @@ fn status(line: &[u8]) -> Option<(u16, bool)> {
     Some((status, right && text && apart && rest.starts_with(b" ")))
 }
 
-/// One with nothing behind its head.
+/// A response without a body.
 fn plain(head: &Head, status: u16, vague: bool) -> Answer {
     let (fields, body, end) = (head.fields.clone(), Vec::new(), End::Whole(0));
     Answer { status, fields, body, end, closes: false, tidy: true, strict: true, vague }

@@ -1,4 +1,4 @@
-//! Callers: one that sends whatever bytes, and one that asks as it should.
+//! Callers: one that sends arbitrary bytes, and a regular one.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::answer::{Answer, answer};
 use crate::reading::End;
 use crate::request::{Requests, Rest};
 
-/// Nothing takes so long, unless it hangs.
+/// Longer than any step takes, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a connection may stay open after something that is no request.
+/// How long a connection may stay open after something that is not a request.
 const LINGER: Duration = Duration::from_millis(300);
 
-/// What came back for bytes that were sent.
+/// The responses to the bytes sent.
 #[derive(Debug, Default)]
 pub struct Heard {
     pub answers: Vec<Answer>,
-    /// What came behind them, and is no answer.
+    /// Bytes after them that are not a response.
     pub rest: Vec<u8>,
-    /// The connection was reset: what was said before may be lost.
+    /// The connection was reset, so earlier responses may be lost.
     pub reset: bool,
-    /// Nothing more came, and it stayed open.
+    /// Nothing more arrived, and the connection stayed open.
     pub hangs: bool,
 }
 
@@ -39,15 +39,14 @@ pub async fn connect(port: u16) -> Result<TcpStream, String> {
     Err("nobody accepts".to_owned())
 }
 
-/// Sends bytes and hears the answers to their requests; then, unless something that is none is behind them, says that no more
-/// will come.
+/// Sends bytes and reads the responses. Then it closes its sending side, unless the last bytes are not a request.
 pub async fn send(port: u16, pieces: &[&[u8]], read: &Requests) -> Result<Heard, String> {
     let (whole, broken) = (read.whole.len(), read.rest == Rest::Broken);
     let methods: Vec<_> = read.whole.iter().chain(&read.begun).map(|one| one.method.clone()).collect();
     let methods = &methods[..];
     let mut stream = connect(port).await?;
     for piece in pieces {
-        // Who does not want to read on has said why, perhaps.
+        // If it stops reading, it may have sent the reason.
         if !matches!(timeout(PATIENCE, stream.write_all(piece)).await, Ok(Ok(()))) {
             break;
         }
@@ -79,10 +78,10 @@ pub async fn send(port: u16, pieces: &[&[u8]], read: &Requests) -> Result<Heard,
     }
 }
 
-/// Takes whole answers off what has come.
+/// Extracts complete responses.
 fn hear(heard: &mut Heard, methods: &[Vec<u8>], over: bool) {
     while !heard.rest.is_empty() {
-        // What cannot be taken for a request may all the same be refused as the HEAD that it begins with.
+        // A malformed request may be refused like the HEAD request that it starts with.
         let head_alone = over && heard.rest.ends_with(b"\r\n\r\n");
         let other = if head_alone { &b"HEAD"[..] } else { b"GET" };
         let method = methods.get(heard.answers.len()).map_or(other, |method| method);
@@ -101,7 +100,7 @@ fn hear(heard: &mut Heard, methods: &[Vec<u8>], over: bool) {
     }
 }
 
-/// A connection that is kept.
+/// A caller with a kept connection.
 pub struct Caller {
     port: u16,
     stream: Option<TcpStream>,
@@ -113,7 +112,7 @@ impl Caller {
         Self { port, stream: None, inbox: Vec::new() }
     }
 
-    /// Asks for a path, and reads the answer with nothing behind it.
+    /// Makes a request and reads the response, which nothing may follow.
     pub async fn ask(&mut self, method: &str, path: &str) -> Result<Answer, String> {
         let body = if method == "POST" { "Content-Length: 4\r\n\r\nbody" } else { "\r\n" };
         let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic THEIRS\r\n{body}");

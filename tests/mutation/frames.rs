@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 (RFC 9113 §4), written and read by hand, and what is done to them.
+//! HTTP/2 frames (RFC 9113 §4), written and read by hand, and their mutations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ impl Frame {
         bytes.extend_from_slice(&self.payload);
     }
 
-    /// The first one, and how long it is.
+    /// Reads the first frame and returns it with its length.
     pub fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let head = bytes.get(..9)?;
         let length = usize::try_from(u32::from_be_bytes([0, head[0], head[1], head[2]])).unwrap();
@@ -55,7 +55,7 @@ impl Frame {
         self.flags & flag != 0
     }
 
-    /// What a DATA frame holds besides its padding.
+    /// The content of a DATA frame without padding.
     pub fn data(&self) -> Option<&[u8]> {
         if !self.has(PADDED) {
             return Some(&self.payload);
@@ -71,7 +71,7 @@ pub fn written(frames: &[Frame]) -> Vec<u8> {
     bytes
 }
 
-/// All that can be read, and whether nothing is left over.
+/// All complete frames, and whether no bytes are left.
 pub fn frames(mut bytes: &[u8]) -> (Vec<Frame>, bool) {
     let mut frames = Vec::new();
     while let Some((frame, used)) = Frame::read(bytes) {
@@ -81,7 +81,7 @@ pub fn frames(mut bytes: &[u8]) -> (Vec<Frame>, bool) {
     (frames, bytes.is_empty())
 }
 
-/// A header block without the table and without Huffman's code (RFC 7541 §6.2.2).
+/// A header block without dynamic table and Huffman code (RFC 7541 §6.2.2).
 pub fn block<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in fields {
@@ -97,7 +97,7 @@ pub fn block<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u
     bytes
 }
 
-/// What strict frames would carry: each stream's data up to its end, and which streams begin.
+/// What the frames carry, read strictly: each stream's data up to its end, and which streams are opened.
 #[derive(Debug, Default)]
 pub struct Carried {
     pub begun: BTreeSet<u32>,
@@ -123,7 +123,7 @@ impl Carried {
     }
 }
 
-/// Changes frames, then perhaps the bytes that they are.
+/// Mutates frames, then perhaps their bytes.
 pub fn mutate(random: &mut Rng, frames: &mut Vec<Frame>, changes: usize) -> Vec<u8> {
     let mut lengths = Vec::new();
     let mut raw = 0;
@@ -169,7 +169,7 @@ fn one(random: &mut Rng, frames: &mut Vec<Frame>) {
     }
 }
 
-/// Frames that nobody asked for.
+/// Inserts unrelated frames.
 fn insert(random: &mut Rng, frames: &mut Vec<Frame>) {
     let stream = [0, 1, 1, 3, 9][random.usize(..5)];
     let word = [0, 1, 0x7fff_ffff, 0xffff_ffff, 0x8000_0000][random.usize(..5)];
@@ -208,7 +208,7 @@ fn payload(random: &mut Rng, frames: &mut [Frame]) {
     }
 }
 
-/// What a decoder of header blocks must bear.
+/// Arbitrary bytes for the header decoder.
 fn garbage(random: &mut Rng) -> Vec<u8> {
     match random.u8(..7) {
         0 => vec![0x80],
@@ -221,7 +221,7 @@ fn garbage(random: &mut Rng) -> Vec<u8> {
     }
 }
 
-/// Fields that HTTP/2 does not know, or that are not for others to set.
+/// Fields that HTTP/2 does not allow, or that a caller may not set.
 fn field(random: &mut Rng) -> Vec<u8> {
     let fields: &[(&str, &[u8])] = &[
         (":path", b"/theirs"),

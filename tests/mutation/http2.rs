@@ -1,4 +1,4 @@
-//! Callers and an upstream in frames by hand.
+//! A caller and an upstream that write HTTP/2 frames by hand.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use crate::frames::{
 use crate::lawful::{changes, noise};
 use crate::upstream::serve;
 
-/// How long nothing must come for nothing to be expected.
+/// After how long without data nothing more is expected.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// Lawful requests, each on a stream of its own, then changed; and whether nothing was.
+/// Valid requests, each on its own stream, then mutated; and whether none was changed.
 pub fn requests(random: &mut Rng, number: u64) -> (Vec<u8>, bool) {
     let mut made = vec![Frame::new(SETTINGS, 0, 0, []), Frame::new(WINDOW, 0, 0, 1_000_000_u32.to_be_bytes())];
     for place in 0..random.u32(1..4) {
@@ -77,16 +77,16 @@ fn data(random: &mut Rng, stream: u32, body: &[u8], made: &mut Vec<Frame>) {
     made.last_mut().unwrap().flags |= END_STREAM;
 }
 
-/// What came back on each stream.
+/// The responses on each stream.
 #[derive(Debug, Default)]
 pub struct Heard {
     pub streams: BTreeMap<u32, Vec<u8>>,
     pub ended: BTreeMap<u32, bool>,
-    /// All that was expected came, or the connection has ended.
+    /// Everything expected arrived, or the connection has ended.
     pub over: bool,
 }
 
-/// Sends bytes, and hears answers until all that were asked for have come, or nothing more does.
+/// Sends bytes and reads responses until all have arrived, or nothing more does.
 pub async fn send(port: u16, bytes: &[u8], expected: &Carried, plain: bool) -> Result<Heard, String> {
     let mut stream = connect(port).await?;
     let _ = timeout(Duration::from_secs(5), stream.write_all(bytes)).await;
@@ -117,24 +117,24 @@ pub async fn send(port: u16, bytes: &[u8], expected: &Carried, plain: bool) -> R
     }
 }
 
-/// What the next request is.
+/// The kind of the next request.
 #[derive(Clone, Debug, Default)]
 pub enum Next {
-    /// A case: its frames are made of this seed, for the stream that it comes on.
+    /// A case: its frames are generated from this seed, for the stream that it arrives on.
     Case(u64, u64),
     #[default]
     Nothing,
-    /// One that is answered as it should be, with this body.
+    /// A regular request with this response body.
     Probe(Vec<u8>),
 }
 
-/// An upstream in frames.
+/// An upstream that writes frames by hand.
 #[derive(Default)]
 pub struct Upstream {
     next: Mutex<Next>,
-    /// Each body that a case's answer may have, and whether nothing was done to it.
+    /// Each body that a case's response may have, and whether it is unchanged.
     sent: Mutex<Vec<(Vec<u8>, bool)>>,
-    /// The bytes of a case's last answer.
+    /// The bytes of a case's last response.
     raw: Mutex<Vec<u8>>,
 }
 
@@ -193,7 +193,7 @@ impl Upstream {
             };
             stream.write_all(&answer).await.ok()?;
             window = window.saturating_sub(answer.len() as u64);
-            // What comes next would be taken for what is missing; and nobody may send without a window.
+            // Later frames would be taken for the missing part, and nobody may send without a window.
             if !ended || window < 16_000 {
                 return None;
             }
@@ -228,7 +228,7 @@ impl Upstream {
 fn is_ended(answer: &[u8], stream: u32) -> bool {
     let (frames, whole) = frames(answer);
     let resets = |frame: &Frame| frame.kind == RESET && frame.stream == stream;
-    // A block that goes on takes everything else for an error.
+    // Within an unfinished header block, every other frame is an error.
     let goes_on = |frame: &Frame| frame.kind == HEADERS && !frame.has(END_HEADERS);
     whole && !frames.iter().any(goes_on) && (frames.iter().any(resets) || Carried::of(&frames).ended.contains(&stream))
 }

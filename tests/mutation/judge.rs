@@ -1,4 +1,4 @@
-//! What must hold between what was sent, what the upstream saw and what came back.
+//! The rules between what was sent, what the upstream saw, and what came back.
 
 use crate::answer::Answer;
 use crate::caller::Heard;
@@ -9,7 +9,7 @@ use crate::reading::{End, Field};
 use crate::request::{Request, Requests};
 use crate::upstream::{Seen, State, said};
 
-/// What bearerd may put on a request besides what its caller did.
+/// Headers that bearerd may add to a request.
 const ADDED: &[&[u8]] = &[
     b"host",
     b"authorization",
@@ -21,7 +21,7 @@ const ADDED: &[&[u8]] = &[
     b"trailer",
 ];
 
-/// What bearerd, or who speaks HTTP for it, may put on an answer.
+/// Headers that bearerd or its HTTP library may add to a response.
 const OF_ANSWERS: &[&[u8]] =
     &[b"date", b"connection", b"content-length", b"transfer-encoding", b"x-serial", b"trailer"];
 
@@ -31,7 +31,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-/// A request that an upstream saw has its token and nothing that its caller may not set.
+/// A request at the upstream must have the token and no header that its caller may not set.
 pub fn is_clean(seen: &Seen, token: &str) -> Verdict {
     let Request { fields, trailers, .. } = &seen.request;
     ensure(seen.state != State::Broken, || format!("the upstream was sent what is no request: {}", told(seen)))?;
@@ -46,7 +46,7 @@ pub fn is_clean(seen: &Seen, token: &str) -> Verdict {
     ensure(!fields.iter().chain(trailers).any(set), || format!("what its caller may not set: {}", told(seen)))
 }
 
-/// Whether nobody but bearerd may set it, as a server in CGI's manner reads it.
+/// Whether only bearerd may set it, read as a CGI-style server does.
 fn is_owned(name: &[u8]) -> bool {
     let name = String::from_utf8_lossy(name).to_lowercase().replace('_', "-");
     let owned = ["authorization", "proxy-authorization", "x-legal-entity", "forwarded"];
@@ -61,7 +61,7 @@ fn told(seen: &Seen) -> String {
     format!("{:?} {method} {target}\n{lines}  {body}", seen.state)
 }
 
-/// What an upstream saw is what its caller said.
+/// The upstream must see what the caller sent.
 fn is_same(said: &Request, seen: &Seen) -> Verdict {
     let mut wrong = Vec::new();
     let mut check = |holds: bool, what: &'static str| {
@@ -83,7 +83,7 @@ fn is_same(said: &Request, seen: &Seen) -> Verdict {
 
 fn is_target(said: &[u8], seen: &[u8]) -> bool {
     let said = said.split(|byte| *byte == b'#').next().unwrap_or_default();
-    // Other forms are rewritten (RFC 9112 §3.2).
+    // Other forms of the target are rewritten (RFC 9112 §3.2).
     !said.starts_with(b"/") || (seen.starts_with(b"/b") && &seen[2..] == said)
 }
 
@@ -126,11 +126,11 @@ pub fn requests_http2(carried: &Carried, heard: &http2::Heard, seen: &[Seen], pl
     let whole: Vec<_> = seen.iter().filter(|seen| seen.state == State::Whole).collect();
     ensure(whole.len() <= carried.begun.len(), || format!("{} requests of {:?}", whole.len(), carried.begun))?;
     for seen in &whole {
-        // Whose length is told is whole before its stream has ended.
+        // With a Content-Length, a body can be complete before its stream has ended.
         let measured = seen.request.fields.iter().any(|(name, _)| name == b"content-length");
         let streams = carried.begun.iter().filter(|stream| measured || carried.ended.contains(stream));
         let mut bodies = streams.map(|stream| carried.data.get(stream).map_or(&[][..], |body| body));
-        // More may come than the length says, too late.
+        // More data than the length says may arrive too late.
         let is = |body: &[u8]| body == seen.request.body || (measured && body.starts_with(&seen.request.body));
         ensure(bodies.any(is), || format!("a body that nobody sent: {}", told(seen)))?;
     }
@@ -148,13 +148,13 @@ pub fn requests_http2(carried: &Carried, heard: &http2::Heard, seen: &[Seen], pl
     })
 }
 
-/// What bearerd says is what a strict reader takes, and none of its own faults.
+/// bearerd's own responses must be strict HTTP, and none an internal error.
 fn is_strict(answer: &Answer) -> Verdict {
     ensure(answer.code().as_deref() != Some("internal"), || "a fault of bearerd itself".to_owned())?;
     ensure(answer.tidy && !answer.vague, || format!("bearerd's own answer is no strict HTTP: {answer:?}"))
 }
 
-/// An answer of HTTP/1.1: what was sent, and what arrived.
+/// An HTTP/1.1 response: what was sent, and what arrived.
 pub fn answer(sent: &Result<Answer, End>, heard: &Answer) -> Verdict {
     is_strict(heard)?;
     let own = heard.code();
@@ -168,7 +168,7 @@ pub fn answer(sent: &Result<Answer, End>, heard: &Answer) -> Verdict {
         (Ok(sent), None) => {
             ensure(sent.status == heard.status, || format!("status {} became {}", sent.status, heard.status))?;
             let (whole, arrived) = (matches!(sent.end, End::Whole(_)), matches!(heard.end, End::Whole(_)));
-            // What is forgiven in trailers may also not be.
+            // Malformed trailers may be accepted or not.
             ensure(whole == arrived || (!sent.strict && whole), || format!("{:?} became {:?}", sent.end, heard.end))?;
             let same = if whole && arrived { heard.body == sent.body } else { sent.body.starts_with(&heard.body) };
             ensure(same, || format!("the body became {}", heard.body.escape_ascii()))?;
@@ -181,14 +181,14 @@ pub fn answer(sent: &Result<Answer, End>, heard: &Answer) -> Verdict {
     }
 }
 
-/// An answer of HTTP/2.
+/// An HTTP/2 response.
 pub fn answer_http2(sent: &[(Vec<u8>, bool)], heard: &Answer) -> Verdict {
     is_strict(heard)?;
     let plain = sent.last().is_some_and(|(_, plain)| *plain);
     match (heard.code(), heard.end) {
         (Some(code), _) => ensure(!plain, || format!("a lawful answer is refused: {code}")),
         (None, End::Whole(_)) => {
-            // Some have none: HEAD's, and 204. More than their length says may come, too late.
+            // Responses to HEAD, and 204, have no body. Data beyond the length may arrive too late.
             let long = heard.field("content-length").is_some();
             let is = |body: &Vec<u8>| *body == heard.body || (long && body.starts_with(&heard.body));
             let same = heard.body.is_empty() || sent.iter().any(|(body, _)| is(body));

@@ -1,13 +1,13 @@
-//! Lawful messages of HTTP/1.1, before anything is done to them.
+//! Valid HTTP/1.1 messages, before mutation.
 
 use fastrand::Rng;
 
 use crate::mutate::mutate;
 
-/// What the upstreams of the configuration set.
+/// The header value that the configuration sets.
 pub const ENTITY: &str = "ours";
 
-/// The bytes of one number's body, which no other number has.
+/// The body of one case, different from every other.
 pub fn noise(number: u64, length: usize) -> Vec<u8> {
     let mut random = Rng::with_seed(number ^ 0x006e_6f69_7365);
     let mut bytes = format!("<{number}>").into_bytes();
@@ -15,7 +15,7 @@ pub fn noise(number: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Requests of one case, one after the other.
+/// The pipelined requests of one case.
 pub fn requests(random: &mut Rng, number: u64) -> Vec<u8> {
     let count = if random.bool() { 1 } else { random.usize(1..4) };
     (0..count).flat_map(|place| request(random, number, place)).collect()
@@ -69,7 +69,7 @@ fn chunked(random: &mut Rng, bytes: &mut Vec<u8>, body: &[u8]) {
     bytes.extend(if trailer { &b"X-Sum: 1\r\nAuthorization: THEIRS\r\n\r\n"[..] } else { b"\r\n" });
 }
 
-/// An answer to a request of this method.
+/// A response to a request of this method.
 pub fn answer(random: &mut Rng, number: u64, method: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     if random.u8(..8) == 0 {
@@ -107,7 +107,7 @@ pub fn answer(random: &mut Rng, number: u64, method: &str) -> Vec<u8> {
     bytes
 }
 
-/// What a connection must not have behind an answer: another one, whole, half or not at all.
+/// Bytes that must not follow a response: another one, whole, partial or none.
 pub fn stray(random: &mut Rng, number: u64) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\nSTRAY{number}", 5 + number.to_string().len())
         .into_bytes();
@@ -121,7 +121,7 @@ pub fn stray(random: &mut Rng, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// So many changes.
+/// The number of mutations.
 pub fn changes(random: &mut Rng) -> usize {
     [0, 1, 1, 1, 1, 2, 2, 3, 4, 6][random.usize(..10)]
 }

@@ -1,4 +1,4 @@
-//! Which cases are played, and what came of them.
+//! The selection of cases, and their results.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use crate::WORKERS;
 
-/// How many cases of each kind there are in an ordinary run.
+/// The number of cases of each kind in a regular run.
 const FEW: u64 = 4_000;
 
-/// A run with more faults than this has shown what it can.
+/// A run stops after this many faults.
 const MOST: usize = 20;
 
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Lot {
 }
 
 impl Lot {
-    /// As the environment says.
+    /// Reads the selection from the environment.
     pub fn wanted() -> Self {
         let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
         let seed = number("BEARERD_SEED").unwrap_or(1);
@@ -35,19 +35,19 @@ impl Lot {
         self.end.saturating_sub(self.first)
     }
 
-    /// The numbers of one worker, both of requests and of answers.
+    /// The case numbers of one worker.
     pub fn numbers(self, place: usize) -> impl Iterator<Item = u64> {
         let (place, workers) = (place as u64, WORKERS as u64);
         (self.first..self.end).filter(move |number| number / 2 % workers == place)
     }
 }
 
-/// What happened so far.
+/// The results so far.
 pub struct Tally {
     pub done: AtomicU64,
-    /// What each worker plays.
+    /// The case that each worker is playing.
     pub current: Vec<AtomicU64>,
-    /// The memory that was held once everything was warm.
+    /// The memory after the warm-up.
     pub warm: AtomicU64,
     faults: Mutex<Vec<String>>,
     dead: AtomicBool,
@@ -85,7 +85,7 @@ impl Tally {
         self.dead.load(SeqCst) || self.faults.lock().unwrap().len() > MOST
     }
 
-    /// Where to go on.
+    /// The case to continue from.
     fn next(&self, lot: &Lot) -> u64 {
         self.current.iter().map(|current| current.load(SeqCst)).min().unwrap_or(lot.end).min(lot.end)
     }
@@ -102,7 +102,7 @@ impl Tally {
         );
     }
 
-    /// Who may have ended the process.
+    /// The cases that may have ended the process.
     pub fn suspects(&self) -> String {
         let current = self.current.iter().map(|current| current.load(SeqCst)).filter(|number| *number != u64::MAX);
         let numbers: Vec<_> = current.map(|number| number.to_string()).collect();
@@ -110,7 +110,7 @@ impl Tally {
     }
 }
 
-/// The memory that a process holds; `None` once it has ended.
+/// The memory of a process in bytes; `None` once it has ended.
 pub fn memory(process: u32) -> Option<u64> {
     let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
     let resident = pages.split(' ').nth(1)?.parse::<u64>().ok()?;

@@ -1,8 +1,8 @@
-//! What is done to lawful bytes.
+//! Mutations of valid bytes.
 
 use fastrand::Rng;
 
-/// Lines with which heads play games. `THEIRS` marks what must go no further.
+/// Header lines that are dangerous or misleading. `THEIRS` marks what must not be forwarded.
 const LINES: &[&[u8]] = &[
     b"Content-Length: 0",
     b"Content-Length: 5",
@@ -143,7 +143,7 @@ const ENDS: &[&[u8]] =
 
 const BYTES: &[u8] = &[0, 1, 9, 10, 11, 13, 27, 32, 34, 35, 44, 47, 58, 59, 92, 127, 128, 160, 194, 233, 255];
 
-/// One change, of any kind.
+/// One mutation of any kind.
 pub fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
     match random.u8(..20) {
         0..2 => replace_line(random, bytes, STARTS, true),
@@ -157,7 +157,7 @@ pub fn mutate(random: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// One change that knows nothing of lines.
+/// One mutation of arbitrary bytes.
 pub fn any(random: &mut Rng, bytes: &mut Vec<u8>) {
     let (at, range) = (random.usize(..=bytes.len()), part(random, bytes));
     match random.u8(..9) {
@@ -189,7 +189,7 @@ fn part(random: &mut Rng, bytes: &[u8]) -> std::ops::Range<usize> {
     start..(start + random.usize(..most)).min(bytes.len())
 }
 
-/// Where the lines are, their ends included.
+/// The ranges of the lines, line ends included.
 fn lines(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let (mut lines, mut start) = (Vec::new(), 0);
     for line in bytes.split_inclusive(|byte| *byte == b'\n').take(40) {
@@ -214,7 +214,7 @@ fn replace_line(random: &mut Rng, bytes: &mut Vec<u8>, lines_of: &[&[u8]], first
 }
 
 fn insert_line(random: &mut Rng, bytes: &mut Vec<u8>) {
-    // Before a line that is not the first: else the head would begin with it.
+    // Not before the first line: the head would start with it.
     let at = some_line(random, bytes).end;
     let text = [LINES[random.usize(..LINES.len())], b"\r\n"].concat();
     drop(bytes.splice(at..at, text));

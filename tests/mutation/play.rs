@@ -1,4 +1,4 @@
-//! Cases, one after the other, at the upstreams of one worker.
+//! Plays the cases of one worker, one after the other.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::reading::End;
 use crate::request::requests;
 use crate::upstream::{Script, Seen, State, Upstream, said};
 
-/// One of the upstreams as bearerd knows it, and as it is.
+/// An upstream: its listener in bearerd, and its server.
 pub struct Door<U> {
     pub name: String,
     pub port: u16,
     pub upstream: Arc<U>,
-    /// Asks as it should.
+    /// The regular caller.
     pub probe: Caller,
 }
 
@@ -31,17 +31,17 @@ impl<U> Door<U> {
 }
 
 pub struct Worker {
-    /// Where requests are changed, to an upstream of either protocol.
+    /// Upstreams for mutated requests, one per protocol.
     pub requests: [Door<Upstream>; 2],
-    /// Where answers are.
+    /// The upstream for mutated responses.
     pub answers: Door<Upstream>,
     pub frames: Door<http2::Upstream>,
-    /// Who asks for changed answers.
+    /// The caller that gets mutated responses.
     pub caller: Caller,
     pub framed_caller: Caller,
 }
 
-/// What went wrong, and with which bytes.
+/// A violation, with the bytes that caused it.
 pub struct Fault {
     pub why: String,
     pub bytes: Vec<u8>,
@@ -54,7 +54,7 @@ fn mixed(seed: u64, number: u64) -> u64 {
 }
 
 impl Worker {
-    /// Even numbers are requests, odd ones are answers.
+    /// Even numbers mutate requests, odd numbers responses.
     pub async fn play(&mut self, seed: u64, number: u64) -> Result<(), Fault> {
         let mut random = Rng::with_seed(mixed(seed, number));
         let mut bytes = Vec::new();
@@ -101,10 +101,10 @@ impl Worker {
             bytes.extend(lawful::stray(random, number));
         }
         let sent = answer(bytes, method.as_bytes());
-        // Whoever waits for more is told that there is none.
+        // A response that waits for more gets an end.
         let ends = |sent: &Answer| sent.closes || sent.vague || sent.end == End::Cut;
         let closes = sent.as_ref().map_or_else(|end| *end == End::Cut, ends);
-        // Nobody can tell what comes behind an answer after the next request from the answer to that.
+        // Bytes after a response cannot be told from the response to the next request.
         let all = sent.as_ref().is_ok_and(|sent| sent.closes || sent.end == End::Whole(bytes.len()));
         let pieces = if all { pieces(random, bytes) } else { vec![&bytes[..]] };
         let pieces = pieces.into_iter().map(<[u8]>::to_vec).collect();
@@ -127,14 +127,14 @@ impl Worker {
         door.upstream.expect(Next::Probe(body.clone()));
         let mut probe = door.probe.ask("GET", "/probe").await?;
         if probe.code().is_some() {
-            // The connection that the changed answer has broken may have taken it along.
+            // The mutated response may have broken the connection of this request.
             probe = door.probe.ask("GET", "/probe").await?;
         }
         if probe.body == body { Ok(()) } else { Err(format!("a probe was answered with {probe:?}")) }
     }
 }
 
-/// Where a message is cut into writes.
+/// Splits a message into writes.
 fn pieces<'a>(random: &mut Rng, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     while random.u8(..4) == 0 && bytes.len() > 1 {
@@ -147,7 +147,7 @@ fn pieces<'a>(random: &mut Rng, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
 }
 
 impl Door<Upstream> {
-    /// Another caller is served as if nothing had happened. What was cut off may still come to light.
+    /// Checks that another caller is served. Data that was cut off may still arrive.
     async fn prove(&mut self, number: u64, late: bool) -> Verdict {
         let heard = self.probe.ask("GET", &format!("/probe/{number}")).await?;
         let target = format!("/b/probe/{number}");

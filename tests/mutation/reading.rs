@@ -1,4 +1,4 @@
-//! HTTP/1.1 read by its RFC alone (9112), without any library that bearerd has as well.
+//! A reader of HTTP/1.1 by RFC 9112, without any library that bearerd uses.
 
 /// Name in lower case, and value.
 pub type Field = (Vec<u8>, Vec<u8>);
@@ -10,22 +10,22 @@ pub struct Head {
     pub fields: Vec<Field>,
     /// Where the body begins.
     pub used: usize,
-    /// Something that the grammar does not have, but that readers may forgive.
+    /// Something violates the grammar, but readers may accept it.
     pub loose: bool,
-    /// A line that says how the body is framed, or might, is among what is not in the grammar.
+    /// A malformed line may concern the framing of the body.
     pub vague: bool,
 }
 
-/// How a part of what came has ended.
+/// How a message ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
-    /// So many bytes were all of it.
+    /// It is complete after this many bytes.
     Whole(usize),
-    /// More was promised.
+    /// It is incomplete.
     Cut,
-    /// Its trailers are not as they should be: where they end is not sure.
+    /// Its trailers are malformed, so their end is uncertain.
     Doubtful,
-    /// It cannot be read.
+    /// It is malformed.
     Broken,
 }
 
@@ -63,21 +63,21 @@ fn is_text(text: &[u8]) -> bool {
     text.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
 }
 
-/// A line without its end, how long it is with it, and whether that is CRLF.
+/// A line, its length including the line end, and whether that is CRLF.
 fn line(bytes: &[u8]) -> Option<(&[u8], usize, bool)> {
     let at = bytes.iter().position(|byte| *byte == b'\n')?;
     let text = &bytes[..at];
     Some(text.strip_suffix(b"\r").map_or((text, at + 1, false), |text| (text, at + 1, true)))
 }
 
-/// Whether a line that is no field may be meant to frame the body.
+/// Whether a malformed line may be meant to frame the body.
 fn may_frame(text: &[u8]) -> bool {
     let lower = text.to_ascii_lowercase();
     let holds = |word: &[u8]| lower.windows(word.len()).any(|window| window == word);
     holds(b"length") || holds(b"encoding") || holds(b"chunked") || holds(b"content") || holds(b"transfer")
 }
 
-/// Reads a head; a request's must be right, an answer's may be forgiven.
+/// Reads a head. Requests are read strictly; `forgiving` accepts deviations of responses.
 pub fn head(bytes: &[u8], forgiving: bool) -> Result<Head, End> {
     let mut head = Head::default();
     loop {
@@ -131,7 +131,7 @@ fn add(head: &mut Head, text: &[u8], forgiving: bool) -> Result<(), End> {
     Ok(())
 }
 
-/// The length that all lines agree on.
+/// The Content-Length, if all lines agree.
 pub fn length(head: &Head) -> Result<Option<u64>, End> {
     let mut agreed = None;
     if head.all(b"content-length").any(|value| items(value).all(<[u8]>::is_empty)) {
@@ -148,7 +148,7 @@ pub fn length(head: &Head) -> Result<Option<u64>, End> {
     Ok(agreed)
 }
 
-/// A body of this length: what is there of it, and how it ends.
+/// Reads a body of this length, and how it ends.
 pub fn measured(bytes: &[u8], length: u64) -> (Vec<u8>, End) {
     match usize::try_from(length).ok().and_then(|length| Some((bytes.get(..length)?, length))) {
         Some((body, length)) => (body.to_vec(), End::Whole(length)),
@@ -156,7 +156,7 @@ pub fn measured(bytes: &[u8], length: u64) -> (Vec<u8>, End) {
     }
 }
 
-/// A body in chunks, and the trailers behind it, in which the ends of lines may be forgiven.
+/// Reads a chunked body and its trailers; `forgiving` accepts other line ends.
 pub fn chunked(bytes: &[u8], forgiving: bool) -> (Vec<u8>, Vec<Field>, End) {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {

@@ -1,8 +1,8 @@
-//! What requests a stream of bytes holds, and nothing else.
+//! A strict reader of requests.
 
 use crate::reading::{End, Field, Head, chunked, head, is_token, items, length, measured};
 
-/// A request, as it was read.
+/// A request that was read.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: Vec<u8>,
@@ -10,17 +10,17 @@ pub struct Request {
     pub fields: Vec<Field>,
     pub trailers: Vec<Field>,
     pub body: Vec<u8>,
-    /// Nothing on the connection may be taken for a request after it.
+    /// Nothing after it on the connection may be read as a request.
     pub last: bool,
-    /// Where its trailers end is not sure, and so neither is what is behind them.
+    /// The end of its trailers is uncertain, and so is everything after them.
     pub doubtful: bool,
 }
 
-/// All of them, and what is behind them.
+/// All requests, and what follows them.
 #[derive(Debug, Default)]
 pub struct Requests {
     pub whole: Vec<Request>,
-    /// The one that has begun.
+    /// The incomplete last request.
     pub begun: Option<Request>,
     pub rest: Rest,
 }
@@ -34,14 +34,13 @@ pub enum Rest {
     Broken,
 }
 
-/// How the body is framed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Framing {
     Length(u64),
     Chunked,
 }
 
-/// Reads requests until there are no more.
+/// Reads all requests.
 pub fn requests(mut bytes: &[u8]) -> Requests {
     let mut read = Requests::default();
     loop {
@@ -71,7 +70,7 @@ pub fn requests(mut bytes: &[u8]) -> Requests {
     }
 }
 
-/// One request; without it where not even its head can be read.
+/// Reads one request; `None` if its head cannot be read.
 pub fn one(bytes: &[u8]) -> (Option<Request>, End) {
     let read = match head(bytes, false) {
         Ok(read) => read,
@@ -117,7 +116,7 @@ fn understood(head: &Head) -> Option<(Request, Framing)> {
         method: method.to_vec(),
         target: target.to_vec(),
         fields: head.fields.clone(),
-        // Both ways to frame a body (RFC 9112 §6.1): whoever takes it, takes nothing after it.
+        // With both kinds of framing (RFC 9112 §6.1), nothing after it is accepted.
         last: !keeps || (framing == Framing::Chunked && head.all(b"content-length").next().is_some()),
         ..Request::default()
     };

@@ -1,5 +1,5 @@
-//! Upstreams that remember each request, in HTTP/1.1 by hand and in HTTP/2 by a library. In HTTP/1.1 one answers `/b/a/…` with
-//! the bytes that it was given.
+//! Upstreams that record each request, in HTTP/1.1 by hand and in HTTP/2 with a library. The HTTP/1.1 one responds to
+//! `/b/a/…` with given bytes.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::reading::End;
 use crate::request::{Request, one};
 
-/// A request that has come in.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub serial: u64,
@@ -25,18 +25,18 @@ pub struct Seen {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     Whole,
-    /// Its connection or stream ended before it.
+    /// Its connection or stream ended early.
     Begun,
-    /// No request that a strict reader takes.
+    /// It is not a request to a strict reader.
     Broken,
 }
 
-/// What is answered where a case asks.
+/// The response of a case.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    /// Written one by one.
+    /// Written one after the other.
     pub pieces: Vec<Vec<u8>>,
-    /// Whether the connection ends then.
+    /// Whether the connection is closed afterwards.
     pub closes: bool,
 }
 
@@ -47,12 +47,12 @@ pub struct Upstream {
     script: Mutex<Script>,
 }
 
-/// The body of an ordinary answer.
+/// The body of a regular response.
 pub fn said(serial: u64, target: &[u8]) -> Vec<u8> {
     format!("answer {serial} {}", target.escape_ascii()).into_bytes()
 }
 
-/// An address, and a task for each connection to it.
+/// Listens, with a task per connection.
 pub async fn serve<F>(mut talk: impl FnMut(TcpStream) -> F + Send + 'static) -> u16
 where
     F: Future<Output = ()> + Send + 'static,
@@ -91,7 +91,7 @@ impl Upstream {
         .await
     }
 
-    /// What has come in since this was asked last.
+    /// The requests since the last call.
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.log.lock().unwrap())
     }
@@ -142,7 +142,7 @@ impl Upstream {
         }
     }
 
-    /// Whether another request may come.
+    /// Responds, and returns whether another request may follow.
     async fn reply(&self, stream: &mut TcpStream, request: Request) -> bool {
         let (target, of_head) = (request.target.clone(), request.method == b"HEAD");
         let last = request.last;

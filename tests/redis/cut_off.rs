@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::support::{Bearerd, Door, Redis, eventually, get, outside, post, table};
 
-/// A way to Redis that can be closed.
+/// A connection to Redis that can be interrupted.
 struct Gate {
     directory: tempfile::TempDir,
     open: Arc<watch::Sender<bool>>,
@@ -49,7 +49,7 @@ impl Gate {
     }
 }
 
-/// Two processes, the first of them behind a gate.
+/// Two processes; the first connects through a gate.
 struct Pair {
     mock: Mock,
     gate: Gate,
@@ -97,7 +97,7 @@ async fn a_refresh_token_under_way_is_left_alone_when_its_sender_loses_redis() {
     let order = tokio::spawn(async move { post(&order, "").await });
     eventually("it has asked", || async { pair.refreshes() == 2 }).await;
     pair.gate.set(false);
-    // Its lease ends, and the other finds the mark; its own token lives.
+    // Its lease expires, and the other process finds the mark; its own token is still valid.
     pair.members[1].refresh("oauth").await;
     let status = pair.members[1].status_of("oauth").await;
     assert_eq!((status["state"].as_str(), status["last_error"]["action"].as_str()), (Some("degraded"), Some("wait")));
@@ -120,7 +120,7 @@ async fn without_refresh_tokens_a_process_that_loses_redis_renews_in_the_backgro
     let pair = Pair::start(|mock| Door::to(mock, Api::Oauth), Duration::from_secs(4)).await;
     pair.gate.set(false);
     let cut_off = &pair.members[0];
-    cut_off.log().says("Redis is away, each").await;
+    cut_off.log().says("Redis is unreachable, and each").await;
     let before = cut_off.status_of("oauth").await["token"]["generation"].as_u64().unwrap();
     eventually("some renewals", || async {
         let answer = get(&cut_off.url("oauth", "/echo")).await;
@@ -133,5 +133,5 @@ async fn without_refresh_tokens_a_process_that_loses_redis_renews_in_the_backgro
     pair.gate.set(true);
     cut_off.log().says("Redis is back").await;
     eventually("they share again", || pair.is_shared_and_fresh()).await;
-    assert_eq!(cut_off.log().count("Redis is away, each"), 1, "said once");
+    assert_eq!(cut_off.log().count("Redis is unreachable, and each"), 1, "said once");
 }

@@ -13,12 +13,12 @@ use crate::support::{Bearerd, Door, Redis, client, outside};
 const PROCESSES: usize = 50;
 const LIFE: Duration = Duration::from_secs(10);
 const TIME: Duration = Duration::from_secs(180);
-/// When Redis is killed, and for how long it is away.
+/// When Redis is killed, and how long it stays down.
 const OUTAGES: [Duration; 2] = [Duration::from_secs(50), Duration::from_secs(110)];
 const OUTAGE: Duration = Duration::from_secs(12);
-/// Between two calls to one process.
+/// The pause between two calls to one process.
 const PACE: Duration = Duration::from_millis(250);
-/// Between two misfortunes.
+/// The pause between two failures.
 const MISFORTUNE: Duration = Duration::from_secs(3);
 
 type Member = Arc<Mutex<Bearerd>>;
@@ -28,7 +28,7 @@ async fn member(configuration: &str) -> Bearerd {
     Bearerd::start(configuration).await
 }
 
-/// Calls one process until the end, whatever becomes of it.
+/// Calls one process until the end, whatever the results.
 async fn load(member: Member, end: Instant) -> Statuses {
     let (client, mut statuses) = (client(), Statuses::new());
     while Instant::now() < end {
@@ -41,7 +41,7 @@ async fn load(member: Member, end: Instant) -> Statuses {
     statuses
 }
 
-/// Kills, or pauses for longer than a lease, one process after the other; gives the numbers of both.
+/// Kills, or pauses for longer than a lease, one process after another, and returns the numbers of both.
 async fn misfortunes(members: Vec<Member>, configuration: String, end: Instant) -> (u64, u64) {
     let (mut random, mut killed, mut paused) = (fastrand::Rng::with_seed(7), 0, JoinSet::new());
     while Instant::now() + 4 * MISFORTUNE < end {
@@ -76,7 +76,7 @@ async fn outages(mut redis: Redis, start: Instant, end: Instant) -> Redis {
     redis
 }
 
-/// The refreshes that were refused, with their connections. The mock keeps a part of what arrived, so it is asked often.
+/// The refused refreshes with their connections. The mock keeps only the last requests, so it is polled.
 async fn refusals(mock: Arc<Mock>, end: Instant) -> BTreeSet<(u64, String)> {
     let mut refused = BTreeSet::new();
     while Instant::now() < end {
@@ -87,8 +87,8 @@ async fn refusals(mock: Arc<Mock>, end: Instant) -> BTreeSet<(u64, String)> {
     refused
 }
 
-/// Each renewal is one request, and while Redis is away each process goes on by itself, which takes one
-/// login for each life that begins, and one for the life that was under way.
+/// Each renewal is one request. While Redis is down, each process is on its own: one login for each lifetime that
+/// starts, and one for the current one.
 fn strict_bound(renewals: u64) -> u64 {
     let away = OUTAGE * u32::try_from(OUTAGES.len()).unwrap();
     renewals + PROCESSES as u64 * (away.as_secs().div_ceil(LIFE.as_secs()) + 1)
@@ -136,9 +136,9 @@ async fn fifty_processes_ask_for_tokens_like_one() {
     println!("{killed} killed, {paused} paused; answers: {statuses:?}");
     println!("{logins} logins, {refreshes} refreshes, {renewals} generations, {resent} refresh tokens sent twice");
     println!("{} token requests; {strict} are the bound without misfortunes", logins + refreshes);
-    // Who is killed may have asked without using the answer, and its successor asks once more; that is less than it
-    // would be to count the successor as a process. A refresh token sent again by who slept past its lease is refused:
-    // a request that gives no generation. Its healing is one login, which is the next generation.
+    // A killed process may have made a request without using the reply, and its successor makes another. A refresh
+    // token that a resumed process sends again is refused: a request without a generation. One login follows, which is
+    // the next generation.
     let bound = strict + killed + resent;
     assert!(logins + refreshes <= bound, "{} token requests, {bound} are the bound", logins + refreshes);
     assert!(resent <= paused, "{resent} refresh tokens sent again, but only {paused} owners were paused");

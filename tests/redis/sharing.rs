@@ -7,7 +7,7 @@ use bearerd::demo::mock::{Api, Behaviour, Kind, Mock};
 
 use crate::support::{Bearerd, Door, Redis, eventually, get, outside, post};
 
-/// What a token's renewal may take to reach everybody.
+/// How long a renewal may take to reach every process.
 const SOON: Duration = Duration::from_secs(1);
 
 struct Fleet {
@@ -46,7 +46,6 @@ impl Fleet {
         all
     }
 
-    /// The tokens that they send.
     async fn tokens(&self) -> BTreeSet<String> {
         let before = self.mock.received_by(Api::Simacan, Kind::Call).len();
         self.statuses().await;
@@ -107,7 +106,7 @@ async fn a_401_at_all_at_once_renews_once_for_all() {
 }
 
 #[tokio::test]
-async fn what_redis_keeps_is_sealed_and_ends_in_time() {
+async fn grants_in_redis_are_encrypted_and_expire() {
     if !Redis::is_here("what Redis keeps is sealed") {
         return;
     }
@@ -138,7 +137,7 @@ async fn while_redis_is_away_each_goes_on_and_they_join_again() {
     eventually("all use its token", || async { fleet.tokens().await.len() == 1 }).await;
     assert_eq!(fleet.logins_and_refreshes().0, logins, "shared again");
     for member in &fleet.members {
-        let (away, back) = (member.log().count("Redis is away, each"), member.log().count("Redis is back"));
+        let (away, back) = (member.log().count("Redis is unreachable, and each"), member.log().count("Redis is back"));
         assert_eq!((away, back), (1, 1), "said once");
     }
 }

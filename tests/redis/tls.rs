@@ -1,4 +1,4 @@
-//! A Redis that wants TLS and a user.
+//! Redis with TLS and a user.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ async fn tls_and_a_user_with_no_more_rights_than_needed_will_do() {
         bearerd.ready().await;
         let log = bearerd.log().text();
         assert!(!log.contains("p@ss") && !log.contains("p%40ss"), "{log}");
-        assert_eq!(bearerd.log().count("Redis is away, each"), usize::from(user.ends_with("wrong")));
+        assert_eq!(bearerd.log().count("Redis is unreachable, and each"), usize::from(user.ends_with("wrong")));
         drop(bearerd);
     }
     assert_eq!(mock.count(Api::Simacan, Kind::Login), 2, "one in Redis, one beside it");

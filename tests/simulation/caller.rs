@@ -1,4 +1,4 @@
-//! A request on its way through the data path: it takes the token that is there or waits for one, and repeats once.
+//! A request on the data path: it uses the current token or waits for one, and repeats once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Caller {
         self.life.log(Event::GotToken { id, owner: self.owner, after, token });
     }
 
-    /// Whether the API took the token.
+    /// Sends the request, and returns whether the API accepted the token.
     async fn send(&self, id: u32, token: &Token, again: bool) -> bool {
         let world = &self.life.world;
         let asked_for = self.owner.subject + u32::from(world.breaks(Mutation::MixesSubjects));
@@ -80,7 +80,7 @@ fn seen(life: &Life, token: &Token) -> Seen {
     Seen { access: token.access.expose().to_owned(), generation: token.generation.0, expires }
 }
 
-/// Notes what a reader would see now.
+/// Records what a reader sees now.
 pub fn look(life: &Life, owner: Owner, handle: &TokenHandle) {
     let lost = life.world.breaks(Mutation::LosesToken) && life.world.while_of(2).as_millis() == 1;
     let token = handle.current(life.clock.now()).filter(|_| !lost);

@@ -1,4 +1,4 @@
-//! From a seed to a history. Actions come in clusters: faults that do not meet prove little.
+//! Generates a history from a seed. Actions come in clusters, because faults that do not coincide prove little.
 
 use std::time::Duration;
 
@@ -50,9 +50,9 @@ fn setup(rng: &mut Rng) -> Setup {
         refresh,
         life,
         refresh_in: pick(rng, &[None, None, None, Some(1), Some(30)]),
-        // Of a token of two seconds that another process ended, nobody would hear in time.
+        // Processes could not learn in time that another one invalidated a token of two seconds.
         exclusive: rng.u8(..4) == 0 && life != Some(2),
-        // A quarter of the life and more would leave no time for a second try.
+        // More than a quarter of the lifetime would leave no time for a second attempt.
         min_interval: if life.is_some_and(|life| life < 60) { 0 } else { pick(rng, &[0, 0, 0, 0, 15]) },
         while_used: subjects > 0 || rng.u8(..5) == 0,
         lasting,
@@ -74,7 +74,7 @@ fn action(rng: &mut Rng, setup: &Setup) -> Action {
         },
         12..=13 => Action::Force { process, subject },
         14..=22 => Action::Replies { reply: reply(rng), times: pick(rng, &[1, 1, 1, 2, 3, 8]) },
-        // What does not last is in the process's own memory, which is never away.
+        // A store in the process's own memory is never unreachable.
         23..=26 if !setup.lasting => Action::Die { sessions: false },
         23..=24 => Action::SlowStore { millis: rng.u64(100..8_000), seconds: rng.u64(1..60) },
         25..=26 => Action::BrokenStore { seconds: rng.u64(1..120), takes_effect: rng.bool() },

@@ -1,36 +1,36 @@
-//! What will happen in one simulated world: who is there, and which actions come when. A history is data: it can be
-//! printed, cut down and run again.
+//! A history: the setup of one simulated world, and the actions in it. A history is data: it can be printed, shrunk and
+//! replayed.
 
 use std::fmt;
 use std::time::Duration;
 
-/// One world and all that is done to it.
+/// A setup and its actions.
 #[derive(Clone, Debug)]
 pub struct History {
     pub seed: u64,
     pub setup: Setup,
     pub steps: Vec<Step>,
-    /// When the last fault ends: from here on everything works.
+    /// When the last fault ends; afterwards everything works.
     pub healed: Duration,
 }
 
-/// What stays the same throughout.
+/// What does not change.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub processes: usize,
     pub subjects: u32,
     pub login: bool,
     pub refresh: Refreshing,
-    /// Seconds; none: the server does not say.
+    /// The lifetime in seconds; `None`: the server does not state it.
     pub life: Option<u64>,
     pub refresh_in: Option<u64>,
-    /// A new token ends the one before it.
+    /// A new token invalidates the previous one.
     pub exclusive: bool,
     pub min_interval: u64,
     pub while_used: bool,
-    /// The store outlives its process.
+    /// The store survives its process.
     pub lasting: bool,
-    /// A lease ends after a while; else with its process.
+    /// Leases expire after a time; otherwise they end with their process.
     pub leases_expire: bool,
     pub revokes: bool,
 }
@@ -39,9 +39,9 @@ pub struct Setup {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refreshing {
     No,
-    /// Each refresh gives a new refresh token; the old one used again ends the whole family.
+    /// Each refresh returns a new refresh token; reuse of an old one ends the session.
     Rotating,
-    /// One refresh token serves for ever.
+    /// One refresh token that never changes.
     Kept,
     /// With the still valid access token.
     ByAccess,
@@ -54,10 +54,10 @@ pub struct Step {
     pub action: Action,
 }
 
-/// What can happen. Times are in milliseconds where they are short and in seconds where they are long.
+/// The possible actions. Short times are in milliseconds, long ones in seconds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Requests of the same moment.
+    /// Several requests at once.
     Call {
         process: usize,
         subject: u32,
@@ -65,57 +65,57 @@ pub enum Action {
         repeatable: bool,
         patience: u64,
     },
-    /// An operator orders a renewal.
+    /// An operator forces a renewal.
     Force {
         process: usize,
         subject: u32,
     },
-    /// The next token requests are answered so.
+    /// Sets the replies to the next token requests.
     Replies {
         reply: Reply,
         times: u32,
     },
-    /// Every operation of the store takes up to this long.
+    /// Every store operation takes up to this long.
     SlowStore {
         millis: u64,
         seconds: u64,
     },
-    /// Operations of the store fail, with their effect or without.
+    /// Store operations fail, with or without taking effect.
     BrokenStore {
         seconds: u64,
         takes_effect: bool,
     },
-    /// The process dies where it stands, and starts again.
+    /// The process crashes and starts again.
     Crash {
         process: usize,
         down: u64,
     },
-    /// The process is stopped in good order, and starts again.
+    /// The process shuts down and starts again.
     Restart {
         process: usize,
         down: u64,
     },
-    /// The process stands still while the world goes on.
+    /// The process is suspended while the others run.
     Pause {
         process: usize,
         seconds: u64,
     },
-    /// The store is away for one process.
+    /// One process cannot reach the store.
     Cut {
         process: usize,
         seconds: u64,
     },
-    /// The same, as soon as it has marked a refresh token as sent.
+    /// The same, once it has marked a refresh token as sent.
     CutAtMark {
         process: usize,
         seconds: u64,
     },
-    /// The process stands still as soon as it has sent a refresh token; its reply comes meanwhile.
+    /// The process is suspended once it has sent a refresh token; the reply arrives meanwhile.
     FreezeAtRefresh {
         process: usize,
         seconds: u64,
     },
-    /// The machine sleeps: time passes and no timer notices.
+    /// The machine is suspended: time passes and no timer fires.
     Suspend {
         seconds: u64,
     },
@@ -131,22 +131,22 @@ pub enum Action {
     ApiRejects {
         seconds: u64,
     },
-    /// The client secret changes: at the server, and in the files of the processes.
+    /// The client secret changes, at the server and in the processes' files.
     NewSecret {
         server_after: u64,
         processes_after: u64,
     },
 }
 
-/// How the token endpoint answers.
+/// The replies of the token endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reply {
     Good,
-    /// After this many seconds.
+    /// Success, after this many seconds.
     Late(u64),
-    /// Good, and the request takes effect once more after this many milliseconds.
+    /// Success, and the request takes effect again after this many milliseconds.
     Twice(u64),
-    /// No answer; the request took effect or not.
+    /// No reply, whether or not the request took effect.
     Never {
         takes_effect: bool,
     },
@@ -154,13 +154,13 @@ pub enum Reply {
     Busy(u64),
     /// 5xx.
     Broken,
-    /// The connection was not made.
+    /// The connection failed.
     Unreachable,
-    /// A success without a token in it.
+    /// A 2xx without a token.
     Garbage,
-    /// The token that is already known, if one lives.
+    /// The current token again, if it is valid.
     Known,
-    /// A token of this life.
+    /// A token with this lifetime.
     Living(Option<u64>),
     /// 401 `invalid_client`.
     Refused,

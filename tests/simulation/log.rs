@@ -1,4 +1,4 @@
-//! What happened in a world, as its actors saw it. Invariants read this and nothing else.
+//! The log of a run, as its actors saw it. Rules read only this.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bearerd::token::source::{Outcome, Step};
 
 use crate::history::{Action, Setup};
 
-/// A keeper from the outside: which run of which process, with which secret, for whom.
+/// Identifies a keeper: run of a process, secret, subject.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Owner {
     pub run: u32,
@@ -14,41 +14,41 @@ pub struct Owner {
     pub subject: u32,
 }
 
-/// Something happened.
+/// An entry of the log.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// On the world's clock.
+    /// World time.
     pub at: Duration,
-    /// The same without the time that was slept.
+    /// World time without suspends.
     pub awake: Duration,
     pub event: Event,
 }
 
-/// What happened.
+/// The events.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
-    /// A process started; its number counts the starts.
+    /// A process started. Runs are counted.
     Started {
         run: u32,
         process: usize,
         secret: u32,
     },
-    /// It died, or was stopped: none of its requests is under way any more.
+    /// It crashed or was stopped: none of its requests is running any longer.
     Ended {
         run: u32,
     },
-    /// A token request left.
+    /// A token request was sent.
     Sent {
         id: u32,
         owner: Owner,
         step: Step,
         refresh: Option<String>,
     },
-    /// Its reply lies in the socket.
+    /// Its reply is in the socket.
     Arrived {
         id: u32,
     },
-    /// It came to an end for the process that sent it.
+    /// It ended for the process that sent it.
     Answered {
         id: u32,
         owner: Owner,
@@ -63,13 +63,13 @@ pub enum Event {
         subject: u32,
         found: Found,
     },
-    /// A lease is asked for that its holder may keep for ever, and waited for so long.
+    /// A lease is waited for whose holder may keep it forever.
     Queued {
         run: u32,
         subject: u32,
         patience: Duration,
     },
-    /// The right to ask for the token of a subject began, and was given back.
+    /// The lease of a subject was taken, and was released.
     Leased {
         run: u32,
         subject: u32,
@@ -80,7 +80,7 @@ pub enum Event {
         subject: u32,
         lease: u64,
     },
-    /// A grant was saved, or the store said that it could not be.
+    /// A grant was saved, or the save failed.
     Saved {
         run: u32,
         subject: u32,
@@ -88,18 +88,18 @@ pub enum Event {
         mark: bool,
         ok: bool,
     },
-    /// A request came in.
+    /// A request arrived.
     Called {
         id: u32,
         owner: Owner,
         patience: Duration,
     },
-    /// What a reader sees without waiting.
+    /// What a reader sees.
     Looked {
         owner: Owner,
         token: Option<Seen>,
     },
-    /// A request left for the API, and what the API said of its token.
+    /// A request was sent to the API, with its verdict on the token.
     Forwarded {
         id: u32,
         owner: Owner,
@@ -108,19 +108,19 @@ pub enum Event {
         again: bool,
         accepted: bool,
     },
-    /// The request's waiting for a token is over.
+    /// The request's wait for a token ended.
     GotToken {
         id: u32,
         owner: Owner,
         after: Duration,
         token: Option<u64>,
     },
-    /// Something was done to the world.
+    /// An action of the history.
     Did(Action),
     Healed,
 }
 
-/// What a store's answer was.
+/// What the store returned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found {
     Nothing,
@@ -131,7 +131,7 @@ pub enum Found {
 /// How a token request ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum End {
-    /// `until` is what the process can know of the token's end.
+    /// `until`: the expiry as the process can know it.
     Granted {
         access: String,
         refresh: Option<String>,
@@ -144,23 +144,23 @@ pub enum End {
         dead: bool,
         retry_after: Option<Duration>,
     },
-    /// Nobody waited any longer.
+    /// Nobody waited for it any longer.
     Cut,
 }
 
-/// A token in a reader's hands.
+/// A token that a reader has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Seen {
     pub access: String,
     pub generation: u64,
-    /// On the world's clock.
+    /// World time.
     pub expires: Option<Duration>,
 }
 
-/// A history that was run.
+/// A history that was played, with its log.
 pub struct Run {
     pub setup: Setup,
     pub log: Vec<Entry>,
-    /// Subjects whose session at the server is over for good, because the flow has no login to begin another.
+    /// Subjects whose session at the server has ended for good, because the flow has no login.
     pub lost: Vec<u32>,
 }

@@ -1,36 +1,36 @@
-//! Actors that break the rules on purpose: each shows that an invariant can fail.
+//! Actors that break rules on purpose, to show that each rule can fail.
 
-/// A way to break the rules, and whose rule it is.
+/// A way to break a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutation {
-    /// The flow makes a second request beside the first.
+    /// The flow makes a second request in parallel.
     AsksTwice,
-    /// The store gives its lease back as soon as it was given.
+    /// The store releases a lease as soon as it is granted.
     GivesLeaseBack,
-    /// The store does not keep that a refresh token was sent, and says that it does.
+    /// The store does not save marks but reports success.
     StoreForgetsMarks,
-    /// The log of the store lacks marks.
+    /// The store's log lacks marks.
     HidesMarks,
-    /// The flow logs in whatever it was asked to do.
+    /// The flow always logs in.
     LogsInAlways,
-    /// The flow asks again and again by itself.
+    /// The flow repeats requests by itself.
     Insists,
-    /// The data path mixes its users up.
+    /// The data path mixes up users.
     MixesSubjects,
-    /// Readers do not see a token while its renewal fails.
+    /// Readers see no token while its renewal fails.
     LosesToken,
-    /// The store's log lacks what was saved.
+    /// The store's log lacks saves.
     HidesSaves,
     /// The data path revokes the token it uses.
     RevokesInUse,
-    /// Whoever gets no token hears of it late.
+    /// A request without a token gets its answer late.
     AnswersLate,
-    /// A request is repeated with the token that was rejected.
+    /// A request is repeated with the rejected token.
     RepeatsTheSame,
-    /// Whoever stood still throws away what arrived meanwhile.
+    /// A resumed process drops what arrived meanwhile.
     ThrowsRepliesAway,
-    /// Whoever needs a lease waits for it as long as may be.
+    /// Attempts wait for a lease without a limit.
     StandsInLine,
-    /// The endpoint never works again after its first fault.
+    /// The endpoint never recovers from its first fault.
     StaysBroken,
 }

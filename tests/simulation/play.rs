@@ -10,12 +10,12 @@ use crate::process::Process;
 use crate::store::seconds;
 use crate::world::{Pulse, Traps, World};
 
-/// How long after the last fault every owner has a token again: the longest hold, the longest wait between forced
-/// renewals in vain, and what requests take.
+/// Within this time after the last fault, every keeper has a token again: the longest hold, the longest wait between
+/// forced renewals, and the requests.
 pub const RECOVERY: Duration = Duration::from_secs(17 * 60);
 const BETWEEN_CALLS: Duration = Duration::from_secs(20);
 
-/// Plays it from start to end.
+/// Plays a history.
 pub fn play(history: &History, mutation: Option<Mutation>) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async { Stage::new(history, mutation).play(history).await })
@@ -24,7 +24,7 @@ pub fn play(history: &History, mutation: Option<Mutation>) -> Run {
 struct Stage {
     world: Arc<World>,
     processes: Vec<Option<Process>>,
-    /// What ends at a time: the end of a fault.
+    /// The faults that end at a time.
     due: Vec<(Duration, Due)>,
     secret: u32,
     known_secret: u32,
@@ -67,7 +67,7 @@ impl Stage {
         Run { setup: history.setup.clone(), log: std::mem::take(&mut state.log), lost }
     }
 
-    /// Lets the time pass, and ends what comes to its end on the way.
+    /// Advances time, and ends faults on the way.
     async fn wait_until(&mut self, time: Duration) {
         while let Some(next) = (0..self.due.len()).min_by_key(|index| self.due[*index].0) {
             let (at, due) = self.due[next];
@@ -81,7 +81,7 @@ impl Stage {
         self.pass(time).await;
     }
 
-    /// Everything that is ready at a moment comes before what is done to the world at it.
+    /// Everything that is ready at a moment runs before the actions of that moment.
     async fn pass(&self, until: Duration) {
         tokio::time::sleep(until.saturating_sub(self.world.time.awake())).await;
         for _ in 0..16 {
@@ -135,7 +135,7 @@ impl Stage {
         }
     }
 
-    /// Faults that last a while.
+    /// Starts faults that have a duration.
     fn disturb(&mut self, action: &Action) {
         match *action {
             Action::SlowStore { millis, seconds } => {
@@ -191,7 +191,7 @@ impl Stage {
     async fn end(&mut self, process: usize, down: u64, in_good_order: bool) {
         let Some(ended) = self.processes[process].take() else { return };
         *ended.life.traps.lock().unwrap() = Traps::default();
-        // Who stands still hears no signal but the one that kills.
+        // A suspended process reacts only to SIGKILL.
         if in_good_order && !ended.life.stands_still() {
             ended.stop().await
         } else {

@@ -1,4 +1,4 @@
-//! A process: a pool with its readers. It dies where it stands, starts again, learns of a new secret.
+//! A process: a pool with its readers. It crashes, restarts, and learns new secrets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +26,15 @@ pub struct Process {
     pool: TokenPool,
     doors: Vec<Door>,
     callers: JoinSet<()>,
-    /// The newest secret that it knows.
     secret: u32,
 }
 
-/// Where the requests of one subject get their token.
+/// The token handles of one subject.
 #[derive(Clone)]
 pub struct Door {
     pub owner: Owner,
     pub handle: TokenHandle,
-    /// With a changed secret, until it has proved itself.
+    /// The handle of a changed secret, until that works.
     candidate: Option<(Owner, TokenHandle)>,
 }
 
@@ -71,11 +70,11 @@ impl Process {
             record: Arc::new(TokenRecord::new("simulated")),
             prove,
         };
-        // One subject's keeper with one secret is one owner; without subjects there is one keeper.
+        // One keeper per subject and secret; without subjects there is one keeper.
         (owner, self.pool.open(spec))
     }
 
-    /// The changed secret is tried beside the old one.
+    /// Tries the changed secret in addition to the old one.
     pub fn learn(&mut self, secret: u32) {
         self.secret = secret;
         for subject in 0..self.doors.len() {
@@ -84,7 +83,7 @@ impl Process {
         }
     }
 
-    /// Where the subject's requests get their token now.
+    /// The handle that the subject's requests use now.
     pub fn door(&mut self, subject: u32) -> Door {
         let door = &mut self.doors[subject as usize];
         if let Some((owner, handle)) = door.candidate.take_if(|(_, handle)| handle.generation().0 > 0) {
@@ -109,7 +108,7 @@ impl Process {
         self.life.set_pulse(pulse);
     }
 
-    /// Faults that wait for it to be in the middle of something, or are its own.
+    /// Arms faults that trigger within an operation, or affect only this process.
     pub fn set_trap(&self, action: &Action) {
         let mut traps = self.life.traps.lock().unwrap();
         match *action {
@@ -120,7 +119,7 @@ impl Process {
         }
     }
 
-    /// Ends all that was wrong with it.
+    /// Ends all its faults.
     pub fn heal(&self) {
         *self.life.traps.lock().unwrap() = Traps::default();
         self.life.set_cut(false);
@@ -128,7 +127,7 @@ impl Process {
         self.life.clock.set_wall_right();
     }
 
-    /// Nothing that it has begun goes on.
+    /// Ends it; nothing that it started continues.
     pub fn crash(self) {
         self.life.log(Event::Ended { run: self.life.run });
         self.set_pulse(Pulse::Stopped);

@@ -1,4 +1,4 @@
-//! The world outside: an authorization server with sessions, and the API that believes its tokens.
+//! An authorization server with sessions, and the API that accepts its tokens.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,7 +8,6 @@ use crate::history::{Refreshing, Setup};
 /// An authorization server.
 pub struct Server {
     setup: Setup,
-    /// The secret that it accepts.
     pub secret: u32,
     issued: u32,
     access: HashMap<String, Access>,
@@ -30,7 +29,7 @@ struct RefreshToken {
     used: bool,
 }
 
-/// What a token request gives.
+/// The result of a token request.
 #[derive(Clone, Debug)]
 pub struct Granted {
     pub access: String,
@@ -38,7 +37,7 @@ pub struct Granted {
     pub expires_in: Option<Duration>,
 }
 
-/// Why it gives nothing.
+/// The reasons for a refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     Client,
@@ -78,7 +77,7 @@ impl Server {
         Ok(self.issue(now, subject, self.sessions.len() - 1, life))
     }
 
-    /// With a refresh token, or where the flow has none, with the access token.
+    /// With the refresh token, or if the flow has none, with the access token.
     pub fn refresh(
         &mut self,
         now: Duration,
@@ -106,7 +105,7 @@ impl Server {
         Ok(self.issue(now, subject, session, life))
     }
 
-    /// The newest living token of the subject, with the rest of its life.
+    /// The newest valid token of the subject, with its remaining lifetime.
     pub fn known(&self, now: Duration, subject: u32) -> Option<Granted> {
         let mut living: Vec<_> =
             self.access.iter().filter(|(_, access)| access.subject == subject && self.lives(access, now)).collect();
@@ -137,7 +136,7 @@ impl Server {
         access.alive && self.sessions[access.session] && access.ends.is_none_or(|end| now < end)
     }
 
-    /// Ends the whole session, as RFC 7009 §2.1 wants it.
+    /// Ends the whole session (RFC 7009 §2.1).
     pub fn revoke(&mut self, access: &str) {
         if let Some(session) = self.access.get(access).map(|access| access.session) {
             self.sessions[session] = false;
@@ -151,20 +150,20 @@ impl Server {
         }
     }
 
-    /// What the API says to a request with this token.
+    /// Whether the API accepts a request with this token.
     pub fn accepts(&self, now: Duration, access: &str, subject: u32) -> bool {
         let token = self.access.get(access).filter(|token| token.subject == subject);
         !self.api_rejects && token.is_some_and(|token| self.lives(token, now))
     }
 
-    /// Whether some refresh token of this subject still works.
+    /// Whether a refresh token of this subject still works.
     pub fn has_session(&self, subject: u32) -> bool {
         let mut tokens = self.refresh.values().filter(|token| token.subject == subject);
         tokens.any(|token| !token.used && self.sessions[token.session])
     }
 }
 
-/// The refresh token that a flow without a login starts from.
+/// The first refresh token of a flow without a login.
 pub fn first_refresh_token(subject: u32) -> String {
     format!("given-{subject}")
 }

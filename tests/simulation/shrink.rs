@@ -1,11 +1,11 @@
-//! Cuts a failing history down to what it needs to fail.
+//! Shrinks a failing history.
 
 use crate::history::History;
 use crate::invariants::{Violation, check};
 use crate::mutation::Mutation;
 use crate::play::play;
 
-/// The smallest history found that breaks the same rule, and how.
+/// The smallest history found that breaks the same rule, with the violation.
 pub fn shrink(history: &History, violation: &Violation, mutation: Option<Mutation>) -> (History, Violation) {
     let mut smallest = (history.clone(), violation.clone());
     let mut size = history.steps.len().max(1);

@@ -1,5 +1,4 @@
-//! A flow as the core sees it: each token request is an exchange with the simulated server, which answers as its
-//! history says.
+//! A simulated flow: each token request goes to the simulated server, which replies as the history says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use crate::server::{Granted, Refusal, Server, first_refresh_token};
 use crate::store::seconds;
 use crate::world::{Life, World};
 
-/// The flow with one secret, for one subject, in one process.
+/// The flow of one process with one secret, for one subject.
 pub struct SimSource {
     pub life: Arc<Life>,
     pub owner: Owner,
@@ -99,7 +98,7 @@ impl SimSource {
         }
         let Ok(answer) = told.await else { return std::future::pending().await };
         self.life.beat().await;
-        // A reply is read in several turns of several tasks.
+        // Reading a reply takes several turns of several tasks.
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -138,7 +137,7 @@ impl SimSource {
     }
 }
 
-/// A request under way; given up when dropped.
+/// A running request; dropping it cancels it.
 struct Open<'a> {
     life: &'a Life,
     owner: Owner,
@@ -180,7 +179,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// The server's side. It does not care whether somebody still waits.
+/// The server's side. It continues even if the client is gone.
 async fn exchange(life: Arc<Life>, id: u32, wire: Wire, tell: oneshot::Sender<Answer>) {
     let world = Arc::clone(&life.world);
     let broken = world.breaks(Mutation::StaysBroken) && world.state().healed;
@@ -237,7 +236,7 @@ fn known(world: &World, wire: &Wire) -> Answer {
     known.map_or_else(|| ask(world, wire), Ok)
 }
 
-/// The grant of a reply. One without a refresh token keeps the old one.
+/// The grant of a reply. Without a new refresh token, the old one is kept.
 fn grant(granted: Granted, issued: Moment, ask: &Ask<'_>) -> Grant {
     let kept = ask.previous.filter(|_| ask.step == Step::Refresh).and_then(|grant| grant.refresh.clone());
     Grant {

@@ -1,5 +1,5 @@
-//! A store whose operations are slow, fail with or without their effect, and are cut by the death of their process.
-//! Its leases end by themselves after a while, or with their process, as those of Redis and of a locked file do.
+//! A simulated store whose operations are slow, fail with or without taking effect, and end with their process. Its
+//! leases expire after a time, like those of Redis, or end with their process, like file locks.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,10 +14,10 @@ use crate::log::{Event, Found};
 use crate::mutation::Mutation;
 use crate::world::Life;
 
-/// How often somebody who waits for a lease looks again.
+/// The interval for polling a lease.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// What is kept: times are the wall's, because the next process may run on another machine.
+/// A stored grant. Times are wall-clock times, because the next process may run on another machine.
 #[derive(Clone)]
 pub struct Kept {
     stored: Stored,
@@ -25,25 +25,25 @@ pub struct Kept {
     ends: Option<SystemTime>,
 }
 
-/// Who may change a name.
+/// The lease of a name.
 #[derive(Clone, Default)]
 pub struct Holder {
-    /// The newest lease.
+    /// The number of the newest lease.
     fence: u64,
-    /// Its holder's life, while it is held.
+    /// Its holder, while it is held.
     held: Option<Held>,
 }
 
-/// A lease: whose, from when, to when at most.
+/// A lease: holder, start, latest end.
 #[derive(Clone)]
 struct Held(Arc<Life>, Duration, Duration);
 
-/// The shared store as one process sees it.
+/// The store as one process sees it.
 #[derive(Clone)]
 pub struct SimStore(pub Arc<Life>);
 
 impl SimStore {
-    /// A store that does not last is another one for each run.
+    /// A memory store is a different one in each run.
     fn place(&self, key: &StoreKey) -> (u32, String) {
         let run = if self.0.world.setup.lasting { 0 } else { self.0.run };
         (run, key.as_str().to_owned())
@@ -62,12 +62,12 @@ impl SimStore {
         }
     }
 
-    /// A lock of a file ends with its process; one that stands still keeps it.
+    /// A file lock ends with its process, but a suspended process keeps it.
     fn may_be_held_for_ever(&self) -> bool {
         self.0.world.setup.lasting && !self.0.world.setup.leases_expire
     }
 
-    /// One way between the process and the store.
+    /// The delay of one message between process and store.
     async fn way(&self) {
         let most = self.0.world.state().store_takes;
         tokio::time::sleep(self.0.world.while_of(most)).await;
@@ -105,7 +105,7 @@ impl SimStore {
         self.0.log(Event::Loaded { run: self.0.run, subject: subject(key), found });
     }
 
-    /// The lease, if nobody has it.
+    /// The lease, if it is free.
     fn try_lease(&self, key: &StoreKey) -> Option<(u64, Held)> {
         let (place, now) = (self.place(key), self.0.world.time.now());
         let expires = self.0.world.setup.leases_expire;
@@ -197,7 +197,7 @@ impl Store for SimStore {
     }
 }
 
-/// The right to save, until another one began.
+/// A lease, valid until another one starts.
 struct SimLease {
     store: SimStore,
     key: StoreKey,
@@ -246,7 +246,7 @@ impl Lease for SimLease {
     }
 }
 
-/// The dead give nothing back.
+/// Dead processes release nothing.
 impl Drop for SimLease {
     fn drop(&mut self) {
         let life = &self.store.0;

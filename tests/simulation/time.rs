@@ -1,4 +1,4 @@
-//! Time in a simulated world: tokio's paused clock, and what suspends add to it without any timer noticing.
+//! Simulated time: tokio's paused clock, plus suspends, which no timer notices.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use bearerd::clock::{Clock, Moment};
 
 use crate::world::Heart;
 
-/// The time that the whole world agrees on.
+/// World time.
 pub struct Time {
     start: tokio::time::Instant,
     ahead: AtomicU64,
@@ -20,7 +20,7 @@ impl Time {
         Self { start: tokio::time::Instant::now(), ahead: AtomicU64::new(0) }
     }
 
-    /// Time on the timers: it stands still while the machine is suspended.
+    /// Timer time, which stops during suspends.
     pub fn awake(&self) -> Duration {
         self.start.elapsed()
     }
@@ -29,19 +29,19 @@ impl Time {
         self.awake() + Duration::from_secs(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// The world goes on while no timer fires.
+    /// Suspends the machine: world time advances, timers do not.
     pub fn suspend(&self, seconds: u64) {
         self.ahead.fetch_add(seconds, Ordering::Relaxed);
     }
 }
 
-/// The clocks of one process's machine.
+/// The clocks of one machine.
 pub struct MachineClock {
     time: Arc<Time>,
-    /// How long it had been up when the world began.
+    /// Its uptime at the start of the world.
     up: Duration,
     skew: AtomicI64,
-    /// Of the process that looks at them.
+    /// The process that uses them.
     pub heart: Heart,
 }
 
@@ -58,7 +58,7 @@ impl MachineClock {
         self.skew.store(0, Ordering::Relaxed);
     }
 
-    /// A moment of this machine as time of the world.
+    /// Converts a moment of this machine to world time.
     pub fn in_world(&self, moment: Moment) -> Duration {
         moment.since_start().saturating_sub(self.up)
     }
@@ -69,7 +69,7 @@ impl Clock for MachineClock {
         Moment::from_start(self.up + self.time.now())
     }
 
-    /// A process that stands still notices its timers when it goes on.
+    /// A suspended process notices its timers when it resumes.
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             tokio::time::sleep(time).await;

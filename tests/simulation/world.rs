@@ -1,4 +1,4 @@
-//! What all actors of one history share.
+//! The state that all actors of one history share.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::store::{Holder, Kept};
 use crate::time::{MachineClock, Time};
 
-/// A lease whose holder is silent for so long is free.
+/// A lease expires after this time without renewal.
 const LEASE: Duration = Duration::from_secs(4);
 
 /// One world.
@@ -25,7 +25,7 @@ pub struct World {
     state: Mutex<State>,
 }
 
-/// The part of it that changes.
+/// Its mutable state.
 pub struct State {
     pub rng: fastrand::Rng,
     pub log: Vec<Entry>,
@@ -33,9 +33,9 @@ pub struct State {
     pub replies: VecDeque<Reply>,
     pub kept: HashMap<(u32, String), Kept>,
     pub holders: HashMap<(u32, String), Holder>,
-    /// The longest an operation of the store takes now, in milliseconds.
+    /// The longest duration of a store operation now, in milliseconds.
     pub store_takes: u64,
-    /// The store fails; with its effect or without.
+    /// Store operations fail; with or without taking effect.
     pub store_fails: Option<bool>,
     pub healed: bool,
     last_id: u32,
@@ -77,13 +77,13 @@ impl World {
         state.last_id
     }
 
-    /// A while of up to this many milliseconds.
+    /// A random duration of up to this many milliseconds.
     pub fn while_of(&self, millis: u64) -> Duration {
         Duration::from_millis(self.state().rng.u64(1..=millis.max(1)))
     }
 }
 
-/// Whether a process does anything.
+/// Whether a process runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pulse {
     Beats,
@@ -97,14 +97,14 @@ impl Default for Heart {
     }
 }
 
-/// What makes a process go on.
+/// The switch that suspends and ends a process.
 pub struct Heart {
     pulse: Mutex<Pulse>,
     resumed: Notify,
 }
 
 impl Heart {
-    /// Returns when the process is not paused; never, once it is dead.
+    /// Waits while the process is suspended; forever, once it is dead.
     pub async fn beat(&self) {
         while self.pulse() != Pulse::Beats {
             self.resumed.notified().await;
@@ -116,27 +116,26 @@ impl Heart {
     }
 }
 
-/// What will happen to a process as soon as it is in the middle of something.
+/// Faults that trigger at a certain point of a process.
 #[derive(Default)]
 pub struct Traps {
-    /// It loses the store when it has marked a refresh token as sent, for so many seconds.
+    /// Loses the store for this many seconds once it has marked a refresh token as sent.
     pub cut_at_mark: Option<u64>,
-    /// It stands still when it has sent one.
+    /// Is suspended for this many seconds once it has sent a refresh token.
     pub freeze_at_refresh: Option<u64>,
 }
 
-/// A process's contact to the store, without which it keeps no lease.
+/// A process's connection to the store, without which it keeps no lease.
 #[derive(Default)]
 struct Contact {
-    /// The store is away for this process alone.
+    /// Only this process cannot reach the store.
     cut: bool,
     silent_since: Option<Duration>,
-    /// The end of its last silence that cost it its leases.
+    /// The end of its last outage that cost it its leases.
     lost: Option<Duration>,
 }
 
-/// One run of a process, from its start to its end. What it does to the world passes through here: a dead process's
-/// tasks may linger on the runtime, but nothing comes of them.
+/// One run of a process. All its effects on the world pass through here, so that tasks of a dead process have none.
 pub struct Life {
     pub run: u32,
     pub world: Arc<World>,
@@ -150,7 +149,7 @@ impl Life {
         Self { run, world, clock, traps: Mutex::default(), contact: Mutex::default() }
     }
 
-    /// Returns when the process is not paused; never, once it is dead.
+    /// Waits while the process is suspended; forever, once it is dead.
     pub fn beat(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.clock.heart.beat())
     }
@@ -161,7 +160,7 @@ impl Life {
         self.clock.heart.resumed.notify_waiters();
     }
 
-    /// Lets the process go on, if it lives.
+    /// Resumes the process, if it is alive.
     pub fn wake(&self) {
         if self.clock.heart.pulse() == Pulse::Pauses {
             self.set_pulse(Pulse::Beats);
@@ -172,7 +171,7 @@ impl Life {
         self.clock.heart.pulse() == Pulse::Pauses
     }
 
-    /// It stands still for a while.
+    /// Suspends it for a time.
     pub fn freeze(self: &Arc<Self>, seconds: u64) {
         self.set_pulse(Pulse::Pauses);
         let life = Arc::clone(self);
@@ -182,7 +181,7 @@ impl Life {
         });
     }
 
-    /// The store is away for it for a while.
+    /// Disconnects it from the store for a time.
     pub fn cut(self: &Arc<Self>, seconds: u64) {
         self.set_cut(true);
         let life = Arc::clone(self);
@@ -197,7 +196,7 @@ impl Life {
         self.listen();
     }
 
-    /// Notes whether the store hears of it from now on.
+    /// Records whether it can reach the store from now on.
     fn listen(&self) {
         let now = self.world.time.now();
         let mut contact = self.contact.lock().unwrap();
@@ -214,14 +213,14 @@ impl Life {
         }
     }
 
-    /// Whether the store has not heard of it for a lease's time since then.
+    /// Whether it was disconnected for the time of a lease since then.
     pub fn lost_contact_since(&self, began: Duration) -> bool {
         let contact = self.contact.lock().unwrap();
         let silent = contact.silent_since.is_some_and(|since| self.world.time.now() >= since + LEASE);
         silent || contact.lost.is_some_and(|lost| lost >= began)
     }
 
-    /// How its operations on the store fail, if they do: with their effect or without.
+    /// How its store operations fail, if they do: with or without taking effect.
     pub fn store_fails(&self) -> Option<bool> {
         if self.contact.lock().unwrap().cut { Some(false) } else { self.world.state().store_fails }
     }
@@ -230,7 +229,7 @@ impl Life {
         self.clock.heart.pulse() == Pulse::Stopped
     }
 
-    /// The dead tell nothing.
+    /// Dead processes log nothing.
     pub fn log(&self, event: Event) {
         if !self.is_over() {
             self.world.log(event);

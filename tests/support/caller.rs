@@ -1,4 +1,4 @@
-//! The legacy application: what it sends and what it gets.
+//! The calling application: what it sends and receives.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -31,7 +31,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON: {error}: {self:?}"))
     }
 
-    /// A header that is there once.
+    /// The value of a header that must not be repeated.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next()?.to_str().unwrap();
@@ -39,14 +39,14 @@ impl Answer {
         Some(value)
     }
 
-    /// The code of an error that bearerd made; none for an answer of the upstream.
+    /// The code of an error from bearerd; `None` for a response of the upstream.
     pub fn code(&self) -> Option<String> {
         self.header("proxy-status").filter(|status| status.starts_with("bearerd"))?;
         Some(self.json()["code"].as_str()?.to_owned())
     }
 }
 
-/// Asserts that an answer is an error made by bearerd, complete in head and body.
+/// Asserts that a response is an error from bearerd, complete in head and body.
 #[track_caller]
 pub fn problem(answer: &Answer, status: u16, code: &str, kind: &str, upstream: Option<&str>) {
     let expected = format!("bearerd; error={kind}; details=\"{code}\"");
@@ -59,7 +59,7 @@ pub fn problem(answer: &Answer, status: u16, code: &str, kind: &str, upstream: O
     assert_eq!(body["upstream"].as_str(), upstream, "{body}");
 }
 
-/// A client that follows nothing, keeps connections and uses no ambient proxy.
+/// A client that follows no redirects, keeps connections and uses no proxy.
 pub fn client() -> reqwest::Client {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -70,7 +70,7 @@ pub fn client() -> reqwest::Client {
     builder.redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().unwrap()
 }
 
-/// Sends a request and reads the answer.
+/// Sends a request and reads the response.
 pub async fn call(request: reqwest::RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -87,7 +87,7 @@ pub async fn post(url: &str, body: impl Into<reqwest::Body>) -> Answer {
     call(client().post(url).body(body)).await
 }
 
-/// A connection on which every byte counts.
+/// A connection for writing and reading bytes.
 pub struct Wire<S = TcpStream>(pub S);
 
 impl Wire {
@@ -96,7 +96,7 @@ impl Wire {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
-    /// Sends this on a connection of its own and reads all there is until it closes.
+    /// Sends a request on a new connection and reads until it closes.
     pub async fn exchange(address: SocketAddr, request: &str) -> String {
         let mut wire = Self::open(address).await;
         wire.send(request).await;
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Reads until the connection closes.
     pub async fn rest(&mut self) -> String {
         let mut read = Vec::new();
-        // A reset is an end as well.
+        // A reset is an end too.
         let _ = timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("the connection closes");
         String::from_utf8_lossy(&read).into_owned()
     }

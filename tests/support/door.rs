@@ -1,10 +1,10 @@
-//! What a test configures: one `[upstream.…]` in front of one mocked API.
+//! The configuration of a test: one `[upstream.…]` for one mocked API.
 
 use std::fmt::Write as _;
 
 use bearerd::demo::mock::{Api, Mock, OAUTH_USER, Vendor};
 
-/// An upstream, as it is written.
+/// An upstream's configuration.
 #[derive(Clone)]
 pub struct Door {
     name: String,
@@ -13,13 +13,13 @@ pub struct Door {
 }
 
 impl Door {
-    /// One with nothing but a name, a listener and a flow.
+    /// Only a name, a listener and a flow.
     pub fn new(name: &str, flow: &str) -> Self {
         let door = Self { name: name.to_owned(), keys: Vec::new(), with: Vec::new() };
         door.text("listen", "127.0.0.1:0").text("flow", flow)
     }
 
-    /// In front of a vendor's API, named like it, with its credentials.
+    /// For a vendor's API, with its name and credentials.
     pub fn to(mock: &Mock, api: Api) -> Self {
         let (vendor, flow) = (mock.vendor(api), if api == Api::Oauth { "oauth2" } else { api.name() });
         let door = Self::new(api.name(), flow).text("url", &vendor.url());
@@ -35,7 +35,7 @@ impl Door {
         }
     }
 
-    /// In front of an API that asks for nothing, with a fixed token: for what does not depend on tokens.
+    /// For the API without authentication, with a fixed token.
     pub fn open(mock: &Mock) -> Self {
         Self::new("open", "bearer").text("url", &mock.open().url()).with("token", "canary-fixed-token-5d0c")
     }
@@ -51,7 +51,6 @@ impl Door {
         self.with("client_id", credentials.id).with("client_secret", credentials.secret)
     }
 
-    /// Another name.
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
@@ -80,7 +79,7 @@ impl Door {
         self
     }
 
-    /// As it is written.
+    /// The TOML text.
     pub fn toml(&self) -> String {
         let mut toml = format!("\n[upstream.{}]\n", self.name);
         for (key, value) in &self.keys {
@@ -99,7 +98,7 @@ fn put(pairs: &mut Vec<(String, String)>, key: &str, value: String) {
     pairs.push((key.to_owned(), value));
 }
 
-/// JSON's escapes are TOML's as well.
+/// TOML uses the same escapes as JSON.
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }

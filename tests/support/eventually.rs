@@ -1,8 +1,8 @@
-//! Waiting for what must come true.
+//! Polling with a deadline.
 
 use std::time::{Duration, Instant};
 
-/// The longest that anything here is waited for.
+/// The deadline.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Polls until the condition holds.

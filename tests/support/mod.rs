@@ -1,4 +1,4 @@
-//! A real bearerd in front of the outside world in a box: tests say what they configure and judge by what arrived.
+//! A real bearerd in front of the mocked APIs: tests configure it and check what arrived.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses its part")]
 
 mod caller;
@@ -26,7 +26,7 @@ pub use eventually::{PATIENCE, eventually};
 pub use process::{Log, Process, command};
 pub use redis::{Redis, table};
 
-/// The outside world.
+/// Starts the mocked APIs.
 pub async fn outside() -> Mock {
     Mock::start(Arc::new(SystemClock)).await.unwrap()
 }
@@ -41,12 +41,12 @@ pub struct Bearerd {
 }
 
 impl Bearerd {
-    /// Runs it with this configuration; listeners should have port 0. The admin listener is added unless it is there.
+    /// Runs it with this configuration. Listeners should have port 0. An admin listener is added if there is none.
     pub async fn start(configuration: impl AsRef<str>) -> Self {
         Self::start_with(configuration, |_| {}).await
     }
 
-    /// The same, with a say in arguments and environment.
+    /// The same, with other arguments and environment variables.
     pub async fn start_with(configuration: impl AsRef<str>, adjust: impl FnOnce(&mut Command)) -> Self {
         let (configuration, directory) = (configuration.as_ref(), tempfile::tempdir().unwrap());
         let file = directory.path().join("bearerd.toml");
@@ -59,7 +59,7 @@ impl Bearerd {
         Self { process, listeners, admin, directory }
     }
 
-    /// Where an upstream listens.
+    /// The address of an upstream.
     pub fn address(&self, upstream: &str) -> SocketAddr {
         self.listeners[upstream]
     }
@@ -79,7 +79,7 @@ impl Bearerd {
         format!("http://{}{path}", self.admin)
     }
 
-    /// Where its configuration is.
+    /// The directory of its configuration.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -89,12 +89,12 @@ impl Bearerd {
         self.process.id()
     }
 
-    /// What it wrote.
+    /// Its output.
     pub fn log(&self) -> &Log {
         self.process.log()
     }
 
-    /// Writes another configuration and has it read.
+    /// Writes another configuration and reloads.
     pub async fn reload(&self, configuration: impl AsRef<str>) -> Answer {
         self.write(configuration);
         post(&self.admin_url("/reload"), "").await
@@ -106,7 +106,7 @@ impl Bearerd {
         std::fs::write(file, with_admin(configuration.as_ref())).unwrap();
     }
 
-    /// Sends a signal by name, as `TERM`.
+    /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
@@ -116,7 +116,7 @@ impl Bearerd {
         self.process.pid()
     }
 
-    /// Whether it has not ended.
+    /// Whether it is running.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
@@ -143,7 +143,7 @@ impl Bearerd {
         upstreams.iter().find(|one| one["name"] == upstream).unwrap().clone()
     }
 
-    /// The sum of a metric's samples whose label text holds all of `labels`.
+    /// The sum of a metric's samples whose labels contain all of `labels`.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = get(&self.admin_url("/metrics")).await.text();
         let samples = text.lines().filter(|line| {
@@ -165,7 +165,7 @@ impl Bearerd {
         eventually(&what, || async { self.status_of(upstream).await["state"] == state }).await;
     }
 
-    /// How many changes of an upstream to this state the log tells of.
+    /// How many changes of an upstream to this state the log has.
     pub fn changes_to(&self, upstream: &str, state: &str) -> usize {
         let tells = |line: &str| {
             let event = event(line);
@@ -190,7 +190,7 @@ async fn listening(log: &Log, configuration: &str) -> (BTreeMap<String, SocketAd
     (listeners, listener(log, None).await)
 }
 
-/// Nowhere, for a listener that is a socket file.
+/// No address for a unix socket.
 async fn listener(log: &Log, upstream: Option<&str>) -> SocketAddr {
     let what = format!("listening for {upstream:?}");
     let address = log.wait_for(&what, |line| {
@@ -201,7 +201,7 @@ async fn listener(log: &Log, upstream: Option<&str>) -> SocketAddr {
     address.await.parse().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
-/// A line of the log; null if it is none.
+/// A log line as JSON; null if it is none.
 pub fn event(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A process and all that it writes.
+//! A process and its output.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::PATIENCE;
 
-/// The binary with a clean environment.
+/// The binary, with an empty environment.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bearerd"));
     command.env_clear().env("RUST_BACKTRACE", "1");
@@ -32,12 +32,11 @@ impl Process {
         Self { child, log }
     }
 
-    /// What it wrote.
+    /// Its output.
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// Its number.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -83,14 +82,14 @@ impl Drop for Process {
     }
 }
 
-/// Everything that a process wrote, line by line, as it comes.
+/// The output of a process, line by line, as it is written.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Lines>);
 
 #[derive(Default)]
 struct Lines {
     lines: Mutex<Vec<String>>,
-    /// How many of its two streams have ended; changes with every line as well.
+    /// How many of its two streams have ended; also changes with every line.
     ended: watch::Sender<u8>,
 }
 
@@ -116,7 +115,7 @@ impl Log {
         self.lines().join("\n")
     }
 
-    /// The first line, past or future, that `wanted` makes something of.
+    /// The first line, past or future, for which `wanted` returns a value.
     pub async fn wait_for<T>(&self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> T {
         let (mut ended, mut seen) = (self.0.ended.subscribe(), 0);
         let found = async {
@@ -142,7 +141,7 @@ impl Log {
         self.wait_for(text, |line| line.contains(text).then(|| line.to_owned())).await
     }
 
-    /// How many lines so far hold this text.
+    /// How many lines so far contain this text.
     pub fn count(&self, text: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::eventually;
 
-/// A running redis-server on a socket file, or a port with TLS; ended when dropped. It forgets all when it is killed.
+/// A running redis-server on a unix socket, or a port with TLS. It loses everything when it is killed.
 pub struct Redis {
     child: Option<Child>,
     directory: tempfile::TempDir,
@@ -14,8 +14,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Whether it is installed. A part that is missing is skipped; where everything must run, it is a failure.
-    #[allow(clippy::explicit_write, reason = "what a test that passes prints with a macro is not shown")]
+    /// Whether it is installed. If not, the test is skipped, or fails with CI=true.
+    #[allow(clippy::explicit_write, reason = "output that a passing test prints with a macro is not shown")]
     pub fn is_here(test: &str) -> bool {
         let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !found {
@@ -25,12 +25,12 @@ impl Redis {
         found
     }
 
-    /// On a socket file.
+    /// On a unix socket.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// The same, with further options.
+    /// The same, with other options.
     pub async fn start_with(options: &[&str]) -> Self {
         let options = options.iter().map(|&option| option.to_owned()).collect();
         let mut redis = Self { child: None, directory: tempfile::tempdir().unwrap(), options };
@@ -38,7 +38,7 @@ impl Redis {
         redis
     }
 
-    /// Where its files are.
+    /// The directory of its files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -47,7 +47,7 @@ impl Redis {
         self.directory().join("redis.sock")
     }
 
-    /// Where it is.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("unix://{}", self.socket().display())
     }
@@ -57,7 +57,7 @@ impl Redis {
         table(&self.url())
     }
 
-    /// Ends it without a farewell.
+    /// Kills it.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! `GET /metrics`: everything that is counted, for Prometheus. Labels are bounded: never a path, never a subject.
+//! `GET /metrics` for Prometheus. Labels are bounded: never a path or a subject.
 
 mod text;
 
@@ -36,7 +36,11 @@ fn render(admin: &Admin) -> String {
 }
 
 fn requests(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_requests_total", FamilyKind::Counter, "Requests that ended; status 0 if the caller was gone.");
+    text.family(
+        "bearerd_requests_total",
+        FamilyKind::Counter,
+        "Completed requests; the status is 0 if the caller disconnected.",
+    );
     for upstream in upstreams {
         for count in upstream.record.counts() {
             let status = count.status.to_string();
@@ -52,12 +56,12 @@ fn requests(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
 }
 
 fn durations(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
-    let whole = "From a request's head to the end of the answer.";
+    let whole = "Time from the request head to the end of the response.";
     text.family("bearerd_request_duration_seconds", FamilyKind::Histogram, whole);
     for upstream in upstreams {
         text.histogram(&[("upstream", &upstream.name)], &upstream.record.whole().snapshot());
     }
-    let head = "From sending a request to the head of the upstream's answer.";
+    let head = "Time from sending a request to the upstream's response head.";
     text.family("bearerd_upstream_duration_seconds", FamilyKind::Histogram, head);
     for upstream in upstreams {
         text.histogram(&[("upstream", &upstream.name)], &upstream.record.to_head().snapshot());
@@ -65,7 +69,11 @@ fn durations(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
 }
 
 fn replays(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_replays_total", FamilyKind::Counter, "Answers that asked for a repeat, by what came of it.");
+    text.family(
+        "bearerd_replays_total",
+        FamilyKind::Counter,
+        "Responses that rejected the token, by the outcome of the repeat.",
+    );
     for upstream in upstreams {
         for outcome in Replay::ALL {
             let labels = [("upstream", &*upstream.name), ("outcome", outcome.as_str())];
@@ -75,7 +83,7 @@ fn replays(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
 }
 
 fn token_states(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_token_state", FamilyKind::Gauge, "1 for the state that the token is in.");
+    text.family("bearerd_token_state", FamilyKind::Gauge, "1 for the token's current state, 0 for the others.");
     for upstream in upstreams {
         let now = upstream.tokens.status().map(|status| status.state);
         for state in TokenState::ALL {
@@ -86,7 +94,7 @@ fn token_states(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
 }
 
 fn token_ends(text: &mut MetricsText, upstreams: &[AdminUpstream], admin: &Admin) {
-    let help = "When the token ends, in seconds since 1970; absent if it has no known end.";
+    let help = "When the token expires, as a Unix timestamp; absent if unknown.";
     text.family("bearerd_token_expiry_timestamp_seconds", FamilyKind::Gauge, help);
     for upstream in upstreams {
         if let Some(end) = upstream.tokens.status().and_then(|status| status.expires) {
@@ -103,12 +111,12 @@ fn token_requests(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
             text.count(&[("upstream", &upstream.name), ("kind", kind), ("outcome", outcome)], count);
         }
     }
-    let took = "How long requests to token endpoints took.";
+    let took = "Duration of requests to token endpoints.";
     text.family("bearerd_token_request_duration_seconds", FamilyKind::Histogram, took);
     text.histogram(&[], &all_token_requests(upstreams));
 }
 
-/// Records that several upstreams share are added once.
+/// Adds up the durations; records that several upstreams share count once.
 fn all_token_requests(upstreams: &[AdminUpstream]) -> Snapshot {
     let mut seen: Vec<&Arc<TokenRecord>> = Vec::new();
     let mut sum = TokenRecord::new("").duration().snapshot();
@@ -122,7 +130,7 @@ fn all_token_requests(upstreams: &[AdminUpstream]) -> Snapshot {
 }
 
 fn per_upstream(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
-    text.family("bearerd_requests_in_flight", FamilyKind::Gauge, "Requests under way.");
+    text.family("bearerd_requests_in_flight", FamilyKind::Gauge, "Requests in flight.");
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.record.in_flight());
     }
@@ -130,7 +138,7 @@ fn per_upstream(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.token_record.waits());
     }
-    text.family("bearerd_subjects", FamilyKind::Gauge, "Subjects whose tokens are held.");
+    text.family("bearerd_subjects", FamilyKind::Gauge, "Subjects with a token in memory.");
     for upstream in upstreams {
         text.count(&[("upstream", &upstream.name)], upstream.tokens.subjects().unwrap_or(0));
     }
@@ -139,12 +147,12 @@ fn per_upstream(text: &mut MetricsText, upstreams: &[AdminUpstream]) {
 fn limits(text: &mut MetricsText, admin: &Admin) {
     type Read = fn(&LimitRecord) -> u64;
     let families: [(&str, FamilyKind, &str, Read); 3] = [
-        ("bearerd_limit", FamilyKind::Gauge, "How far each limit on all callers together goes.", LimitRecord::most),
-        ("bearerd_limit_used", FamilyKind::Gauge, "How much of it is in use.", LimitRecord::used),
+        ("bearerd_limit", FamilyKind::Gauge, "Limits that all callers share.", LimitRecord::most),
+        ("bearerd_limit_used", FamilyKind::Gauge, "How much of each limit is in use.", LimitRecord::used),
         (
             "bearerd_limit_refusals_total",
             FamilyKind::Counter,
-            "How often it has refused something.",
+            "How often each limit refused something.",
             LimitRecord::refusals,
         ),
     ];
@@ -157,12 +165,12 @@ fn limits(text: &mut MetricsText, admin: &Admin) {
 }
 
 fn process(text: &mut MetricsText, admin: &Admin) {
-    text.family("bearerd_connections", FamilyKind::Gauge, "Connections from callers.");
+    text.family("bearerd_connections", FamilyKind::Gauge, "Open connections from callers.");
     text.count(&[], admin.proxy.connections());
     text.family(
         "bearerd_panics_total",
         FamilyKind::Counter,
-        "Faults of bearerd itself; each is in the log with its place.",
+        "Bugs in bearerd that ended a request or task; the log says where.",
     );
     text.count(&[], panics::count());
     text.family("bearerd_build_info", FamilyKind::Gauge, "Always 1; the version is in the label.");

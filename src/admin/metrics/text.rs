@@ -1,10 +1,10 @@
-//! Prometheus' text format, version 0.0.4.
+//! The Prometheus text format, version 0.0.4.
 
 use std::fmt::{Display, Write};
 
 use crate::record::Snapshot;
 
-/// What a family of samples is.
+/// The type of a metric.
 #[derive(Clone, Copy)]
 pub(super) enum FamilyKind {
     Counter,
@@ -12,7 +12,7 @@ pub(super) enum FamilyKind {
     Histogram,
 }
 
-/// Families one after the other, each with its samples.
+/// Writes metrics, each followed by its samples.
 #[derive(Default)]
 pub(super) struct MetricsText {
     text: String,
@@ -22,7 +22,7 @@ pub(super) struct MetricsText {
 type Labels<'a> = [(&'a str, &'a str)];
 
 impl MetricsText {
-    /// Begins a family; the samples that follow are its.
+    /// Starts a metric; the following samples belong to it.
     pub(super) fn family(&mut self, name: &'static str, kind: FamilyKind, help: &str) {
         let kind = match kind {
             FamilyKind::Counter => "counter",
@@ -62,7 +62,7 @@ impl MetricsText {
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = self.text.write_fmt(line);
         self.text.push('\n');
     }

@@ -62,7 +62,7 @@ async fn it_serves_until_the_cut_and_ends_idle_connections_then() {
 }
 
 #[tokio::test]
-async fn probes_are_answered_whoever_else_asks_and_does_not_read_or_says_nothing() {
+async fn probes_are_served_next_to_connections_that_do_not_read_or_send() {
     let stage = Stage::new();
     let (address, _) = served(&stage).await;
     let mut silent = Vec::new();

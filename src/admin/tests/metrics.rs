@@ -22,13 +22,13 @@ fn is_name(name: &str) -> bool {
     name.starts_with("bearerd_") && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// The family of a sample, if it was announced.
+/// The metric of a sample, if it was declared.
 fn family<'a>(name: &'a str, types: &BTreeMap<&str, &str>) -> &'a str {
     let stem = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
     stem.filter(|stem| types.get(stem) == Some(&"histogram")).unwrap_or(name)
 }
 
-/// Everything that the format asks of a page.
+/// Checks that a page conforms to the format.
 fn check(text: &str) -> Vec<Sample<'_>> {
     assert!(text.ends_with('\n'));
     let announced = |word: &str| -> Vec<(&str, &str)> {
@@ -51,7 +51,7 @@ fn check(text: &str) -> Vec<Sample<'_>> {
     samples
 }
 
-/// Buckets of each histogram by its other labels, in the order of the page.
+/// The buckets of each histogram by its other labels, in order.
 fn buckets<'a>(samples: &[Sample<'a>]) -> BTreeMap<(&'a str, &'a str), Vec<(&'a str, f64)>> {
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (name, labels, value) in samples {
@@ -156,7 +156,7 @@ async fn a_panic_of_a_handler_is_a_500_and_is_counted() {
     crate::panics::watch();
     let stage = Stage::new();
     let before = crate::panics::count();
-    // The fake has no answer to give.
+    // The fake has no result.
     assert_eq!(stage.post("/refresh?upstream=younium").await.code(), (500, "internal".to_owned()));
     assert_eq!(stage.get("/livez").await.status, 200);
     let page = stage.get("/metrics").await.body;

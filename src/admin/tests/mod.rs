@@ -25,7 +25,7 @@ use crate::token::grant::Generation;
 use crate::token::source::BoxFuture;
 use crate::token::status::{Forced, State, Status};
 
-/// A token that is as the test says.
+/// A token with the status that the test sets.
 #[derive(Default)]
 struct FakeTokens {
     status: Mutex<Option<Status>>,
@@ -53,7 +53,7 @@ fn status(state: State) -> Status {
     Status { state, generation, obtained_at: None, expires: None, next_renewal: None, last_error: None }
 }
 
-/// An admin of one required upstream, "younium", and the strings to move it by.
+/// An admin listener with one required upstream, "younium", and its controls.
 struct Stage {
     admin: Arc<Admin>,
     tokens: Arc<FakeTokens>,
@@ -146,7 +146,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The code of an error, whose form is checked on the way.
+    /// The code of an error; its format is checked.
     fn code(&self) -> (u16, String) {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
         let problem = self.json();

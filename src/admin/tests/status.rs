@@ -6,7 +6,7 @@ use crate::secret::Secret;
 use crate::token::action::Action;
 use crate::token::status::LastError;
 
-/// 2027-01-15T08:00:00Z is where a paused clock's wall begins.
+/// The start of a paused clock's wall time.
 const WALL: &str = "2027-01-15T08:00:00Z";
 
 fn whole(clock: &SharedClock) -> Status {

@@ -1,12 +1,12 @@
-//! The key of the configuration that a variable sets.
+//! The configuration key of an environment variable.
 
 use crate::document::{Document, Node, Place, Problem, Problems, nearest};
 use crate::token::patch::title_case;
 
-/// Variables of commands and flags: no keys of the configuration.
+/// Variables of commands and flags, which are not configuration keys.
 pub(super) const OF_FLAGS: &[&str] = &["BEARERD_CONFIG", "BEARERD_WATCH", "BEARERD_ADMIN"];
 
-/// Tables of the configuration, for a hint when one underscore stands where two should.
+/// The tables of the configuration, for a hint about a single underscore.
 pub(super) const TABLES: &[&str] = &["ADMIN", "FLOW", "LIMITS", "LOG", "RUNTIME", "STORE", "UPSTREAM"];
 
 pub(super) fn report(problems: &Problems, name: &str, message: &str, hint: Option<String>) {
@@ -18,11 +18,11 @@ pub(super) fn report(problems: &Problems, name: &str, message: &str, hint: Optio
 pub(super) fn key_of(name: &str, rest: &str, files: &Document, problems: &Problems) -> Option<Vec<String>> {
     let segments: Vec<_> = rest.split("__").map(str::to_lowercase).collect();
     if segments.iter().any(String::is_empty) {
-        report(problems, name, "a level of the key has no name", Some("`__` stands between two levels".into()));
+        report(problems, name, "the key has an empty level", Some("`__` separates two levels".into()));
         return None;
     }
     if segments.len() == 1 && segments[0] != "flows" {
-        report(problems, name, &format!("`{name}` is no key of the configuration"), Some(hint_for(name, rest)));
+        report(problems, name, &format!("unknown configuration key `{name}`"), Some(hint_for(name, rest)));
         return None;
     }
     let mut path: Vec<String> = Vec::new();
@@ -31,8 +31,8 @@ pub(super) fn key_of(name: &str, rest: &str, files: &Document, problems: &Proble
         let children = here.as_ref().map(Node::entries).unwrap_or_default();
         let known: Vec<_> = children.iter().filter(|child| normal(child.name()) == normal(&segment)).collect();
         if let [one, other, ..] = known[..] {
-            let message = format!("`{name}` could mean `{}` as well as `{}`", one.key(), other.key());
-            report(problems, name, &message, Some("say it in a file instead".into()));
+            let message = format!("`{name}` could mean `{}` or `{}`", one.key(), other.key());
+            report(problems, name, &message, Some("set it in a file instead".into()));
             return None;
         }
         path.push(known.first().map_or_else(|| spelt(&path, &segment), |node| node.name().to_owned()));
@@ -45,8 +45,8 @@ fn normal(name: &str) -> String {
     name.to_lowercase().replace('-', "_")
 }
 
-/// A name that no file uses: upstreams, flows and headers are written with dashes, keys with underscores. Headers go out
-/// as they are written, and in a variable's name nobody has chosen the case.
+/// How to spell a name that no file has: upstreams, flows and headers with dashes, keys with underscores. Header names
+/// are sent as written, but a variable's name has no case.
 fn spelt(parents: &[String], segment: &str) -> String {
     let dashes = || segment.replace('_', "-");
     match parents {
@@ -63,10 +63,10 @@ fn like_this(name: &str) -> String {
 fn hint_for(name: &str, rest: &str) -> String {
     let table = TABLES.iter().find_map(|table| Some((table, rest.strip_prefix(table)?.strip_prefix('_')?)));
     if let Some((table, key)) = table {
-        return format!("`__` goes one level down: did you mean `BEARERD_{table}__{key}`?");
+        return format!("`__` separates levels: did you mean `BEARERD_{table}__{key}`?");
     }
     match nearest(name, OF_FLAGS.iter().copied().chain(["BEARERD_FLOWS"])) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`__` goes one level down, as in `BEARERD_LOG__LEVEL`; unset it if it is not for bearerd".into(),
+        None => "`__` separates levels, as in `BEARERD_LOG__LEVEL`; unset the variable if it is not for bearerd".into(),
     }
 }

@@ -1,5 +1,5 @@
-//! What Kubernetes sets for each Service that was there before the pod: a Service named bearerd, or bearerd-something, makes
-//! variables that begin like ours. The Service's name can hold any word, so names are read from the end.
+//! Variables that Kubernetes injects for each Service that exists before the pod: those of a Service named bearerd or
+//! bearerd-something start like ours. A Service's name can contain any word, so names are read from their end.
 
 use std::net::IpAddr;
 
@@ -7,20 +7,20 @@ use super::keys::TABLES;
 
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
-/// Whether Kubernetes set this variable; `rest` is its name after `BEARERD_`.
+/// Whether Kubernetes injected this variable; `rest` is its name after `BEARERD_`.
 pub(super) fn injects(rest: &str, value: &str) -> bool {
     if rest.contains(|c: char| c.is_ascii_lowercase()) {
         return false;
     }
     let words: Vec<&str> = rest.split('_').collect();
-    // Two dashes in a row are allowed in a Service's name, but so is `service_host` as a variable of a flow.
+    // A Service's name can have two dashes in a row, but `service_host` can also be a variable of a flow.
     let table = rest.split_once("__").map(|(table, _)| table);
     if table.is_some_and(|table| TABLES.contains(&table) || !has_shape(value)) {
         return false;
     }
     match *words {
         [.., "SERVICE", "HOST"] => true,
-        // People who want another port write this, too; then it is no URL.
+        // Users write this too, to set a port; then the value is not a URL.
         [.., "PORT"] if is_link(value) => true,
         _ => names_service_port(&words) || names_port(&words),
     }
@@ -49,7 +49,7 @@ fn is_link(value: &str) -> bool {
     scheme.is_some_and(|scheme| PROTOCOLS.contains(&&*scheme))
 }
 
-/// Whether it is an address, a port, a protocol or all of them.
+/// Whether it is an address, a port, a protocol, or a combination.
 fn has_shape(value: &str) -> bool {
     let is_protocol = PROTOCOLS.contains(&&*value.to_uppercase());
     is_link(value) || is_protocol || value.parse::<IpAddr>().is_ok() || value.parse::<u16>().is_ok()
@@ -59,7 +59,7 @@ fn has_shape(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What the kubelet sets for a Service of this name with a port of this name.
+    /// The variables that the kubelet sets for a Service with this name and port name.
     fn of_service(name: &str, port_name: &str, protocol: &str) -> Vec<(String, String)> {
         let name = name.to_uppercase().replace('-', "_");
         let (upper, link) = (protocol.to_uppercase(), format!("{protocol}://10.0.0.1:80"));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_service_is_named_its_variables_are_not_ours() {
+    fn kubernetes_variables_of_any_service_name_are_ignored() {
         let names =
             ["", "-reports", "-support", "-transport", "-port", "-service-host", "-port-80-tcp", "-log", "-log-level"];
         let odd = ["-upstream", "-a--b", "--a", "-9", "-service", "-config", "-flows", "-support-service-port-x"];
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_stays_ours() {
+    fn variables_that_users_write_are_not_taken_for_those_of_kubernetes() {
         for (rest, value) in [
             ("PORT", "8080"),
             ("ADMIN_PORT", "9090"),

@@ -45,11 +45,11 @@ fn names_that_collide_are_errors() {
     assert_eq!(problems.len(), 1, "a value and a table: {problems:?}");
     let file = "[upstream.a.headers]\nx-y = \"1\"\nx_y = \"2\"";
     let (_, problems) = read(file, &[("BEARERD_UPSTREAM__A__HEADERS__X_Y", "a")]);
-    assert!(problems[0].message.contains("as well as"), "two keys of the file: {problems:?}");
+    assert!(problems[0].message.contains("could mean"), "two keys of the file: {problems:?}");
 }
 
 #[test]
-fn what_kubernetes_injects_what_flags_use_and_what_is_empty_is_left_alone() {
+fn variables_of_kubernetes_and_flags_and_empty_ones_are_ignored() {
     let (json, problems) = read(
         "",
         &[
@@ -69,11 +69,11 @@ fn what_kubernetes_injects_what_flags_use_and_what_is_empty_is_left_alone() {
 }
 
 #[test]
-fn a_variable_that_is_no_key_is_an_error_with_a_hint() {
+fn an_environment_variable_without_a_key_is_an_error_with_a_hint() {
     let (_, problems) = read("", &[("BEARERD_CONFG", "x"), ("BEARERD_LOG_LEVEL", "x"), ("BEARERD_LOG__", "x")]);
     let hints: Vec<_> = problems.iter().map(|problem| problem.hint.clone().unwrap()).collect();
     assert_eq!(hints[0], "did you mean `BEARERD_CONFIG`?");
-    assert_eq!(hints[1], "`__` goes one level down: did you mean `BEARERD_LOG__LEVEL`?");
+    assert_eq!(hints[1], "`__` separates levels: did you mean `BEARERD_LOG__LEVEL`?");
     assert_eq!(problems[2].place.origin, "environment variable BEARERD_LOG__");
 }
 

@@ -38,7 +38,7 @@ pub(super) fn read(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<Access> 
     })
 }
 
-/// A list of text, each element read to some values; the whole is `None` if one is wrong.
+/// Reads a list of texts; `None` if an element is wrong.
 fn texts<T>(
     table: &Table<'_>,
     name: &str,
@@ -62,7 +62,7 @@ fn peer(node: &Node<'_>, text: &str, problems: &Problems) -> Option<Vec<IpNet>> 
             Some(near) => format!("did you mean `{near}`?"),
             None => "write `loopback` or a network such as `10.0.0.0/8`".into(),
         };
-        node.error(problems, format!("`{text}` is no network"), Some(hint));
+        node.error(problems, format!("invalid network `{text}`"), Some(hint));
     }
     one.map(|net| vec![net])
 }
@@ -70,12 +70,12 @@ fn peer(node: &Node<'_>, text: &str, problems: &Problems) -> Option<Vec<IpNet>> 
 fn method(node: &Node<'_>, text: &str, problems: &Problems) -> Option<Method> {
     let upper = text.to_uppercase();
     if upper != text {
-        node.error(problems, format!("`{text}` is no method"), Some(format!("methods are in capitals: `{upper}`")));
+        node.error(problems, format!("invalid method `{text}`"), Some(format!("methods are uppercase: `{upper}`")));
         return None;
     }
     let method = Method::from_bytes(text.as_bytes()).ok();
     if method.is_none() {
-        node.error(problems, format!("`{text}` is no method"), None);
+        node.error(problems, format!("invalid method `{text}`"), None);
     }
     method
 }
@@ -83,8 +83,8 @@ fn method(node: &Node<'_>, text: &str, problems: &Problems) -> Option<Method> {
 fn path(node: &Node<'_>, text: &str, problems: &Problems) -> Option<String> {
     let absolute = text.starts_with('/') || text.starts_with('*');
     if !absolute {
-        let hint = format!("a path begins with a slash: `/{text}`");
-        node.error(problems, format!("`{text}` matches no path"), Some(hint));
+        let hint = format!("paths start with a slash: `/{text}`");
+        node.error(problems, format!("invalid path pattern `{text}`"), Some(hint));
     }
     absolute.then(|| text.to_owned())
 }
@@ -97,12 +97,12 @@ fn origin(node: &Node<'_>, text: &str, problems: &Problems) -> Option<String> {
     match ascii {
         Some(ascii) if ascii == text.to_lowercase() => Some(ascii),
         Some(ascii) => {
-            node.error(problems, format!("`{text}` is no origin"), Some(format!("did you mean `{ascii}`?")));
+            node.error(problems, format!("invalid origin `{text}`"), Some(format!("did you mean `{ascii}`?")));
             None
         }
         None => {
             let hint = "an origin is scheme, host and port, as in `https://app.example.com`";
-            node.error(problems, format!("`{text}` is no origin"), Some(hint.into()));
+            node.error(problems, format!("invalid origin `{text}`"), Some(hint.into()));
             None
         }
     }
@@ -111,7 +111,7 @@ fn origin(node: &Node<'_>, text: &str, problems: &Problems) -> Option<String> {
 fn key(node: &Node<'_>, scope: &Scope<'_>) -> Option<Secret> {
     let found = scope.secret(node)?;
     if found.read(|key| key.len() < SHORT_KEY) {
-        let hint = "make one with `openssl rand -hex 32`".to_owned();
+        let hint = "generate one with `openssl rand -hex 32`".to_owned();
         node.warn(scope.problems, format!("the key is shorter than {SHORT_KEY} characters"), Some(hint));
     }
     Some(found.value)

@@ -1,4 +1,4 @@
-//! Keys that need not be there.
+//! Optional keys.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,12 +24,16 @@ pub(super) fn filled<T>(
 pub(super) fn lasting(node: &Node<'_>, problems: &Problems) -> Option<Duration> {
     let duration = node.duration(problems)?;
     if duration.is_zero() {
-        node.error(problems, "nothing can happen within no time", Some("write a longer duration, like \"5s\"".into()));
+        node.error(
+            problems,
+            "the duration must be longer than zero",
+            Some("write a longer duration, such as \"5s\"".into()),
+        );
     }
     (!duration.is_zero()).then_some(duration)
 }
 
-/// `a, b and c` in order.
+/// The names in order, separated by commas.
 pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     names.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -1,14 +1,14 @@
-//! Files and directories that other users can get at.
+//! Warnings about files and directories that other users can access.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 
 use crate::document::{Node, Problems};
 
-/// The mounts of container runtimes, where everybody may read and nobody else is.
+/// Mounts of container runtimes: world-readable, but without other users.
 const MOUNTS: &[&str] = &["/run/secrets", "/var/run/secrets"];
 
-/// Who a file belongs to, and what others may do with it.
+/// A file's owner and mode.
 struct FileOwner {
     user: u32,
     mode: u32,
@@ -24,7 +24,8 @@ impl FileOwner {
         Some(Self { user: metadata.uid(), mode: metadata.mode(), group_is_ours })
     }
 
-    /// What these bits allow to somebody else. A group of ours is how a secret is handed to us: 0440 under fsGroup, 0640.
+    /// Whether these mode bits let other users in. One of the process's own groups is fine: secrets are handed over as
+    /// 0440 with fsGroup, or 0640.
     fn lets_others(&self, bits: u32) -> bool {
         let group = if self.group_is_ours { 0 } else { bits << 3 };
         self.mode & (bits | group) != 0
@@ -35,7 +36,7 @@ impl FileOwner {
     }
 }
 
-/// Warns of a secret that other users of this host can read or replace.
+/// Warns about a secret that other users of this host can read or replace.
 pub(super) fn check_secret(node: &Node<'_>, path: &Path, problems: &Problems) {
     let Ok(resolved) = path.canonicalize() else { return };
     let Some(owned) = FileOwner::of(&resolved) else { return };
@@ -45,34 +46,37 @@ pub(super) fn check_secret(node: &Node<'_>, path: &Path, problems: &Problems) {
         return;
     }
     let can = if writes { "write" } else { "read" };
-    let message = format!("others can {can} the secret `{}`: its mode is {:04o}", path.display(), owned.mode & 0o7777);
+    let message =
+        format!("other users can {can} the secret `{}`: its mode is {:04o}", path.display(), owned.mode & 0o7777);
     node.warn(problems, message, Some(format!("chmod 600 {}", path.display())));
 }
 
-/// Warns of a directory of tokens that others own or can change. They cannot read what is in it, but take it away.
+/// Warns about a store directory that other users own or can write to: they could delete tokens.
 pub(super) fn check_store(node: &Node<'_>, path: &Path, problems: &Problems) {
     let Some(owned) = FileOwner::of(path) else { return };
     let message = if owned.is_foreign() {
         format!("the store `{}` belongs to user {}", path.display(), owned.user)
     } else if owned.lets_others(2) {
-        format!("others can write to the store `{}`: its mode is {:04o}", path.display(), owned.mode & 0o7777)
+        format!("other users can write to the store `{}`: its mode is {:04o}", path.display(), owned.mode & 0o7777)
     } else {
         return;
     };
-    let hint =
-        format!("name a directory in it, such as `{}`: it is made for bearerd alone", path.join("tokens").display());
+    let hint = format!(
+        "use a directory inside it, such as `{}`, which bearerd creates for itself",
+        path.join("tokens").display()
+    );
     node.warn(problems, message, Some(hint));
 }
 
-/// Kubernetes mounts secrets with mode 0644, and links them through a directory named by two dots and a time. Nobody but
-/// the containers that mount it see it.
+/// Whether Kubernetes mounted it: with mode 0644, through a directory that is named by two dots and a time. Only the
+/// containers that mount it can see it.
 fn is_mounted(resolved: &Path) -> bool {
     let timed =
         |part: Component<'_>| part.as_os_str().to_str().is_some_and(|name| name.len() > 2 && name.starts_with(".."));
     MOUNTS.iter().any(|mount| resolved.starts_with(mount)) || resolved.components().any(timed)
 }
 
-/// Whether others may pass through every directory on the way.
+/// Whether other users can reach it through all its parent directories.
 fn is_reachable(resolved: &Path) -> bool {
     let open = |directory: &Path| FileOwner::of(directory).is_none_or(|owned| owned.lets_others(1));
     resolved.ancestors().skip(1).all(open)
@@ -106,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_and_container_runtimes_mount_is_left_alone() {
+    fn secrets_mounted_by_kubernetes_and_container_runtimes_cause_no_warning() {
         for path in ["/etc/x/..2026_11_28_06_00_00.123/secret", "/run/secrets/x", "/var/run/secrets/a/b"] {
             assert!(is_mounted(Path::new(path)), "{path}");
         }

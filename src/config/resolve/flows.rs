@@ -1,4 +1,4 @@
-//! Which flows there are: those that ship, `[flow.NAME]`, and files in the directories of `flows`.
+//! All flows: built-in ones, `[flow.NAME]`, and files in the directories of `flows`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,15 +10,14 @@ use super::defaults::listed;
 use crate::document::{Document, Node, Place, Problem, Problems, Table, nearest};
 use crate::flow::{Flow, FlowSpec, Values, shipped};
 
-/// All flows by name.
 pub(super) struct FlowTable {
     own: BTreeMap<String, OwnFlow>,
     used: RefCell<BTreeSet<String>>,
 }
 
-/// A flow of the user's own.
+/// A flow of the user.
 struct OwnFlow {
-    /// `None` if it is wrong, which is reported already.
+    /// `None` if it is invalid, which is already reported.
     spec: Option<FlowSpec>,
     place: Place,
     key: String,
@@ -55,26 +54,26 @@ impl FlowTable {
         let spec = FlowSpec::read(Some(name), node, problems);
         let own = OwnFlow { spec, place: node.place(), key: node.key() };
         if let Some(other) = self.own.insert(name.to_owned(), own) {
-            let message = format!("there is another flow `{name}` in {}", other.place);
+            let message = format!("the flow `{name}` is also defined in {}", other.place);
             node.error(problems, message, Some("rename one of them".into()));
         }
     }
 
     fn warn_shadowing(&self, problems: &Problems) {
         for (name, own) in self.own.iter().filter(|(name, _)| shipped::get(name).is_some()) {
-            let hint = "rename it, if that is not what you want".to_owned();
-            own.warn(problems, format!("this flow is used instead of the `{name}` that ships"), hint);
+            let hint = "rename it if you do not want that".to_owned();
+            own.warn(problems, format!("this flow replaces the built-in flow `{name}`"), hint);
         }
     }
 
-    /// The names of all, those that ship first.
+    /// All names, built-in ones first.
     pub(super) fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = shipped::names().collect();
         names.extend(self.own.keys().map(String::as_str));
         names
     }
 
-    /// A flow; one that is not there is reported at `node`.
+    /// Finds a flow; an unknown one is reported at `node`.
     pub(super) fn find(&self, name: &str, node: &Node<'_>, problems: &Problems) -> Option<&FlowSpec> {
         self.used.borrow_mut().insert(name.to_owned());
         if let Some(own) = self.own.get(name) {
@@ -86,16 +85,20 @@ impl FlowTable {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("one of: {}", listed(self.names())),
             };
-            node.error(problems, format!("there is no flow `{name}`"), Some(hint));
+            node.error(problems, format!("unknown flow `{name}`"), Some(hint));
         }
         found
     }
 
-    /// A flow of the configuration that nobody uses is probably misspelt somewhere; files may be a library.
+    /// Warns about unused flows in the configuration, which are probably misspelled somewhere. Files may be a library.
     pub(super) fn warn_unused(&self, problems: &Problems) {
         let used = self.used.borrow();
         for (name, own) in self.own.iter().filter(|(name, own)| !used.contains(*name) && !own.key.is_empty()) {
-            own.warn(problems, format!("no upstream uses the flow `{name}`"), "take it out, or set `flow`".into());
+            own.warn(
+                problems,
+                format!("no upstream uses the flow `{name}`"),
+                "remove it, or set `flow` to its name".into(),
+            );
         }
     }
 }
@@ -133,7 +136,7 @@ fn toml_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The environment's name, if the flow has it.
+/// Reads the name of an environment of the flow.
 pub(super) fn environment(spec: &FlowSpec, node: &Node<'_>, problems: &Problems) -> Option<String> {
     let text = node.text(problems)?;
     let names = || spec.environments().iter().map(|environment| environment.name.as_str());
@@ -142,14 +145,14 @@ pub(super) fn environment(spec: &FlowSpec, node: &Node<'_>, problems: &Problems)
     }
     let hint = match nearest(text, names()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if spec.environments().is_empty() => "it has none: take `env` out".into(),
+        None if spec.environments().is_empty() => "it has no environments: remove `env`".into(),
         None => format!("one of: {}", names().collect::<Vec<_>>().join(", ")),
     };
     node.error(problems, format!("the flow `{}` has no environment `{text}`", spec.name()), Some(hint));
     None
 }
 
-/// The flow with its variables filled in; what is wrong with a value is reported where the value stands.
+/// Compiles the flow. A wrong value is reported where it is written.
 pub(super) fn compile(
     spec: &FlowSpec,
     environment: Option<String>,

@@ -1,4 +1,4 @@
-//! Headers of one upstream: which are set, which are dropped, where the caller's own wins.
+//! The headers of one upstream: set, removed, or left to the caller.
 
 use http::{HeaderName, HeaderValue};
 
@@ -7,7 +7,7 @@ use super::scope::Scope;
 use crate::document::{Node, Problems, Table, ValueKind, nearest};
 use crate::token::patch::CasedName;
 
-/// Written by the HTTP machinery itself: setting or dropping them would break the message.
+/// Headers that HTTP itself sets; changing them would break the message.
 const OF_THE_MESSAGE: &[&str] = &[
     "connection",
     "content-length",
@@ -22,14 +22,14 @@ const OF_THE_MESSAGE: &[&str] = &[
     "upgrade",
 ];
 
-/// What `headers`, `caller_may_set` and `remove_headers` say.
+/// The values of `headers`, `caller_may_set` and `remove_headers`.
 pub(super) struct Headers {
     pub(super) set: Vec<(CasedName, HeaderValue)>,
     pub(super) caller_may_set: Vec<HeaderName>,
     pub(super) remove: Vec<HeaderName>,
 }
 
-/// `owned` are the names that the flow sets; `None` if the flow could not be read.
+/// `owned`: the names that the flow sets; `None` if the flow is invalid.
 pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scope<'_>) -> Option<Headers> {
     let problems = scope.problems;
     let written = table.or("headers", Vec::new(), |node| set(node, owned.unwrap_or_default(), scope));
@@ -42,7 +42,7 @@ pub(super) fn read(table: &Table<'_>, owned: Option<&[HeaderName]>, scope: &Scop
         _ => Some(()),
     });
     let remove = names(table, "remove_headers", problems, |node, name| changeable(node, name, problems));
-    // An empty value is not owned: the caller's own header passes.
+    // Headers with an empty value are left to the caller.
     let set = written?.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     Some(Headers { set, caller_may_set: caller_may_set?, remove: remove? })
 }
@@ -54,7 +54,7 @@ fn set(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<Vec<(
     let names: Vec<_> = headers.iter().map(|(name, _)| name.name()).collect();
     let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
     if let Some((_, name)) = twice {
-        node.error(scope.problems, format!("sets the header `{name}` twice"), Some("keep one of them".into()));
+        node.error(scope.problems, format!("the header `{name}` is set twice"), Some("keep one of them".into()));
         return None;
     }
     Some(headers)
@@ -64,13 +64,13 @@ fn header(node: &Node<'_>, owned: &[HeaderName], scope: &Scope<'_>) -> Option<(C
     let problems = scope.problems;
     let name = parse(node, node.name(), problems).filter(|name| changeable(node, name, problems).is_some());
     if name.as_ref().is_some_and(|name| *name == http::header::AUTHORIZATION && owned.contains(name)) {
-        let hint = "the flow `bearer` or `api-key` sends a fixed credential";
+        let hint = "to send a fixed credential, use the flow `bearer` or `api-key`";
         node.error(problems, "this would replace the token that the flow sets", Some(hint.into()));
         return None;
     }
     let found = scope.value(node)?;
     let Ok(mut value) = found.read(HeaderValue::from_str) else {
-        node.error(problems, "the value cannot be sent in a header", Some("it has a control character".into()));
+        node.error(problems, "invalid header value", Some("it contains a control character".into()));
         return None;
     };
     value.set_sensitive(node.kind() == ValueKind::Table);
@@ -92,7 +92,7 @@ fn names(
 fn parse(node: &Node<'_>, text: &str, problems: &Problems) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(text.as_bytes()).ok();
     if name.is_none() {
-        node.error(problems, format!("`{text}` is no header name"), None);
+        node.error(problems, format!("invalid header name `{text}`"), None);
     }
     name
 }
@@ -102,7 +102,7 @@ fn changeable(node: &Node<'_>, name: &HeaderName, problems: &Problems) -> Option
         return Some(());
     }
     let hint = match name.as_str() {
-        "host" => "`url` decides about it",
+        "host" => "`url` determines it",
         _ => "it belongs to the connection, not to the request",
     };
     node.error(problems, format!("the header `{name}` cannot be changed"), Some(hint.into()));
@@ -117,7 +117,7 @@ fn may_set(
     problems: &Problems,
 ) -> Option<()> {
     if *name == http::header::AUTHORIZATION && owned.contains(name) {
-        let hint = "the flow puts the token there; a caller's own credential is always removed";
+        let hint = "the flow puts the token there and always removes the caller's own credential";
         node.error(problems, "the caller may not set `authorization`", Some(hint.into()));
         return None;
     }
@@ -125,12 +125,12 @@ fn may_set(
         return Some(());
     }
     let names = || known.iter().map(HeaderName::as_str);
-    let message = format!("neither the flow nor `headers` sets `{name}`: the caller's own passes anyway");
+    let message = format!("neither the flow nor `headers` sets `{name}`, so the caller's value passes anyway");
     if let Some(near) = nearest(name.as_str(), names()) {
         node.error(problems, message, Some(format!("did you mean `{near}`?")));
         return None;
     }
-    // A variable that is empty here may be given elsewhere, with the same file.
-    node.warn(problems, message, Some(format!("set are: {}", listed(names()))));
+    // A variable that is empty here may have a value elsewhere, with the same file.
+    node.warn(problems, message, Some(format!("headers that are set: {}", listed(names()))));
     Some(())
 }

@@ -1,4 +1,4 @@
-//! Addresses to listen on.
+//! Listen addresses.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,22 +8,22 @@ use crate::proxy::settings::Listen;
 
 const A_PORT: &str = "a port is a number up to 65535";
 
-/// The longest path that a socket address holds, its closing zero left out.
+/// The maximum length of the path in a socket address, without its final zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// `"localhost:8080"`, `"127.0.0.1:8080"`, `{ unix = "/path", mode = "0660" }`.
+/// Reads `"localhost:8080"`, `"127.0.0.1:8080"` or `{ unix = "/path", mode = "0660" }`.
 pub(super) fn read(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
     match node.kind() {
         ValueKind::Table => return unix(node, problems),
         ValueKind::Integer => {
             let port = node.integer(&Problems::default()).and_then(|port| u16::try_from(port).ok());
             let hint = port.map_or_else(|| A_PORT.to_owned(), |port| format!("write `\"localhost:{port}\"`"));
-            node.error(problems, "a number is no address to listen on", Some(hint));
+            node.error(problems, "expected an address to listen on, found a number", Some(hint));
             return None;
         }
         ValueKind::List => {
-            let hint = "one address in quotes; \"localhost:8080\" is both loopback addresses";
-            node.error(problems, "a list is no address to listen on", Some(hint.into()));
+            let hint = "write one address in quotes; \"localhost:8080\" is both loopback addresses";
+            node.error(problems, "expected an address to listen on, found a list", Some(hint.into()));
             return None;
         }
         ValueKind::Text | ValueKind::Float | ValueKind::Boolean => {}
@@ -31,7 +31,7 @@ pub(super) fn read(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
     let text = node.text(problems)?;
     let parsed = parse(text);
     if let Err(hint) = &parsed {
-        node.error(problems, format!("`{text}` is no address to listen on"), Some(hint.clone()));
+        node.error(problems, format!("invalid listen address `{text}`"), Some(hint.clone()));
     }
     parsed.ok()
 }
@@ -45,7 +45,7 @@ fn parse(text: &str) -> Result<Listen, String> {
         return Err(format!("did you mean `localhost:{text}`?"));
     }
     if crate::document::placeholder(text).is_some() {
-        return Err("nothing is filled in here: take the line out, and set it by BEARERD_… in the environment".into());
+        return Err("variables are not expanded here: remove the line, and set BEARERD_… in the environment".into());
     }
     if text.parse::<IpAddr>().is_ok() || text == "localhost" {
         return Err(format!(
@@ -57,11 +57,9 @@ fn parse(text: &str) -> Result<Listen, String> {
     let port = port.parse::<u16>().map_err(|_| A_PORT.to_owned())?;
     match host {
         "localhost" => Ok(Listen::Localhost(port)),
-        "" | "*" => {
-            Err(format!("did you mean `localhost:{port}`? every address of this host would be `0.0.0.0:{port}`"))
-        }
+        "" | "*" => Err(format!("did you mean `localhost:{port}`? `0.0.0.0:{port}` is every address of this host")),
         _ if host.contains("://") => Err(format!("an address has no scheme: did you mean `localhost:{port}`?")),
-        _ => Err("names other than `localhost` are not looked up: write the address".into()),
+        _ => Err("names other than `localhost` are not resolved: write an IP address".into()),
     }
 }
 
@@ -69,7 +67,7 @@ fn unix(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
     let table = node.table(problems)?;
     let path = table.get("unix");
     if path.is_none() {
-        let hint = "a socket file is `{ unix = \"/run/bearerd/NAME.sock\" }`, a port \"localhost:8080\"";
+        let hint = "write `{ unix = \"/run/bearerd/NAME.sock\" }` for a socket file, \"localhost:8080\" for a port";
         node.error(problems, "`unix` is missing", Some(hint.into()));
     }
     let mode = table.or("mode", 0o600, |mode| octal(mode, problems));
@@ -77,7 +75,7 @@ fn unix(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
     let node = path?;
     let path = node.path_beside(node.text(problems)?);
     if path.as_os_str().len() > LONGEST_SOCKET_PATH {
-        let message = format!("the path of a socket has at most {LONGEST_SOCKET_PATH} bytes");
+        let message = format!("the path of a socket can have at most {LONGEST_SOCKET_PATH} bytes");
         node.error(problems, message, Some("choose a shorter directory, such as /run/bearerd".into()));
         return None;
     }
@@ -87,16 +85,12 @@ fn unix(node: &Node<'_>, problems: &Problems) -> Option<Listen> {
 fn octal(node: &Node<'_>, problems: &Problems) -> Option<u32> {
     let mode = node.as_text().and_then(|text| u32::from_str_radix(text, 8).ok()).filter(|mode| *mode <= 0o777);
     if mode.is_none() {
-        node.error(
-            problems,
-            "this is no mode of a file",
-            Some("write it in octal and in quotes, like \"0660\"".into()),
-        );
+        node.error(problems, "invalid file mode", Some("write it in octal and in quotes, as in \"0660\"".into()));
     }
     mode
 }
 
-/// As people write it.
+/// The address as written in the configuration.
 pub(super) fn written(listen: &Listen) -> String {
     match listen {
         Listen::Localhost(port) => format!("localhost:{port}"),
@@ -105,7 +99,6 @@ pub(super) fn written(listen: &Listen) -> String {
     }
 }
 
-/// Whether only this host can reach it.
 pub(super) fn is_private(listen: &Listen) -> bool {
     match listen {
         Listen::Localhost(_) | Listen::Unix(..) => true,
@@ -113,7 +106,7 @@ pub(super) fn is_private(listen: &Listen) -> bool {
     }
 }
 
-/// Whether binding one keeps the other from being bound.
+/// Whether both cannot be bound at the same time.
 pub(super) fn overlap(one: &Listen, other: &Listen) -> bool {
     match (one, other) {
         (Listen::Unix(one, _), Listen::Unix(other, _)) => one == other,
@@ -134,7 +127,7 @@ fn answers(ip: IpAddr, wanted: impl Fn(IpAddr) -> bool) -> bool {
     ip.is_unspecified() || wanted(ip.to_canonical())
 }
 
-/// Whether the system picks the port, another one for each listener.
+/// Whether the system picks the port, a different one for each listener.
 pub(super) fn has_own_port(listen: &Listen) -> bool {
     port(listen) == Some(0)
 }
@@ -147,7 +140,7 @@ fn port(listen: &Listen) -> Option<u16> {
     }
 }
 
-/// Whether a URL with this host and port comes back to the listener.
+/// Whether a URL with this host and port reaches the listener.
 pub(super) fn is_reached_by(listen: &Listen, host: &str, host_port: u16) -> bool {
     if port(listen) != Some(host_port) || host_port == 0 {
         return false;

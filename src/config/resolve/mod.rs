@@ -1,4 +1,4 @@
-//! A walk over the merged tree, one file per table. It never stops at a problem.
+//! Resolves the merged tree, one file per table. It never stops at a problem.
 
 mod access;
 mod base;
@@ -21,7 +21,7 @@ use crate::token::key::{Recipe, RecipeWriter};
 use flows::FlowTable;
 use scope::Scope;
 
-/// The settings that the document means, unless there are errors. `files` gains the flow files that were read.
+/// The settings of a document, unless there are errors. The flow files that were read are added to `files`.
 pub(super) fn settings(
     document: &Document,
     environment: &Environment,
@@ -68,16 +68,18 @@ fn upstreams<'d>(
     nodes.into_iter().filter_map(read).collect()
 }
 
-/// A refresh token that was used once is gone with the process, unless a store keeps its successor.
+/// Flows that start from a refresh token need a persistent store: a refresh token may work only once, and its successor
+/// would be lost with the process.
 fn lasting_store(upstreams: &[(Node<'_>, upstream::ReadUpstream)], store: Option<&StoreSettings>, problems: &Problems) {
     for (node, found) in upstreams.iter().filter(|_| store == Some(&StoreSettings::Memory)) {
         let Some(config) = found.config.as_ref().filter(|config| config.flow.needs_lasting_store) else { continue };
-        let message = format!("the flow `{}` starts from a refresh token, which memory would lose", config.flow.name);
-        node.error(problems, message, Some("set `store.kind` to one that lasts: `file` or `redis`".into()));
+        let message =
+            format!("the flow `{}` starts from a refresh token, which the memory store would lose", config.flow.name);
+        node.error(problems, message, Some("set `store.kind` to `file` or `redis`".into()));
     }
 }
 
-/// Whoever reads a refresh token can be the user until somebody notices.
+/// Warns about unencrypted refresh tokens: whoever reads one can act as the user.
 fn sealed_store(
     upstreams: &[(Node<'_>, upstream::ReadUpstream)],
     store: Option<(&StoreSettings, Node<'_>)>,
@@ -88,12 +90,12 @@ fn sealed_store(
     };
     let flows = upstreams.iter().filter_map(|(_, found)| found.config.as_ref().map(|config| &config.flow));
     if let Some(flow) = flows.into_iter().find(|flow| flow.uses_refresh_tokens) {
-        let message = format!("the store keeps refresh tokens of the flow `{}`, but does not seal them", flow.name);
+        let message = format!("the store keeps refresh tokens of the flow `{}` unencrypted", flow.name);
         node.warn(problems, message, Some("set `store.key` to a long random secret".into()));
     }
 }
 
-/// A store that lasts is asked by names without secrets, so two accounts must differ in something else.
+/// Names in a persistent store contain no secrets, so two accounts must differ in something else.
 fn one_name_each(upstreams: &[(Node<'_>, upstream::ReadUpstream)], store: Option<&StoreSettings>, problems: &Problems) {
     let mut seen: Vec<(&Node<'_>, &UpstreamConfig, Recipe)> = Vec::new();
     for (node, found) in upstreams.iter().filter(|_| store != Some(&StoreSettings::Memory)) {
@@ -103,9 +105,9 @@ fn one_name_each(upstreams: &[(Node<'_>, upstream::ReadUpstream)], store: Option
         let recipe = recipe.finish();
         let same_name = |other: &&(_, &UpstreamConfig, Recipe)| other.1.flow.store_key == config.flow.store_key;
         if let Some((other, ..)) = seen.iter().find(same_name).filter(|other| other.2 != recipe) {
-            let message = format!("would share a place in the store with `{}`, but their secrets differ", other.name());
-            let hint = "a store knows tokens by flow and by variables that are not secret; a `[flow.NAME]` of its own tells \
-                        one of them apart";
+            let message = format!("would share a store entry with `{}`, but their secrets differ", other.name());
+            let hint = "the flow and its non-secret variables name a store entry; give one of them a `[flow.NAME]` \
+                of its own";
             node.error(problems, message, Some(hint.into()));
         }
         seen.push((node, config, recipe));
@@ -113,8 +115,8 @@ fn one_name_each(upstreams: &[(Node<'_>, upstream::ReadUpstream)], store: Option
 }
 
 fn no_upstream(problems: &Problems) {
-    let hint = "write `[upstream.NAME]` with `flow = \"…\"` to ./bearerd.toml, or set BEARERD_UPSTREAM__NAME__FLOW; \
-                `bearerd flows` lists the flows, `bearerd demo` needs neither";
+    let hint = "add `[upstream.NAME]` with `flow = \"…\"` to ./bearerd.toml, or set BEARERD_UPSTREAM__NAME__FLOW; \
+        `bearerd flows` lists the flows, and `bearerd demo` needs no configuration";
     let message = "no upstream is configured".to_owned();
     problems.add(Problem { key: "upstream".into(), message, hint: Some(hint.into()), ..Problem::default() });
 }

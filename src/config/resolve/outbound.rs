@@ -1,4 +1,4 @@
-//! How calls leave: TLS, outbound proxy, time-outs, the one repeat.
+//! Settings of outbound calls: TLS, outbound proxy, timeouts, the one repeat.
 
 use super::defaults::{filled, lasting};
 use super::scope::Scope;
@@ -22,8 +22,8 @@ pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettin
     table.finish(scope.problems);
     if let (true, false) | (false, true) = written {
         let (has, lacks) = if written.0 { ("cert", "key") } else { ("key", "cert") };
-        let hint = "a client certificate needs both; they may be the same file".to_owned();
-        node.error(scope.problems, format!("there is `{has}` but no `{lacks}`"), Some(hint));
+        let hint = "a client certificate needs both; they can be the same file".to_owned();
+        node.error(scope.problems, format!("`{has}` is set, but `{lacks}` is not"), Some(hint));
         return None;
     }
     let settings = TlsSettings { ca: ca?, identity: cert?.zip(key?), server_name: server_name? };
@@ -46,13 +46,15 @@ pub(super) fn proxy(table: &Table<'_>, scope: &Scope<'_>) -> Option<Option<Outbo
     };
     let found = scope.value(&node)?;
     let Ok(proxy) = OutboundProxy::new(found.value, no_proxy.as_deref().unwrap_or_default()) else {
-        let hint = "write it like `http://proxy.example.com:3128`; ambient proxy variables are not used".to_owned();
-        node.error(problems, "this is no URL of an HTTP proxy", Some(hint));
+        let hint = "expected a URL such as `http://proxy.example.com:3128`; HTTP_PROXY and similar variables are \
+            not used"
+            .to_owned();
+        node.error(problems, "invalid HTTP proxy URL", Some(hint));
         return None;
     };
     if proxy.has_password() && node.as_text().is_some() && !node.is_environment() {
-        let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
-        node.warn(problems, "the password of the proxy stands in the file itself", Some(hint));
+        let hint = "write { file = \"/path\" } or { env = \"NAME\" } instead".to_owned();
+        node.warn(problems, "proxy password written in plain text in the configuration file", Some(hint));
     }
     no_proxy.map(|_| Some(proxy))
 }

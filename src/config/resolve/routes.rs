@@ -1,11 +1,11 @@
-//! What only shows between upstreams: two routes for the same calls, a call that comes back.
+//! Checks across upstreams: conflicting listeners and routes, and URLs that lead back to bearerd.
 
 use super::listen;
 use crate::document::{Node, Problems};
 use crate::endpoint::Base;
 use crate::proxy::settings::{Listen, Match};
 
-/// The outside of one upstream, as far as it could be read.
+/// The listener, route and URL of one upstream, as far as they are valid.
 pub(super) struct RouteKey {
     pub(super) listen: Option<Listen>,
     pub(super) matches: Option<Match>,
@@ -20,8 +20,11 @@ pub(super) fn check(routes: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, p
         let Some(listen) = &route.listen else { continue };
         if admin.is_some_and(|admin| listen::overlap(admin, listen)) {
             let hint = "give `admin.listen` or the upstream another port".to_owned();
-            let message =
-                format!("`{}` listens on {}, where the admin listener is", node.name(), listen::written(listen));
+            let message = format!(
+                "`{}` listens on {}, which is the admin listener's address",
+                node.name(),
+                listen::written(listen)
+            );
             node.error(problems, message, Some(hint));
         }
     }
@@ -30,7 +33,7 @@ pub(super) fn check(routes: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, p
         let Some(base) = &route.base else { continue };
         if let Some(back) = own.iter().find(|listen| listen::is_reached_by(listen, &base.host, base.port)) {
             let message = format!("the URL leads back to bearerd's own listener {}", listen::written(back));
-            let hint = "write the address of the API; each call would come back here for ever".to_owned();
+            let hint = "write the URL of the API: calls to this one would loop".to_owned();
             node.error(problems, message, Some(hint));
         }
     }
@@ -43,15 +46,13 @@ fn pair(node: &Node<'_>, route: &RouteKey, earlier: &Node<'_>, other: &RouteKey,
         if listen::overlap(one, two) {
             let hint = format!("write `listen` as in `{name}`, or choose another port");
             let (one, two) = (listen::written(one), listen::written(two));
-            let message = format!(
-                "`{}` listens on {one}, which the {two} of upstream `{name}` keeps from being bound",
-                node.name()
-            );
+            let message =
+                format!("`{}` cannot listen on {one}: it conflicts with {two} of upstream `{name}`", node.name());
             node.error(problems, message, Some(hint));
         }
         return;
     }
-    // With port 0 the system picks one for each.
+    // With port 0 the system picks a port for each.
     if listen::has_own_port(one) {
         return;
     }

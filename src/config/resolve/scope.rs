@@ -1,4 +1,4 @@
-//! Secrets and files: where a value may come from, and which files to look at again later.
+//! Secrets and files: where a value comes from, and which files to watch.
 
 use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
@@ -10,26 +10,26 @@ use super::super::inputs::Inputs;
 use crate::document::{Node, Problems, ValueKind, maybe_variable, placeholder};
 use crate::secret::Secret;
 
-/// Larger than any credential or bundle of certificates.
+/// The maximum size of a file; larger than any credential or bundle of certificates.
 const LARGEST: u64 = 1 << 20;
 
-/// What one upstream (or table) reads from, besides the tree.
+/// What one upstream (or table) reads besides the tree.
 pub(super) struct Scope<'c> {
     pub(super) environment: &'c Environment,
     pub(super) problems: &'c Problems,
     inputs: RefCell<Inputs>,
 }
 
-/// A value, and where it came from in words.
+/// A value, and a description of its source.
 pub(super) struct FoundValue {
     pub(super) value: Secret,
     pub(super) origin: String,
-    /// The file it was read from.
+    /// Its file, if it came from one.
     pub(super) file: Option<PathBuf>,
 }
 
 impl FoundValue {
-    /// What the text means; the one place of the configuration that looks inside.
+    /// Parses the value. Only this place in the configuration reads secrets.
     pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> T) -> T {
         read(self.value.expose())
     }
@@ -44,12 +44,12 @@ impl<'c> Scope<'c> {
         self.inputs.into_inner()
     }
 
-    /// A file that decides something by being there.
+    /// Watches a file whose existence matters.
     pub(super) fn note(&self, path: &Path) {
         self.inputs.borrow_mut().add(path);
     }
 
-    /// A credential: `{ file }`, `{ env }` or text. Text in a file works, with a warning.
+    /// Reads a credential: `{ file }`, `{ env }` or text. Text in a file causes a warning.
     pub(super) fn secret(&self, node: &Node<'_>) -> Option<FoundValue> {
         let found = self.value(node)?;
         if let Some(path) = &found.file {
@@ -60,13 +60,13 @@ impl<'c> Scope<'c> {
             return None;
         }
         if node.kind() == ValueKind::Text && !node.is_environment() {
-            let hint = "write { file = \"/path\" } or { env = \"NAME\" }, so that this file holds no secret".to_owned();
-            node.warn(self.problems, "the secret stands in the file itself", Some(hint));
+            let hint = "write { file = \"/path\" } or { env = \"NAME\" } instead".to_owned();
+            node.warn(self.problems, "secret written in plain text in the configuration file", Some(hint));
         }
         Some(found)
     }
 
-    /// Text, perhaps from elsewhere: `{ file }`, `{ env }` or the text itself.
+    /// Reads a text: `{ file }`, `{ env }` or the text itself.
     pub(super) fn value(&self, node: &Node<'_>) -> Option<FoundValue> {
         if node.kind() != ValueKind::Table {
             let text = node.text(self.problems)?;
@@ -80,21 +80,21 @@ impl<'c> Scope<'c> {
             (Some(file), None) => self.file_text(&file, &file.path_beside(file.text(self.problems)?)),
             (None, Some(variable)) => self.variable_text(&variable, variable.text(self.problems)?),
             (Some(_), Some(_)) => {
-                node.error(self.problems, "both `file` and `env` are given", Some("keep one of them".into()));
+                node.error(self.problems, "both `file` and `env` are set", Some("keep one of them".into()));
                 None
             }
             (None, None) => {
                 let hint = "write { file = \"/path\" } or { env = \"NAME\" }".to_owned();
-                node.error(self.problems, "neither `file` nor `env` is given", Some(hint));
+                node.error(self.problems, "neither `file` nor `env` is set", Some(hint));
                 None
             }
         }
     }
 
-    /// Nothing is filled in here: text that stands for another place would be sent as it is.
+    /// Reports references of other tools, which are not expanded.
     fn check_placeholder(&self, node: &Node<'_>, text: &str) -> Option<()> {
         if let Some(meant) = placeholder(text) {
-            let message = "this is sent as it stands: nothing is filled in here";
+            let message = "variables are not expanded here: this text would be sent unchanged";
             let hint = match node.is_environment() {
                 false => format!("write `{} = {meant}`", node.name()),
                 true => "set the variable to the value itself".to_owned(),
@@ -103,8 +103,12 @@ impl<'c> Scope<'c> {
             return None;
         }
         if maybe_variable(text) {
-            let hint = "if it names a variable, put the whole value into that, and write { env = \"NAME\" }";
-            node.warn(self.problems, "this is sent as it stands: nothing is filled in here", Some(hint.to_owned()));
+            let hint = "to use an environment variable, put the whole value into it and write { env = \"NAME\" }";
+            node.warn(
+                self.problems,
+                "variables are not expanded here: this text would be sent unchanged",
+                Some(hint.to_owned()),
+            );
         }
         Some(())
     }
@@ -119,12 +123,12 @@ impl<'c> Scope<'c> {
             VariableValue::NotText => "is not UTF-8 text",
             VariableValue::Unset => "is not set",
         };
-        let bare = placeholder(name).map(|meant| format!("write the name alone: `{meant}`"));
+        let bare = placeholder(name).map(|meant| format!("write only the name: `{meant}`"));
         node.error(self.problems, format!("the environment variable `{name}` {complaint}"), bare);
         None
     }
 
-    /// The text of a file, without line ends at its end. Problems are reported at `node`.
+    /// Reads a file, without trailing line ends. Problems are reported at `node`.
     pub(super) fn file_text(&self, node: &Node<'_>, path: &Path) -> Option<FoundValue> {
         let bytes = self.bytes(node, path)?;
         let Ok(text) = String::from_utf8(bytes) else {
@@ -139,7 +143,7 @@ impl<'c> Scope<'c> {
         Some(FoundValue { file: Some(path.to_owned()), ..found })
     }
 
-    /// A file that must be readable, whatever is in it.
+    /// Reads the path of a file that must be readable.
     pub(super) fn readable(&self, node: &Node<'_>) -> Option<PathBuf> {
         let path = node.path_beside(node.text(self.problems)?);
         self.bytes(node, &path).map(|_| path)
@@ -161,13 +165,17 @@ impl<'c> Scope<'c> {
 
     fn checked(&self, node: &Node<'_>, mut text: String, origin: String) -> FoundValue {
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        let hint = || Some("if it does not belong there, write the value again without it".to_owned());
+        let hint = || Some("remove it if it is not part of the value".to_owned());
         if text.starts_with('\u{feff}') {
-            node.warn(self.problems, format!("the value of {origin} begins with a byte order mark"), hint());
+            node.warn(self.problems, format!("the value of {origin} starts with a byte order mark"), hint());
         } else if text.trim() != text {
-            node.warn(self.problems, format!("the value of {origin} begins or ends with white space"), hint());
+            node.warn(self.problems, format!("the value of {origin} starts or ends with white space"), hint());
         } else if placeholder(&text).is_some() || maybe_variable(&text) {
-            node.warn(self.problems, format!("the value of {origin} looks like the name of another place"), hint());
+            node.warn(
+                self.problems,
+                format!("the value of {origin} looks like a reference, which is not expanded"),
+                hint(),
+            );
         } else if text.contains(['\n', '\r', '\0']) && !text.contains("-----BEGIN ") {
             node.warn(self.problems, format!("the value of {origin} has more than one line"), hint());
         }
@@ -175,7 +183,7 @@ impl<'c> Scope<'c> {
     }
 }
 
-/// Of two ways to say one thing, the one in the later layer.
+/// Of two alternatives, the one in the later layer.
 fn later_of<'d>(one: Option<Node<'d>>, other: Option<Node<'d>>) -> (Option<Node<'d>>, Option<Node<'d>>) {
     let order = match (&one, &other) {
         (Some(one), Some(other)) => one.layer().cmp(&other.layer()),
@@ -188,7 +196,7 @@ fn later_of<'d>(one: Option<Node<'d>>, other: Option<Node<'d>>) -> (Option<Node<
     }
 }
 
-/// Who may read the file, where that is the trouble.
+/// Explains the owner and mode of a file that cannot be read.
 fn owner(path: &Path, error: &std::io::Error) -> Option<String> {
     if error.kind() != std::io::ErrorKind::PermissionDenied {
         return None;

@@ -1,4 +1,4 @@
-//! The tables that say something about the whole process.
+//! The tables for the whole process.
 
 use super::super::settings::{AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
 use super::defaults::{filled, lasting};
@@ -9,10 +9,10 @@ use crate::proxy::settings::{Limits, Listen};
 use crate::record::AccessLog;
 use crate::secret::Secret;
 
-/// Less than this does not hold the heads and buffers of a handful of callers.
+/// The minimum of `limits.memory`: enough for a handful of callers.
 const LEAST_MEMORY: u64 = 8 << 20;
 
-/// The admin listener's port, where nobody says otherwise.
+/// The default port of the admin listener.
 const ADMIN_PORT: u16 = 9090;
 
 pub(super) fn admin(node: Option<Node<'_>>, problems: &Problems) -> Option<AdminSettings> {
@@ -46,9 +46,13 @@ fn level(node: &Node<'_>, problems: &Problems) -> Option<String> {
     }
     let hint = match crate::document::nearest(text, words) {
         Some(word) => format!("did you mean `{word}`?"),
-        None => "write `info`, or directives such as `info,bearerd::token=debug`".into(),
+        None => "to set a level per module, write `info,bearerd::token=debug`".into(),
     };
-    node.error(problems, format!("`{text}` is no log level"), Some(hint));
+    node.error(
+        problems,
+        format!("invalid log level `{text}`: expected off, error, warn, info, debug or trace"),
+        Some(hint),
+    );
     None
 }
 
@@ -81,7 +85,7 @@ pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSe
     Some(store)
 }
 
-/// Keys that another kind of store would read are a misunderstanding.
+/// Reports keys that only another kind of store uses.
 fn only_for(table: &Table<'_>, kind: &str, problems: &Problems) {
     let read: &[&str] = match kind {
         "file" => &["path", "key"],
@@ -92,8 +96,8 @@ fn only_for(table: &Table<'_>, kind: &str, problems: &Problems) {
         if let Some(node) = table.get(name).filter(|_| !read.contains(&name)) {
             node.error(
                 problems,
-                format!("the store `{kind}` has no `{name}`"),
-                Some("set `kind`, or take it out".into()),
+                format!("a `{kind}` store does not use `{name}`"),
+                Some("set `kind`, or remove it".into()),
             );
         }
     }
@@ -116,8 +120,8 @@ fn redis_url(node: &Node<'_>, scope: &Scope<'_>) -> Option<Secret> {
     }
     node.error(
         scope.problems,
-        "this is no URL of redis",
-        Some("write it like `rediss://user:password@host:6379/0`".into()),
+        "invalid Redis URL",
+        Some("expected a URL such as `rediss://user:password@host:6379/0`".into()),
     );
     None
 }

@@ -14,10 +14,10 @@ use crate::guard::Access;
 use crate::proxy::settings::{Listen, Match, Protocol, UpstreamSettings};
 use crate::tls::TlsSettings;
 
-/// `BEARERD_CLIENT_ID` would be a key of the configuration, not a variable of this upstream.
+/// Reserved names: `BEARERD_CLIENT_ID` would be a configuration key, not a variable of this upstream.
 const RESERVED: &[&str] = &["bearerd"];
 
-/// What could be read: the outside, to be compared with other upstreams, and the whole if nothing is wrong.
+/// What could be read: the route, to compare it with other upstreams, and the whole if there is no error.
 pub(super) struct ReadUpstream {
     pub(super) route: RouteKey,
     pub(super) config: Option<UpstreamConfig>,
@@ -51,7 +51,7 @@ pub(super) fn read(
 fn check_name(node: &Node<'_>, problems: &Problems) -> Option<()> {
     let name = node.name();
     if RESERVED.contains(&name) {
-        node.error(problems, format!("`{name}` is reserved"), Some("name it after its API".into()));
+        node.error(problems, format!("`{name}` is reserved"), Some("name the upstream after its API".into()));
         return None;
     }
     let letter = name.starts_with(|c: char| c.is_ascii_lowercase());
@@ -62,11 +62,11 @@ fn check_name(node: &Node<'_>, problems: &Problems) -> Option<()> {
     let better: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let better = better.trim_matches(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit());
     let hint = if better.starts_with(|c: char| c.is_ascii_lowercase()) {
-        format!("small letters, digits and dashes, a letter first: `{better}`")
+        format!("use lowercase letters, digits and dashes, starting with a letter: `{better}`")
     } else {
-        "small letters, digits and dashes, a letter first".into()
+        "use lowercase letters, digits and dashes, starting with a letter".into()
     };
-    node.error(problems, format!("`{name}` is no name for an upstream"), Some(hint));
+    node.error(problems, format!("invalid upstream name `{name}`"), Some(hint));
     None
 }
 
@@ -112,8 +112,8 @@ fn prefix(node: &Node<'_>, problems: &Problems) -> Option<String> {
     let text = absolute(node, problems)?;
     if text.contains(['?', '#', '*']) || text.contains("//") || text.split('/').any(|part| part == "." || part == "..")
     {
-        let hint = "a prefix is a plain path such as `/younium`; it matches what lies below by itself";
-        node.error(problems, format!("`{text}` is no prefix of paths"), Some(hint.into()));
+        let hint = "write a plain path such as `/younium`; it also matches everything below";
+        node.error(problems, format!("invalid path prefix `{text}`"), Some(hint.into()));
         return None;
     }
     Some(text.trim_end_matches('/').to_owned())
@@ -125,12 +125,12 @@ fn absolute(node: &Node<'_>, problems: &Problems) -> Option<String> {
     if text.starts_with('/') && clean {
         return Some(text.to_owned());
     }
-    let hint = if clean { format!("a path begins with a slash: `/{text}`") } else { "write a space as `%20`".into() };
-    node.error(problems, format!("`{text}` is no path"), Some(hint));
+    let hint = if clean { format!("paths start with a slash: `/{text}`") } else { "write a space as `%20`".into() };
+    node.error(problems, format!("invalid path `{text}`"), Some(hint));
     None
 }
 
-/// `Some(None)` where only the login's reply tells.
+/// `Some(None)` if only the login's reply names it.
 fn url(
     node: &Node<'_>,
     table: &Table<'_>,
@@ -145,7 +145,7 @@ fn url(
         (None, Some(Flow { upstream: Some(text), .. })) => (node, text.as_str()),
         (None, Some(flow)) if flow.upstream_from_login => return Some(None),
         (None, Some(flow)) => {
-            let message = format!("`url` is missing: the flow `{}` does not know where its API is", flow.name);
+            let message = format!("`url` is missing: the flow `{}` has no URL of its own", flow.name);
             node.error(problems, message, Some("write `url = \"https://api.example.com\"`".into()));
             return None;
         }
@@ -154,15 +154,16 @@ fn url(
     if let Err((message, hint)) = &parsed {
         let variable = format!("BEARERD_UPSTREAM__{}__URL", node.name().to_uppercase().replace('-', "_"));
         let filled =
-            placeholder(text).map(|_| format!("nothing is filled in here: take the line out, and set {variable}"));
+            placeholder(text).map(|_| format!("variables are not expanded here: remove the line, and set {variable}"));
         let hint = &filled.unwrap_or_else(|| hint.clone());
-        let message = if own.is_some() { message.clone() } else { format!("{message} (it is the flow's)") };
+        let message = if own.is_some() { message.clone() } else { format!("{message} (from the flow)") };
         place.error(problems, message, Some(hint.clone()));
     }
     parsed.ok().map(Some)
 }
 
-/// An address that others can reach lends the credentials to them, so it must be meant and have a key.
+/// An address that other machines can reach gives them the use of the credentials, so it must be intended and have a
+/// key.
 fn check_exposure(
     table: &Table<'_>,
     listen: Option<&Listen>,
@@ -177,20 +178,20 @@ fn check_exposure(
     let place = table.get("listen").unwrap_or_else(|| table.node().clone());
     let address = listen::written(listen);
     let hint = if !meant {
-        "listen on localhost; or set `unsafe_listen = true` together with `access.key`"
+        "listen on localhost, or set `unsafe_listen = true` and `access.key`"
     } else if access.key.is_none() {
         "set `access.key = { file = \"/path\" }`; callers send it as X-Bearerd-Key"
     } else {
         return Some(());
     };
-    place.error(problems, format!("whoever reaches {address} could use these credentials"), Some(hint.into()));
+    place.error(problems, format!("anyone who can reach {address} could use these credentials"), Some(hint.into()));
     None
 }
 
-const CASE_IS_GIVEN: &str = "take it out: over HTTP/1.1 names of headers go out `Like-This`, except those that the flow or \
-                             `headers` sets, which go out as they are written there";
+const CASE_IS_GIVEN: &str = "remove it: over HTTP/1.1, header names are sent `Like-This`, except those that the \
+    flow or `headers` sets, which are sent as written there";
 
-/// What needs no comparison with anything else. Of the settings name, listener, route, URL and access are still open.
+/// The settings that are independent of all others.
 struct UpstreamRest {
     settings: UpstreamSettings,
     tls: TlsSettings,

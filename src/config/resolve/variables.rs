@@ -1,4 +1,4 @@
-//! A flow's variables: `with`, then a file, then the environment; a flow's default is the flow's business.
+//! A flow's variables: from `with`, a file, or the environment. The flow applies its own defaults.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,18 +9,17 @@ use super::scope::{FoundValue, Scope};
 use crate::document::{Node, Table, nearest};
 use crate::flow::{Values, Variable};
 
-/// Environment variables that a variable was taken from, with who took them: `a-b`'s `c` and `a`'s `b_c` are both
-/// looked for as `A_B_C`, and only one of them can be meant.
+/// Environment variables in use, and by whom: `c` of `a-b` and `b_c` of `a` would both be read from `A_B_C`.
 #[derive(Default)]
 pub(super) struct Taken(BTreeMap<String, String>);
 
-/// The values that were found and where each came from.
+/// The values that were found, and their sources.
 pub(super) struct Filled {
     pub(super) values: Values,
     pub(super) variables: Vec<VariableOrigin>,
 }
 
-/// Where the variables of one upstream are looked for.
+/// The sources of one upstream's variables.
 pub(super) struct VariableSources<'l, 'd> {
     upstream: &'l Node<'d>,
     flow: &'l str,
@@ -30,13 +29,13 @@ pub(super) struct VariableSources<'l, 'd> {
 }
 
 impl<'l, 'd> VariableSources<'l, 'd> {
-    /// Asks the upstream's table for `with` and `secrets`.
+    /// Reads `with` and `secrets` of the upstream's table.
     pub(super) fn new(upstream: &'l Node<'d>, table: &Table<'d>, flow: &'l str, scope: &'l Scope<'l>) -> Self {
         let with = table.get("with").and_then(|node| node.table(scope.problems));
         let secrets = table.get("secrets").and_then(|node| {
             let directory = node.path_beside(node.text(scope.problems)?);
             if !directory.is_dir() {
-                let message = format!("there is no directory `{}`", directory.display());
+                let message = format!("no such directory: `{}`", directory.display());
                 node.error(scope.problems, message, None);
                 return None;
             }
@@ -45,7 +44,7 @@ impl<'l, 'd> VariableSources<'l, 'd> {
         Self { upstream, flow, scope, with, secrets }
     }
 
-    /// All variables; `None` if one is missing or wrong.
+    /// Finds all variables; `None` if one is missing or wrong.
     pub(super) fn fill(self, inputs: &[Variable], taken: &mut Taken) -> Option<Filled> {
         let (mut filled, mut whole) = (Filled { values: Values::new(), variables: Vec::new() }, true);
         for input in inputs {
@@ -64,13 +63,13 @@ impl<'l, 'd> VariableSources<'l, 'd> {
         whole.then_some(filled)
     }
 
-    /// Without a flow nobody knows the names; what they refer to can still be missing.
+    /// Without a flow the names are unknown, but the references are checked.
     pub(super) fn check_alone(self) {
         let nodes = self.with.iter().flat_map(|with| with.node().entries());
         nodes.for_each(|node| drop(self.scope.value(&node)));
     }
 
-    /// `None` for a wrong value, `Some(None)` for none.
+    /// `None` for a wrong value, `Some(None)` if there is none.
     fn find(&self, input: &Variable, taken: &mut Taken) -> Option<Option<FoundValue>> {
         if let Some(node) = self.with.as_ref().and_then(|with| with.get(&input.name)) {
             let found = if input.secret { self.scope.secret(&node) } else { self.scope.value(&node) };
@@ -105,7 +104,7 @@ impl<'l, 'd> VariableSources<'l, 'd> {
         }
         let me = format!("{}.with.{}", self.upstream.key(), input.name);
         if let Some(other) = taken.0.insert(name.clone(), me) {
-            let message = format!("`{}` would be taken from {name}, as `{other}` is", input.name);
+            let message = format!("`{}` and `{other}` would both be read from {name}", input.name);
             let hint = format!("write `{} = {{ env = \"…\" }}` in one of them", input.name);
             self.upstream.error(self.scope.problems, message, Some(hint));
             return None;
@@ -125,7 +124,7 @@ impl<'l, 'd> VariableSources<'l, 'd> {
         let mut hint = format!("set the environment variable {variable}, or `with.{} = {shape}`", input.name);
         let written = self.with.as_ref().map(|with| with.node().entries()).unwrap_or_default();
         if nearest(&input.name, written.iter().map(Node::name)).is_some() {
-            hint = "a name near it is written in `with`".into();
+            hint = "`with` has a similar name".into();
         }
         self.upstream.error(self.scope.problems, message, Some(hint));
         false

@@ -1,4 +1,4 @@
-//! What was asked, and what is answered: small helpers that all dialects share.
+//! Helpers to read requests and build responses, shared by all dialects.
 
 use std::io;
 use std::pin::Pin;
@@ -17,42 +17,41 @@ use tokio::sync::mpsc;
 
 use super::received::{Bearer, Kind};
 
-/// The body of any answer.
+/// The body of a response.
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
-/// An answer, ready to be sent.
 pub(super) type MockAnswer = Response<AnswerBody>;
-/// Where a body's frames are put while it is being sent.
+/// The sender of a streamed body's frames.
 pub(super) type Frames = mpsc::Sender<io::Result<Frame<Bytes>>>;
 
-/// A request to a token endpoint, read whole.
+/// A complete request to a token endpoint.
 pub(super) struct EndpointRequest {
     pub(super) kind: Kind,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// The token that it got.
+    /// The token issued for it.
     pub(super) issued: OnceLock<Bearer>,
 }
 
 impl EndpointRequest {
-    /// As much as the head says.
+    /// Built from the head, before the body is read.
     pub(super) fn new(head: &http::request::Parts) -> Self {
         let (method, headers) = (head.method.clone(), head.headers.clone());
         Self { kind: Kind::Login, method, headers, body: Bytes::new(), issued: OnceLock::new() }
     }
 
-    /// A header's value; none if it is missing or no text.
+    /// A header's value; `None` if it is missing or not text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether the body says that it is of this media type, parameters aside.
+    /// Whether the `Content-Type` is this media type, ignoring parameters.
     pub(super) fn is(&self, media_type: &str) -> bool {
         let said = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
     }
 
-    /// A field of a form; none unless the body is one.
+    /// A field of a form body.
     pub(super) fn form(&self, name: &str) -> Option<String> {
         if !self.is("application/x-www-form-urlencoded") {
             return None;
@@ -61,7 +60,7 @@ impl EndpointRequest {
         fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
     }
 
-    /// A text field of a JSON object; none unless the body is one.
+    /// A text field of a JSON object body.
     pub(super) fn json(&self, name: &str) -> Option<String> {
         if !self.is("application/json") {
             return None;
@@ -70,7 +69,7 @@ impl EndpointRequest {
         Some(body.get(name)?.as_str()?.to_owned())
     }
 
-    /// What follows `Basic`, decoded.
+    /// The decoded credentials of `Authorization: Basic`.
     pub(super) fn basic(&self) -> Option<Vec<u8>> {
         use base64::Engine as _;
         let (scheme, value) = self.header(AUTHORIZATION.as_str())?.split_once(' ')?;
@@ -81,38 +80,38 @@ impl EndpointRequest {
     }
 }
 
-/// What follows `Bearer`.
+/// The token of `Authorization: Bearer`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// A whole body at once.
+/// A response with a complete body.
 pub(super) fn full(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> MockAnswer {
     let body = Full::new(body.into()).map_err(|never| match never {}).boxed_unsync();
     dress(status, content_type, body)
 }
 
-/// A JSON body.
+/// A JSON response.
 pub(super) fn json(status: u16, value: &Value) -> MockAnswer {
     full(status, "application/json", value.to_string())
 }
 
-/// No body.
+/// A response without a body.
 pub(super) fn empty(status: u16) -> MockAnswer {
     let mut answer = full(status, "text/plain", Bytes::new());
     answer.headers_mut().remove(CONTENT_TYPE);
     answer
 }
 
-/// Sets a header; a value that cannot be one is left out.
+/// Sets a header, unless the value is invalid.
 pub(super) fn set(answer: &mut MockAnswer, name: http::HeaderName, value: &str) {
     if let Ok(value) = http::HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }
 }
 
-/// An HTTP-date (RFC 9110 §5.6.7), its weekday so many days off.
+/// An HTTP-date (RFC 9110 §5.6.7), with the weekday shifted by `weekday_off` days.
 pub(super) fn http_date(moment: SystemTime, weekday_off: u8) -> String {
     let moment = time::OffsetDateTime::from(moment);
     let (weekday, month) = (moment.weekday().nth_next(weekday_off).to_string(), moment.month().to_string());
@@ -120,7 +119,7 @@ pub(super) fn http_date(moment: SystemTime, weekday_off: u8) -> String {
     format!("{weekday:.3}, {day:02} {month:.3} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-/// A body whose frames come while it is sent; how many wait is bounded, so the reader sets the pace.
+/// A response whose frames are sent one by one. The channel is bounded, so that the reader sets the pace.
 pub(super) fn streamed(status: u16, content_type: &'static str) -> (Frames, MockAnswer) {
     let (frames, rest) = mpsc::channel(4);
     (frames, dress(status, content_type, Streamed(rest).boxed_unsync()))
@@ -144,7 +143,7 @@ impl hyper::body::Body for Streamed {
     }
 }
 
-/// `content` in gzip's format, stored and not squeezed: the format is what matters here.
+/// `content` in gzip format, stored without compression.
 pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).unwrap_or(u16::MAX);
     let content = &content[..usize::from(length)];

@@ -1,11 +1,11 @@
-//! Which APIs there are, and what each of them accepts.
+//! The mocked APIs and the credentials that they accept.
 
-/// One of the mocked APIs; each has an address of its own.
+/// A mocked API. Each has its own address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Api {
-    /// Younium, meant for auth v2. Like the real one it answers auth v1 as well.
+    /// Younium with auth v2. Like the real one, it also serves auth v1.
     Younium,
-    /// A second Younium account, meant for auth v1.
+    /// A second Younium account, for auth v1.
     YouniumV1,
     /// Yodlee: a token per user.
     Yodlee,
@@ -13,13 +13,13 @@ pub enum Api {
     Dnb,
     /// Simacan: password once, then rotating refresh tokens.
     Simacan,
-    /// A server that does what RFC 6749 says.
+    /// An OAuth 2.0 server as in RFC 6749.
     Oauth,
-    /// An API that asks for nothing and so accepts everything.
+    /// An API without authentication.
     Open,
 }
 
-/// A user name or client id, and what proves it.
+/// A client id or user name, and its secret.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials {
     /// Client id or user name.
@@ -35,19 +35,19 @@ pub const YOUNIUM_V1: Credentials =
     Credentials { id: "demo-younium-v1-client", secret: "canary-younium-v1-secret-b83d52" };
 /// Accepted by [`Api::Yodlee`].
 pub const YODLEE: Credentials = Credentials { id: "demo-yodlee-client", secret: "canary-yodlee-secret-19e7c4" };
-/// Accepted by [`Api::Dnb`]; every character in it that a careless encoder spoils.
+/// Accepted by [`Api::Dnb`]; has every character that a careless encoder breaks.
 pub const DNB: Credentials = Credentials { id: "demo-dnb-client", secret: "canary-dnb:100%+säkert-4fa2d9" };
 /// Accepted by [`Api::Simacan`]: user name and password.
 pub const SIMACAN: Credentials = Credentials { id: "demo-simacan-user", secret: "canary-simacan-password-e05b7d" };
-/// Accepted by [`Api::Oauth`]; the secret differs once it is form-encoded (RFC 6749 §2.3.1).
+/// Accepted by [`Api::Oauth`]; form-encoding changes the secret (RFC 6749 §2.3.1).
 pub const OAUTH: Credentials = Credentials { id: "demo oauth client", secret: "canary-oauth:secret+%-72d9be" };
 /// The resource owner of [`Api::Oauth`], for the password grant.
 pub const OAUTH_USER: Credentials = Credentials { id: "demo-oauth-user", secret: "canary-oauth-password-a8c316" };
 /// The admin's login name at [`Api::Yodlee`].
 pub const YODLEE_ADMIN: &str = "demo-admin";
-/// The legal entity that both Younium accounts have, by name.
+/// The name of the legal entity of both Younium accounts.
 pub const LEGAL_ENTITY: &str = "Acme AB";
-/// The same legal entity by id.
+/// The id of the same legal entity.
 pub const LEGAL_ENTITY_ID: &str = "9f2b1c1e-6f1d-4a53-9d8c-2f6a3b7c1d10";
 
 impl Api {
@@ -55,7 +55,7 @@ impl Api {
     pub const ALL: [Self; 7] =
         [Self::Younium, Self::YouniumV1, Self::Yodlee, Self::Dnb, Self::Simacan, Self::Oauth, Self::Open];
 
-    /// The name of the upstream that stands before it.
+    /// The name of its upstream in the demo.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Younium => "younium",
@@ -68,7 +68,7 @@ impl Api {
         }
     }
 
-    /// What it accepts at first.
+    /// The credentials that it accepts at first.
     pub const fn credentials(self) -> Credentials {
         match self {
             Self::Younium => YOUNIUM,
@@ -81,7 +81,7 @@ impl Api {
         }
     }
 
-    /// Path of the base URL.
+    /// The path of the base URL.
     pub(super) const fn base_path(self) -> &'static str {
         match self {
             Self::Yodlee => "/ysl",
@@ -89,7 +89,7 @@ impl Api {
         }
     }
 
-    /// Path below the base of the endpoint that logs in.
+    /// The path of the login endpoint, below the base URL.
     pub(super) const fn token_path(self) -> &'static str {
         match self {
             Self::Younium => "/auth/v2/token",

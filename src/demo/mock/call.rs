@@ -1,4 +1,4 @@
-//! Answers of the API to a call that it let pass: samples, an echo, and what proxies stumble over.
+//! Responses to API calls with a valid token: samples, an echo, and cases that are difficult for proxies.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use super::vendor::Vendor;
 use super::vendors::dialect;
 use super::wire::Cut;
 
-/// A piece of the body that `/bytes` sends: byte `i` is `i % 251`, over all pieces.
+/// A block of the `/bytes` body; byte `i` of the body is `i % 251`.
 static PIECE: LazyLock<Bytes> = LazyLock::new(|| (0..251 * 256).map(|i: u32| (i % 251).to_le_bytes()[0]).collect());
-/// So long a piece of `/drip` waits for the one before it.
+/// The pause between two pieces of `/drip`.
 const DRIP: Duration = Duration::from_millis(200);
 
-/// Echoes what arrived, unless the path means something else.
+/// Echoes the request, unless the path has another meaning.
 pub(super) async fn answer(
     vendor: &Arc<Vendor>,
     head: Parts,
@@ -46,7 +46,7 @@ pub(super) async fn answer(
     Ok(oddity(vendor, &head, path).unwrap_or_else(|| json(200, &echo(vendor, &head, &heard))))
 }
 
-/// Endpoints for whoever tests a proxy.
+/// Endpoints for testing a proxy.
 fn oddity(vendor: &Arc<Vendor>, head: &Parts, path: &str) -> Option<MockAnswer> {
     let query = |name: &str| number(head.uri.query().unwrap_or_default(), name);
     let answer = match path {
@@ -83,7 +83,7 @@ fn with(mut answer: MockAnswer, name: HeaderName, value: &str) -> MockAnswer {
     answer
 }
 
-/// A header for each field of the query, several of one name if asked.
+/// A response with a header for each query field; names can repeat.
 fn dressed(query: &str) -> MockAnswer {
     let mut answer = full(200, "text/plain", "dressed\n");
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -99,7 +99,7 @@ fn number(query: &str, name: &str) -> Option<u64> {
     fields.find(|(field, _)| field == name)?.1.parse().ok()
 }
 
-/// A request's body, after it was read.
+/// A request body that was read.
 pub(super) struct Heard {
     kept: Vec<u8>,
     length: u64,
@@ -107,7 +107,7 @@ pub(super) struct Heard {
     trailers: HeaderMap,
 }
 
-/// Reads a body of any length and keeps its beginning.
+/// Reads the whole body and keeps its beginning.
 pub(super) async fn hear(mut body: Incoming, entry: &LogEntry) -> Result<Heard, Cut> {
     let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
     let (mut kept, mut length, mut trailers) = (Vec::new(), 0, HeaderMap::new());
@@ -131,7 +131,7 @@ pub(super) async fn hear(mut body: Incoming, entry: &LogEntry) -> Result<Heard, 
     Ok(Heard { kept, length, sha256, trailers })
 }
 
-/// Says what arrived.
+/// Describes the request as JSON.
 fn echo(vendor: &Vendor, head: &Parts, heard: &Heard) -> Value {
     let bearer = vendor.tokens.bearer(super::answer::bearer(&head.headers).unwrap_or_default());
     let mut body = json!({ "length": heard.length, "sha256": heard.sha256 });
@@ -175,19 +175,19 @@ async fn send(frames: Frames, mut left: u64) {
     }
 }
 
-/// Promises `length` bytes, and ends the connection half-way.
+/// Announces `length` bytes and closes the connection half-way.
 fn cut(length: u64) -> MockAnswer {
     let (frames, mut answer) = streamed(200, "application/octet-stream");
     answer.headers_mut().insert(CONTENT_LENGTH, length.into());
     tokio::spawn(async move {
         send(frames.clone(), length / 2).await;
-        // Whoever reads sees the end all the same.
+        // The reader sees the end anyway.
         let _ = frames.send(Err(std::io::Error::other(Cut))).await;
     });
     answer
 }
 
-/// Server-sent events, one at a time; held, each but the first waits for its release.
+/// Server-sent events, one by one. With `hold`, each but the first waits to be released.
 fn drip(vendor: Arc<Vendor>, pieces: u64, hold: bool) -> MockAnswer {
     let (frames, answer) = streamed(200, "text/event-stream");
     tokio::spawn(async move {
@@ -208,7 +208,7 @@ fn drip(vendor: Arc<Vendor>, pieces: u64, hold: bool) -> MockAnswer {
     answer
 }
 
-/// Chunks and a trailer.
+/// A chunked response with a trailer.
 fn trailers() -> MockAnswer {
     let (frames, mut answer) = streamed(200, "text/plain");
     answer.headers_mut().insert(http::header::TRAILER, HeaderValue::from_static("x-sum"));

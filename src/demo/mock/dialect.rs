@@ -1,4 +1,4 @@
-//! How a vendor speaks: endpoints, shapes and errors.
+//! The dialect of one vendor: endpoints, formats and errors.
 
 use serde_json::Value;
 
@@ -6,18 +6,18 @@ use super::answer::{EndpointRequest, MockAnswer};
 use super::received::Kind;
 use super::vendor::Vendor;
 
-/// How one vendor speaks: endpoints, shapes and errors.
+/// The dialect of one vendor: endpoints, formats and errors.
 pub(super) trait Dialect: Send + Sync {
-    /// What a request to `path`, below the base, does with tokens; none for calls of the API.
+    /// The kind of token request at `path`, below the base URL; `None` for API calls.
     fn token_kind(&self, path: &str, asked: &EndpointRequest) -> Option<Kind>;
-    /// The reply of a token endpoint.
+    /// The token endpoint's reply.
     fn token_reply(&self, path: &str, asked: &EndpointRequest, vendor: &Vendor) -> MockAnswer;
-    /// How the token endpoint words a refusal.
+    /// The body of a refusal by the token endpoint.
     fn refusal(&self, path: &str) -> Value;
-    /// Lets a call pass, or answers it.
+    /// Accepts an API call, or returns the error response.
     fn admit(&self, head: &http::request::Parts, vendor: &Vendor) -> Result<(), Box<MockAnswer>>;
-    /// How the API words a 401 for a token that it takes no longer.
+    /// The body of a 401 for an expired token.
     fn expired(&self) -> Value;
-    /// Something to look at.
+    /// A sample resource.
     fn sample(&self, path: &str) -> Option<Value>;
 }

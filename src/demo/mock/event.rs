@@ -1,55 +1,54 @@
-//! What happens at the mocked APIs, for whoever watches.
+//! Events at the mocked APIs, for narration.
 
 use super::api::Api;
 use super::received::Kind;
 
-/// Something happened at one of the APIs.
+/// An event at one of the APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Where.
     pub api: Api,
-    /// What.
     pub what: What,
 }
 
-/// What happened.
+/// What happened at an API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A token was given.
+    /// A token was issued.
     Issued {
         /// [`Kind::Login`] or [`Kind::Refresh`].
         kind: Kind,
-        /// Which one, counted from 1.
+        /// The number of the token, from 1.
         number: u64,
-        /// For whom.
+        /// The user, at APIs with a token per user.
         subject: Option<String>,
-        /// How long it lives.
+        /// Its lifetime in seconds.
         seconds: u64,
+        /// Seconds that the subject's previous token was still valid, if it was.
+        left: Option<u64>,
     },
-    /// A token endpoint did not do what was asked.
+    /// A token request was refused.
     Refused {
-        /// What was asked.
+        /// The kind of request.
         kind: Kind,
-        /// The answer's status.
+        /// The status of the response.
         status: u16,
     },
     /// A token was revoked.
     Revoked {
-        /// Which one.
+        /// The number of the token.
         number: u64,
     },
-    /// A call came with a token that has ended.
+    /// A call had an expired token.
     Expired {
-        /// Which one.
+        /// The number of the token.
         number: u64,
     },
-    /// A call was answered.
+    /// A call was served.
     Called {
-        /// Its method.
         method: String,
-        /// Its path, without the query.
+        /// The path without the query.
         path: String,
-        /// With which token.
+        /// The number of its token.
         number: Option<u64>,
     },
 }

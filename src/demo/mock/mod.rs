@@ -1,11 +1,11 @@
-//! The outside world: the APIs that bearerd is made for, true to what their vendors document.
+//! Mocked APIs that behave as their vendors document.
 //!
-//! Each API listens on an address of its own on loopback. It gives tokens, takes them in calls, writes down all that
-//! arrives, and misbehaves on demand. Life is measured on the clock it is started with.
+//! Each API listens on its own loopback address. It issues tokens, accepts them in calls, records every request, and
+//! misbehaves on demand. Lifetimes are measured with the clock that it is started with.
 //!
-//! A call that is let pass is answered by an echo of what arrived, except at `/accounts` and the like, which show
-//! samples, and at `/bytes?n=`, `/cut?n=`, `/drip?n=`, `/drip?hold`, `/trailers`, `/status/NNN`, `/headers?name=value`, `/redirect`, `/cookie`,
-//! `/gzip-error`, `/slow-head`, `/mirror`, `/early` and `/upgrade`.
+//! An accepted call gets an echo of the request, except at `/accounts` and similar paths, which return samples, and at
+//! `/bytes?n=`, `/cut?n=`, `/drip?n=`, `/drip?hold`, `/trailers`, `/status/NNN`, `/headers?name=value`, `/redirect`,
+//! `/cookie`, `/gzip-error`, `/slow-head`, `/mirror`, `/early` and `/upgrade`.
 
 mod answer;
 mod api;
@@ -45,12 +45,12 @@ pub use vendor::Vendor;
 use crate::clock::SharedClock;
 use received::Log;
 
-/// So many events wait for a slow listener.
+/// How many events are queued for a slow receiver.
 const EVENTS: usize = 1024;
-/// A thousand callers may come at once.
+/// Enough for a thousand callers at once.
 const BACKLOG: u32 = 4096;
 
-/// The outside world; it ends when dropped.
+/// All mocked APIs. Dropping it stops them.
 pub struct Mock {
     vendors: Vec<Arc<Vendor>>,
     log: Arc<Log>,
@@ -59,10 +59,11 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// Starts every API on a port of its own, on the runtime at hand.
+    /// Starts every API on its own port, on the current runtime.
     ///
     /// # Errors
-    /// If loopback gives no port.
+    ///
+    /// If no loopback port is available.
     pub async fn start(clock: SharedClock) -> io::Result<Self> {
         let (log, events) = (Log::new(), broadcast::Sender::new(EVENTS));
         let (mut vendors, mut servers, connections) = (Vec::new(), JoinSet::new(), Arc::new(AtomicU64::new(0)));
@@ -116,37 +117,37 @@ impl Mock {
         self.vendor(Api::Open)
     }
 
-    /// All that arrived, in order; of very many the last 20,000.
+    /// All recorded requests, in order; at most the last 20,000.
     pub fn received(&self) -> Vec<Received> {
         self.log.all()
     }
 
-    /// What arrived at one API for one purpose, in order.
+    /// The recorded requests of one kind at one API, in order.
     pub fn received_by(&self, api: Api, kind: Kind) -> Vec<Received> {
         self.log.all().into_iter().filter(|received| received.api == api && received.kind == kind).collect()
     }
 
-    /// How many requests of a kind arrived at an API, without a bound.
+    /// The number of requests of one kind at one API, without a limit.
     pub fn count(&self, api: Api, kind: Kind) -> u64 {
         self.log.count(api, kind)
     }
 
-    /// Waits until the log satisfies `enough`; false if it does not `within` that time.
+    /// Waits until the recorded requests satisfy `enough`. Returns false after the time `within`.
     pub async fn wait_for(&self, enough: impl FnMut(&[Received]) -> bool, within: Duration) -> bool {
         self.log.wait_for(enough, within).await
     }
 
-    /// Empties the log and sets the counters to zero.
+    /// Clears the recorded requests and the counters.
     pub fn forget(&self) {
         self.log.forget();
     }
 
-    /// All that must be found nowhere but in requests: credentials, and every token given.
+    /// Everything that may appear only in requests: credentials, and every token that was issued.
     pub fn secrets(&self) -> Vec<String> {
         self.vendors.iter().flat_map(|vendor| vendor.secrets()).collect()
     }
 
-    /// What happens from now on, in words.
+    /// A receiver of events from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }

@@ -1,4 +1,4 @@
-//! What arrived: every request, in order, with what became of it.
+//! The log of received requests and their results.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,21 +9,21 @@ use tokio::sync::watch;
 
 use super::api::Api;
 
-/// So many requests are kept; older ones are only counted.
+/// How many requests are kept; older ones are only counted.
 const KEPT: usize = 20_000;
-/// So much of a body is kept.
+/// How many bytes of a body are kept.
 pub(super) const BODY_KEPT: usize = 4096;
 
-/// What a request was for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// A token for credentials.
+    /// A token request with credentials.
     Login,
-    /// A token for a refresh token.
+    /// A token request with a refresh token.
     Refresh,
-    /// The end of a token.
+    /// A revocation.
     Revoke,
-    /// A call of the API.
+    /// An API call.
     Call,
 }
 
@@ -32,74 +32,70 @@ impl Kind {
     pub const ALL: [Self; 4] = [Self::Login, Self::Refresh, Self::Revoke, Self::Call];
 }
 
-/// How far the answer came.
+/// How the response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Not yet answered to the end.
+    /// It has not ended yet.
     Open,
-    /// The answer was sent whole.
+    /// It was sent completely.
     Complete,
-    /// The caller went away first, or the connection was ended on purpose.
+    /// The caller disconnected, or the connection was closed on purpose.
     Cut,
 }
 
-/// A request that arrived.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// Where.
     pub api: Api,
-    /// What it was for.
     pub kind: Kind,
-    /// On which connection, counted from 1 over all APIs.
+    /// The number of its connection, counted from 1 over all APIs.
     pub connection: u64,
-    /// Its method.
     pub method: String,
-    /// Its target as sent, query included.
+    /// The target as sent, query included.
     pub target: String,
-    /// Its headers: lower-case names in the order of their first appearance, lines of one name together.
+    /// Its headers, with lower-case names in order of first appearance; equal names are grouped.
     pub headers: Vec<(String, String)>,
-    /// The first 4 KiB of its body; a call's is known once it was read.
+    /// The first 4 KiB of its body. A call's body is recorded once it was read.
     pub body: Vec<u8>,
-    /// Length of its body, as far as it was read.
+    /// The length of its body, as far as it was read.
     pub body_length: u64,
-    /// The token that a call brought or a login gave, counted from 1 within the API.
+    /// The number of the token that a call sent or a login returned, from 1 within the API.
     pub token: Option<u64>,
-    /// The user whose token that is.
+    /// The user of that token.
     pub subject: Option<String>,
-    /// Status of the answer, once its head was sent.
+    /// The status of the response, once its head was sent.
     pub status: Option<u16>,
-    /// How far the answer came.
+    /// How the response ended.
     pub end: End,
 }
 
 impl Received {
-    /// The first header of this name.
+    /// The first value of this header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// The token that a call brought.
+/// The token of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bearer {
-    /// Which one it was, counted from 1; none where the API asks for no token.
+    /// Its number, from 1; `None` if the API needs no token.
     pub(super) number: Option<u64>,
-    /// The user it stands for.
+    /// Its user.
     pub(super) subject: Option<String>,
 }
 
-/// Headers as pairs; bytes beyond ASCII are read as Latin-1, so that none is lost.
+/// Headers as pairs. Bytes beyond ASCII are read as Latin-1, so that none is lost.
 pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     let latin1 = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect();
     headers.iter().map(|(name, value)| (name.to_string(), latin1(value.as_bytes()))).collect()
 }
 
-/// A lock that a panicking test cannot take away from the others.
+/// Locks a mutex, even if a test panicked while holding it.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -111,7 +107,7 @@ struct KeptLog {
     counts: HashMap<(Api, Kind), u64>,
 }
 
-/// The log that all APIs write to.
+/// The log that all APIs share.
 pub(super) struct Log {
     kept: Mutex<KeptLog>,
     changes: watch::Sender<()>,
@@ -122,7 +118,7 @@ impl Log {
         Arc::new(Self { kept: Mutex::default(), changes: watch::Sender::new(()) })
     }
 
-    /// Writes a request down; the entry tells the rest of its story.
+    /// Records a request. The returned entry records the rest.
     pub(super) fn arrived(self: &Arc<Self>, received: Received) -> LogEntry {
         let mut kept = lock(&self.kept);
         *kept.counts.entry((received.api, received.kind)).or_default() += 1;
@@ -165,7 +161,7 @@ impl Log {
     }
 }
 
-/// One line of the log, while its request lives. Dropped before its end, it says that the request was cut.
+/// The log entry of a running request. If it is dropped early, the request is recorded as cut.
 pub(super) struct LogEntry {
     log: Arc<Log>,
     at: u64,
@@ -173,7 +169,7 @@ pub(super) struct LogEntry {
 }
 
 impl LogEntry {
-    /// Adds to the line, if it is still kept.
+    /// Updates the record, if it is still kept.
     pub(super) fn note(&self, change: impl FnOnce(&mut Received)) {
         let mut kept = lock(&self.log.kept);
         let index = self.at.checked_sub(kept.before).and_then(|index| usize::try_from(index).ok());

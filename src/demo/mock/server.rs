@@ -1,4 +1,4 @@
-//! From a connection to an answer: what a request is for, how the switches stand, who answers it.
+//! The server: from a connection to a response.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use super::vendor::Vendor;
 use super::vendors::dialect;
 use super::wire::{Cut, Fuse, Recorded, Wire};
 
-/// A token request's body is a few fields.
+/// The maximum body size of a token request.
 const TOKEN_REQUEST_BYTES: usize = 64 * 1024;
 
-/// Serves `vendor` until dropped; its connections end with it.
+/// Serves `vendor` until dropped, which closes its connections.
 pub(super) async fn serve(listener: TcpListener, vendor: Arc<Vendor>, numbers: Arc<AtomicU64>) -> Infallible {
     let mut connections = JoinSet::new();
     loop {
@@ -38,7 +38,7 @@ pub(super) async fn serve(listener: TcpListener, vendor: Arc<Vendor>, numbers: A
                     let number = numbers.fetch_add(1, Ordering::Relaxed) + 1;
                     connections.spawn(connection(stream, vendor.clone(), number));
                 }
-                // Out of file descriptors, most likely: let some connections end first.
+                // Probably out of file descriptors: waits until some connections have ended.
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -47,7 +47,7 @@ pub(super) async fn serve(listener: TcpListener, vendor: Arc<Vendor>, numbers: A
 }
 
 async fn connection(stream: TcpStream, vendor: Arc<Vendor>, number: u64) {
-    // Answers are small and awaited.
+    // Responses are small, so send them at once.
     let _ = stream.set_nodelay(true);
     let fuse = Fuse::default();
     let wire = Wire::new(stream, fuse.clone());
@@ -56,7 +56,7 @@ async fn connection(stream: TcpStream, vendor: Arc<Vendor>, number: u64) {
     let connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service).with_upgrades();
     let mut hung_up = hang_up.subscribe();
     tokio::select! {
-        // A caller that goes away is in the log already.
+        // The log already records a caller that disconnects.
         _ = connection => {}
         _ = hung_up.changed() => {}
     }
@@ -80,7 +80,7 @@ async fn respond(
         let answer = api_call(&vendor, head, body, &path, &entry, &fuse).await?;
         (answer, entry)
     };
-    // The vendor's own time, not the machine's.
+    // The vendor's clock, not the machine's.
     set(&mut answer, DATE, &http_date(vendor.wall(), 0));
     entry.note(|received| received.status = Some(answer.status().as_u16()));
     if is_head {
@@ -117,7 +117,7 @@ async fn token_request(
 ) -> Result<(MockAnswer, LogEntry), Cut> {
     let dialect = dialect(vendor.api);
     asked.body = Limited::new(body, TOKEN_REQUEST_BYTES).collect().await.map_err(|_| Cut)?.to_bytes();
-    // Now for certain: some tell in the body what they ask for.
+    // Some vendors state the kind in the body, which is known now.
     asked.kind = dialect.token_kind(path, &asked).unwrap_or(Kind::Login);
     arrival.kind = asked.kind;
     arrival.body = asked.body.slice(..asked.body.len().min(BODY_KEPT)).to_vec();
@@ -165,7 +165,7 @@ async fn api_call(
     Ok(refusal)
 }
 
-/// The answer that the switches ask for; none if the request is to be served.
+/// The response that the switches request; `None` if the request is to be served.
 fn misbehave(behaviour: &Behaviour, refusal: &Value, fuse: &Fuse) -> Result<Option<MockAnswer>, Cut> {
     let answer = match behaviour {
         Behaviour::Serve | Behaviour::Stall => return Ok(None),

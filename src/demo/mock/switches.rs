@@ -1,4 +1,4 @@
-//! How an API misbehaves: switches that a test turns while requests are on their way.
+//! Switches that make an API misbehave, even while requests are running.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -10,65 +10,63 @@ use tokio::sync::{Semaphore, watch};
 use super::api::Api;
 use super::received::{Kind, lock};
 
-/// What an endpoint does with a request.
+/// How an endpoint handles a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Its job.
+    /// Serves it.
     Serve,
-    /// Refuses with this status and the vendor's own words. For calls, 401 says that the token expired.
+    /// Refuses with this status in the vendor's format. For API calls, 401 means that the token expired.
     Refuse(u16),
-    /// Fails with this status, and `Retry-After` if given; the body is no JSON.
+    /// Fails with this status, with `Retry-After` if given, and a body that is not JSON.
     Fail(u16, Option<&'static str>),
-    /// Says nothing until `release`, or until another behaviour is set; then goes on as that says.
+    /// Does not respond until `release`, or until another behaviour is set, which then applies.
     Stall,
-    /// Ends the connection without an answer.
+    /// Closes the connection without a response.
     Close,
     /// Resets the connection.
     Reset,
-    /// 200 with a page of HTML.
+    /// Returns 200 with an HTML page.
     Garbage,
-    /// 200 with the vendor's words for a refusal.
+    /// Returns 200 with the vendor's refusal.
     ErrorInside,
-    /// 200 with 8 MiB of JSON.
+    /// Returns 200 with 8 MiB of JSON.
     Huge,
-    /// 307 to this location.
+    /// Redirects (307) to this location.
     Redirect(String),
-    /// This, whatever was asked.
+    /// Returns this response.
     Reply(Canned),
 }
 
-/// An answer that is ready before it is asked for.
+/// A prepared response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canned {
-    /// Its status.
     pub status: u16,
-    /// Its headers; `content-type` is JSON unless it is here.
+    /// Its headers; `content-type` is JSON unless it is among them.
     pub headers: Vec<(&'static str, String)>,
-    /// Its body.
     pub body: String,
 }
 
 impl Behaviour {
-    /// A JSON answer, whatever was asked.
+    /// A prepared JSON response.
     pub fn json(status: u16, body: &Value) -> Self {
         Self::Reply(Canned { status, headers: Vec::new(), body: body.to_string() })
     }
 }
 
-/// What a reply says about the life of its token, whatever that life is.
+/// What a reply says about the token's lifetime.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
-    /// The truth, in the vendor's shape.
+    /// The truth, in the vendor's format.
     Truth,
-    /// Nothing at all.
+    /// Nothing.
     Nothing,
-    /// Only the date of the end, where the vendor has such a field.
+    /// Only the expiry date, if the vendor has such a field.
     DateOnly,
-    /// This value in the place of the number of seconds.
+    /// This value instead of the number of seconds.
     Instead(Value),
 }
 
-/// On what terms tokens are given.
+/// The terms on which tokens are issued.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) life: Duration,
@@ -79,12 +77,12 @@ pub(super) struct Terms {
     pub(super) hasty: bool,
     pub(super) repeats: bool,
     pub(super) exclusive: bool,
-    /// How far the vendor's clock is off: ahead, then behind.
+    /// The error of the vendor's clock: ahead, then behind.
     pub(super) skew: [Duration; 2],
 }
 
 impl Terms {
-    /// What to write into the field of the seconds; `truth` is its value in the vendor's shape.
+    /// The value of the field for seconds; `truth` is the correct one.
     pub(super) fn seconds(&self, truth: Value) -> Option<Value> {
         match &self.said {
             Said::Truth => Some(truth),
@@ -93,7 +91,7 @@ impl Terms {
         }
     }
 
-    /// Whether the date of the end is given.
+    /// Whether the reply has the expiry date.
     pub(super) fn says_date(&self) -> bool {
         self.said != Said::Nothing
     }
@@ -109,11 +107,11 @@ pub(super) struct Switches {
     terms: Mutex<Terms>,
     slots: Mutex<[SwitchSlot; 4]>,
     turned: [watch::Sender<()>; 4],
-    /// Ends every connection.
+    /// Closes every connection.
     pub(super) hang_up: watch::Sender<()>,
-    /// Lets held heads go.
+    /// Releases held response heads.
     pub(super) heads: Semaphore,
-    /// Lets held pieces of a body go.
+    /// Releases held pieces of a body.
     pub(super) pieces: Semaphore,
 }
 
@@ -166,7 +164,7 @@ impl Switches {
         self.turned[kind as usize].send_replace(());
     }
 
-    /// What to do with the request at hand; waits while that is to stall.
+    /// The behaviour for the current request; waits while it is to stall.
     pub(super) async fn behaviour(&self, kind: Kind) -> Behaviour {
         let mut turned = self.turned[kind as usize].subscribe();
         loop {

@@ -1,4 +1,4 @@
-//! The mock is what every other test trusts, so it is tested over real sockets, with somebody else's client.
+//! Every other test relies on the mock, so it is tested over real sockets with a third-party client.
 
 mod dnb;
 mod endpoints;
@@ -22,7 +22,7 @@ use crate::clock::{Clock, Moment};
 const FORM: &str = "application/x-www-form-urlencoded";
 const SOON: Duration = Duration::from_secs(10);
 
-/// Time that only moves by hand.
+/// A clock that moves only on request.
 #[derive(Clone, Default)]
 struct HandClock(Arc<AtomicU64>);
 
@@ -49,7 +49,7 @@ struct World {
     http: Client,
 }
 
-/// What came back.
+/// A response.
 struct Got {
     status: u16,
     headers: http::HeaderMap,
@@ -68,7 +68,7 @@ impl Got {
 
 impl World {
     async fn new() -> Self {
-        // Another test may have installed it.
+        // Another test may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = HandClock::default();
         let mock = Mock::start(Arc::new(clock.clone())).await.unwrap();
@@ -84,14 +84,14 @@ impl World {
         got(self.request(Method::POST, url, headers).body(body.into())).await
     }
 
-    /// A GET below the API's base, with a token.
+    /// A GET below the API's base URL, with a token.
     async fn call(&self, vendor: &Vendor, path: &str, token: &str) -> Got {
         let url = format!("{}{path}", vendor.url());
         let headers = [("authorization", &*format!("Bearer {token}")), ("api-version", "1.1")];
         got(self.request(Method::GET, &url, &headers)).await
     }
 
-    /// A call of the API that asks for nothing.
+    /// A call of the API without authentication.
     async fn open(&self, path: &str) -> Got {
         self.call(self.mock.open(), path, "none").await
     }
@@ -103,7 +103,7 @@ async fn got(request: RequestBuilder) -> Got {
     Got { status, headers, body: answer.bytes().await.unwrap().to_vec() }
 }
 
-/// Fields as a form.
+/// A form body.
 fn form(fields: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

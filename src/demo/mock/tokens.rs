@@ -1,4 +1,4 @@
-//! The tokens that an API gave out, and what they are worth now.
+//! The tokens that an API issued, and their state.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -13,25 +13,27 @@ use super::received::lock;
 use super::switches::Terms;
 use crate::clock::{Moment, SharedClock};
 
-/// So many tokens are remembered; the oldest are forgotten first.
+/// How many tokens are kept; the oldest are dropped first.
 const REMEMBERED: usize = 10_000;
 
-/// What a token is worth.
+/// The state of a token.
 pub(super) enum Worth {
     Good,
     Expired(u64),
     Unknown,
 }
 
-/// A token, fresh from the press.
+/// A newly issued token.
 pub(super) struct Issued {
     pub(super) token: String,
     pub(super) number: u64,
     pub(super) subject: Option<String>,
-    /// Stands for the session that it continues; none if the grant has no session.
+    /// The refresh token of its session; `None` if the grant has no session.
     pub(super) refresh_token: Option<String>,
     pub(super) seconds: u64,
     pub(super) ends: SystemTime,
+    /// Seconds that the subject's previous token was still valid, if it was.
+    pub(super) left: Option<u64>,
 }
 
 /// A login that refresh tokens continue.
@@ -73,7 +75,7 @@ impl TokenBook {
         Self { clock, book: Mutex::default() }
     }
 
-    /// A new token on these terms, and a refresh token if there is a session.
+    /// Issues a token on these terms, with a refresh token if there is a session.
     pub(super) fn issue(
         &self,
         terms: &Terms,
@@ -84,6 +86,7 @@ impl TokenBook {
         let now = self.clock.now();
         let ends = wall + terms.life;
         let mut book = lock(&self.book);
+        let left = book.left(now, subject.as_ref()).map(|left| left.as_secs());
         if terms.repeats
             && let Some(again) = book.again(now, wall, subject.as_ref())
         {
@@ -101,10 +104,10 @@ impl TokenBook {
         book.remember(&token);
         book.access.insert(token.clone(), access);
         let refresh_token = session.map(|session| book.refresh_token(session));
-        Issued { token, number, subject, refresh_token, seconds: terms.life.as_secs(), ends }
+        Issued { token, number, subject, refresh_token, seconds: terms.life.as_secs(), ends, left }
     }
 
-    /// The beginning of a session.
+    /// Starts a session.
     pub(super) fn session(&self, subject: Option<String>) -> Session {
         let mut book = lock(&self.book);
         book.sessions += 1;
@@ -116,7 +119,7 @@ impl TokenBook {
         lock(&self.book).refresh_token(session)
     }
 
-    /// The session that a refresh token continues. Where they rotate, a used one ends its session: somebody stole it.
+    /// The session of a refresh token. If refresh tokens rotate, a used one ends its session, as if it had been stolen.
     pub(super) fn redeem(&self, token: &str, rotates: bool) -> Option<Session> {
         let mut book = lock(&self.book);
         let known = book.refresh.get_mut(token)?;
@@ -130,7 +133,7 @@ impl TokenBook {
         None
     }
 
-    /// Takes `token` from now on, for ever.
+    /// Accepts `token` from now on, without expiry.
     pub(super) fn accept(&self, token: &str) {
         let mut book = lock(&self.book);
         book.issued += 1;
@@ -140,7 +143,7 @@ impl TokenBook {
         book.access.insert(token.to_owned(), AccessToken { bearer, number, ends: None, session: None });
     }
 
-    /// Which token this is, good or not.
+    /// Identifies a token, valid or not.
     pub(super) fn bearer(&self, token: &str) -> Bearer {
         lock(&self.book).access.get(token).map(|access| access.bearer.clone()).unwrap_or_default()
     }
@@ -156,28 +159,28 @@ impl TokenBook {
         Worth::Good
     }
 
-    /// Forgets a token; says which one it was.
+    /// Removes a token and returns its number.
     pub(super) fn revoke(&self, token: &str) -> Option<u64> {
         lock(&self.book).access.remove(token).map(|access| access.number)
     }
 
-    /// Ends every token that is out.
+    /// Expires all tokens.
     pub(super) fn expire(&self) {
         let now = self.clock.now();
         lock(&self.book).access.values_mut().for_each(|access| access.ends = Some(now));
     }
 
-    /// Ends every session: no refresh token is taken any more.
+    /// Ends all sessions: refresh tokens stop working.
     pub(super) fn end_sessions(&self) {
         lock(&self.book).refresh.clear();
     }
 
-    /// Every token and refresh token that is remembered.
+    /// All tokens and refresh tokens that are kept.
     pub(super) fn secrets(&self) -> Vec<String> {
         lock(&self.book).order.iter().cloned().collect()
     }
 
-    /// A refresh token that leads nowhere.
+    /// A refresh token that does not work.
     pub(super) fn dead_refresh_token(&self) -> String {
         let token = random(36);
         lock(&self.book).remember(&token);
@@ -186,7 +189,7 @@ impl TokenBook {
 }
 
 impl Book {
-    /// The longest-living token of this subject, as if it were new.
+    /// The token of this user that expires last, returned again.
     fn again(&self, now: Moment, wall: SystemTime, subject: Option<&String>) -> Option<Issued> {
         let ours = self.access.iter().filter(|(_, access)| access.bearer.subject.as_ref() == subject);
         let (token, access) = ours.max_by_key(|(_, access)| access.ends)?;
@@ -198,8 +201,16 @@ impl Book {
             refresh_token: None,
             seconds: left.as_secs(),
             ends: wall + left,
+            left: Some(left.as_secs()),
         };
         (left > Duration::ZERO).then_some(issued)
+    }
+
+    /// How long the token of this user that expires last is still valid, if it is.
+    fn left(&self, now: Moment, subject: Option<&String>) -> Option<Duration> {
+        let ours = self.access.values().filter(|access| access.bearer.subject.as_ref() == subject);
+        let left = ours.filter_map(|access| access.ends).max()?.since(now);
+        (left > Duration::ZERO).then_some(left)
     }
 
     fn remember(&mut self, token: &str) {
@@ -224,7 +235,7 @@ fn random(length: usize) -> String {
     (0..length).map(|_| fastrand::alphanumeric()).collect()
 }
 
-/// Looks like a JSON Web Token; nobody has the key.
+/// A token in the format of a JSON Web Token, with a random signature.
 fn web_token(number: u64, from: SystemTime, until: SystemTime) -> String {
     let epoch = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let header = json!({ "alg": "RS256", "typ": "JWT" });

@@ -1,4 +1,4 @@
-//! `/upgrade`: after the handshake of any protocol, WebSocket included, bytes come back as they were sent.
+//! `/upgrade`: echoes bytes after an upgrade to any protocol, WebSocket included.
 
 use base64::Engine as _;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -10,7 +10,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::answer::{MockAnswer, empty};
 
-/// Switches the protocol that was offered; 426 if none was.
+/// Switches to the offered protocol; 426 if there was none.
 pub(super) fn answer(head: Parts, body: Incoming) -> MockAnswer {
     let Some(protocol) = head.headers.get(UPGRADE).cloned() else {
         return empty(426);
@@ -27,7 +27,7 @@ pub(super) fn answer(head: Parts, body: Incoming) -> MockAnswer {
             return;
         };
         let (mut reader, mut writer) = tokio::io::split(TokioIo::new(stream));
-        // Either side may go away at any time.
+        // Either side may disconnect at any time.
         let _ = tokio::io::copy(&mut reader, &mut writer).await;
         let _ = tokio::io::AsyncWriteExt::shutdown(&mut writer).await;
     });

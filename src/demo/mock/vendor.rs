@@ -14,9 +14,8 @@ use super::switches::{Behaviour, Said, Switches, Terms};
 use super::tokens::{Issued, Session, TokenBook, Worth};
 use crate::clock::SharedClock;
 
-/// One mocked API, and the switches that turn it.
+/// One mocked API and its switches.
 pub struct Vendor {
-    /// Which one it is.
     pub api: Api,
     address: SocketAddr,
     pub(super) tokens: TokenBook,
@@ -36,117 +35,116 @@ impl Vendor {
         Self { api, address, tokens: TokenBook::new(clock), switches: Switches::new(api), log, events }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its base URL, without a slash at the end.
+    /// Its base URL, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}{}", self.address, self.api.base_path())
     }
 
-    /// The URL that logs in.
+    /// The URL of the login endpoint.
     pub fn token_url(&self) -> String {
         format!("{}{}", self.url(), self.api.token_path())
     }
 
-    /// From now on requests of this kind meet this behaviour; stalled ones too.
+    /// Sets the behaviour for requests of this kind, stalled ones included.
     pub fn set(&self, kind: Kind, behaviour: Behaviour) {
         self.switches.set(kind, behaviour);
     }
 
-    /// One request of this kind meets this behaviour, before what is set; several queue up.
+    /// Sets the behaviour for one request of this kind, before the general one; several calls queue up.
     pub fn next(&self, kind: Kind, behaviour: Behaviour) {
         self.switches.next(kind, behaviour);
     }
 
-    /// Lets stalled requests go on, and stops stalling.
+    /// Continues stalled requests, and stops stalling.
     pub fn release(&self, kind: Kind) {
         self.switches.release(kind);
     }
 
-    /// Tokens given from now on live so long, and the reply says so in whole seconds.
+    /// Sets the lifetime of new tokens; replies state it in whole seconds.
     pub fn lives(&self, life: Duration) {
         self.switches.change_terms(|terms| terms.life = life);
     }
 
-    /// What replies say about lives, true or not.
+    /// Sets what replies say about lifetimes.
     pub fn says(&self, said: Said) {
         self.switches.change_terms(|terms| terms.said = said);
     }
 
-    /// Whether tokens look like JSON Web Tokens, with the true end in `exp`.
+    /// Whether tokens have the format of JSON Web Tokens, with the true expiry in `exp`.
     pub fn jwt(&self, jwt: bool) {
         self.switches.change_terms(|terms| terms.jwt = jwt);
     }
 
-    /// Whether a refresh token may be used once only.
+    /// Whether refresh tokens can be used only once.
     pub fn rotates(&self, rotates: bool) {
         self.switches.change_terms(|terms| terms.rotates = rotates);
     }
 
-    /// Whether a call that is refused is answered at once, before its body was read.
+    /// Whether a refused call gets its response before its body was read.
     pub fn hasty(&self, hasty: bool) {
         self.switches.change_terms(|terms| terms.hasty = hasty);
     }
 
-    /// Whether a login gives the token that is out once more, with what is left of its life.
+    /// Whether a login returns the current token again, with the rest of its lifetime.
     pub fn repeats(&self, repeats: bool) {
         self.switches.change_terms(|terms| terms.repeats = repeats);
     }
 
-    /// Whether a new token ends those that are out.
+    /// Whether a new token invalidates the previous ones.
     pub fn exclusive(&self, exclusive: bool) {
         self.switches.change_terms(|terms| terms.exclusive = exclusive);
     }
 
-    /// Sets the vendor's own clock ahead of the true one, or behind: `Date` and every date it writes.
+    /// Sets the error of the vendor's clock, which affects `Date` and every date in replies.
     pub fn clock_is_off(&self, ahead: Duration, behind: Duration) {
         self.switches.change_terms(|terms| terms.skew = [ahead, behind]);
     }
 
-    /// Ends every connection, in use or idle.
+    /// Closes all connections, in use or idle.
     pub fn hang_up(&self) {
         self.switches.hang_up.send_replace(());
     }
 
-    /// From now on only this secret or password is accepted.
+    /// Accepts only this secret or password from now on.
     pub fn accept_secret(&self, secret: &str) {
         self.switches.change_terms(|terms| secret.clone_into(&mut terms.secret));
     }
 
-    /// Takes this token from now on, besides those it gives.
+    /// Also accepts this token from now on.
     pub fn accept_token(&self, token: &str) {
         self.tokens.accept(token);
     }
 
-    /// Ends every access token that is out; refresh tokens stay.
+    /// Expires all access tokens; refresh tokens stay.
     pub fn expire_tokens(&self) {
         self.tokens.expire();
     }
 
-    /// Ends every refresh token that is out; access tokens stay.
+    /// Invalidates all refresh tokens; access tokens stay.
     pub fn end_sessions(&self) {
         self.tokens.end_sessions();
     }
 
-    /// A refresh token that nobody had to log in for.
+    /// A valid refresh token without a login.
     pub fn new_refresh_token(&self) -> String {
         self.tokens.refresh_token(self.tokens.session(None))
     }
 
-    /// Lets one answer of `/slow-head` begin, waiting or yet to come.
+    /// Releases one response of `/slow-head`, waiting or future.
     pub fn release_head(&self) {
         self.switches.heads.add_permits(1);
     }
 
-    /// Lets one more piece of a `/drip?hold` go.
+    /// Releases one piece of `/drip?hold`.
     pub fn release_piece(&self) {
         self.switches.pieces.add_permits(1);
     }
 
-    /// What must be found nowhere but in requests: credentials, and all tokens that it gave.
+    /// Everything that may appear only in requests: credentials, and all tokens that it issued.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.tokens.secrets();
         secrets.push(self.switches.terms().secret);
@@ -162,18 +160,18 @@ impl Vendor {
         self.switches.terms()
     }
 
-    /// Whether these are the credentials; bytes, because Basic may carry any.
+    /// Whether these are the credentials. Bytes, because Basic can carry any.
     pub(super) fn knows(&self, id: &[u8], secret: &[u8]) -> bool {
         id == self.api.credentials().id.as_bytes() && secret == self.terms().secret.as_bytes()
     }
 
-    /// What the vendor's own clock says.
+    /// The vendor's wall clock.
     pub(super) fn wall(&self) -> SystemTime {
         let [ahead, behind] = self.terms().skew;
         self.tokens.clock.wall() + ahead - behind
     }
 
-    /// A token on today's terms.
+    /// Issues a token on the current terms.
     pub(super) fn issue(&self, asked: &EndpointRequest, subject: Option<String>, session: Option<Session>) -> Issued {
         let issued = self.tokens.issue(&self.terms(), self.wall(), subject, session);
         let what = What::Issued {
@@ -181,6 +179,7 @@ impl Vendor {
             number: issued.number,
             subject: issued.subject.clone(),
             seconds: issued.seconds,
+            left: issued.left,
         };
         self.tell(what);
         // A request gets one token at most.
@@ -188,7 +187,7 @@ impl Vendor {
         issued
     }
 
-    /// What a call's token is worth.
+    /// The state of a call's token.
     pub(super) fn worth(&self, token: &str) -> Worth {
         let worth = self.tokens.worth(token);
         if let Worth::Expired(number) = worth {
@@ -197,10 +196,10 @@ impl Vendor {
         worth
     }
 
-    /// Tells whoever listens; builds nothing if nobody does.
+    /// Sends an event, if there is a receiver.
     pub(super) fn tell(&self, what: What) {
         if self.events.receiver_count() > 0 {
-            // The last listener may have left since.
+            // The last receiver may be gone by now.
             let _ = self.events.send(Event { api: self.api, what });
         }
     }

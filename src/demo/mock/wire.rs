@@ -1,4 +1,4 @@
-//! A connection that can be reset, and a body that tells the log how it ended.
+//! A connection that can be reset, and a body that records how it ended.
 
 use std::io;
 use std::pin::Pin;
@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 use super::answer::AnswerBody;
 use super::received::LogEntry;
 
-/// The connection ends here, without an answer or in the middle of one.
+/// Closes the connection, without a response or within one.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was ended")]
 pub(super) struct Cut;
 
-/// Once blown, the connection ends with a reset.
+/// Once blown, the connection is closed with a reset.
 #[derive(Clone, Default)]
 pub(super) struct Fuse(Arc<AtomicBool>);
 
@@ -45,7 +45,7 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.fuse.0.load(Ordering::Relaxed) {
-            // Nothing to linger for: the kernel sends RST instead of FIN.
+            // Without lingering, the kernel sends RST instead of FIN.
             let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }
@@ -83,7 +83,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// An answer's body and the line of the log it belongs to.
+/// A response body and its log entry.
 pub(super) struct Recorded {
     body: AnswerBody,
     entry: LogEntry,
@@ -104,7 +104,7 @@ impl Body for Recorded {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        // A body of known length is not asked again after its last frame.
+        // A body of known length is not polled after its last frame.
         let ended = matches!(polled, Poll::Ready(None)) || self.body.is_end_stream();
         if ended && !matches!(polled, Poll::Ready(Some(Err(_)))) {
             self.entry.complete();

@@ -1,5 +1,4 @@
-//! Content codings of a reply (RFC 9110 §8.4.1). None is asked for; some servers and what stands before them compress
-//! all the same.
+//! Content codings of a reply (RFC 9110 §8.4.1). None is requested, but some servers and proxies compress anyway.
 
 use std::io::Read;
 
@@ -9,10 +8,10 @@ use http::{HeaderMap, header};
 
 use super::reply::REPLY;
 
-/// Nobody compresses more often; each layer costs its own work.
+/// The maximum number of codings of one reply.
 const LAYERS: usize = 4;
 
-/// The body without its codings. The error is for people.
+/// Decodes the body. The error is for people.
 pub(super) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
     if body.is_empty() {
         return Ok(body);
@@ -22,7 +21,7 @@ pub(super) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String>
     let named = codings.iter().map(|coding| String::from_utf8_lossy(coding).trim().to_ascii_lowercase());
     let mut codings: Vec<_> = named.filter(|coding| !coding.is_empty() && coding != "identity").collect();
     if codings.len() > LAYERS {
-        return Err(format!("the reply is encoded {} times over", codings.len()));
+        return Err(format!("the reply is encoded {} times", codings.len()));
     }
     if codings.is_empty() && is_gzip(&body) {
         codings.push("gzip".to_owned());
@@ -32,17 +31,17 @@ pub(super) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String>
 
 fn without(coding: &str, body: Bytes) -> Result<Bytes, String> {
     match coding {
-        // Some label what they do not compress: that is read as it is.
+        // Some servers label bodies that are not compressed; these are read as they are.
         "gzip" | "x-gzip" if !is_gzip(&body) => Ok(body),
         "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*body), coding),
-        // RFC 9110 means zlib; some servers send what zlib packs.
+        // RFC 9110 means zlib; some servers send raw deflate.
         "deflate" => match read(ZlibDecoder::new(&*body), coding) {
             Err(why) if !is_zlib(&body) => read(DeflateDecoder::new(&*body), coding).map_err(|_| why),
             read => read,
         },
         other => {
             let other: String = other.chars().filter(char::is_ascii_graphic).take(20).collect();
-            Err(format!("the reply is encoded with `{other}`, which was not asked for and cannot be read"))
+            Err(format!("the reply is encoded with `{other}`, which is not supported"))
         }
     }
 }
@@ -60,9 +59,9 @@ fn read(decoder: impl Read, coding: &str) -> Result<Bytes, String> {
     let mut body = Vec::new();
     let most = u64::try_from(REPLY).unwrap_or(u64::MAX);
     match decoder.take(most.saturating_add(1)).read_to_end(&mut body) {
-        Ok(_) if body.len() > REPLY => Err("the reply is larger than 1 MiB when it is decoded".to_owned()),
+        Ok(_) if body.len() > REPLY => Err("the decoded reply is larger than 1 MiB".to_owned()),
         Ok(_) => Ok(body.into()),
-        Err(_) => Err(format!("the reply says that it is `{coding}` and cannot be decoded")),
+        Err(_) => Err(format!("the reply cannot be decoded as `{coding}`")),
     }
 }
 
@@ -105,7 +104,7 @@ mod tests {
     const BODY: &[u8] = b"{\"access_token\":\"t\"}";
 
     #[test]
-    fn what_was_not_asked_for_is_read_all_the_same() {
+    fn a_content_coding_that_was_not_requested_is_decoded() {
         let members = [gzip(b"{\"access_token\":"), gzip(b"\"t\"}")].concat();
         for (codings, body) in [
             (&[][..], BODY.to_vec()),
@@ -127,16 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn an_unreadable_content_coding_is_named() {
         let bomb = gzip(&vec![b' '; REPLY + 1]);
         let cut = gzip(BODY).split_at(20).0.to_vec();
         for (codings, body, why) in [
             (&["br"][..], BODY.to_vec(), "encoded with `br`"),
             (&["zstd, gzip"], gzip(BODY), "encoded with `zstd`"),
-            (&["gzip"], cut.clone(), "says that it is `gzip`"),
-            (&["deflate"], BODY.to_vec(), "says that it is `deflate`"),
-            (&["gzip"], bomb.clone(), "larger than 1 MiB when it is decoded"),
-            (&["gzip"; 5], gzip(BODY), "encoded 5 times over"),
+            (&["gzip"], cut.clone(), "cannot be decoded as `gzip`"),
+            (&["deflate"], BODY.to_vec(), "cannot be decoded as `deflate`"),
+            (&["gzip"], bomb.clone(), "the decoded reply is larger than 1 MiB"),
+            (&["gzip"; 5], gzip(BODY), "encoded 5 times"),
         ] {
             assert!(decode(codings, body).unwrap_err().contains(why), "{codings:?}");
         }

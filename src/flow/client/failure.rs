@@ -1,4 +1,4 @@
-//! A call without a reply, in words that people understand; never with a URL, whose query may hold a secret.
+//! Why a request got no reply, in words. Never with a URL, whose query may contain a secret.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -8,7 +8,7 @@ use super::reply::NoReply;
 use super::resolver::PrivateAddress;
 use crate::token::source::Outcome;
 
-/// The reply began and did not end.
+/// The reply started and did not end.
 #[derive(Debug, thiserror::Error)]
 #[error("the reply was cut off")]
 pub(super) struct ReplyCut(#[source] pub(super) reqwest::Error);
@@ -18,13 +18,13 @@ pub(super) struct ReplyCut(#[source] pub(super) reqwest::Error);
 #[error("the reply is larger than 1 MiB")]
 pub(super) struct TooLarge;
 
-/// What a call came to whose time is over.
+/// The error of a request that timed out.
 pub(super) fn late(patience: Duration, began: bool) -> NoReply {
-    let what = if began { "the reply began, but did not end" } else { "no reply" };
+    let what = if began { "the reply started but did not end" } else { "no reply" };
     NoReply { outcome: Outcome::Timeout, why: format!("{what} within {} s", patience.as_secs_f32()) }
 }
 
-/// What became of the call.
+/// Explains a failed request.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> NoReply {
     let no_reply = |outcome, why: &str| NoReply { outcome, why: why.to_owned() };
     if error.is::<TooLarge>() {
@@ -38,7 +38,7 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> NoReply {
         Some(cause) if cause.is_connect() => NoReply { outcome: Outcome::Connect, why: connecting(cause) },
         Some(cause) if cause.is_timeout() => no_reply(Outcome::Timeout, "no reply in time"),
         Some(cause) if cause.is_builder() => no_reply(Outcome::BadReply, "the request cannot be sent"),
-        _ => no_reply(Outcome::BadReply, "the connection ended before a reply"),
+        _ => no_reply(Outcome::BadReply, "the connection closed before a reply"),
     }
 }
 
@@ -62,12 +62,12 @@ fn connecting(error: &reqwest::Error) -> String {
         return "the host did not answer in time".to_owned();
     }
     match chain.last() {
-        Some(last) if chain.len() > 1 => format!("no connection: {last}"),
-        _ => "no connection".to_owned(),
+        Some(last) if chain.len() > 1 => format!("cannot connect: {last}"),
+        _ => "cannot connect".to_owned(),
     }
 }
 
-/// The next cause; an I/O error hides its own one level further in.
+/// The next cause. An I/O error has its cause one level deeper.
 fn deeper<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
@@ -77,7 +77,7 @@ fn certificate(error: &rustls::Error) -> Option<&'static str> {
     use rustls::CertificateError as Wrong;
     let rustls::Error::InvalidCertificate(wrong) = error else { return None };
     match wrong {
-        Wrong::UnknownIssuer => Some("its certificate is not signed by a root that is trusted here (`tls.ca`)"),
+        Wrong::UnknownIssuer => Some("its certificate is not signed by a trusted root (see `tls.ca`)"),
         Wrong::Expired | Wrong::ExpiredContext { .. } => Some("its certificate has expired"),
         Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
             Some("its certificate is not valid yet: check the clock")

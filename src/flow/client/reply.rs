@@ -1,4 +1,4 @@
-//! What a call came to.
+//! The result of a token request.
 
 use std::time::SystemTime;
 
@@ -8,23 +8,23 @@ use http::{HeaderMap, StatusCode};
 use crate::clock::Moment;
 use crate::token::source::Outcome;
 
-/// The largest reply.
+/// The maximum size of a reply in bytes.
 pub(super) const REPLY: usize = 1 << 20;
 
-/// A whole reply, and when it was asked for.
+/// A complete reply, and when it was requested.
 pub(in crate::flow) struct Reply {
     pub(in crate::flow) status: StatusCode,
     pub(in crate::flow) headers: HeaderMap,
-    /// Without its content codings.
+    /// Decoded.
     pub(in crate::flow) body: Bytes,
-    /// Why there is less of the body than was sent.
+    /// Why the body is incomplete.
     pub(in crate::flow) unread: Option<String>,
     pub(in crate::flow) sent: Moment,
     pub(in crate::flow) sent_wall: SystemTime,
     pub(in crate::flow) received_wall: SystemTime,
 }
 
-/// A call without a reply: how it ended, and why in words for people.
+/// A request without a reply: its outcome, and the reason for people.
 pub(in crate::flow) struct NoReply {
     pub(in crate::flow) outcome: Outcome,
     pub(in crate::flow) why: String,

@@ -1,4 +1,4 @@
-//! Names that a reply chose: they may lead to the world, not to this machine or its network.
+//! The resolver for host names that a reply chose: it does not return addresses of this machine or its network.
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,15 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::flow::address::is_private;
 
-/// The system's resolver without the addresses that no reply may choose.
+/// The system's resolver, without private addresses.
 pub(super) struct Public;
 
-/// There would have been addresses, of this machine or its network.
+/// All addresses were of this machine or its network.
 #[derive(Debug, thiserror::Error)]
-#[error("the login's reply names a host with a private address: write it into the flow's `hosts` if that is right")]
+#[error(
+    "the login's reply names a host with a private address; if that is intended, add the host to the flow's \
+    `hosts`"
+)]
 pub(super) struct PrivateAddress;
 
 impl Resolve for Public {

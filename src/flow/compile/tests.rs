@@ -123,11 +123,11 @@ fn each_wrong_value_is_its_variables_fault() {
     assert_eq!(missing[0], (Some("client_id".into()), "`client_id` is missing".into(), Some("Client id".into())));
     assert_eq!(missing[1].1, "`client_secret` is missing");
     for (variable, value, message) in [
-        ("base", "http://x.example", "`base` gives a URL that is not https: credentials would travel in plain text"),
-        ("base", "nonsense", "`base` gives a URL that is no absolute URL"),
-        ("base", "https://u:canary@x.example", "`base` gives a URL that has a user name in it"),
-        ("life", "soon", "`life` is no duration (write it with a unit"),
-        ("version", "2\r\nx: canary", "`version` has a control character"),
+        ("base", "http://x.example", "`base` gives a URL that is not https: credentials would be sent unencrypted"),
+        ("base", "nonsense", "`base` gives a URL that is not an absolute URL"),
+        ("base", "https://u:canary@x.example", "`base` gives a URL that contains a user name"),
+        ("life", "soon", "`life` is not a duration (add a unit"),
+        ("version", "2\r\nx: canary", "`version` contains a control character"),
     ] {
         let all = faults(ACCOUNT, None, &[&CREDENTIALS, &[(variable, value)][..]].concat());
         let own = all.iter().find(|(own, _, _)| own.as_deref() == Some(variable));
@@ -159,11 +159,11 @@ fn plain_text_to_other_machines_must_be_allowed() {
 #[test]
 fn a_default_that_needs_itself_is_found() {
     let text = "vars = { a = { default = \"${b}\" }, b = { default = \"${a}\" } }\ntoken = { url = \"https://a.example/${a}\" }";
-    assert!(faults(text, None, &[]).iter().any(|(_, message, _)| message == "the default of `a` needs itself"));
+    assert!(faults(text, None, &[]).iter().any(|(_, message, _)| message == "the default of `a` refers to itself"));
 }
 
 #[test]
-fn what_the_user_gives_is_text_and_never_a_template() {
+fn values_of_the_user_are_never_templates() {
     let flow = account(&[("legal_entity", "${client_secret}")]);
     let patch = flow.usage.patch(&token(&[])).unwrap();
     assert!(patch.headers.iter().any(|(_, value)| value == "${client_secret}"));

@@ -1,14 +1,14 @@
-//! Which given refresh token a grant goes back to.
+//! The configured refresh token that a grant descends from.
 
 use ring::hmac;
 
 use crate::secret::Secret;
 
-/// A capture of our own, whose name no flow can write: which given refresh token a grant goes back to. When the user
-/// gives another one, the chain of the old one is over.
+/// An internal capture with a name that no flow can use: which configured refresh token a grant descends from. When the
+/// user configures another one, the old chain ends.
 pub(super) const SEED: &str = "refresh_token#";
 
-/// Tells a given refresh token from others. Salted, so that whoever reads what is stored cannot look it up.
+/// A salted hash of a configured refresh token, so that whoever reads the store cannot look it up.
 pub(super) fn mark_of(seed: &Secret, salt: u128) -> Secret {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &salt.to_be_bytes());
     let tag = hmac::sign(&key, seed.expose().as_bytes());

@@ -116,26 +116,26 @@ async fn no_error_text_shows_a_secret_that_the_server_echoes() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_and_failures_say_when_to_come_back() {
+async fn redirects_are_not_followed_and_failures_have_retry_after() {
     let moved = reply("302 Found", "location: http://127.0.0.1:1/x?y\r\n", "");
     let busy = reply("503 Service Unavailable", "retry-after: 7\r\n", "{}");
     let endpoint = Endpoint::start([moved, busy]).await;
     let source = source(&flow(&format!("token = {{ url = \"{}\" }}", endpoint.url), &[]));
     let error = source.mint(login()).await.unwrap_err();
     assert_eq!(error.outcome, Outcome::Status);
-    assert!(error.message.ends_with("302 Found: redirects are not followed; this one goes to http://127.0.0.1:1/x"));
+    assert!(error.message.ends_with("302 Found: redirects are not followed; this one points to http://127.0.0.1:1/x"));
     let error = source.mint(login()).await.unwrap_err();
     assert_eq!((error.outcome, error.retry_after), (Outcome::Status, Some(Duration::from_secs(7))));
 }
 
 #[tokio::test]
-async fn a_reply_that_is_too_large_or_cut_or_late_is_no_grant() {
+async fn a_reply_that_is_too_large_cut_off_or_late_is_an_error() {
     let large = ok(&format!("{{\"access_token\":\"{}\"}}", "x".repeat(1 << 20)));
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_owned();
     let endpoint = Endpoint::start([large, cut, String::new(), HANG.to_owned()]).await;
     let flow = flow(&format!("token = {{ url = \"{}/t?key=canary\" }}", endpoint.url), &[]);
     let patient = source(&flow);
-    for why in ["the reply is larger than 1 MiB", "the reply was cut off", "the connection ended before a reply"] {
+    for why in ["the reply is larger than 1 MiB", "the reply was cut off", "the connection closed before a reply"] {
         let error = patient.mint(login()).await.unwrap_err();
         assert_eq!((error.outcome, error.message), (Outcome::BadReply, format!("POST {}/t: {why}", endpoint.url)));
     }
@@ -219,7 +219,7 @@ async fn a_flow_without_a_login_starts_from_the_given_refresh_token_and_again_fr
 }
 
 #[tokio::test]
-async fn flows_that_ask_nobody_have_a_token_at_once_and_it_never_expires() {
+async fn flows_without_a_token_request_have_a_token_at_once_that_never_expires() {
     for (name, pairs) in [
         ("bearer", &[("token", "x")][..]),
         ("api-key", &[("key", "x")]),

@@ -1,16 +1,16 @@
-//! What came instead of a token, in a few words. Whatever could be a credential in it stays out: a token that is not
-//! where it was looked for is known to nobody, so no mask knows it.
+//! Describes an unusable reply in a few words, without possible credentials: a token in an unexpected place is not
+//! known, so the mask cannot hide it.
 
 use std::borrow::Cow;
 
-/// The most characters of a body that are quoted.
+/// The maximum number of quoted characters.
 const QUOTED: usize = 80;
-/// So much of a body is looked at.
+/// The maximum number of bytes that are examined.
 const READ: usize = 16 << 10;
-/// Longer words are no language's.
+/// Longer words are not natural language.
 const WORD: usize = 16;
 
-/// A body that should have been JSON.
+/// Describes a body that should be JSON.
 pub(in crate::flow) fn of_json(body: &[u8]) -> String {
     let text = text(body);
     let text = text.trim();
@@ -20,9 +20,9 @@ pub(in crate::flow) fn of_json(body: &[u8]) -> String {
             Some(words) => format!("the reply is HTML or XML, not JSON: {words}"),
             None => "the reply is HTML or XML, not JSON".to_owned(),
         },
-        Some('{' | '[') => format!("the reply is no whole JSON: {}", quoted(&without_values(text))),
+        Some('{' | '[') => format!("the reply is incomplete or invalid JSON: {}", quoted(&without_values(text))),
         Some(_) => match form_keys(text) {
-            Some(keys) => format!("the reply is a form, not JSON, with `{}`", keys.join("`, `")),
+            Some(keys) => format!("the reply is form-encoded, not JSON, with `{}`", keys.join("`, `")),
             None => match words(body) {
                 Some(words) => format!("the reply is text, not JSON: {words}"),
                 None => format!("the reply is {} bytes that are not JSON", body.len()),
@@ -31,7 +31,7 @@ pub(in crate::flow) fn of_json(body: &[u8]) -> String {
     }
 }
 
-/// What a body that is no JSON says to people: the title of a page, or plain text.
+/// The readable text of a body that is not JSON: a page's title, or plain text.
 pub(in crate::flow) fn words(body: &[u8]) -> Option<String> {
     let text = text(body);
     let text = text.trim();
@@ -42,7 +42,7 @@ pub(in crate::flow) fn words(body: &[u8]) -> Option<String> {
         _ => text.to_owned(),
     };
     let count = said.split_whitespace().count();
-    // One word or two may be a token.
+    // One or two words may be a token.
     let is_language = text.starts_with('<') || count > 2;
     is_language.then(|| quoted(&said.split_whitespace().map(word).collect::<Vec<_>>().join(" ")))
 }
@@ -59,7 +59,7 @@ fn word(word: &str) -> &str {
     if is_number || (plain && word.len() < WORD) { word } else { "…" }
 }
 
-/// What stands in a page's title, or in its first heading.
+/// A page's title, or its first heading.
 fn title(page: &str) -> Option<&str> {
     let lower = page.to_ascii_lowercase();
     ["title", "h1"].iter().find_map(|tag| {
@@ -70,7 +70,7 @@ fn title(page: &str) -> Option<&str> {
     })
 }
 
-/// The names in `a=b&c=d`, if it is that.
+/// The names in `a=b&c=d`, if the body has that form.
 fn form_keys(text: &str) -> Option<Vec<&str>> {
     let pairs: Option<Vec<_>> = text.split('&').map(|pair| pair.split_once('=')).collect();
     let keys: Vec<_> = pairs?.into_iter().map(|(key, _)| key).collect();
@@ -82,7 +82,7 @@ fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
-/// JSON with its names, and with nothing of its texts and numbers.
+/// JSON with names but without texts and numbers.
 fn without_values(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
@@ -109,7 +109,7 @@ fn without_values(text: &str) -> String {
     shown
 }
 
-/// What is within a string of JSON whose first quote is gone, and what comes after it.
+/// The content of a JSON string after its opening quote, and the rest.
 fn string(text: &str) -> (&str, &str) {
     let mut escaped = false;
     let end = text.find(|c| {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_is_named_and_quoted_without_what_could_be_a_credential() {
+    fn an_unusable_reply_is_quoted_without_possible_credentials() {
         for (body, said) in [
             ("", "the reply is empty"),
             (" \r\n", "the reply is empty"),
@@ -145,13 +145,14 @@ mod tests {
             ("<title>code c4n4ry</title>", "the reply is HTML or XML, not JSON: `code …`"),
             (
                 "access_token=canary&token_type=bearer",
-                "the reply is a form, not JSON, with `access_token`, `token_type`",
+                "the reply is form-encoded, not JSON, with `access_token`, `token_type`",
             ),
             (
                 r#"{"access_token":"canary","expires_in":3600,"x":["canary"],"refresh_tok"#,
-                "the reply is no whole JSON: `{\"access_token\":\"…\",\"expires_in\":…,\"x\":[\"…\"],\"…\"`",
+                "the reply is incomplete or invalid JSON: \
+                 `{\"access_token\":\"…\",\"expires_in\":…,\"x\":[\"…\"],\"…\"`",
             ),
-            (r#"{"access_token":"can\"ary"#, "the reply is no whole JSON: `{\"access_token\":\"…\"`"),
+            (r#"{"access_token":"can\"ary"#, "the reply is incomplete or invalid JSON: `{\"access_token\":\"…\"`"),
             ("canary", "the reply is 6 bytes that are not JSON"),
             ("Bearer canary", "the reply is 13 bytes that are not JSON"),
             ("upstream request timeout", "the reply is text, not JSON: `upstream request timeout`"),
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_page_is_told_by_its_title() {
+    fn an_error_page_is_described_by_its_title() {
         assert_eq!(words(b"<html><h1>Not Found</h1>").as_deref(), Some("`Not Found`"));
         assert_eq!(words(b"{\"a\":"), None);
         assert_eq!(words(b"<html>"), None);

@@ -1,5 +1,5 @@
-//! The one way to point into a reply: `/json/pointer`, `header:Name`, `cookie:Name`, `text`, or a list of these, of
-//! which the first that exists counts. A `?` at the end makes it optional.
+//! Locators of values in a reply: `/json/pointer`, `header:Name`, `cookie:Name`, `text`, or a list of these, of which
+//! the first that exists counts. A trailing `?` makes a locator optional.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::flow::template::reader::is_cookie_name;
 
-const NOT_UTF8: &str = "has bytes in it that are no UTF-8";
-/// Servers take heads of 8 to 64 KiB.
+const NOT_UTF8: &str = "is not UTF-8 text";
+/// The maximum length of a credential: servers accept heads of 8 to 64 KiB.
 const LONGEST: usize = 64 << 10;
 
-/// Where a value is in a reply.
+/// The location of a value in a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::flow) struct Locator {
     choices: Vec<Spot>,
@@ -30,7 +30,7 @@ enum Spot {
     Text,
 }
 
-/// A reply as locators see it; the body is parsed when the first pointer asks.
+/// A reply as locators see it. The body is parsed when the first pointer needs it.
 pub(in crate::flow) struct Located<'a> {
     headers: &'a HeaderMap,
     body: &'a [u8],
@@ -38,17 +38,16 @@ pub(in crate::flow) struct Located<'a> {
 }
 
 impl<'a> Located<'a> {
-    /// A view of these headers and this body.
     pub(in crate::flow) fn new(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
         Self { headers, body, json: OnceCell::new() }
     }
 
-    /// The body as JSON, if it is JSON.
+    /// The body as JSON, if it is valid.
     pub(in crate::flow) fn json(&self) -> Option<&Value> {
         let parse = || {
-            // Some servers begin with a byte order mark, which JSON forbids.
+            // Some servers start with a byte order mark, which JSON forbids.
             let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
-            // One field in another encoding is no reason to lose the others.
+            // One field in another encoding must not lose the others.
             serde_json::from_slice(body).or_else(|_| serde_json::from_str(&String::from_utf8_lossy(body))).ok()
         };
         self.json.get_or_init(parse).as_ref()
@@ -69,12 +68,12 @@ impl Spot {
         match text.split_once(':') {
             None if text == "text" => Ok(Self::Text),
             Some(("header", name)) => {
-                let header = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
+                let header = HeaderName::try_from(name).map_err(|_| format!("invalid header name `{name}`"))?;
                 Ok(Self::Header(header))
             }
             Some(("cookie", name)) if is_cookie_name(name) => Ok(Self::Cookie(name.to_owned())),
-            Some(("cookie", name)) => Err(format!("`{name}` is no cookie name")),
-            _ => Err(format!("`{text}` is no locator")),
+            Some(("cookie", name)) => Err(format!("invalid cookie name `{name}`")),
+            _ => Err(format!("invalid locator `{text}`")),
         }
     }
 
@@ -87,7 +86,7 @@ impl Spot {
         }
     }
 
-    /// The same where a credential should be; if something else is there, what it is.
+    /// Finds a credential, or says what is there instead.
     fn credential(&self, reply: &Located<'_>) -> Option<Result<String, &'static str>> {
         let utf8 = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| NOT_UTF8);
         Some(match self {
@@ -108,7 +107,7 @@ impl Spot {
 }
 
 impl Locator {
-    /// A locator made of one text or of several, first of them first. The error says what is wrong.
+    /// Parses one text, or several in order of preference. The error says what is wrong.
     pub(in crate::flow) fn parse<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Self, String> {
         let mut locator = Self { choices: Vec::new(), optional: false };
         for text in texts {
@@ -116,30 +115,30 @@ impl Locator {
             locator.optional |= stripped.is_some();
             locator.choices.push(Spot::parse(stripped.unwrap_or(text))?);
         }
-        if locator.choices.is_empty() { Err("an empty list points nowhere".to_owned()) } else { Ok(locator) }
+        if locator.choices.is_empty() { Err("the list is empty".to_owned()) } else { Ok(locator) }
     }
 
-    /// A locator that is one JSON pointer.
+    /// A locator with one JSON pointer.
     pub(in crate::flow) fn pointer(pointer: &str) -> Self {
         Self { choices: vec![Spot::Pointer(pointer.to_owned())], optional: false }
     }
 
-    /// The same, but a reply without it is no failure.
+    /// Makes it optional.
     pub(in crate::flow) fn or_nothing(self) -> Self {
         Self { optional: true, ..self }
     }
 
-    /// Whether a reply without it is no failure.
+    /// Whether a reply may lack it.
     pub(in crate::flow) fn is_optional(&self) -> bool {
         self.optional
     }
 
-    /// The value as text; an empty one counts as none.
+    /// The value as text; an empty one counts as missing.
     pub(in crate::flow) fn find(&self, reply: &Located<'_>) -> Option<String> {
         self.choices.iter().filter_map(|spot| spot.find(reply)).find(|text| !text.is_empty())
     }
 
-    /// A credential, trimmed, or why what is there cannot be one. An empty text counts as none.
+    /// A trimmed credential, or why the value cannot be one. An empty text counts as missing.
     pub(in crate::flow) fn credential(&self, reply: &Located<'_>) -> Result<Option<String>, Cow<'static, str>> {
         let mut wrong = None;
         for found in self.choices.iter().filter_map(|spot| spot.credential(reply)) {
@@ -152,7 +151,7 @@ impl Locator {
         wrong.map_or(Ok(None), Err)
     }
 
-    /// The header, for a locator that is exactly one.
+    /// The header, if it is exactly one header.
     pub(in crate::flow) fn as_header(&self) -> Option<&HeaderName> {
         match self.choices.as_slice() {
             [Spot::Header(name)] => Some(name),
@@ -169,13 +168,12 @@ impl Locator {
         })
     }
 
-    /// Whether the head of a reply is not enough.
+    /// Whether it needs the body of a reply.
     pub(in crate::flow) fn needs_body(&self) -> bool {
         self.choices.iter().any(|spot| matches!(spot, Spot::Pointer(_) | Spot::Text))
     }
 }
 
-/// As it was written, for messages.
 impl std::fmt::Display for Locator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, spot) in self.choices.iter().enumerate() {
@@ -192,7 +190,7 @@ impl std::fmt::Display for Locator {
     }
 }
 
-/// Text, numbers and truth values as text; there is none in `null`, a list or a table.
+/// Text, numbers and booleans as text; `None` for `null`, lists and objects.
 pub(in crate::flow) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -202,30 +200,30 @@ pub(in crate::flow) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// A credential as headers will carry it: without the white space around it.
+/// Validates a credential and trims white space around it.
 fn judged(text: String) -> Result<String, Cow<'static, str>> {
     let trimmed = text.trim();
     if trimmed.is_empty() && !text.is_empty() {
         return Err("is blank".into());
     }
     if trimmed.contains(['\r', '\n']) {
-        return Err("has a line end in it".into());
+        return Err("contains a line end".into());
     }
     if trimmed.chars().any(|c| c.is_ascii_control() && c != '\t') {
-        return Err("has a control character in it".into());
+        return Err("contains a control character".into());
     }
     if trimmed.contains(char::REPLACEMENT_CHARACTER) {
         return Err(NOT_UTF8.into());
     }
     match trimmed.len() {
-        LONGEST.. => Err(format!("has {} bytes, more than any server takes in a header", trimmed.len()).into()),
+        LONGEST.. => Err(format!("has {} bytes, which is too long for a header", trimmed.len()).into()),
         _ => Ok(trimmed.to_owned()),
     }
 }
 
 fn check_pointer(text: &str) -> Result<String, String> {
     let escapes_well = text.split('~').skip(1).all(|tail| tail.starts_with(['0', '1']));
-    if escapes_well { Ok(text.to_owned()) } else { Err(format!("`{text}`: `~` is written `~0` in a JSON pointer")) }
+    if escapes_well { Ok(text.to_owned()) } else { Err(format!("`{text}`: in a JSON pointer, write `~` as `~0`")) }
 }
 
 #[cfg(test)]

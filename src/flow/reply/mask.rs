@@ -1,21 +1,21 @@
-//! Values that no message may show, in whatever spelling a server quotes them.
+//! Masks secrets in server texts, however the server encodes them.
 //!
-//! Spellings nest, so the text is read, not the secrets spelled: escapes are undone one layer after the other, each byte
-//! remembering where it came from, and whatever turns out to be a secret is hidden there.
+//! Encodings nest, so the text is decoded instead of the secrets being encoded: escapes are undone layer by layer, each
+//! byte keeps its original position, and whatever turns out to be a secret is hidden there.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// The most characters of foreign text that are shown.
+/// The maximum number of characters of server text that are shown.
 pub(in crate::flow) const SHOWN: usize = 300;
-/// So much of foreign text is looked at.
+/// The maximum number of bytes of server text that are examined.
 const READ: usize = 64 << 10;
-/// How often a spelling may be spelled again.
+/// The maximum number of nested encodings.
 const LAYERS: usize = 5;
-/// Shorter than this, text only looks like base64.
+/// Shorter runs are not examined as base64.
 const RUN: usize = 8;
-/// Shorter secrets are found in base64 by chance.
+/// Shorter secrets occur in base64 by chance.
 const CERTAIN: usize = 4;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -25,22 +25,22 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
-/// Values that must not be shown, whoever says them.
+/// The secrets to hide.
 #[derive(Default)]
 pub(in crate::flow) struct Mask {
     secrets: Vec<Vec<u8>>,
-    /// What is made of a secret and is one in its parts: Basic credentials.
+    /// Values whose parts are secret too: Basic credentials.
     whole: Vec<String>,
 }
 
-/// Text with some layers of spelling undone: each byte, and from where to where it stood in the text.
+/// Text with some layers of encoding undone: each byte with its range in the original text.
 struct Encoding {
     bytes: Vec<u8>,
     spans: Vec<(usize, usize)>,
 }
 
 impl Mask {
-    /// One more.
+    /// Adds a secret.
     pub(in crate::flow) fn add(&mut self, secret: &str) {
         let secret = secret.trim();
         if !secret.is_empty() {
@@ -48,13 +48,13 @@ impl Mask {
         }
     }
 
-    /// Credentials whose parts are as secret as the whole.
+    /// Adds credentials whose parts are as secret as the whole.
     pub(in crate::flow) fn add_pair(&mut self, pair: String) {
         self.add(&pair);
         self.whole.push(pair);
     }
 
-    /// The text without them, without control characters, and not too long.
+    /// The text without secrets and control characters, and not too long.
     pub(in crate::flow) fn clean(&self, text: &str) -> String {
         let end = (0..=READ.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
         let text = text.get(..end).unwrap_or_default();
@@ -92,7 +92,7 @@ impl Mask {
         }
     }
 
-    /// Whether these base64 characters are a secret, hold one, or are a part of the credentials.
+    /// Whether these base64 characters are a secret, contain one, or are a part of the credentials.
     fn is_spelled_by(&self, run: &[u8]) -> bool {
         let standard = run.iter().map(|byte| match byte {
             b'-' => b'+',
@@ -120,7 +120,7 @@ impl Mask {
     }
 }
 
-/// A form writes a space as `+`: the two are not told apart.
+/// Forms encode a space as `+`, so the two are treated as equal.
 fn plain(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
 }
@@ -139,7 +139,7 @@ fn shown(text: &str, hidden: &[bool]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Where there could be base64, in either alphabet.
+/// The ranges that could be base64, in either alphabet.
 fn runs(bytes: &[u8]) -> Vec<(usize, usize)> {
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
     let mut runs = Vec::new();
@@ -165,7 +165,7 @@ impl Encoding {
         hidden.iter_mut().take(*last).skip(*first).for_each(|hidden| *hidden = true);
     }
 
-    /// One layer further in: JSON's escapes, percent-encoding and HTML's entities undone.
+    /// Undoes one layer: JSON escapes, percent-encoding and HTML entities.
     fn unescaped(&self) -> Self {
         let mut inner = Self { bytes: Vec::with_capacity(self.bytes.len()), spans: Vec::new() };
         let mut at = 0;
@@ -182,7 +182,7 @@ impl Encoding {
     }
 }
 
-/// What an escape that begins here means, and how long it is.
+/// The meaning of an escape that starts here, and its length.
 fn escape(first: u8, rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     match first {
         b'%' => Some((vec![u8::try_from(hex(rest.get(..2)?)?).ok()?], 3)),

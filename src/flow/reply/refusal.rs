@@ -1,4 +1,4 @@
-//! A reply that gave no token, in words for people and without a secret.
+//! Why a reply has no token, in words and without secrets.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::flow::client::Reply;
 use crate::token::action::Action;
 use crate::token::source::{MintError, Outcome};
 
-/// Where servers put what they have to say, best first.
+/// Where servers put error messages, best first.
 const ERRORS: [&str; 6] = ["/error_description", "/error", "/errors/0", "/errorMessage", "/errmsg", "/message"];
 
-/// `error` of a reply that refuses the client itself, not what it sent (RFC 6749 §5.2).
+/// Values of `error` that refuse the client itself, not the grant (RFC 6749 §5.2).
 const CLIENT_IS_REFUSED: [&str; 2] = ["invalid_client", "unauthorized_client"];
-/// `error` of a reply to a request that no other credentials would better.
+/// Values of `error` for requests that other credentials would not help.
 const REQUEST_IS_WRONG: [&str; 6] = [
     "unauthorized_client",
     "invalid_request",
@@ -28,11 +28,11 @@ const REQUEST_IS_WRONG: [&str; 6] = [
     "unsupported_token_type",
 ];
 
-/// Why a reply that is no success gave no token.
+/// The error for a reply outside 2xx.
 pub(in crate::flow) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
     let said = match reply.headers.get(header::LOCATION).filter(|_| reply.status.is_redirection()) {
-        Some(location) => Some(format!("redirects are not followed; this one goes to {}", target(location))),
+        Some(location) => Some(format!("redirects are not followed; this one points to {}", target(location))),
         None => said(&located).or_else(|| reply.unread.clone()).or_else(|| excerpt::words(&reply.body)),
     };
     let error = error_code(&located);
@@ -54,13 +54,13 @@ pub(in crate::flow) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintEr
     }
 }
 
-/// A server that says this may say something else later.
+/// Whether a later request may succeed.
 fn comes_back(status: StatusCode) -> bool {
     let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
     status.is_server_error() || later.contains(&status)
 }
 
-/// Why a reply that claims success gave no token.
+/// The error for a 2xx reply without a token.
 pub(in crate::flow) fn unusable(what: &str, why: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
     let said = match (located.json(), &reply.unread) {
@@ -76,19 +76,19 @@ fn sentence(mask: &Mask, what: &str, status: &str, said: Option<String>) -> Stri
     format!("{what}: {status}{said}")
 }
 
-/// The server's own words.
+/// The server's error message.
 fn said(reply: &Located<'_>) -> Option<String> {
     ERRORS.iter().find_map(|pointer| Locator::pointer(pointer).find(reply))
 }
 
-/// A redirect's target without its query, which may hold anything.
+/// A redirect's target without its query, which may contain anything.
 fn target(location: &http::HeaderValue) -> String {
     let text = String::from_utf8_lossy(location.as_bytes());
     text.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
-/// Refused so, a refresh token is dead, whatever the body says: `Unauthorized`, an object and HTML are words of
-/// frameworks, not codes of OAuth.
+/// Whether this status means that the refresh token is dead. The body does not matter: `Unauthorized`, an object or
+/// HTML come from frameworks, and are not OAuth error codes.
 fn may_be_dead(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE)
 }
@@ -97,7 +97,7 @@ fn error_code(reply: &Located<'_>) -> Option<String> {
     Locator::pointer("/error").find(reply).map(|code| code.trim().to_owned())
 }
 
-/// RFC 9110 §10.2.3: seconds, or a date, which is of the server's clock.
+/// `Retry-After` (RFC 9110 §10.2.3): seconds, or a date by the server's clock.
 fn retry_after(reply: &Reply) -> Option<Duration> {
     let text = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::Moment;
 
-/// 2 January 2026, 03:04:05 UTC, when the request was sent; its reply came a second later.
+/// 2 January 2026, 03:04:05 UTC: when the request was sent. Its reply arrived a second later.
 const SENT: u64 = 1_767_323_045;
 
 fn at(seconds: u64) -> SystemTime {
@@ -75,7 +75,7 @@ fn an_end_that_had_passed_before_the_reply_says_nothing() {
 }
 
 #[test]
-fn a_reply_without_a_token_at_its_place_is_no_grant() {
+fn a_reply_without_a_token_is_an_error() {
     for body in ["{}", r#"{"accessToken":"t"}"#, r#"{"access_token":""}"#, r#"{"access_token":null}"#, "<html>", ""] {
         let error = ReplyReader::default().grant(&reply(&[], body.to_owned()), None, None).unwrap_err();
         assert_eq!(error, "no token at /access_token", "{body}");
@@ -83,7 +83,7 @@ fn a_reply_without_a_token_at_its_place_is_no_grant() {
 }
 
 #[test]
-fn what_a_refresh_does_not_repeat_is_kept() {
+fn values_missing_in_a_refresh_reply_are_kept() {
     let mut read = ReplyReader::default();
     read.captures.push(("host".into(), Locator::pointer("/host")));
     let first = reply(&[], r#"{"access_token":"1","refresh_token":"r1","host":"h"}"#);

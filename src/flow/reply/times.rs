@@ -1,5 +1,5 @@
-//! Lifetimes and dates as token endpoints write them, read leniently: what cannot be understood is unknown, never an
-//! error, because nothing about a lifetime may fail a login.
+//! Lenient parsing of lifetimes and dates. What cannot be read is unknown, never an error: nothing about a lifetime may
+//! fail a login.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
-/// A century: what is longer means "does not end", and must not overflow anybody's arithmetic.
+/// A century. Longer lifetimes mean "does not expire" and must not overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// The unit of a lifetime that is a bare number.
+/// The unit of a plain number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(in crate::flow) enum Unit {
     Milliseconds,
@@ -39,7 +39,7 @@ impl Unit {
     }
 }
 
-/// A lifetime: `3600`, `"3600"`, `3600.0`, `"1h"`. Zero and less say nothing: servers write that for "does not end".
+/// A lifetime: `3600`, `"3600"`, `3600.0`, `"1h"`. Zero and less are unknown: servers use them for "does not expire".
 pub(in crate::flow) fn lifetime(text: &str, unit: Unit) -> Option<Duration> {
     let text = text.trim();
     if let Some(number) = decimal(text) {
@@ -53,14 +53,14 @@ fn seconds(number: f64) -> Option<Duration> {
     positive.then(|| Duration::try_from_secs_f64(number).map_or(LONGEST, |life| life.min(LONGEST)))
 }
 
-/// A plain decimal number; Rust's own reader would take `inf` and `nan` too.
+/// A plain decimal number. Rust's parser would also accept `inf` and `nan`.
 fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// A point in time, since 1970 in UTC: epoch seconds, milli- or microseconds (told apart by size), ISO 8601, an
-/// HTTP-date. Anything before 1970 is unknown: `0001-01-01` is how some platforms write "never".
+/// A point in time, since 1970 in UTC: epoch seconds, milli- or microseconds (distinguished by size), ISO 8601, or an
+/// HTTP-date. Anything before 1970 is unknown: some platforms write `0001-01-01` for "never".
 pub(in crate::flow) fn moment(text: &str) -> Option<Duration> {
     let text = text.trim();
     match decimal(text) {
@@ -84,7 +84,8 @@ fn since_1970(date: Date, time: Time, offset: UtcOffset) -> Option<Duration> {
     u64::try_from(nanoseconds / 1_000_000).ok().map(Duration::from_millis)
 }
 
-/// `2026-01-02T03:04:05.678+01:00`; also lower case, a space for the `T`, `+0100`, and no zone at all, which is UTC.
+/// ISO 8601, such as `2026-01-02T03:04:05.678+01:00`; also in lower case, with a space instead of `T`, with `+0100`,
+/// and without a zone, which means UTC.
 fn iso_8601(text: &str) -> Option<Duration> {
     let (date, rest) = text.split_at_checked(10)?;
     let mut numbers = date.split('-');
@@ -101,14 +102,14 @@ fn iso_8601(text: &str) -> Option<Duration> {
     since_1970(date, time_of_day(time)?, offset(zone.trim())?)
 }
 
-/// `Thu, 27 Sep 2025 08:49:37 GMT`; the weekday is ignored, because even documentation gets it wrong. Also the two
-/// obsolete forms of RFC 9110: `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
+/// HTTP-date, such as `Thu, 27 Sep 2025 08:49:37 GMT`. The weekday is ignored, because even vendors' documentation gets
+/// it wrong. Also the two obsolete forms of RFC 9110: `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov 6 08:49:37 1994`.
 fn http_date(text: &str) -> Option<Duration> {
     let mut words = text.split([' ', '\t', ',']).filter(|word| !word.is_empty());
     let before: Vec<_> = words.by_ref().take_while(|word| !word.contains(':')).collect();
     let clock = text.split([' ', '\t']).find(|word| word.contains(':'))?;
     let (mut year, mut zone) = (None, words.next().unwrap_or(""));
-    // The C form has its year at the end, where the others have their zone.
+    // The asctime form has its year at the end, where the others have their zone.
     if zone.len() == 4 && zone.bytes().all(|byte| byte.is_ascii_digit()) {
         (year, zone) = (Some(zone), words.next().unwrap_or(""));
     }
@@ -137,7 +138,7 @@ fn full_year(text: &str) -> Option<i32> {
     }
 }
 
-/// Digits only, of this length; 0 for any.
+/// A number of only digits, of this length; 0 for any.
 fn number(text: &str, length: usize) -> Option<u32> {
     let fits = (length == 0 || text.len() == length) && text.bytes().all(|byte| byte.is_ascii_digit());
     fits.then(|| text.parse().ok()).flatten()
@@ -172,12 +173,12 @@ fn offset(text: &str) -> Option<UtcOffset> {
     UtcOffset::from_hms(hours.checked_mul(sign)?, minutes.checked_mul(sign)?, 0).ok()
 }
 
-/// When a JWT says that it ends (RFC 7519 `exp`); the signature is its receiver's business.
+/// The expiry of a JWT (`exp`, RFC 7519). The signature is not verified.
 pub(in crate::flow) fn jwt_end(token: &str) -> Option<Duration> {
     moment(&super::locator::text_of(claims(token)?.get("exp")?)?)
 }
 
-/// What a JWT says of itself (RFC 7519); nothing is verified.
+/// The claims of a JWT (RFC 7519). Nothing is verified.
 pub fn claims(token: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
     let mut parts = token.split('.');
     let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,4 +1,4 @@
-//! What the requests of a flow and its injection have in common: Basic credentials, headers, query, cookies.
+//! What a flow's requests and its injection have in common: Basic credentials, headers, query, cookies.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::flow::template::{Lookup, Template};
 use crate::token::key::RecipeWriter;
 use crate::token::patch::CasedName;
 
-/// RFC 3986 unreserved characters stand for themselves.
+/// All characters except the unreserved ones of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes one component of a URL.
@@ -20,7 +20,7 @@ pub(in crate::flow) fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// What any request may carry besides its method, URL and body.
+/// The parts of a request besides method, URL and body.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(in crate::flow) struct RequestParts {
     pub(in crate::flow) basic: Option<Basic>,
@@ -29,13 +29,13 @@ pub(in crate::flow) struct RequestParts {
     pub(in crate::flow) cookies: Vec<(String, Template)>,
 }
 
-/// RFC 7617 credentials.
+/// Basic credentials (RFC 7617).
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::flow) struct Basic {
     user: Template,
     password: Template,
     scheme: Template,
-    /// Whether the pair is form-encoded first, as RFC 6749 §2.3.1 says.
+    /// Whether the pair is form-encoded first (RFC 6749 §2.3.1).
     form: bool,
 }
 
@@ -57,12 +57,11 @@ impl RequestParts {
         parts
     }
 
-    /// Nothing in it.
     pub(in crate::flow) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The same with variables filled in, without what is not sent.
+    /// Fills in the variables, and drops parts that are not sent.
     pub(in crate::flow) fn bind(&self, binder: &Binder<'_>) -> Self {
         Self {
             basic: self.basic.as_ref().and_then(|basic| basic.bind(binder)),
@@ -72,7 +71,7 @@ impl RequestParts {
         }
     }
 
-    /// Every template in it.
+    /// All its templates.
     pub(in crate::flow) fn templates(&self) -> Vec<&Template> {
         let basic = self.basic.iter().flat_map(|basic| [&basic.user, &basic.password, &basic.scheme]);
         let headers = self.headers.iter().flat_map(|(name, value)| [name, value]);
@@ -80,7 +79,7 @@ impl RequestParts {
         basic.chain(headers).chain(pairs).collect()
     }
 
-    /// Everything about it that decides what is sent.
+    /// Adds everything that determines what is sent.
     pub(in crate::flow) fn write_recipe(&self, recipe: &mut RecipeWriter) {
         if let Some(basic) = &self.basic {
             recipe.part("basic", if basic.form { b"form" } else { b"plain" });
@@ -95,13 +94,13 @@ impl RequestParts {
         }
     }
 
-    /// The names of the headers that it sets, once bound.
+    /// The names of the headers that it sets, with variables filled in.
     pub(in crate::flow) fn header_names(&self) -> Vec<HeaderName> {
         let basic = self.basic.iter().map(|_| header::AUTHORIZATION);
         basic.chain(names(&self.headers)).collect()
     }
 
-    /// The headers at this moment, cookies not among them; all marked as sensitive.
+    /// Renders the headers, without cookies; all are marked as sensitive.
     pub(in crate::flow) fn render_headers(&self, values: &dyn Lookup) -> Result<Vec<(CasedName, HeaderValue)>, String> {
         let mut headers = render_headers(&self.headers, values)?;
         if let Some(basic) = &self.basic
@@ -112,28 +111,24 @@ impl RequestParts {
         Ok(headers)
     }
 
-    /// The query pairs at this moment, percent-encoded.
+    /// Renders the percent-encoded query pairs.
     pub(in crate::flow) fn render_query(&self, values: &dyn Lookup) -> Vec<(String, String)> {
         let pairs = self.query.iter();
         pairs.filter_map(|(name, value)| Some((encode(name), encode(&value.render(values)?)))).collect()
     }
 
-    /// The cookies at this moment.
+    /// Renders the cookies.
     pub(in crate::flow) fn render_cookies(&self, values: &dyn Lookup) -> Result<Vec<(String, String)>, String> {
         let cookies = self.cookies.iter().filter_map(|(name, value)| Some((name.clone(), value.render(values)?)));
         let is_value = |value: &str| value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
         let check = |(name, value): (String, String)| {
-            if is_value(&value) {
-                Ok((name, value))
-            } else {
-                Err(format!("the value of cookie `{name}` cannot stand in one"))
-            }
+            if is_value(&value) { Ok((name, value)) } else { Err(format!("invalid value for the cookie `{name}`")) }
         };
         cookies.map(check).collect()
     }
 }
 
-/// The headers with their variables filled in; what is wrong in a value is its variable's fault.
+/// Fills in the variables of headers. An invalid value is reported at its variable.
 pub(in crate::flow) fn bind_headers(
     headers: &[(Template, Template)],
     binder: &Binder<'_>,
@@ -142,11 +137,11 @@ pub(in crate::flow) fn bind_headers(
     for (name, value) in headers {
         let (Some(own), Some(text)) = (binder.bind(name), binder.bind(value)) else { continue };
         if let Err(message) = own.as_text().map_or(Ok(header::HOST), header_name) {
-            binder.fault(name, "is no name of a header that can be set", Some(message));
+            binder.fault(name, "is not the name of a header that can be set", Some(message));
         }
         if text.texts().any(|text| HeaderValue::from_str(text).is_err()) {
-            let hint = "a line end in the middle of a secret's file is the usual cause";
-            binder.fault(value, "has a control character, which cannot stand in a header", Some(hint.to_owned()));
+            let hint = "the usual cause is a line end inside a secret's file";
+            binder.fault(value, "contains a control character, which a header cannot have", Some(hint.to_owned()));
         }
         if text.as_text() != Some("") {
             bound.push((own, text));
@@ -155,12 +150,11 @@ pub(in crate::flow) fn bind_headers(
     bound
 }
 
-/// The names of bound headers.
 pub(in crate::flow) fn names(headers: &[(Template, Template)]) -> impl Iterator<Item = HeaderName> {
     headers.iter().filter_map(|(name, _)| header_name(name.as_text()?).ok())
 }
 
-/// Bound headers at this moment.
+/// Renders headers.
 pub(in crate::flow) fn render_headers(
     headers: &[(Template, Template)],
     values: &dyn Lookup,
@@ -174,12 +168,12 @@ pub(in crate::flow) fn render_headers(
 
 fn sensitive(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
     let mut value = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of header `{name}` has a control character in it"))?;
+        .map_err(|_| format!("the value of header `{name}` contains a control character"))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// Puts rendered headers and cookies on a request.
+/// Renders headers and cookies onto a request.
 pub(in crate::flow) fn apply(parts: &RequestParts, headers: &mut HeaderMap, values: &dyn Lookup) -> Result<(), String> {
     for (name, value) in parts.render_headers(values)? {
         headers.insert(name.name(), value);
@@ -209,7 +203,7 @@ fn reads_form(reader: &FlowReader<'_>, node: &Node<'_>) -> bool {
 
 fn cookies(reader: &FlowReader<'_>, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
     for cookie in node.entries().iter().filter(|cookie| !is_cookie_name(cookie.name())) {
-        cookie.error(reader.problems, format!("`{}` is no cookie name", cookie.name()), None);
+        cookie.error(reader.problems, format!("invalid cookie name `{}`", cookie.name()), None);
     }
     reader.pairs(node, at)
 }
@@ -224,7 +218,7 @@ impl Basic {
                 Some(Self { user, password, scheme, form })
             }
             _ => {
-                let hint = "`basic = [\"${client_id}\", \"${client_secret}\"]`, a third item is the scheme";
+                let hint = "write `basic = [\"${client_id}\", \"${client_secret}\"]`; a third item is the scheme";
                 node.error(reader.problems, "expected user and password", Some(hint.to_owned()));
                 None
             }
@@ -241,7 +235,7 @@ impl Basic {
         })
     }
 
-    /// User and password as they travel.
+    /// The encoded user and password.
     pub(in crate::flow) fn pair(&self, values: &dyn Lookup) -> Option<String> {
         let encode = |text: String| match self.form {
             true => url::form_urlencoded::byte_serialize(text.as_bytes()).collect(),

@@ -44,7 +44,7 @@ fn values(name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-/// A request as text: method and URL, headers sorted, body.
+/// A request as text: method and URL, sorted headers, body.
 fn text(request: &Request<bytes::Bytes>) -> String {
     let mut headers: Vec<_> = request
         .headers()

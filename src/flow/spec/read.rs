@@ -14,8 +14,8 @@ use crate::flow::usage::inject::Inject;
 use crate::token::key::SubjectPattern;
 
 impl FlowSpec {
-    /// Reads a flow. `name` is that of its table or file, with which a `name` inside must agree. Every problem is
-    /// reported; with an error among them there is no flow.
+    /// Reads a flow. `name` is that of its table or file; a `name` inside must agree. Every problem is reported; with
+    /// an error there is no flow.
     pub fn read(name: Option<&str>, node: &Node<'_>, problems: &Problems) -> Option<Self> {
         let own = Problems::default();
         let spec = flow(name, node, &own);
@@ -71,8 +71,8 @@ fn flow_name(outer: Option<&str>, table: &Table<'_>, problems: &Problems) -> Opt
     let own = table.get("name").and_then(|node| Some((node.text(problems)?, node)));
     match (outer, own) {
         (Some(outer), Some((own, node))) if outer != own => {
-            let message = format!("the flow is called `{outer}` outside and `{own}` here");
-            node.error(problems, message, Some("remove `name`, or make the two agree".to_owned()));
+            let message = format!("the file or table names the flow `{outer}`, but `name` is `{own}`");
+            node.error(problems, message, Some("remove `name`, or make both the same".to_owned()));
             None
         }
         (Some(name), _) | (None, Some((name, _))) => Some(name.to_owned()),
@@ -83,7 +83,7 @@ fn flow_name(outer: Option<&str>, table: &Table<'_>, problems: &Problems) -> Opt
     }
 }
 
-/// Every name that templates may use.
+/// All names that templates may use.
 fn names(table: &Table<'_>, variables: impl Iterator<Item = String>) -> FlowNames {
     let calls: Vec<_> = ["token", "refresh"].into_iter().filter_map(|key| table.get(key)).collect();
     let reads = calls.iter().flat_map(Node::entries).filter(|node| node.name() == "read");
@@ -139,8 +139,8 @@ fn hosts(reader: &FlowReader<'_>, node: &Node<'_>) -> Vec<Template> {
     for item in node.list(reader.problems).unwrap_or_default() {
         let Some(template) = reader.template(&item, Use::Setting) else { continue };
         if template.as_text().is_some_and(|text| !address::is_host_pattern(text)) {
-            let hint = "a host name, or `*.example.com`";
-            item.error(reader.problems, "this is no host", Some(hint.to_owned()));
+            let hint = "write a host name, or `*.example.com`";
+            item.error(reader.problems, "invalid host name", Some(hint.to_owned()));
         }
         hosts.push(template);
     }
@@ -153,14 +153,18 @@ fn subject(reader: &FlowReader<'_>, node: &Node<'_>) -> Option<SubjectSpec> {
         let locator = Locator::parse([from.text(reader.problems)?]);
         let header = locator.ok().and_then(|locator| locator.as_header().cloned());
         if header.is_none() {
-            from.error(reader.problems, "a subject comes from a header", Some("`from = \"header:X-User\"`".to_owned()));
+            from.error(
+                reader.problems,
+                "a subject must come from a header",
+                Some("`from = \"header:X-User\"`".to_owned()),
+            );
         }
         header
     });
     let pattern = table.get("pattern").and_then(|pattern| {
         let text = pattern.text(reader.problems)?;
         if let Err(error) = SubjectPattern::new(text) {
-            pattern.error(reader.problems, format!("the pattern cannot be read: {error}"), None);
+            pattern.error(reader.problems, format!("invalid pattern: {error}"), None);
         }
         Some(text.to_owned())
     });
@@ -185,7 +189,7 @@ fn policy(reader: &FlowReader<'_>, node: &Node<'_>) -> PolicySpec {
     policy
 }
 
-/// What no single key shows.
+/// Checks that involve several keys.
 fn check_whole(spec: &FlowSpec, table: &Table<'_>, reader: &FlowReader<'_>) {
     let error = |key: &str, message: &str, hint: &str| {
         let node = table.get(key).unwrap_or_else(|| table.node().clone());
@@ -197,16 +201,16 @@ fn check_whole(spec: &FlowSpec, table: &Table<'_>, reader: &FlowReader<'_>) {
         error("refresh", "without `[token]`, a flow starts from the secret variable `refresh_token`", hint);
     }
     if spec.revoke.is_some() && !reader.names.requests {
-        error("revoke", "there is no token to revoke: the flow asks for none", "remove `[revoke]`, or add `[token]`");
+        error("revoke", "there is no token to revoke: the flow requests none", "remove `[revoke]`, or add `[token]`");
     }
     if spec.subject.is_some() && !reader.has_used("subject") {
-        error("subject", "`${subject}` is used nowhere, so every user would share one token", "put it into `[token]`");
+        error("subject", "`${subject}` is not used, so all users would share one token", "use it in `[token]`");
     }
     let captured = |template: &Template| {
         template.names().any(|name| name == "token" || reader.names.captures.iter().any(|capture| capture == name))
     };
     if spec.hosts.is_empty() && spec.upstream.as_ref().is_some_and(captured) && reader.names.requests {
         let hint = "add `hosts = [\"*.example.com\"]`, so that a wrong reply cannot send the token elsewhere";
-        error("upstream", "the reply names the API's host, and nothing says which hosts are right", hint);
+        error("upstream", "the reply names the API's host, and no `hosts` restricts it", hint);
     }
 }

@@ -83,7 +83,7 @@ fn what_comes_later_says_so() {
 #[test]
 fn a_name_inside_must_agree_with_the_one_outside() {
     let flow = "[token]\nurl = \"https://a.example\"\n";
-    assert!(problem(&format!("name = \"other\"\n{flow}")).contains("`own` outside and `other` here"));
+    assert!(problem(&format!("name = \"other\"\n{flow}")).contains("the flow `own`, but `name` is `other`"));
     assert!(read(&format!("name = \"own\"\n{flow}")).0.is_some());
 }
 
@@ -106,13 +106,13 @@ fn a_flow_must_have_something_to_inject() {
 #[test]
 fn a_host_out_of_a_reply_needs_a_list_of_right_ones() {
     let flow = "[token]\nurl = \"https://a.example\"\nread = { host = \"/host\" }\n";
-    assert!(problem(&format!("upstream = \"https://${{host}}\"\n{flow}")).contains("which hosts are right"));
+    assert!(problem(&format!("upstream = \"https://${{host}}\"\n{flow}")).contains("no `hosts` restricts it"));
     assert!(read(&format!("upstream = \"https://${{host}}\"\nhosts = [\"*.a.example\"]\n{flow}")).0.is_some());
 }
 
 #[test]
 fn subjects_that_share_one_token_are_a_mistake() {
     let flow = "subject = { from = \"header:X-User\" }\n[token]\nurl = \"https://a.example\"\n";
-    assert!(problem(flow).contains("every user would share one token"));
+    assert!(problem(flow).contains("all users would share one token"));
     assert!(problem("[token]\nurl = \"https://a.example/${subject}\"").contains("add `subject = "));
 }

@@ -1,16 +1,16 @@
-//! `[vars]` and `[env]`: what a flow wants to be told, and named sets of it.
+//! `[vars]` and `[env]`: a flow's variables, and named sets of values.
 
 use super::{FlowEnvironment, Variable};
 use crate::document::{Node, Problems, Table};
 use crate::flow::template::reader::{FlowReader, Use};
 use crate::flow::template::{days_ahead, is_name};
 
-/// Names that mean something to every flow.
+/// Names that every flow has.
 fn is_built_in(name: &str) -> bool {
     matches!(name, "subject" | "token" | "refresh_token" | "now" | "uuid" | "jwt" | "via") || days_ahead(name).is_some()
 }
 
-/// All variables: those of `[vars]`, then those that only environments give.
+/// All variables: those of `[vars]`, then those that only environments set.
 pub(super) fn variables(table: &Table<'_>, problems: &Problems) -> Vec<Variable> {
     let written = table.get("vars").filter(|node| node.table(problems).is_some());
     let nodes = written.map_or_else(Vec::new, |node| node.entries());
@@ -49,12 +49,12 @@ fn variable(node: &Node<'_>, problems: &Problems) -> Option<Variable> {
 fn check_name(node: &Node<'_>, problems: &Problems) {
     let name = node.name();
     if !is_name(name) || name.contains('.') {
-        node.error(problems, format!("`{name}` cannot name a variable"), Some("letters, digits and `_`".to_owned()));
+        node.error(problems, format!("invalid variable name `{name}`"), Some("use letters, digits and `_`".to_owned()));
     }
 }
 
-/// Names that variables and captures may not have. `token` and `refresh_token` may be variables of flows that ask for
-/// no token, and a flow without a login starts from the secret variable `refresh_token`.
+/// Reports names that variables and captures may not have. `token` and `refresh_token` may be variables of flows
+/// without a token request, and a flow without a login starts from the secret variable `refresh_token`.
 pub(super) fn check_shadows(table: &Table<'_>, reader: &FlowReader<'_>, starts_from_refresh_token: bool) {
     let vars = table.get("vars").map_or_else(Vec::new, |node| node.entries());
     let environments = table.get("env").map_or_else(Vec::new, |node| node.entries());
@@ -65,7 +65,7 @@ pub(super) fn check_shadows(table: &Table<'_>, reader: &FlowReader<'_>, starts_f
             name => !is_built_in(name),
         };
         if !allowed {
-            let message = format!("`{}` cannot be a variable here: the name is built in", node.name());
+            let message = format!("`{}` cannot be a variable: the name is built in", node.name());
             node.error(reader.problems, message, None);
         }
         if reader.names.captures.iter().any(|capture| capture == node.name()) {
@@ -73,11 +73,11 @@ pub(super) fn check_shadows(table: &Table<'_>, reader: &FlowReader<'_>, starts_f
         }
     }
     for capture in reader.names.captures.iter().filter(|capture| is_built_in(capture) || !is_name(capture)) {
-        table.node().error(reader.problems, format!("`{capture}` cannot name a value of the reply"), None);
+        table.node().error(reader.problems, format!("invalid name `{capture}` for a value of the reply"), None);
     }
 }
 
-/// Checks the names in defaults: they may use other variables.
+/// Checks the names in defaults, which may use other variables.
 pub(super) fn check_defaults(table: &Table<'_>, reader: &FlowReader<'_>) {
     for node in table.get("vars").map_or_else(Vec::new, |node| node.entries()) {
         let fields = node.entries();
@@ -100,18 +100,18 @@ pub(super) fn environments(table: &Table<'_>, reader: &FlowReader<'_>) -> Vec<Fl
         environments.push(FlowEnvironment { name: entry.name().to_owned(), values });
     }
     if environments.is_empty() {
-        node.error(reader.problems, "there is no environment in it", None);
+        node.error(reader.problems, "`env` has no environments", None);
     }
     environments
 }
 
-/// A credential that is asked for and then sent nowhere is a mistake in the flow.
+/// Reports secrets without use: a mistake in the flow.
 pub(super) fn check_unused(table: &Table<'_>, reader: &FlowReader<'_>, variables: &[Variable]) {
     for node in table.get("vars").map_or_else(Vec::new, |node| node.entries()) {
         let secret = variables.iter().any(|variable| variable.secret && variable.name == node.name());
         if secret && !reader.has_used(node.name()) {
-            let hint = format!("put `${{{}}}` where it belongs, or remove the variable", node.name());
-            node.error(reader.problems, format!("the secret `{}` is used nowhere", node.name()), Some(hint));
+            let hint = format!("use `${{{}}}` in a request, or remove the variable", node.name());
+            node.error(reader.problems, format!("the secret `{}` is not used", node.name()), Some(hint));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Filling variables in, with every wrong value reported and its variable named.
+//! Inserts variables, and reports every wrong value with its variable.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,18 +7,17 @@ use std::time::Duration;
 use super::Template;
 use crate::secret::Secret;
 
-/// What is wrong with the values that a flow was given.
+/// A problem with the values of a flow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ValueFault {
-    /// The variable whose value it is; `None` where it is the choice of the environment.
+    /// The variable; `None` if the environment is wrong.
     pub variable: Option<String>,
-    /// What is wrong. Never holds a value.
+    /// What is wrong. Never contains a value.
     pub message: String,
-    /// What to do.
     pub hint: Option<String>,
 }
 
-/// Variables on their way into templates.
+/// Inserts variables into templates.
 pub(in crate::flow) struct Binder<'a> {
     pub(in crate::flow) variables: BTreeMap<String, Secret>,
     /// Whether `http` to other machines is allowed.
@@ -27,7 +26,6 @@ pub(in crate::flow) struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    /// A binder with these variables that reports there.
     pub(in crate::flow) fn new(
         variables: BTreeMap<String, Secret>,
         plaintext: bool,
@@ -36,46 +34,43 @@ impl<'a> Binder<'a> {
         Self { variables, plaintext, report: RefCell::new(report) }
     }
 
-    /// The template with its variables filled in; `None` if it is exactly one empty variable.
+    /// Inserts variables; `None` if the template consists of one empty variable.
     pub(in crate::flow) fn bind(&self, template: &Template) -> Option<Template> {
         template.bind(&self.variables)
     }
 
-    /// The same for a URL.
+    /// Like [`Self::bind`], for a URL.
     pub(in crate::flow) fn bind_url(&self, template: &Template) -> Option<Template> {
         template.bind_url(&self.variables)
     }
 
-    /// The pairs whose value is sent.
     pub(in crate::flow) fn pairs(&self, pairs: &[(String, Template)]) -> Vec<(String, Template)> {
         pairs.iter().filter_map(|(name, value)| Some((name.clone(), self.bind(value)?))).collect()
     }
 
-    /// The text of a template that names variables only; empty counts as none.
+    /// The text of a template with only variables; empty counts as none.
     pub(in crate::flow) fn text(&self, template: Option<&Template>) -> Option<String> {
         let bound = self.bind(template?)?;
         bound.as_text().filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
-    /// A duration, or `default` if there is none.
     pub(in crate::flow) fn duration(&self, template: Option<&Template>, default: Duration) -> Duration {
         let Some(text) = self.text(template) else { return default };
         crate::document::duration(&text).unwrap_or_else(|| {
             let cause = template.cloned().unwrap_or_default();
-            let hint = "write it with a unit, like \"90s\", \"5m\" or \"1h\"";
-            self.fault(&cause, "is no duration", Some(hint.to_owned()));
+            let hint = "add a unit, as in \"90s\", \"5m\" or \"1h\"";
+            self.fault(&cause, "is not a duration", Some(hint.to_owned()));
             default
         })
     }
 
-    /// Reports what is wrong with a value; the first variable in the template is to blame.
+    /// Reports a wrong value at the first variable of the template.
     pub(in crate::flow) fn fault(&self, cause: &Template, message: &str, hint: Option<String>) {
         let variable = cause.names().find(|name| self.variables.contains_key(*name)).map(str::to_owned);
         let subject = variable.as_ref().map_or_else(|| "the flow's value".to_owned(), |name| format!("`{name}`"));
         self.report(ValueFault { variable, message: format!("{subject} {message}"), hint });
     }
 
-    /// Reports a fault.
     pub(in crate::flow) fn report(&self, fault: ValueFault) {
         (self.report.borrow_mut())(fault);
     }

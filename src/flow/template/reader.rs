@@ -1,4 +1,4 @@
-//! Reading templates and what is made of them, with every name checked where it is written.
+//! Reads templates, and checks every name where it is written.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,10 +8,10 @@ use http::{HeaderName, HeaderValue, header};
 use crate::document::{Node, Problems, nearest};
 use crate::flow::template::{Template, days_ahead};
 
-/// Where a template stands, and so which names can have a value there.
+/// Where a template is used, which determines the names that have values there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::flow) enum Use {
-    /// Defaults, environments, policy: variables only.
+    /// Defaults, environments, policy: only variables.
     Setting,
     /// Requests to the token endpoint.
     Request,
@@ -24,11 +24,10 @@ pub(in crate::flow) enum Use {
 pub(in crate::flow) struct FlowNames {
     /// Variables, those of `[env]` included.
     pub(in crate::flow) variables: Vec<String>,
-    /// What the flow reads from replies besides the token.
+    /// Values that the flow reads from replies besides the token.
     pub(in crate::flow) captures: Vec<String>,
-    /// Whether the flow has subjects.
     pub(in crate::flow) subject: bool,
-    /// Whether there is a request that gives a token.
+    /// Whether there is a token request.
     pub(in crate::flow) requests: bool,
 }
 
@@ -53,7 +52,7 @@ impl FlowNames {
             "subject" if at != Use::Setting => "add `subject = { from = \"header:…\" }`",
             "token" if at == Use::Inject => "the flow makes no token request: add `[token]`, or a variable `token`",
             "refresh_token" if at == Use::Inject => "a refresh token goes to the token endpoint only",
-            "now" | "uuid" if at == Use::Inject => "what the API gets is made once per token, not per call",
+            "now" | "uuid" if at == Use::Inject => "headers for the API are computed once per token, not per call",
             "jwt" => "`[sign]` is not supported yet",
             name if name.starts_with("via.") => "`via` is not supported yet",
             name => {
@@ -67,7 +66,6 @@ impl FlowNames {
     }
 }
 
-/// Reads the strings of one flow.
 pub(in crate::flow) struct FlowReader<'p> {
     pub(in crate::flow) problems: &'p Problems,
     pub(in crate::flow) names: FlowNames,
@@ -76,27 +74,25 @@ pub(in crate::flow) struct FlowReader<'p> {
 }
 
 impl<'p> FlowReader<'p> {
-    /// A reader of this flow that knows these names.
     pub(in crate::flow) fn new(problems: &'p Problems, whole: &Node<'p>, names: FlowNames) -> Self {
         Self { problems, names, whole: whole.clone(), used: RefCell::default() }
     }
 
-    /// Reports what is wrong with the flow as a whole.
+    /// Reports a problem with the whole flow.
     pub(in crate::flow) fn whole_error(&self, message: &str, hint: String) {
         self.whole.error(self.problems, message, Some(hint));
     }
 
-    /// Whether any template so far names this.
+    /// Whether a template has used this name.
     pub(in crate::flow) fn has_used(&self, name: &str) -> bool {
         self.used.borrow().contains(name)
     }
 
-    /// Counts a name as used.
     pub(in crate::flow) fn note_use(&self, name: &str) {
         self.used.borrow_mut().insert(name.to_owned());
     }
 
-    /// A template all of whose names are known.
+    /// Reads a template and checks its names.
     pub(in crate::flow) fn template(&self, node: &Node<'_>, at: Use) -> Option<Template> {
         self.parse(node, node.text(self.problems)?, at)
     }
@@ -119,7 +115,7 @@ impl<'p> FlowReader<'p> {
         Some(template)
     }
 
-    /// A duration, which may be a template.
+    /// Reads a duration, which may be a template.
     pub(in crate::flow) fn duration(&self, node: &Node<'_>) -> Option<Template> {
         let template = match node.as_text() {
             Some(_) => self.template(node, Use::Setting)?,
@@ -131,7 +127,7 @@ impl<'p> FlowReader<'p> {
         Some(template)
     }
 
-    /// The values of a table, in the order of writing.
+    /// Reads the values of a table, in the order of writing.
     pub(in crate::flow) fn pairs(&self, node: &Node<'_>, at: Use) -> Vec<(String, Template)> {
         if node.table(self.problems).is_none() {
             return Vec::new();
@@ -140,7 +136,7 @@ impl<'p> FlowReader<'p> {
         pairs.filter_map(|value| Some((value.name().to_owned(), self.template(&value, at)?))).collect()
     }
 
-    /// Headers; the names may be templates too.
+    /// Reads headers; their names may be templates too.
     pub(in crate::flow) fn headers(&self, node: &Node<'_>, at: Use) -> Vec<(Template, Template)> {
         if node.table(self.problems).is_none() {
             return Vec::new();
@@ -154,10 +150,10 @@ impl<'p> FlowReader<'p> {
                 value.error(self.problems, message, None);
             }
             if !seen.insert(value.name().to_ascii_lowercase()) {
-                value.error(self.problems, format!("header `{}` is there twice", value.name()), None);
+                value.error(self.problems, format!("the header `{}` is set twice", value.name()), None);
             }
             if template.texts().any(|text| HeaderValue::from_str(text).is_err()) {
-                value.error(self.problems, "a control character cannot stand in a header", None);
+                value.error(self.problems, "a header cannot contain a control character", None);
             }
             headers.push((name, template));
         }
@@ -165,14 +161,14 @@ impl<'p> FlowReader<'p> {
     }
 }
 
-/// RFC 6265: a token.
+/// A cookie name is a token (RFC 6265).
 pub(in crate::flow) fn is_cookie_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte))
 }
 
-/// A header that a flow may set: those that frame a message belong to HTTP itself.
+/// A header name that a flow may set. HTTP itself sets those that frame the message.
 pub(in crate::flow) fn header_name(text: &str) -> Result<HeaderName, String> {
-    let name = HeaderName::try_from(text).map_err(|_| format!("`{text}` is no header name"))?;
+    let name = HeaderName::try_from(text).map_err(|_| format!("invalid header name `{text}`"))?;
     let framing = [
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -182,5 +178,9 @@ pub(in crate::flow) fn header_name(text: &str) -> Result<HeaderName, String> {
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    if framing.contains(&name) { Err(format!("`{name}` is set by HTTP itself")) } else { Ok(name) }
+    if framing.contains(&name) {
+        Err(format!("the header `{name}` cannot be set: HTTP sets it itself"))
+    } else {
+        Ok(name)
+    }
 }

@@ -1,4 +1,4 @@
-//! `[expired]`: the answers that mean "this token is dead".
+//! `[expired]`: the responses that mean that the token has expired.
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
@@ -10,17 +10,17 @@ use crate::token::usage::Verdict;
 
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// gRPC's UNAUTHENTICATED, which travels in a response of status 200.
+/// gRPC's UNAUTHENTICATED, in responses with status 200.
 const GRPC_UNAUTHENTICATED: &str = "16";
 
-/// When an answer of the API means that the token must be replaced.
+/// When a response means that the token must be replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::flow) struct Expired {
     statuses: Vec<StatusCode>,
     when: Vec<When>,
 }
 
-/// A value in the answer that tells.
+/// A condition on a value in the response.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct When {
     status: Option<StatusCode>,
@@ -29,7 +29,7 @@ struct When {
 }
 
 impl Expired {
-    /// Reads the table. 401 counts unless `when` says something finer.
+    /// Reads the table. A 401 counts unless `when` is more specific.
     pub(in crate::flow) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
         let problems = reader.problems;
         let mut expired = Self { statuses: vec![StatusCode::UNAUTHORIZED], when: Vec::new() };
@@ -48,9 +48,9 @@ impl Expired {
         expired
     }
 
-    /// What the head says. gRPC's status is in the head only when there is no body: trailers-only.
+    /// Judges a response's head. gRPC's status is in the head only if there is no body (trailers-only).
     pub(in crate::flow) fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
-        // A scan is cheaper than a look-up of what is nearly never there.
+        // A scan is cheaper than looking up a header that is almost never there.
         let mut lines = headers.iter();
         let mut grpc = || lines.any(|(name, status)| *name == GRPC_STATUS && status == GRPC_UNAUTHENTICATED);
         if self.statuses.contains(&status) || (self.statuses.contains(&StatusCode::UNAUTHORIZED) && grpc()) {
@@ -69,17 +69,17 @@ impl Expired {
         verdict
     }
 
-    /// Whether a body may be asked for.
+    /// Whether a body may be needed.
     pub(in crate::flow) fn reads_bodies(&self) -> bool {
         self.when.iter().any(|when| when.at.needs_body())
     }
 
-    /// Whether a body counts that is neither a JSON object nor an array.
+    /// Whether a body that is neither a JSON object nor an array counts.
     pub(in crate::flow) fn reads_text(&self) -> bool {
         self.when.iter().any(|when| when.at.takes_any_body())
     }
 
-    /// What the body says.
+    /// Judges a response's body.
     pub(in crate::flow) fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
         let answer = Located::new(headers, body);
         self.when.iter().any(|when| when.is_about(status) && when.holds(&answer))
@@ -109,7 +109,7 @@ fn status_code(node: &Node<'_>, problems: &Problems) -> Option<StatusCode> {
     let number = node.integer(problems)?;
     let status = u16::try_from(number).ok().and_then(|number| StatusCode::from_u16(number).ok());
     if status.is_none() {
-        node.error(problems, format!("{number} is no status"), None);
+        node.error(problems, format!("invalid status {number}"), None);
     }
     status
 }

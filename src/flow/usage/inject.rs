@@ -1,4 +1,4 @@
-//! `[inject]`: what a call to the API gets.
+//! `[inject]`: what API calls get.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::token::grant::Token;
 use crate::token::patch::{Owned, Patch};
 use crate::token::usage::{PatchError, Usage, Verdict};
 
-/// What a call to the API gets.
+/// What API calls get.
 #[derive(Clone)]
 pub(in crate::flow) struct Inject {
     pub(in crate::flow) parts: RequestParts,
@@ -24,7 +24,7 @@ pub(in crate::flow) struct Inject {
 }
 
 impl Inject {
-    /// Reads the table. Where it sets nothing, the token is a bearer token (RFC 6750).
+    /// Reads the table. By default the token is a bearer token (RFC 6750).
     pub(in crate::flow) fn read(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Self {
         let mut inject = Self { parts: RequestParts::default(), defaults: Vec::new() };
         if let Some(table) = node.and_then(|node| node.table(reader.problems)) {
@@ -39,12 +39,12 @@ impl Inject {
         inject
     }
 
-    /// What is injected with the variables filled in.
+    /// Fills in the variables.
     pub(in crate::flow) fn bind(&self, binder: &Binder<'_>) -> Self {
         Self { parts: self.parts.bind(binder), defaults: bind_headers(&self.defaults, binder) }
     }
 
-    /// What callers cannot set, once bound: a header whose value is empty is the caller's own.
+    /// The names that callers cannot set. Headers with an empty value are left to the caller.
     pub(in crate::flow) fn owned(&self) -> Owned {
         let names = |pairs: &[(String, Template)]| pairs.iter().map(|(name, _)| name.clone()).collect();
         Owned {
@@ -68,13 +68,13 @@ fn bearer(reader: &FlowReader<'_>, node: Option<&Node<'_>>) -> Option<(Template,
     Some((Template::literal("Authorization"), value))
 }
 
-/// How one upstream's API takes its token and says that one is dead.
+/// How one upstream's API receives the token and reports that it has expired.
 pub(in crate::flow) struct FlowUsage {
     pub(in crate::flow) inject: Inject,
     pub(in crate::flow) expired: Expired,
-    /// Flows without a token request have nothing to renew, whatever the API says.
+    /// Whether there is anything to renew: flows without a token request have nothing.
     pub(in crate::flow) renews: bool,
-    /// The API's base, where only the login's reply tells.
+    /// The API's base URL, if only the login's reply names it.
     pub(in crate::flow) base: Option<Template>,
     pub(in crate::flow) hosts: Hosts,
     pub(in crate::flow) captures: Vec<String>,
@@ -113,7 +113,7 @@ impl Usage for FlowUsage {
             })
         };
         let mut patch: Patch = patch().map_err(PatchError)?;
-        // Each of very many subjects may have one: a list that was collected has room for four.
+        // There may be one per subject: frees unused capacity.
         patch.headers.shrink_to_fit();
         patch.defaults.shrink_to_fit();
         patch.query.shrink_to_fit();

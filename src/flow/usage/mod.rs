@@ -1,4 +1,4 @@
-//! What a flow says of calls to the API: how they take the token, and which answers mean that it is dead.
+//! How API calls carry the token, and which responses mean that it has expired.
 
 pub(super) mod expired;
 pub(super) mod inject;

@@ -62,11 +62,11 @@ fn what_a_browser_fetches_ahead_is_refused_whatever_else_it_says() {
     for name in ["sec-purpose", "purpose", "x-purpose", "x-moz", "sec-speculation-tags"] {
         for value in ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip", ""] {
             let none = [(name, value), ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
-            assert!(Caller::with(&none).refusal(&shared()).contains("ahead of need"), "{name}: {value}");
+            assert!(Caller::with(&none).refusal(&shared()).contains("speculative request"), "{name}: {value}");
             let own = [(name, value), ("sec-fetch-site", "same-origin"), ("origin", "http://localhost:8080")];
-            assert!(Caller::with(&own).refusal(&shared()).contains("ahead of need"), "{name}: {value}");
+            assert!(Caller::with(&own).refusal(&shared()).contains("speculative request"), "{name}: {value}");
             let listed = [(name, value), ("origin", "https://app.example")];
-            assert!(Caller::with(&listed).refusal(&shared()).contains("ahead of need"), "{name}: {value}");
+            assert!(Caller::with(&listed).refusal(&shared()).contains("speculative request"), "{name}: {value}");
             let socket = Caller { peer: None, ..Caller::with(&none) };
             assert!(socket.passes(&shared()), "a socket file has no browser rule");
         }

@@ -48,7 +48,7 @@ fn hosts_that_a_rebound_name_or_a_trick_would_send_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_a_host_is_malformed() {
+fn an_invalid_host_is_malformed() {
     for host in [
         "",
         ":8080",
@@ -128,12 +128,12 @@ fn more_hosts_pass_when_named() {
 fn exactly_one_host_is_named_except_by_http_1_0() {
     let access = Access::default();
     let without = Caller { headers: vec![], ..Caller::default() };
-    assert_eq!(without.meets(&access), Admission::Malformed("there is no Host header"));
+    assert_eq!(without.meets(&access), Admission::Malformed("missing Host header"));
     assert!(Caller { version: Version::HTTP_10, ..without }.passes(&access));
     let rebound = Caller { version: Version::HTTP_10, ..Caller::named("evil.example") };
     assert!(!rebound.passes(&access));
     let two = Caller::with(&[("host", "localhost:8080")]);
-    assert_eq!(two.meets(&access), Admission::Malformed("there is more than one Host header"));
+    assert_eq!(two.meets(&access), Admission::Malformed("more than one Host header"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::*;
 
-/// A call that every default rule lets pass.
+/// A request that passes all default rules.
 struct Caller {
     peer: Option<&'static str>,
     version: Version,

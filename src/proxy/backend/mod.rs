@@ -149,7 +149,7 @@ impl Backend {
     /// Renders a token and keeps it for the next request.
     pub(crate) fn render(&self, token_slot: &TokenSlot, token: Arc<Token>) -> Result<Rc<Rendered>, ProxyError> {
         let rendered = self.rendered(token).map_err(|why| {
-            tracing::warn!(upstream = &*self.upstream.settings.name, why, "the token cannot be put on a request");
+            tracing::warn!(upstream = &*self.upstream.settings.name, why, "the token cannot be added to a request");
             ProxyError::NoToken(UNUSABLE)
         })?;
         *token_slot.kept.borrow_mut() = Some(rendered.clone());
@@ -164,9 +164,11 @@ impl Backend {
         // There are as many as subjects.
         patch.headers.shrink_to_fit();
         let base = match (&patch.base, &self.upstream.settings.base) {
-            (Some(text), _) => Base::parse(text).map_err(|why| format!("the base URL that came with it {why}"))?,
+            (Some(text), _) => Base::parse(text).map_err(|why| format!("the base URL in the login's reply {why}"))?,
             (None, Some(base)) => base.clone(),
-            (None, None) => return Err("nothing says where the API is".to_owned()),
+            (None, None) => {
+                return Err("no base URL: neither the configuration nor the login's reply has one".to_owned());
+            }
         };
         let pool = self.pool(base)?;
         Ok(Rc::new(Rendered { token, patch, pool }))
@@ -207,7 +209,7 @@ fn subject_name<'a>(rule: &SubjectRule, headers: &'a HeaderMap) -> Result<Option
     let mut lines = headers.get_all(&rule.header).iter();
     let (first, second) = (lines.next(), lines.next());
     if second.is_some() {
-        return Err(ProxyError::Subject("the header that names the subject is there twice"));
+        return Err(ProxyError::Subject("more than one subject header"));
     }
     let text = first.map(|name| name.to_str()).transpose();
     text.map_err(|_| ProxyError::Subject("the subject is not text"))
@@ -216,7 +218,9 @@ fn subject_name<'a>(rule: &SubjectRule, headers: &'a HeaderMap) -> Result<Option
 /// Whose token a request gets.
 fn subject(rule: &SubjectRule, name: Option<&str>) -> Result<Subject, ProxyError> {
     match name {
-        None => rule.default.clone().ok_or(ProxyError::Subject("the header that names the subject is missing")),
-        Some(name) => rule.pattern.subject(name).ok_or(ProxyError::Subject("the subject does not match its pattern")),
+        None => rule.default.clone().ok_or(ProxyError::Subject("missing subject header")),
+        Some(name) => {
+            rule.pattern.subject(name).ok_or(ProxyError::Subject("the subject does not match the flow's pattern"))
+        }
     }
 }

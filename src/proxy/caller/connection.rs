@@ -128,7 +128,7 @@ where
         caller.deadline.register(cx.waker());
         loop {
             if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
-                let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
+                let _ = end.inspect_err(|error| tracing::debug!(%error, "connection from a caller closed"));
                 return Poll::Ready(false);
             }
             // One on which nothing is under way is parked, and ends there.

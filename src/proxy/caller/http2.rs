@@ -74,7 +74,7 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
                 deadline.wait(Waiting::NextRequest, FAREWELL);
             }
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                let _ = end.inspect_err(|error| tracing::debug!(%error, "a caller's connection ended"));
+                let _ = end.inspect_err(|error| tracing::debug!(%error, "connection from a caller closed"));
                 return Poll::Ready(());
             }
             if told || !worker.leaving.get() || !caller.has_begun() {

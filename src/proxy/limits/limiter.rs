@@ -118,7 +118,7 @@ impl Limiter {
         if self.should_log(limit) {
             let LimitText { key, action } = text(limit);
             let most = self.record.limit(limit).most();
-            tracing::warn!(limit = key, most, action, "a limit is reached: callers are told `busy`");
+            tracing::warn!(limit = key, most, action, "limit reached: callers get `busy`");
         }
     }
 
@@ -158,7 +158,7 @@ const fn text(limit: Limit) -> LimitText {
         Limit::Connections => ("limits.connections", "raise it, or look for callers that leave connections open"),
         Limit::Requests => ("limits.requests", "raise it, or look for an upstream that has become slow"),
         Limit::Sockets => ("open files", "raise the limit of open files (ulimit -n, LimitNOFILE=)"),
-        Limit::Memory => ("limits.memory", "raise it, or look for callers that do not read their answers"),
+        Limit::Memory => ("limits.memory", "raise it, or look for callers that do not read their responses"),
     };
     LimitText { key, action }
 }

@@ -76,7 +76,9 @@ impl Allowance {
     /// It has said so much more.
     pub(crate) fn take(&mut self, bytes: usize) -> io::Result<()> {
         let left = self.answers.checked_sub(1).zip(self.bytes.checked_sub(bytes));
-        let too_much = || io::Error::new(io::ErrorKind::InvalidData, "more than 16 interim answers, or 64 KiB of them");
+        let too_much = || {
+            io::Error::new(io::ErrorKind::InvalidData, "more than 16 interim responses, or more than 64 KiB of them")
+        };
         (self.answers, self.bytes) = left.ok_or_else(too_much)?;
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(crate) fn path<'a>(method: &Method, uri: &'a Uri) -> Result<&'a str, ProxyEr
     match uri.path() {
         "*" if *method == Method::OPTIONS => Ok("/"),
         path if path.starts_with('/') => Ok(path),
-        _ => Err(ProxyError::BadRequest("the request's target is not a path")),
+        _ => Err(ProxyError::BadRequest("the request target is not a path")),
     }
 }
 
@@ -62,7 +62,7 @@ impl Join<'_> {
             target.push_str(&query);
         }
         let target: PathAndQuery =
-            target.try_into().map_err(|_| ProxyError::BadRequest("the request's target is too long"))?;
+            target.try_into().map_err(|_| ProxyError::BadRequest("the request target is too long"))?;
         Ok(target.into())
     }
 

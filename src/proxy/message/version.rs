@@ -29,7 +29,7 @@ pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str
         return Err("the scheme is empty");
     }
     if !head.headers.keys().all(is_field_name) {
-        return Err("a field has a name that none can have");
+        return Err("invalid header name");
     }
     if lengths {
         let mut lines = head.headers.get_all(header::CONTENT_LENGTH).iter();
@@ -37,7 +37,7 @@ pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str
         let mut others = lines.peekable();
         if let (Some(first), true) = (first, others.peek().is_some()) {
             if others.any(|other| other != first) {
-                return Err("there is more than one length");
+                return Err("more than one Content-Length");
             }
             head.headers.insert(header::CONTENT_LENGTH, first);
         }

@@ -86,7 +86,7 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(failure)) => {
-                tracing::info!(upstream = ?self.from.base.authority, error = %failure, "an answer broke off");
+                tracing::info!(upstream = ?self.from.base.authority, error = %failure, "response ended early");
                 (self.lease, self.failure) = (None, Some(failure));
                 cx.waker().wake_by_ref();
                 Poll::Pending

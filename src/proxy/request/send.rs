@@ -39,7 +39,7 @@ impl PendingRequest {
         let (head, body) = response.inspect_err(|_| connection.retire())??;
         let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if leaves && !self.upgrade {
-            return Err(SendError::Malformed("a 101 that nobody asked for".to_owned()));
+            return Err(SendError::Malformed("unexpected 101 response".to_owned()));
         }
         self.exchange.upstream = Some(self.clock.now().since(sent));
         let known = KnownHeaders::of(&head.headers);

@@ -255,7 +255,7 @@ fn token_slot(exchange: &mut Exchange, known: KnownHeaders) -> Result<TokenSlot,
         return Err(ProxyError::BadRequest("the path has a dot segment"));
     }
     if known.intersects(KnownHeaders::TRANSFER_ENCODING) && has_doubtful_coding(&head.headers) {
-        return Err(ProxyError::BadRequest("the transfer coding is not chunked alone"));
+        return Err(ProxyError::BadRequest("unsupported Transfer-Encoding: only chunked is allowed"));
     }
     backend.token_slot(&head.headers, began)
 }

@@ -42,7 +42,7 @@ impl Tunnel {
     pub(crate) async fn carry(mut self, ahead: Bytes, socket: Socket) {
         let mut caller = Rewound { ahead, socket };
         if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await {
-            tracing::debug!(%error, "a tunnel broke off");
+            tracing::debug!(%error, "tunnel ended early");
         }
         drop(self.exchange);
     }

@@ -86,7 +86,7 @@ impl Dial {
         let host = if base.host.contains(':') { format!("[{}]", base.host) } else { base.host.clone() };
         let scheme = if base.tls { "https" } else { "http" };
         let target = Uri::try_from(format!("{scheme}://{host}:{}", base.port));
-        let target = target.map_err(|_| "the host of the base URL is not one".to_owned())?;
+        let target = target.map_err(|_| "invalid host in the base URL".to_owned())?;
         let (time, interval, retries) = KEEP_ALIVE;
         let mut connector = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         connector.enforce_http(false);
@@ -138,14 +138,14 @@ impl Dial {
     async fn open_transport(&self, want: Want) -> Result<Transport, Fault> {
         let place = self.limiter.socket().ok_or_else(|| self.exhausted())?;
         let stream = self.tcp(want).await.map_err(|error| {
-            tracing::debug!(error = chain(&*error), target = %self.target, "no connection to the upstream");
+            tracing::debug!(error = chain(&*error), target = %self.target, "cannot connect to the upstream");
             if is_local(&*error) { self.exhausted() } else { tcp_fault(&*error) }
         })?;
         let stream = Socket::Upstream { stream, _place: place };
         let Some(tls) = &self.tls else { return Ok(Transport::Plain(stream)) };
         let connector = if want == Want::Any { &tls.any } else { &tls.http1 };
         let stream = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
-            tracing::debug!(error = chain(&error), target = %self.target, "no TLS connection to the upstream");
+            tracing::debug!(error = chain(&error), target = %self.target, "TLS handshake with the upstream failed");
             tls_fault(&error)
         })?;
         Ok(Transport::Tls(Box::new(stream)))
@@ -192,7 +192,8 @@ impl Tls {
             Protocol::Http2 => &[HTTP2],
         };
         let name = settings.server_name.clone().unwrap_or_else(|| base.host.clone());
-        let name = ServerName::try_from(name).map_err(|_| "the host of the base URL is no name for TLS".to_owned())?;
+        let name = ServerName::try_from(name)
+            .map_err(|_| "the host in the base URL is not a valid TLS server name".to_owned())?;
         Ok(Self { any: offering(any), http1: offering(&[HTTP1]), name })
     }
 }

@@ -136,7 +136,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             Ok(()) => Poll::Ready(Ok(())),
             Err(WriteError::Body(error)) => Poll::Ready(Err(error)),
             Err(WriteError::Link(error)) => {
-                tracing::debug!(%error, "the upstream does not read on");
+                tracing::debug!(%error, "the upstream stopped reading");
                 self.write_failed = true;
                 Poll::Ready(Ok(()))
             }

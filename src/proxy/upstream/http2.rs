@@ -69,7 +69,7 @@ impl Http2 {
         tokio::task::spawn_local(async {
             let _ending = ending;
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "an upstream connection ended");
+                tracing::debug!(%error, "connection to the upstream closed");
             }
         });
         Ok(Self { requests, over })
@@ -109,7 +109,7 @@ impl Http2 {
             while let Poll::Ready(Some(said)) = answer.poll_informational(cx) {
                 let (mut said, ()) = said?.into_parts();
                 if said.status == StatusCode::SWITCHING_PROTOCOLS {
-                    return Poll::Ready(Err(SendError::Malformed("a 101, which HTTP/2 does not have".to_owned())));
+                    return Poll::Ready(Err(SendError::Malformed("101 response over HTTP/2".to_owned())));
                 }
                 strip_misnamed(&mut said.headers);
                 allowance.take(size(&said.headers))?;

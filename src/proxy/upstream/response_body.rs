@@ -26,7 +26,7 @@ pub(crate) enum ReadError {
     #[error(transparent)]
     Http1(#[from] io::Error),
     /// Over HTTP/2. A caller of HTTP/2 is told the same reason: hyper looks for it among the causes.
-    #[error("the upstream gave up its answer")]
+    #[error("the upstream reset its response")]
     Http2(#[from] h2::Error),
 }
 

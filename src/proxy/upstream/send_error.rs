@@ -5,7 +5,7 @@ use std::io;
 use crate::proxy::error::ProxyError;
 use crate::proxy::message::body::BodyError;
 
-const BODY_BROKE_OFF: ProxyError = ProxyError::BadRequest("the request's body broke off");
+const BODY_BROKE_OFF: ProxyError = ProxyError::BadRequest("the request body ended early");
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl From<io::Error> for SendError {
 
 impl From<BodyError> for SendError {
     fn from(error: BodyError) -> Self {
-        tracing::debug!(%error, "a request was not sent to its end");
+        tracing::debug!(%error, "request not sent completely");
         Self::For(BODY_BROKE_OFF)
     }
 }

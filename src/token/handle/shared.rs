@@ -1,4 +1,4 @@
-//! Where one keeper and its readers meet: a swapped pointer, a few atomics, and a channel for messages.
+//! What one keeper and its readers share: an atomically swapped view, a few atomics, and a channel for messages.
 
 use super::waiter::Waiter;
 use crate::token::spec::TokenSpec;
@@ -20,32 +20,32 @@ use crate::token::status::Forced;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(in crate::token) struct KeeperId(pub(in crate::token) u64);
 
-/// Nobody used the token since the last attempt.
+/// The token was not used since the last attempt.
 const UNUSED: u8 = 0;
-/// Somebody did.
+/// The token was used since the last attempt.
 const USED: u8 = 1;
-/// It was due for renewal and unused, so its keeper sleeps until the next use.
+/// The token was due for renewal but unused, so its keeper sleeps until the next use.
 const ASLEEP: u8 = 2;
 
-/// Word from a reader to the keeper.
+/// A message from a reader to the keeper.
 pub(in crate::token) enum Message {
-    /// A sleeping token is used again.
+    /// A sleeping token is in use again.
     Nudge,
-    /// The API rejected this one; nobody waits.
+    /// The API rejected this token; no request waits for a new one.
     Rejected(Generation),
-    /// Somebody waits.
+    /// A request waits.
     Waiting(Waiter),
-    /// Somebody orders a renewal.
+    /// A renewal is requested (`POST /refresh`).
     Force(oneshot::Sender<Forced>),
-    /// The last reader is gone.
+    /// The last reader was dropped.
     Gone,
 }
 
 /// How readers send messages to the pool's task.
 pub(in crate::token) type Words = UnboundedSender<PoolCommand>;
 
-/// The readers' side of one token. Readers own it and the pool only knows where it is, so when the last one drops it,
-/// the pool hears that the token is no longer held.
+/// The readers' side of one token. Readers own it and the pool has only a weak reference, so dropping the last reader
+/// tells the pool that the token is no longer needed.
 pub(in crate::token) struct Shared {
     id: KeeperId,
     commands: Words,
@@ -73,7 +73,7 @@ impl Shared {
         }
     }
 
-    /// Tells the keeper; without one, after shutdown, nobody hears it.
+    /// Sends a message to the keeper. After shutdown there is no keeper and the message is dropped.
     pub(in crate::token) fn send(&self, message: Message) {
         let _ = self.commands.send(PoolCommand::Message(self.id, message));
     }
@@ -86,21 +86,20 @@ impl Shared {
         Generation(self.generation.load(Ordering::Acquire))
     }
 
-    /// Notes that the token is in use. In the steady state one relaxed load.
+    /// Marks the token as used. Normally one relaxed load.
     pub(in crate::token) fn note_use(&self) {
         if self.usage.load(Ordering::Relaxed) != USED && self.usage.swap(USED, Ordering::Relaxed) == ASLEEP {
             self.send(Message::Nudge);
         }
     }
 
-    /// Notes that an answer accepted `generation`. In the steady state one relaxed load.
+    /// Records that the API accepted `generation`. Normally one relaxed load.
     pub(in crate::token) fn note_accepted(&self, generation: Generation) {
         if self.accepted.load(Ordering::Relaxed) < generation.0 {
             self.accepted.fetch_max(generation.0, Ordering::Relaxed);
         }
     }
 
-    /// Whether an answer accepted this token.
     pub(in crate::token) fn was_accepted(&self, generation: Generation) -> bool {
         self.accepted.load(Ordering::Relaxed) >= generation.0
     }
@@ -109,7 +108,7 @@ impl Shared {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Returns when the revision is no longer `seen`.
+    /// Returns when the revision differs from `seen`.
     pub(in crate::token) async fn wait_past(&self, seen: u64) {
         loop {
             let mut published = std::pin::pin!(self.published.notified());
@@ -122,9 +121,9 @@ impl Shared {
     }
 }
 
-/// The keeper's side.
+/// What the keeper calls.
 impl Shared {
-    /// Shows readers what is new.
+    /// Publishes a changed view to the readers.
     pub(in crate::token) fn publish(&self, view: &mut ViewBuilder) {
         if view.publish(&self.view) {
             self.generation.store(view.generation().0, Ordering::Release);
@@ -132,24 +131,24 @@ impl Shared {
         }
     }
 
-    /// Wakes those who watch: the view, or what it means at this time, has changed.
+    /// Wakes the watchers, because the view changed, or its meaning changed with time.
     pub(in crate::token) fn announce(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);
         self.published.notify_waiters();
     }
 
-    /// Whether an answer accepted the token since this was last asked.
+    /// Whether the API accepted the token since the last call.
     pub(in crate::token) fn take_accepted(&self, generation: Generation) -> bool {
         let before = generation.0.saturating_sub(1);
         self.accepted.fetch_min(before, Ordering::Relaxed) >= generation.0
     }
 
-    /// An attempt has ended: use counts anew.
+    /// An attempt ended: starts counting use again.
     pub(in crate::token) fn forget_use(&self) {
         self.usage.store(UNUSED, Ordering::Relaxed);
     }
 
-    /// Answers somebody who waits, or gives it back if it is to wait on.
+    /// Answers a waiting request, or returns it if it has to wait longer.
     pub(in crate::token) fn answer(&self, view: &View, waiter: Waiter, now: Moment) -> Option<Waiter> {
         match waiter {
             Waiter::Usable { patience, answer } => {
@@ -184,7 +183,7 @@ impl Shared {
         self.usage.store(USED, Ordering::Relaxed);
     }
 
-    /// The next use sends word; false if somebody used the token meanwhile.
+    /// Makes the next use send [`Message::Nudge`]. Returns false if the token was used in the meantime.
     pub(in crate::token) fn fall_asleep(&self) -> bool {
         let slept = self.usage.compare_exchange(UNUSED, ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
         slept != Err(USED)
@@ -197,16 +196,16 @@ impl Drop for Shared {
     }
 }
 
-/// What the task is told.
+/// Commands for the pool's task.
 pub(in crate::token) enum PoolCommand {
-    /// Own this token, or give it these new readers.
+    /// Start a keeper for this token, or give the existing one new readers.
     Open { id: KeeperId, spec: TokenSpec, shared: Weak<Shared> },
-    /// Word from a reader.
+    /// A message from a reader.
     Message(KeeperId, Message),
-    /// Others changed what the store keeps.
+    /// Another process changed the stored grant.
     Changed(Change),
-    /// The end is near.
+    /// The process is about to shut down.
     Stopping,
-    /// Come to an end, and say when.
+    /// Shut down, and report when done.
     Shutdown(oneshot::Sender<()>),
 }

@@ -1,4 +1,4 @@
-//! What a keeper shows its readers, and the rules by which a request waits or does not.
+//! The view of a token that a keeper publishes, and the rules for when a request waits.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -11,42 +11,42 @@ use crate::token::action::Action;
 use crate::token::grant::{Generation, Token};
 use crate::token::status::{LastError, NoToken, State, Status};
 
-/// When nobody knows when to try again.
+/// The `Retry-After` when the next attempt's time is unknown.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Why the last attempt gave no token.
+/// Why the last attempt failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::token) struct Trouble {
-    /// Credentials refused, not merely no proper answer.
+    /// The credentials were refused; otherwise the endpoint failed.
     pub(in crate::token) refused: bool,
     pub(in crate::token) action: Action,
     pub(in crate::token) message: Arc<str>,
     pub(in crate::token) at: SystemTime,
 }
 
-/// A token and its prospects at one moment. A token and a trouble coexist: trouble never takes a valid token away.
+/// A token and its next renewal at one moment. A token can be valid while `trouble` is set: a failure never discards a
+/// valid token.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(in crate::token) struct View {
-    /// The newest token, expired or not.
+    /// The newest token, even if it has expired.
     pub(in crate::token) token: Option<Arc<Token>>,
     pub(in crate::token) obtained_at: Option<SystemTime>,
     pub(in crate::token) trouble: Option<Trouble>,
-    /// An attempt is under way.
     pub(in crate::token) running: bool,
-    /// When the next one is due.
+    /// When the next attempt is due.
     pub(in crate::token) next: Option<Moment>,
-    /// The next one is a forced renewal.
+    /// The next attempt is a forced renewal.
     pub(in crate::token) forcing: bool,
-    /// No forced renewal before this.
+    /// No forced renewal starts before this.
     pub(in crate::token) forced_from: Option<Moment>,
 }
 
-/// The keeper's view. What was published is shared with the readers; the first change after that makes a copy.
+/// The keeper's working copy of the view. It is shared with the readers once published; the next change makes a copy.
 #[derive(Default)]
 pub(in crate::token) struct ViewBuilder(Arc<View>);
 
 impl ViewBuilder {
-    /// What readers are to see, unless they see its like already.
+    /// Publishes the view, unless the readers already see an equal one. Returns whether it did.
     pub(in crate::token) fn publish(&mut self, readers: &ArcSwap<View>) -> bool {
         let present = readers.load_full();
         let changed = *present != *self.0;
@@ -73,24 +73,24 @@ impl DerefMut for ViewBuilder {
     }
 }
 
-/// What a view says to somebody who wants a token.
+/// What a view tells a request for a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::token) enum Availability<T> {
-    /// This, at once.
+    /// The answer, at once.
     Answer(T),
-    /// An attempt will tell in time.
+    /// Wait: an attempt will end in time.
     Wait,
-    /// Only the keeper can tell.
+    /// The keeper has to decide.
     Ask,
 }
 
 impl View {
-    /// The token, if it may be used.
+    /// The token, if it is usable.
     pub(in crate::token) fn usable(&self, now: Moment) -> Option<&Arc<Token>> {
         self.token.as_ref().filter(|token| token.is_usable(now))
     }
 
-    /// Whether there is a token to use, and the last attempt was no failure.
+    /// Whether there is a usable token and the last attempt succeeded.
     pub(in crate::token) fn is_well(&self, now: Moment) -> bool {
         self.usable(now).is_some() && self.trouble.is_none()
     }
@@ -109,7 +109,7 @@ impl View {
         }
     }
 
-    /// Why there is no token, and when to come again.
+    /// Why there is no usable token, and when to try again.
     pub(in crate::token) fn no_token(&self, now: Moment) -> NoToken {
         let next = self.next.filter(|_| !self.running);
         let retry_after = next.map_or(SOON, |next| next.since(now).max(SOON));
@@ -120,7 +120,7 @@ impl View {
         }
     }
 
-    /// For a request that needs any usable token, and would wait until `patience`.
+    /// For a request that accepts any usable token and waits until `patience`.
     pub(in crate::token) fn availability(
         &self,
         now: Moment,
@@ -138,7 +138,7 @@ impl View {
         }
     }
 
-    /// For a request whose token of generation `rejected` the API rejected.
+    /// For a request whose token, of generation `rejected`, the API rejected.
     pub(in crate::token) fn successor(
         &self,
         rejected: Generation,

@@ -1,5 +1,3 @@
-//! A request that waits for a token.
-
 use crate::clock::Moment;
 use crate::token::grant::{Generation, Token};
 use crate::token::status::NoToken;
@@ -8,8 +6,8 @@ use tokio::sync::oneshot;
 
 /// A request that waits for an attempt to end.
 pub(in crate::token) enum Waiter {
-    /// For any usable token.
+    /// Waits for any usable token.
     Usable { patience: Moment, answer: oneshot::Sender<Result<Arc<Token>, NoToken>> },
-    /// For one after a rejected one.
+    /// Waits for a newer token than the rejected one.
     Successor { rejected: Generation, patience: Moment, answer: oneshot::Sender<Option<Arc<Token>>> },
 }

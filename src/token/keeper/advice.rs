@@ -1,4 +1,4 @@
-//! What a person should do about a token that does not come, from what was learned.
+//! What the operator should do when there is no token.
 
 use crate::token::action::Action;
 use crate::token::source::{MintError, Outcome};
@@ -32,7 +32,7 @@ mod tests {
     use crate::token::fake::error;
 
     #[test]
-    fn who_is_refused_replaces_the_secret_or_authorizes_again() {
+    fn refused_credentials_advise_to_replace_the_secret_or_authorize_again() {
         let dead = MintError { grant_is_dead: true, ..error(Outcome::Rejected) };
         assert_eq!(after_error(&dead, false, true), Action::AuthorizeAgain);
         assert_eq!(after_error(&dead, true, true), Action::ReplaceSecret);

@@ -14,48 +14,45 @@ use crate::token::source::MintError;
 use crate::token::spec::TokenSpec;
 use crate::token::store::unsaved::BufferedStore;
 
-/// An attempt, and what it learns on its way.
+/// An attempt and its progress.
 pub(in crate::token) struct Attempt {
     pub(in crate::token) spec: TokenSpec,
     pub(in crate::token) store: Arc<BufferedStore>,
     pub(in crate::token) clock: SharedClock,
-    /// The newest grant that is known.
+    /// The newest known grant.
     pub(in crate::token) previous: Option<Grant>,
-    /// Which one of its name in the store that is.
+    /// The number of that grant among those of its store name.
     pub(in crate::token) number: u64,
-    /// What readers count its token as: after a time alone maybe further than the store.
+    /// The generation that readers know its token by. It may be ahead of the store's number.
     pub(in crate::token) generation: Generation,
-    /// The API rejected its token.
     pub(in crate::token) rejected: bool,
-    /// Its refresh token is not to be sent if there is another way.
+    /// Its refresh token should not be sent if there is another way.
     pub(in crate::token) spent: bool,
-    /// We told the store that its refresh token was sent.
+    /// This attempt marked the refresh token as sent in the store.
     pub(in crate::token) marked: bool,
-    /// Another process told it so, and may yet save the reply.
+    /// Another process marked the refresh token as sent and may still save the reply.
     pub(in crate::token) sent_by_another: bool,
-    /// It waits for another process, and looks again soon: there was no request.
+    /// It waits for another process and checks again soon; no request was made.
     pub(in crate::token) waits: bool,
-    /// What a person should do, where that is not the endpoint's to say.
+    /// What the operator should do, if the endpoint's reply does not determine it.
     pub(in crate::token) action: Option<Action>,
-    /// When a token was asked for.
+    /// When the token request was sent.
     pub(in crate::token) requested: Option<Moment>,
-    /// A rejection asks for it.
+    /// The API's rejection caused this attempt.
     pub(in crate::token) forced: bool,
 }
 
-/// How it ended.
+/// How an attempt ended.
 pub(in crate::token) enum AttemptResult {
     /// The store had a newer token.
     Adopted(Grant),
-    /// The endpoint gave one.
+    /// The endpoint issued a token.
     Minted(Grant),
-    /// No token.
     Failed(MintError),
-    /// The store knows of a request that is too recent for another.
+    /// The store records a request too recent for another one.
     TooEarly,
 }
 
-/// The part of a grant that readers get.
 fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) -> Token {
     Token {
         generation,
@@ -67,7 +64,7 @@ fn token_of(grant: &Grant, generation: Generation, spec: &TokenSpec) -> Token {
     }
 }
 
-/// The same, if a request can be sent with it now.
+/// The token of this grant, if requests can use it now.
 pub(in crate::token) fn usable(grant: &Grant, generation: Generation, spec: &TokenSpec, now: Moment) -> Option<Token> {
     let token = token_of(grant, generation, spec);
     let subject = spec.key.subject.as_ref();
@@ -75,14 +72,13 @@ pub(in crate::token) fn usable(grant: &Grant, generation: Generation, spec: &Tok
 }
 
 impl Attempt {
-    /// Nobody knows how far it came: its refresh token may have been sent.
+    /// The attempt panicked. Its refresh token may have been sent.
     pub(in crate::token) fn broken_off(mut self) -> Self {
         self.requested = Some(self.clock.now());
         self.spent |= self.previous.as_ref().is_some_and(|grant| grant.refresh.is_some());
         self
     }
 
-    /// Whether requests would fail without a new token.
     pub(super) fn is_needed(&self) -> bool {
         self.rejected || self.spec.prove || !self.is_usable()
     }

@@ -1,4 +1,4 @@
-//! How long to wait after a token request that gave no token.
+//! How long to wait after a failed token request.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::token::source::{MintError, Outcome};
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 const LONGEST_HOLD: Duration = Duration::from_secs(15 * 60);
-/// With no usable token, requests fail: the endpoint's return must be noticed soon.
+/// Without a usable token requests fail, so the endpoint's recovery must be noticed soon.
 const LONGEST_WITHOUT_TOKEN: Duration = Duration::from_secs(10);
 
-/// The failures since the last token.
+/// The failures since the last success.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::token) struct Backoff {
     failed: u32,
@@ -18,8 +18,8 @@ pub(in crate::token) struct Backoff {
 }
 
 impl Backoff {
-    /// Counts a failure and says how long to wait. `left` is the life of the token that is still usable, zero if there
-    /// is none; `took` is how long the failed call lasted; `draw` is 0 to 1.
+    /// Counts a failure and returns how long to wait. `left`: how long the current token is still usable, zero if there
+    /// is none. `took`: how long the failed request took. `draw`: a random number from 0 to 1.
     pub(in crate::token) fn after(
         &mut self,
         error: &MintError,
@@ -32,21 +32,21 @@ impl Backoff {
             Outcome::Rejected => self.hold(hold),
             Outcome::Ok | Outcome::Status | Outcome::Timeout | Outcome::Connect | Outcome::BadReply => {
                 let pause = self.pause(left, draw);
-                // Whoever hung for longer than the pause has been given it already, and requests fail meanwhile.
+                // A request that hung for longer than the pause has used it up, and requests fail in the meantime.
                 if left.is_zero() { pause.saturating_sub(took) } else { pause }
             }
         };
         wait.max(error.retry_after.unwrap_or_default().min(LONGEST))
     }
 
-    /// Refused credentials stay refused: a doubling hold.
+    /// Refused credentials: a hold that doubles.
     fn hold(&mut self, first: Duration) -> Duration {
         let wait = doubled(first, self.refused, LONGEST_HOLD.max(first));
         self.refused = self.refused.saturating_add(1);
         wait
     }
 
-    /// Full jitter, so that a fleet does not come back in step.
+    /// Exponential back-off with full jitter, so that a fleet does not retry in step.
     fn pause(&mut self, left: Duration, draw: f64) -> Duration {
         let mut ceiling = doubled(FIRST, self.failed, LONGEST);
         if left.is_zero() {
@@ -59,7 +59,6 @@ impl Backoff {
     }
 }
 
-/// `first`, doubled `times` times, at most `longest`.
 pub(in crate::token) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
 }

@@ -1,5 +1,5 @@
-//! Subjects come in thousands, and each may fail. People read one line per upstream when that begins, one when it has
-//! doubled, one when it ends; never whose token it is.
+//! Log lines about failing tokens of users. There can be thousands, so each upstream gets one line when a problem
+//! starts, one whenever the number of users has doubled, and one when it ends. The lines never name a user.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::token::handle::view::Trouble;
 
-/// The least time between two lines about one kind of trouble.
+/// The minimum time between two lines about one kind of problem.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// What is wrong with a subject's token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(in crate::token) enum Complaint {
-    /// Its request was refused.
+    /// The credentials were refused.
     Refused,
-    /// It had no proper answer.
+    /// The token endpoint failed.
     Failing,
 }
 
@@ -33,20 +33,20 @@ impl Complaint {
     }
 }
 
-/// How many subjects have each complaint, by upstream.
+/// The number of subjects with each complaint, by upstream.
 #[derive(Default)]
 pub(in crate::token) struct Complaints(HashMap<(Arc<str>, Complaint), ComplaintCount>);
 
 #[derive(Default)]
 struct ComplaintCount {
     subjects: usize,
-    /// How many there were in the last line; zero if none was written.
+    /// The number in the last line; zero if there was none.
     reported: usize,
     at: Option<Moment>,
 }
 
 impl ComplaintCount {
-    /// Whether there is something to tell now; who asks tells it.
+    /// Whether a line is due. The caller must write it.
     fn is_due(&mut self, now: Moment) -> bool {
         let grown = self.subjects > self.reported.saturating_mul(2) || self.reported == 0;
         let due = grown && self.at.is_none_or(|at| now.since(at) >= PAUSE);
@@ -58,7 +58,7 @@ impl ComplaintCount {
 }
 
 impl Complaints {
-    /// A subject had one and has another now. `trouble` is the one it has.
+    /// Updates the counts when a subject's complaint changes from `before` to that of `trouble`.
     pub(in crate::token) fn change(
         &mut self,
         upstream: &Arc<str>,
@@ -85,7 +85,7 @@ impl Complaints {
         count.subjects = count.subjects.saturating_sub(1);
         if count.subjects == 0 && std::mem::take(&mut count.reported) > 0 {
             let (upstream, what) = (&**upstream, complaint.as_str());
-            tracing::info!(upstream, "no subject's token is {what} any more");
+            tracing::info!(upstream, "no subject's token is {what} any longer");
         }
     }
 }

@@ -1,11 +1,10 @@
-//! What all keepers plan with.
+//! What all keepers need for planning.
 
 use crate::clock::SharedClock;
 use crate::token::keeper::complaints::Complaints;
 use crate::token::store::unsaved::BufferedStore;
 use std::sync::Arc;
 
-/// What keepers plan with.
 pub(in crate::token) struct Context {
     pub(in crate::token) clock: SharedClock,
     pub(in crate::token) store: Arc<BufferedStore>,

@@ -1,4 +1,4 @@
-//! The bounds on forced renewals: an API that always rejects must not become a storm at the token endpoint.
+//! Bounds on forced renewals: an API that rejects every token must not flood the token endpoint.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,23 +12,23 @@ const MOST_IN_WINDOW: usize = 10;
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// When the next forced renewal may be. Most tokens never need one, so what was is apart.
+/// When the next forced renewal is allowed. Most tokens never need one, so the history is boxed.
 #[derive(Clone, Debug, Default)]
 pub(in crate::token) struct ForcedBounds(Option<Box<Past>>);
 
 #[derive(Clone, Debug, Default)]
 struct Past {
-    /// The starts within the last minute.
+    /// The forced renewals that started within the last minute.
     starts: VecDeque<Moment>,
-    /// Tokens of forced renewals that were rejected in a row, none of them accepted once.
+    /// How many tokens from forced renewals the API rejected in a row without accepting one.
     in_vain: u32,
     not_before: Option<Moment>,
-    /// What the last forced renewal gave, as long as neither an acceptance nor a rejection was counted since.
+    /// The token of the last forced renewal, until the API accepts or rejects it.
     unproven: Option<Generation>,
 }
 
 impl ForcedBounds {
-    /// The moment from which one is allowed; `None`: always.
+    /// When the next one is allowed; `None`: always.
     pub(in crate::token) fn free_from(&self) -> Option<Moment> {
         let past = self.0.as_ref()?;
         let full = past.starts.len() >= MOST_IN_WINDOW;
@@ -36,12 +36,11 @@ impl ForcedBounds {
         by_count.max(past.not_before)
     }
 
-    /// Whether one is allowed now.
     pub(in crate::token) fn allow(&self, now: Moment) -> bool {
         self.free_from().is_none_or(|from| from <= now)
     }
 
-    /// One starts.
+    /// Records the start of a forced renewal.
     pub(in crate::token) fn started(&mut self, now: Moment) {
         let starts = &mut self.0.get_or_insert_default().starts;
         while starts.len() >= MOST_IN_WINDOW {
@@ -50,24 +49,24 @@ impl ForcedBounds {
         starts.push_back(now);
     }
 
-    /// It gave this token, which no answer has accepted yet.
+    /// Records its token, which the API has not accepted yet.
     pub(in crate::token) fn renewed(&mut self, generation: Generation) {
         self.0.get_or_insert_default().unproven = Some(generation);
     }
 
-    /// The token whose acceptance makes forced renewals free again: a later one, which nothing forced, proves as much.
+    /// The token whose acceptance resets the bounds. A later token that was not forced counts too.
     pub(in crate::token) fn unproven(&self) -> Option<Generation> {
         self.0.as_ref()?.unproven
     }
 
-    /// An answer accepted it.
+    /// The API accepted it: resets the bounds.
     pub(in crate::token) fn accepted(&mut self) {
         if let Some(past) = &mut self.0 {
             (past.in_vain, past.not_before, past.unproven) = (0, None, None);
         }
     }
 
-    /// The present token was rejected before any answer accepted it. Counts once for each forced renewal.
+    /// The API rejected the current token without ever accepting it. Counts once per forced renewal.
     pub(in crate::token) fn rejected(&mut self, now: Moment) {
         if let Some(past) = self.0.as_mut().filter(|past| past.unproven.is_some()) {
             past.unproven = None;

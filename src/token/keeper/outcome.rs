@@ -1,4 +1,4 @@
-//! How an attempt ended, and what that makes of a token.
+//! What the keeper does with the result of an attempt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::token::source::{MintError, Outcome};
 use crate::token::status::Forced;
 use crate::token::store::Stored;
 
-/// How long to wait before a grant that could not be saved is tried again.
+/// How long to wait before saving again.
 const SAVE_AGAIN: Duration = Duration::from_secs(10);
 
-/// How long to look away from what another process is about to do.
+/// How long to wait before checking what another process did.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Keeper {
@@ -63,7 +63,7 @@ impl Keeper {
         self.answer_orders(before);
     }
 
-    /// Others changed what the store has. An attempt under way looks for itself.
+    /// Another process changed the stored grant. A running attempt checks by itself.
     pub(in crate::token) fn looked(&mut self, stored: Option<&Stored>, context: &mut Context) {
         if self.view.running {
             return;
@@ -75,10 +75,10 @@ impl Keeper {
         }
     }
 
-    /// An attempt to save an unsaved grant ended.
+    /// An attempt to save a grant ended.
     pub(in crate::token) fn saved(&mut self, done: bool, now: Moment) {
         if done {
-            tracing::info!(upstream = &*self.spec.record.upstream, "the token is saved now");
+            tracing::info!(upstream = &*self.spec.record.upstream, "the token is now saved");
         } else {
             self.save_at = Some(now + SAVE_AGAIN);
         }
@@ -86,7 +86,7 @@ impl Keeper {
 
     fn succeed(&mut self, grant: Grant, requested: Option<Moment>, context: &mut Context) {
         if !self.set_grant(grant, context) {
-            let message = "the token endpoint gave a token whose life was over when it came";
+            let message = "the token endpoint returned a token that had already expired";
             return self.fail(&MintError::new(Outcome::BadReply, message), None, requested, context);
         }
         self.backoff = Backoff::default();
@@ -95,7 +95,7 @@ impl Keeper {
         if std::mem::take(&mut self.view.forcing) {
             self.bounds.renewed(self.view.generation());
             if self.rejected {
-                // The server repeated the token that was rejected: nobody need send it to know that it was in vain.
+                // The server returned the rejected token again, so this renewal failed without sending it.
                 self.bounds.rejected(context.clock.now());
             }
         }
@@ -108,26 +108,27 @@ impl Keeper {
         let draw = context.random.f64();
         let took = requested.map_or(Duration::ZERO, |requested| now.since(requested));
         let wait = self.backoff.after(error, left.unwrap_or_default(), took, self.spec.policy.hold, draw);
-        // A failed forced renewal is tried again as one: while a token is there to use, its bound on the minute holds.
+        // A failed forced renewal is retried as a forced one. While there is a usable token, the limit per minute
+        // applies.
         let bound = self.bounds.free_from().filter(|_| self.view.forcing && self.view.usable(now).is_some());
         self.retry_at = bound.max(Some(now + wait));
         let refused = error.outcome == Outcome::Rejected;
-        tracing::debug!(upstream = &*self.spec.record.upstream, ?wait, "no new token: {error}");
+        tracing::debug!(upstream = &*self.spec.record.upstream, ?wait, "renewal failed: {error}");
         let (can_login, worked) = (self.spec.source.can_login(), self.view.token.is_some());
         let action = action.unwrap_or_else(|| advice::after_error(error, can_login, worked));
         let (message, at) = (error.message.as_str().into(), context.clock.wall());
         self.view.trouble = Some(Trouble { refused, action, message, at });
     }
 
-    /// A grant of the store that was newer than ours but did not serve the attempt.
+    /// A stored grant that was newer than ours but did not serve the attempt.
     fn adopt(&mut self, found: Option<Grant>, context: &mut Context) {
         if let Some(grant) = found.filter(|grant| self.grant.as_ref() != Some(grant)) {
             self.set_grant(grant, context);
         }
     }
 
-    /// Makes this the newest grant, and its token, if it can be used, the one that readers see. A token that the
-    /// server repeats keeps its generation: it is not a different one.
+    /// Makes this the newest grant and, if its token is usable, publishes the token. A token that the server returned
+    /// again keeps its generation: it is not a different one.
     fn set_grant(&mut self, grant: Grant, context: &mut Context) -> bool {
         let now = context.clock.now();
         let present = self.view.token.as_deref();
@@ -148,14 +149,14 @@ impl Keeper {
         true
     }
 
-    /// Tells those who ordered the renewal.
+    /// Reports to those who requested the renewal.
     fn answer_orders(&mut self, before: Generation) {
         let present = self.view.generation();
         for order in std::mem::take(&mut self.orders) {
             let _ = order.send(match &self.view.trouble {
                 _ if present > before => Forced::Renewed(present),
                 Some(trouble) => Forced::Failed(trouble.message.to_string()),
-                None => Forced::Failed("no other token came of it".to_owned()),
+                None => Forced::Failed("the renewal returned no new token".to_owned()),
             });
         }
     }

@@ -1,4 +1,4 @@
-//! Who hears that a token's state has changed: a line of its own, or a count where it is one of many.
+//! Log lines about changes of a token's state: a line per token, or a count if there is a token per user.
 
 use super::Keeper;
 use super::complaints::{Complaint, Complaints};
@@ -8,12 +8,12 @@ use crate::token::handle::view::Trouble;
 use crate::token::status::State;
 
 impl Keeper {
-    /// Whether it is one of many, of which none matters to the whole.
+    /// Whether this is one of many users' tokens, none of which is important by itself.
     fn is_one_of_many(&self) -> bool {
         self.spec.key.subject.is_some() && self.spec.policy.while_used && !self.spec.prove
     }
 
-    /// One line for each change of state; who is concerned is named by its upstream, never by its subject.
+    /// Writes one line per change of state. It names the upstream, never the user.
     pub(super) fn report(&mut self, now: Moment, shared: &Shared, complaints: &mut Complaints) {
         if self.is_one_of_many() {
             let trouble = self.view.trouble.clone();
@@ -23,7 +23,7 @@ impl Keeper {
         if state != std::mem::replace(&mut self.state, state) {
             shared.announce();
         }
-        // An attempt under way will know the reason when it ends, or there will be nothing to tell.
+        // A running attempt will know the reason when it ends, or will succeed.
         let knows_soon = state == State::Expired && self.view.trouble.is_none() && self.view.running;
         if knows_soon || state == std::mem::replace(&mut self.reported, state) {
             return;
@@ -32,8 +32,7 @@ impl Keeper {
         match &self.view.trouble {
             _ if self.is_one_of_many() => tracing::debug!(upstream, state, "a subject's token is {state}"),
             Some(Trouble { message, action, .. }) if self.spec.prove => {
-                let (action, what) =
-                    (action.as_str(), "the changed secret gives no token, what was there stays in use");
+                let (action, what) = (action.as_str(), "no token with the changed secret, the old one stays in use");
                 tracing::warn!(upstream, action, "{what}: {message}");
             }
             Some(Trouble { message, action, .. }) => {
@@ -43,7 +42,7 @@ impl Keeper {
         }
     }
 
-    /// Counts its trouble among those of its upstream.
+    /// Counts its problem among those of its upstream.
     pub(in crate::token) fn complain(&mut self, trouble: Option<&Trouble>, complaints: &mut Complaints, now: Moment) {
         let before = std::mem::replace(&mut self.complaint, trouble.map(Complaint::of));
         complaints.change(&self.spec.record.upstream, before, trouble, now);

@@ -87,7 +87,7 @@ fn however_short_the_life_a_renewal_is_never_planned_within_a_second() {
 }
 
 #[test]
-fn nothing_comes_before_the_least_interval_even_when_forced() {
+fn the_minimum_interval_applies_to_forced_renewals_too() {
     let policy = Policy { min_interval: Duration::from_secs(570), ..Policy::default() };
     let mut situation = Situation {
         grant_times: Some(grant_times(600, None, 0.0)),
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_waits_for_a_nudge_while_a_renewal_of_a_token_in_use_is_due(
+    fn a_token_in_use_is_renewed_without_a_nudge(
         now in 900_000_u64..200_000_000, situation in situations(), policy in policies(),
     ) {
         let situation = Situation { in_use: true, ..situation };

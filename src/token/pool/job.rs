@@ -1,4 +1,4 @@
-//! The work that the pool's task runs beside itself. It ends with a result, in a panic too.
+//! Jobs that the pool's task runs concurrently. A job always returns a result, even after a panic.
 
 use crate::panics;
 use crate::token::keeper::attempt::{Attempt, AttemptResult};

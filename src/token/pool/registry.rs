@@ -1,11 +1,11 @@
-//! Who reads which token.
+//! The readers of each token.
 
 use crate::token::handle::shared::{KeeperId, Shared};
 use crate::token::key::TokenKey;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
-/// Who reads which token. Locked when a token is opened or given up, never by a request.
+/// The readers of each token. Locked when a token is opened or released, never by a request.
 #[derive(Default)]
 pub(in crate::token) struct Registry(Mutex<Boards>);
 
@@ -20,7 +20,7 @@ impl Registry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keeper gave its token up; by now the key may have another.
+    /// The keeper ended. Its key may have a new one by now.
     pub(super) fn forget(&self, key: &TokenKey, keeper: KeeperId) {
         let mut shared_by_key = self.shared_by_key();
         if shared_by_key.by_key.get(key).is_some_and(|(id, _)| *id == keeper) {

@@ -1,4 +1,4 @@
-//! The pool's task: it owns all keepers, one queue of timers and the requests under way. An idle token costs an entry.
+//! The pool's task: owns all keepers, one timer queue, and the running jobs. An idle token costs one entry.
 
 mod guarded;
 
@@ -24,21 +24,20 @@ use crate::token::source::Outcome;
 use crate::token::spec::TokenSpec;
 use crate::token::store::{Change, Store};
 
-/// A sleep is never longer: after a suspend, timers are looked at again by a clock that ran on.
+/// The longest sleep. After a suspend, timers are checked again with a clock that kept running.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
-/// What shutting down may take.
+/// The time limit for shutdown.
 const LAST_WORK: Duration = Duration::from_secs(2);
-/// What a revocation may take while the process lives on.
+/// The time limit for a revocation while the process continues.
 const REVOCATION: Duration = Duration::from_secs(10);
 
-/// The pool's task.
 pub(in crate::token) struct PoolTask {
     context: Context,
     registry: Arc<Registry>,
     commands: UnboundedReceiver<PoolCommand>,
-    /// Boxed, because a growing table has room for twice as many.
+    /// Boxed, because a growing table reserves space for twice as many.
     keepers: HashMap<KeeperId, Box<Keeper>>,
-    /// The keepers of each name in the store: more than one after a secret has changed.
+    /// The keepers of each store name: more than one after a secret has changed.
     names: BTreeSet<(StoreKey, KeeperId)>,
     timers: BTreeSet<(Moment, KeeperId)>,
     jobs: JoinSet<(KeeperId, JobResult)>,
@@ -63,12 +62,12 @@ impl PoolTask {
         }
     }
 
-    /// Runs until it is shut down, or nobody is left who could tell it anything.
+    /// Runs until it is shut down, or no sender is left.
     pub(in crate::token) async fn run(mut self) {
         loop {
             let nap = self.nap();
             tokio::select! {
-                // In this order, so that a simulation can be played again.
+                // In this order, so that a simulation is reproducible.
                 biased;
                 command = self.commands.recv() => match command {
                     Some(PoolCommand::Open { id, spec, shared }) => self.guarded(id, false, |task| task.open(id, spec, shared)),
@@ -111,7 +110,7 @@ impl PoolTask {
         }
     }
 
-    /// Looks at what the store has now, for every keeper that it concerns.
+    /// Reads the changed grant for every keeper that uses it.
     fn changed(&mut self, change: &Change) {
         for (id, keeper) in &self.keepers {
             let key = &keeper.spec().store_key;
@@ -140,7 +139,7 @@ impl PoolTask {
         self.replan(id, true);
     }
 
-    /// Looks at all keepers whose time has come.
+    /// Plans all keepers whose timer has fired.
     fn fire_timers(&mut self) {
         let now = self.context.clock.now();
         while let Some((_, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
@@ -148,7 +147,7 @@ impl PoolTask {
         }
     }
 
-    /// Lets a keeper plan after something happened to it, and keeps its timer in step.
+    /// Lets a keeper plan after an event, and updates its timer.
     fn replan(&mut self, id: KeeperId, all: bool) {
         let Some(keeper) = self.keepers.get_mut(&id) else { return };
         let before = keeper.wake;
@@ -171,9 +170,9 @@ impl PoolTask {
     }
 }
 
-/// The ways out.
+/// Ending keepers.
 impl PoolTask {
-    /// Nobody reads the token any more. Who opens it from now on gets a keeper of its own.
+    /// Ends the keeper of a token without readers. The next reader gets a new keeper.
     fn retire(&mut self, id: KeeperId) {
         let Some(mut keeper) = self.keepers.remove(&id) else { return };
         keeper.complain(None, &mut self.context.complaints, self.context.clock.now());
@@ -194,7 +193,7 @@ impl PoolTask {
         }
     }
 
-    /// What the store lacks is offered to it once more; siblings know of it and will offer it again.
+    /// Tries once more to save an unsaved grant. Other keepers of the name know it and try again.
     fn save_last(&mut self, id: KeeperId, keeper: &Keeper) {
         let key = keeper.spec().store_key.clone();
         let alone = self.of_name(&key).next().is_none();
@@ -212,14 +211,13 @@ impl PoolTask {
         });
     }
 
-    /// The keepers of a name in the store.
     fn of_name<'a>(&'a self, key: &'a StoreKey) -> impl Iterator<Item = &'a Keeper> {
         let first = (key.clone(), KeeperId(0));
         let ids = self.names.range(first..).take_while(move |(name, _)| name == key).map(|(_, id)| id);
         ids.filter_map(|id| self.keepers.get(id)).map(|keeper| &**keeper)
     }
 
-    /// Ends the keeper's grant at its server, best effort. A store that lasts keeps it for the next start instead.
+    /// Revokes the keeper's grant at its server, best effort. A persistent store keeps it for the next start instead.
     fn revoke(&mut self, id: KeeperId, keeper: &Keeper, patience: Duration) {
         let spec = keeper.spec().clone();
         let wanted = spec.source.can_revoke() && (!self.stopping || spec.source.revokes_at_shutdown());
@@ -232,7 +230,7 @@ impl PoolTask {
         });
     }
 
-    /// Ends what is under way: a request that may rotate a refresh token is heard out and saved.
+    /// Ends running jobs. A request that may rotate a refresh token is awaited and its reply saved.
     async fn finish(&mut self) {
         self.commands.close();
         self.stopping = true;
@@ -241,7 +239,7 @@ impl PoolTask {
         idle.iter().for_each(|(id, keeper)| self.revoke(*id, keeper, LAST_WORK));
         let mut busy = busy;
         while let Some(ended) = self.jobs.join_next().await {
-            // A panic of one leaves its token as it was.
+            // A panic leaves its token as it was.
             let Ok((id, JobResult::Minted(ended))) = ended else { continue };
             let Some(mut keeper) = busy.remove(&id) else { continue };
             keeper.ended(ended.0, ended.1, &mut self.context);

@@ -1,7 +1,7 @@
-//! Tokens in a directory: one file each, replaced whole, and a lock beside it.
+//! Tokens in a directory: one file per token, replaced atomically, with a lock file beside it.
 //!
-//! Nothing here runs on a thread that serves requests. A token's files are `NAME.json`, `NAME.lock`, which stays, and
-//! `NAME.tmp` for as long as a write takes; only who has the lock writes.
+//! Nothing here runs on a thread that serves requests. A token has the files `NAME.json`, `NAME.lock` (permanent) and,
+//! during a write, `NAME.tmp`. Only the holder of the lock writes.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,10 +19,10 @@ use crate::panics::Panicked;
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 
-/// How long to wait between two looks at a lock that another process has. Polled: a thread that blocks on a lock cannot
-/// be told that its process ends.
+/// The interval for polling a lock that another process holds. A blocking lock would not notice that its own process is
+/// stopping.
 const LOOK: Duration = Duration::from_millis(20);
-/// A token is a few kilobytes.
+/// The maximum file size in bytes; a token has a few KiB.
 const LARGEST: u64 = 1 << 20;
 
 /// Tokens in a directory.
@@ -33,7 +33,7 @@ pub struct FileStore {
 struct Directory {
     path: PathBuf,
     format: RecordFormat,
-    /// The file system has them.
+    /// Whether the file system supports locks.
     locks: bool,
 }
 
@@ -47,19 +47,19 @@ struct Files {
 
 struct FileLease {
     files: Files,
-    /// Its lock ends with it.
+    /// Closing the file releases the lock.
     lock: Arc<File>,
 }
 
 impl FileStore {
-    /// The store in this directory, which is made if it is not there. With `locks`, refresh tokens will be stored: a
-    /// file system on which processes cannot take turns is refused.
+    /// Opens the store in this directory and creates it if needed. `locks`: refresh tokens will be stored, so a file
+    /// system without locks is refused.
     pub fn open(path: PathBuf, format: RecordFormat, locks: bool) -> Result<Self, StoreError> {
         let at = |what: &str, error: io::Error| {
             StoreError::new(StoreFault::Misconfigured, format!("{what} `{}`: {error}", path.display()))
         };
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&path).map_err(|error| at("cannot make the directory", error))?;
+        builder.recursive(true).mode(0o700).create(&path).map_err(|error| at("cannot create the directory", error))?;
         let probed = probe(&path).map_err(|error| at("cannot write to the directory", error))?;
         if locks && !probed {
             return Err(no_locks(&path));
@@ -72,7 +72,6 @@ impl FileStore {
     }
 }
 
-/// Whether the file system has locks.
 fn probe(directory: &Path) -> io::Result<bool> {
     let file = open_lock(&directory.join("bearerd.lock"))?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -84,15 +83,15 @@ fn probe(directory: &Path) -> io::Result<bool> {
 
 fn no_locks(directory: &Path) -> StoreError {
     let message = format!(
-        "the file system of `{}` has no locks, without which two processes could use up each other's refresh token: \
-         take a local directory, or `kind = \"redis\"`",
+        "the file system of `{}` has no locks, so two processes could use up each other's refresh token: use a \
+         local directory, or `kind = \"redis\"`",
         directory.display()
     );
     StoreError::new(StoreFault::Misconfigured, message)
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
-    // Writable, although nothing is written: NFS grants exclusive locks on such files alone.
+    // Writable, because NFS grants exclusive locks only on writable files.
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)
@@ -117,7 +116,7 @@ impl Files {
         self.directory.format.read(&self.key, &bytes).map(Some).map_err(|error| self.error(error))
     }
 
-    /// The lock, if nobody has it.
+    /// The lock, if it is free.
     fn lock(&self) -> Result<Option<File>, StoreError> {
         let file = open_lock(&self.path("lock")).map_err(|error| self.failed("cannot lock it: ", &error))?;
         if !self.directory.locks {
@@ -130,7 +129,7 @@ impl Files {
         }
     }
 
-    /// What is kept, for who has just taken the lock: whoever had it before may have died while writing.
+    /// Reads the stored grant under a new lock. The previous holder may have died while writing.
     fn begin(&self) -> Result<Option<Stored>, StoreError> {
         remove(&self.path("tmp")).map_err(|error| self.failed("cannot remove its `.tmp`: ", &error))?;
         self.read()
@@ -151,7 +150,7 @@ impl Files {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, self.path("json"))?;
-        // The new name must survive a power cut, too.
+        // The rename must survive a power failure too.
         File::open(&self.directory.path)?.sync_all()
     }
 }
@@ -163,20 +162,19 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether trying again may help.
 fn fault(error: &io::Error) -> StoreFault {
     match error.kind() {
         ErrorKind::PermissionDenied
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::IsADirectory
         | ErrorKind::NotADirectory => StoreFault::Misconfigured,
-        // A link in the place of a file.
+        // A symbolic link instead of a file.
         _ if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) => StoreFault::Misconfigured,
         _ => StoreFault::Failed,
     }
 }
 
-/// The content of a file that nobody else could have read or written, if there is one.
+/// The content of a file that no other user could have read or written, if it exists.
 fn read_own(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
     let failed = |error: io::Error| StoreError::new(fault(&error), error.to_string());
     let foreign = |message: String| Err(StoreError::new(StoreFault::Misconfigured, message));
@@ -192,17 +190,17 @@ fn read_own(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
     }
     if about.mode() & 0o077 != 0 {
         let mode = about.mode() & 0o7777;
-        return foreign(format!("others may open it (mode {mode:04o}): set it to 0600, if it is yours"));
+        return foreign(format!("other users can open it (mode {mode:04o}): set its mode to 0600 if it is yours"));
     }
     if !about.is_file() || about.len() > LARGEST {
-        return Err(StoreError::new(StoreFault::Damaged, "it is no file, or far too large"));
+        return Err(StoreError::new(StoreFault::Damaged, "it is not a file, or it is far too large"));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default()));
     file.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
 }
 
-/// On a thread that may wait for a disk.
+/// Runs on a thread that may block on disk I/O.
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -213,7 +211,7 @@ async fn on_disk<T: Send + 'static>(
     })
 }
 
-/// The lock, and what is kept.
+/// Takes the lock and reads the stored grant.
 async fn lease(files: Files) -> Result<Leased, StoreError> {
     loop {
         let ours = files.clone();
@@ -243,7 +241,7 @@ impl Store for FileStore {
         let files = self.files(key);
         Box::pin(async move {
             let seconds = patience.as_secs_f32();
-            let held = format!("another process has had its lock for {seconds:.1} s, and is slow or stopped");
+            let held = format!("another process has held its lock for {seconds:.1} s and is slow or stopped");
             let held = files.error(StoreError::new(StoreFault::Held, held));
             tokio::time::timeout(patience, lease(files)).await.unwrap_or(Err(held))
         })
@@ -261,7 +259,7 @@ impl Lease for FileLease {
         let (files, lock, stored) = (self.files.clone(), Arc::clone(&self.lock), stored.clone());
         Box::pin(on_disk(move || {
             let written = files.write(&stored);
-            // A write whose lease was dropped still has the lock to its end.
+            // A write continues under the lock even if its lease was dropped.
             drop(lock);
             written
         }))

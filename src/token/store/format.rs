@@ -1,7 +1,6 @@
-//! What a lasting store keeps of a token, as bytes: JSON with a version, sealed if there is a key.
+//! The format of a stored token: versioned JSON, encrypted if there is a key.
 //!
-//! Moments become times of the wall's clock on their way out: the clock that lives are counted on starts anew with the
-//! machine.
+//! Times are stored as wall-clock times, because the monotonic clock restarts with the machine.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -18,19 +17,19 @@ use crate::secret::Secret;
 use crate::token::grant::{Grant, Life};
 use crate::token::key::StoreKey;
 
-/// The version that is written. Whoever changes the records counts it up, and reads the older ones or refuses them.
+/// The version that is written. A change of the records increments it, and must read or refuse older ones.
 const VERSION: u64 = 1;
 
-/// Turns what is kept into bytes and back.
+/// Encodes and decodes stored grants.
 pub struct RecordFormat {
     clock: SharedClock,
     seal: Option<Seal>,
 }
 
-/// Around every record.
+/// The outermost object of every record.
 #[derive(Serialize, Deserialize)]
 struct Envelope {
-    /// The version, under a key that says whose file this is.
+    /// The version. The key says which program wrote the file.
     bearerd: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     sealed: Option<String>,
@@ -38,7 +37,7 @@ struct Envelope {
     token: Option<Record>,
 }
 
-/// A token; times are milliseconds since 1970.
+/// A token. Times are milliseconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct Record {
     name: String,
@@ -58,7 +57,7 @@ struct Record {
     refresh_in: Option<u64>,
 }
 
-/// A secret on its way to a store: the one place where one becomes text again.
+/// A secret that is written to a store: the only place where one becomes plain text.
 struct SecretText(Secret);
 
 impl Serialize for SecretText {
@@ -74,40 +73,40 @@ impl<'de> Deserialize<'de> for SecretText {
 }
 
 impl RecordFormat {
-    /// Seals what it writes, if there is a key.
+    /// Encrypts what it writes, if there is a key.
     pub fn new(clock: SharedClock, key: Option<&Secret>) -> Result<Self, StoreError> {
-        let seal = key.map(|key| Seal::new(key).ok_or_else(|| wrong("`store.key` gives no key")));
+        let seal = key.map(|key| Seal::new(key).ok_or_else(|| wrong("`store.key` cannot be used as a key")));
         Ok(Self { clock, seal: seal.transpose()? })
     }
 
-    /// The bytes to keep.
+    /// Encodes a grant.
     pub fn write(&self, key: &StoreKey, stored: &Stored) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let plain = json(&self.record(key, stored))?;
         let Some(seal) = &self.seal else { return Ok(plain) };
-        let sealed = seal.seal(key.as_str(), &plain).ok_or_else(|| cannot("be sealed"))?;
+        let sealed = seal.seal(key.as_str(), &plain).ok_or_else(|| cannot("be encrypted"))?;
         json(&Envelope { bearerd: VERSION, sealed: Some(STANDARD.encode(sealed)), token: None })
     }
 
-    /// What was kept, or in words why it cannot be read. Nothing that it cannot read may be overwritten.
+    /// Decodes a grant, or explains why it cannot. What cannot be read must not be overwritten.
     pub fn read(&self, key: &StoreKey, bytes: &[u8]) -> Result<Stored, StoreError> {
         let envelope = envelope(bytes)?;
         let record = match (envelope.sealed, envelope.token, &self.seal) {
             (Some(sealed), None, Some(seal)) => {
                 let sealed = STANDARD.decode(sealed).map_err(|_| garbage())?;
-                let other = "it was sealed with another `store.key`, or for another token, or changed";
+                let other = "it was encrypted with another `store.key` or for another token, or it was modified";
                 let plain = seal.open(key.as_str(), &sealed).ok_or_else(|| wrong(other))?;
                 self::envelope(&plain)?.token.ok_or_else(garbage)?
             }
-            (Some(_), None, None) => return Err(wrong("it is sealed: set `store.key`")),
-            // Whoever may write there could plant a token that nobody sealed.
+            (Some(_), None, None) => return Err(wrong("it is encrypted: set `store.key`")),
+            // Otherwise whoever can write there could plant a token.
             (None, Some(_), Some(_)) => {
-                return Err(wrong("it is not sealed, but there is a `store.key`: take that out"));
+                return Err(wrong("it is not encrypted, but `store.key` is set: remove the key"));
             }
             (None, Some(record), None) => record,
             _ => return Err(garbage()),
         };
         if record.name != key.as_str() {
-            return Err(wrong("it is the token of something else: was it renamed or copied?"));
+            return Err(wrong("it belongs to another token: was it renamed or copied?"));
         }
         Ok(self.stored(record))
     }
@@ -134,7 +133,7 @@ impl RecordFormat {
 
     fn stored(&self, record: Record) -> Stored {
         let now = self.clock.now();
-        // Issued in the future: the wall's clock went back. A life is then no longer than it was at first.
+        // Issued in the future: the wall clock was set back. The lifetime is then at most the original one.
         let life = record.expires.map(|end| {
             let whole = Duration::from_millis(end.saturating_sub(record.issued));
             Life::Until(self.moment(end).min(now + whole))
@@ -168,7 +167,7 @@ impl RecordFormat {
 }
 
 fn envelope(bytes: &[u8]) -> Result<Envelope, StoreError> {
-    /// The version comes first: the rest of a record that we do not know may look different.
+    /// Read first, because the rest of an unknown version may look different.
     #[derive(Deserialize)]
     struct Version {
         bearerd: u64,
@@ -177,7 +176,7 @@ fn envelope(bytes: &[u8]) -> Result<Envelope, StoreError> {
     if version.bearerd != VERSION {
         let version = version.bearerd;
         return Err(wrong(&format!(
-            "it has format {version}, but this bearerd reads format {VERSION}: take the other"
+            "it has format {version}, but this bearerd reads format {VERSION}: use the bearerd that wrote it"
         )));
     }
     serde_json::from_slice(bytes).map_err(|_| garbage())

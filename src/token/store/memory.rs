@@ -1,4 +1,4 @@
-//! Grants that live as long as the process.
+//! Grants in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +9,15 @@ use super::{Lease, Leased, Store, StoreError, Stored};
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 
-/// Grants that live as long as the process: a keeper with a changed secret finds the refresh token of the one before.
+/// Grants in memory. A keeper with a changed secret finds its predecessor's refresh token here.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    /// Boxed, because a growing table has room for twice as many.
+    /// Boxed, because a growing table reserves space for twice as many.
     kept: HashMap<StoreKey, Box<Stored>>,
-    /// Of the names that are leased or waited for; few at a time.
+    /// Locks of the names that are leased or waited for; few at a time.
     locks: HashMap<StoreKey, Arc<tokio::sync::Mutex<()>>>,
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_takes_no_room_when_nobody_waits_for_it_any_more() {
+    async fn a_name_without_waiters_takes_no_memory() {
         let (store, key) = (MemoryStore::default(), StoreKey::new(["a"]));
         let first = store.lease(&key).await.unwrap();
         let mut second = store.lease(&key);

@@ -1,4 +1,4 @@
-//! Where grants outlive their keeper.
+//! Stores: where grants are kept across restarts and shared between processes.
 
 pub mod file;
 pub mod format;
@@ -13,117 +13,117 @@ use super::grant::Grant;
 use super::key::StoreKey;
 use super::source::BoxFuture;
 
-/// The longest that an attempt holds a lease: a refresh, the login that follows a dead refresh token, what is saved
-/// around them. Who holds one for longer is dead, and nobody waits for one longer than this.
+/// The longest time that an attempt holds a lease: a refresh, the login after a dead refresh token, and the saves
+/// around them. A holder that takes longer is considered dead, and nobody waits longer.
 pub const LONGEST_LEASE: Duration = Duration::from_secs(30);
 
-/// Why a store could not do its work; the message is for people and holds no secret.
+/// A failed store operation. The message is for people and contains no secret.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
-    /// What kind of fault it is: what is to be done depends on it.
+    /// The kind of fault, which determines what to do.
     pub fault: StoreFault,
-    /// For people.
     pub message: String,
 }
 
-/// The kinds of faults of a store.
+/// The kinds of store faults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoreFault {
-    /// The server cannot be reached. The store says so itself, once for all tokens.
+    /// The server is unreachable. The store logs this itself, once for all tokens.
     Away,
     /// An operation failed, and the next one may succeed.
     Failed,
     /// Another process holds the lease.
     Held,
-    /// What is kept cannot be read any more. Nobody replaces it: it may hold the only refresh token of an account.
+    /// The stored grant is unreadable. It is never replaced: it may hold the only refresh token of an account.
     Damaged,
-    /// A person must change the configuration, or what is around the store: keys, owners, versions.
+    /// An operator must change the configuration or the store's surroundings: keys, owners, versions.
     Misconfigured,
 }
 
 impl StoreError {
-    /// An error of this kind.
     pub fn new(fault: StoreFault, message: impl Into<String>) -> Self {
         Self { fault, message: message.into() }
     }
 
-    /// The same, saying what it is about.
+    /// Adds what the error is about.
     fn about(self, what: impl std::fmt::Display) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
 }
 
-/// What is kept of a token.
+/// A stored grant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stored {
-    /// Counts the grants of this name, whoever got them: clocks of several machines cannot tell which is the newer.
+    /// Counts the grants of this name, whichever process got them. Clocks of different machines cannot tell which one
+    /// is newer.
     pub number: u64,
     /// The newest grant.
     pub grant: Grant,
-    /// Its refresh token was sent and no reply to that was saved.
+    /// Its refresh token was sent, and no reply has been saved.
     pub refresh_sent: bool,
-    /// A rejection asked for it: until an answer accepts it, the bounds on forced renewals count it for everybody.
+    /// The API's rejection caused this grant. Until the API accepts it, every process counts it towards the bounds on
+    /// forced renewals.
     pub forced: bool,
 }
 
-/// What others changed in a store.
+/// A change that another process made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// What is kept under this name.
+    /// The grant of this name.
     Of(StoreKey),
-    /// Who knows: for a while nothing was heard.
+    /// Anything: notifications may have been missed.
     Any,
 }
 
-/// How a store tells of changes.
+/// The callback for changes by other processes.
 pub type Tell = Box<dyn Fn(Change) + Send + Sync>;
 
-/// Where grants outlive their keeper.
+/// Stores: where grants are kept across restarts and shared between processes.
 pub trait Store: Send + Sync + 'static {
-    /// What is kept under this name, whoever holds the lease.
+    /// Reads the grant of this name, without the lease.
     fn load<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Option<Stored>, StoreError>>;
 
-    /// The sole right to ask for this token and to change what is kept, among all who share the store. Waits for it,
-    /// [`LONGEST_LEASE`] at most.
+    /// Waits, up to [`LONGEST_LEASE`], for the exclusive right to request this token and to change its stored grant.
     fn lease<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<Leased, StoreError>>;
 
-    /// The same, but waits no longer than `patience` where a holder that stands still keeps its lease for as long.
+    /// Like [`Store::lease`], but waits at most `patience` if a stopped holder could keep its lease for so long.
     fn lease_within<'a>(&'a self, key: &'a StoreKey, _patience: Duration) -> BoxFuture<'a, Result<Leased, StoreError>> {
         self.lease(key)
     }
 
-    /// The token's last reader is gone. A store that lasts keeps the grant for the next start; memory forgets it.
+    /// The token has no reader any longer. A persistent store keeps the grant for the next start; the memory store
+    /// drops it.
     fn retire(&self, key: &StoreKey);
 
-    /// Whether what is saved survives the process.
+    /// Whether grants survive the process.
     fn lasts(&self) -> bool;
 
-    /// Whether other processes use the same tokens at the same time. While such a store is away, a token that has a
-    /// refresh token is used to its end: a login before would be one for each process, and again at each renewal.
+    /// Whether other processes use the same tokens at the same time. While such a store is unreachable, a token with a
+    /// refresh token is used until it expires: an earlier login would be one per process, and again at each renewal.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// From now on tells what others change. A store that does not hear of it is only looked at before each attempt.
+    /// Registers a callback for changes by other processes. A store without notifications is read before each attempt
+    /// only.
     fn on_change(&self, _tell: Tell) {}
 }
 
-/// A lease, and what was kept when it began: nobody can take the one and forget to read the other.
+/// A lease and the grant that was stored when it began, so that nobody can take the lease and forget to read the grant.
 pub struct Leased {
-    /// What is kept.
     pub kept: Option<Stored>,
-    /// Until it is dropped.
+    /// Held until it is dropped.
     pub lease: Box<dyn Lease>,
 }
 
-/// The sole right to change what is kept under one name; dropping it gives it back.
+/// The exclusive right to change the grant of one name. Dropping it releases it.
 pub trait Lease: Send {
-    /// Keeps this from now on; durable when it returns. Fails, and changes nothing, if the lease was lost.
+    /// Stores the grant. It is durable when this returns. Fails and changes nothing if the lease was lost.
     fn save<'a>(&'a mut self, stored: &'a Stored) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Whether it has run out by the clock of this machine: a process that stood still finds out before it acts on what
-    /// the store said before.
+    /// Whether the lease has expired by this machine's clock. A process that was suspended checks this before it acts
+    /// on an older answer of the store.
     fn is_over(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Sealing of what is stored: whoever reads the disk or the Redis learns no token, and whoever writes there cannot pass
+//! Encryption of stored grants: whoever reads the disk or Redis learns no token, and whoever writes there cannot pass
 //! one token off as another.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -8,21 +8,21 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// A secret text's key. AES-256-GCM with a random nonce before what is sealed: 2³² seals until nonces may meet.
+/// AES-256-GCM with a random nonce in front of the ciphertext. One key is safe for some 2³² messages.
 pub(super) struct Seal {
     key: LessSafeKey,
     random: SystemRandom,
 }
 
 impl Seal {
-    /// The key of this text (HKDF, RFC 5869). It stretches nothing: the text must be long and random.
+    /// Derives the key from a secret (HKDF, RFC 5869). This is no password hash: the secret must be long and random.
     pub(super) fn new(secret: &Secret) -> Option<Self> {
         let source = Salt::new(HKDF_SHA256, b"bearerd store").extract(secret.expose().as_bytes());
         let key = source.expand(&[b"seal 1"], &AES_256_GCM).ok().map(UnboundKey::from)?;
         Some(Self { key: LessSafeKey::new(key), random: SystemRandom::new() })
     }
 
-    /// The text sealed under this name. `None` if the system has no random numbers.
+    /// Encrypts the text and binds it to this name. `None` if the system has no random numbers.
     pub(super) fn seal(&self, name: &str, text: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
@@ -33,7 +33,7 @@ impl Seal {
         Some([&nonce, body.as_slice()].concat())
     }
 
-    /// What was sealed under this name; `None` if it was sealed with another key, under another name, or changed since.
+    /// Decrypts. `None` if the key or the name differs, or the text was modified.
     pub(super) fn open(&self, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_with_its_key_and_name_alone() {
+    fn a_sealed_text_opens_only_with_its_key_and_name() {
         let sealed = seal("key").seal("name", b"text").unwrap();
         assert_eq!(seal("key").open("name", &sealed).unwrap().as_slice(), b"text");
         assert!(seal("other").open("name", &sealed).is_none());

@@ -1,5 +1,5 @@
-//! The store, and what it could not take yet. All keepers of a name read both as one: a keeper that does not know of a
-//! sibling's newest grant would send a refresh token that is used up.
+//! The store, together with the grants that it could not save. All keepers of a name read both as one: a keeper that
+//! missed a sibling's newest grant would send a used refresh token.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 use crate::token::store::{LONGEST_LEASE, Leased, Store, StoreError, Stored, Tell};
 
-/// A store with a memory for what it lacks.
+/// A store with a buffer for unsaved grants.
 pub(in crate::token) struct BufferedStore {
     store: Arc<dyn Store>,
-    /// Boxed, because a growing table has room for twice as many.
+    /// Boxed, because a growing table reserves space for twice as many.
     unsaved: Mutex<HashMap<StoreKey, Box<Stored>>>,
-    /// The number of the grant whose refresh token this process has sent last.
+    /// The number of the grant whose refresh token this process sent last.
     marks: Mutex<HashMap<StoreKey, u64>>,
 }
 
@@ -23,7 +23,7 @@ impl BufferedStore {
         Self { store, unsaved: Mutex::default(), marks: Mutex::default() }
     }
 
-    /// The store did not take this.
+    /// Buffers a grant that the store could not save.
     pub(in crate::token) fn remember(&self, key: &StoreKey, stored: Stored) {
         let mut unsaved = self.lock();
         if unsaved.get(key).is_none_or(|known| known.number <= stored.number) {
@@ -31,7 +31,7 @@ impl BufferedStore {
         }
     }
 
-    /// It has this one now, or nobody will ask for it any more.
+    /// Drops a buffered grant: it is saved now, or no longer needed.
     pub(in crate::token) fn forget(&self, key: &StoreKey, number: u64) {
         let mut unsaved = self.lock();
         if unsaved.get(key).is_some_and(|known| known.number <= number) {
@@ -39,22 +39,22 @@ impl BufferedStore {
         }
     }
 
-    /// What the store lacks.
+    /// The buffered grant of this name.
     pub(in crate::token) fn unsaved(&self, key: &StoreKey) -> Option<Stored> {
         self.lock().get(key).map(|stored| Stored::clone(stored))
     }
 
-    /// Whether the store lacks anything.
+    /// Whether a grant of this name is buffered.
     pub(in crate::token) fn lacks(&self, key: &StoreKey) -> bool {
         self.lock().contains_key(key)
     }
 
-    /// A keeper of this process told the store that it sends the refresh token of this grant.
+    /// Records that a keeper of this process marked this grant's refresh token as sent.
     pub(in crate::token) fn marked(&self, key: &StoreKey, number: u64) {
         self.marks().insert(key.clone(), number);
     }
 
-    /// Whether the mark on this grant is of this process: whatever its reply was, it is known here.
+    /// Whether this process set the mark on this grant. If so, it knows what the reply was.
     pub(in crate::token) fn has_marked(&self, key: &StoreKey, stored: &Stored) -> bool {
         self.marks().get(key) == Some(&stored.number)
     }
@@ -67,7 +67,8 @@ impl BufferedStore {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is newer. Of two with one number others know that of the store, or it is the same and was saved after all.
+    /// The newer of the stored and the buffered grant. With equal numbers it is the stored one: it is from another
+    /// process, or it was saved after all.
     fn newest(&self, key: &StoreKey, kept: Option<Stored>) -> Option<Stored> {
         if let Some(kept) = &kept {
             self.forget(key, kept.number);

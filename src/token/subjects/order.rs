@@ -1,16 +1,16 @@
-//! Entries of a vector in the order of their use: a list through their places.
+//! A linked list through the entries of a vector, in order of last use.
 
-/// The place before the first and after the last.
+/// The index that means "none".
 const END: usize = usize::MAX;
 
-/// The newest and the oldest of a list.
+/// The most and the least recently used entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     newest: usize,
     oldest: usize,
 }
 
-/// An entry's neighbours.
+/// The previous and the next entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Neighbours {
     newer: usize,
@@ -30,7 +30,7 @@ impl Order {
         (self.oldest != END).then_some(self.oldest)
     }
 
-    /// Puts an entry before the newest.
+    /// Inserts an entry as the most recent.
     pub(super) fn link(&mut self, entries: &mut [impl AsMut<Neighbours>], place: usize) {
         *entries[place].as_mut() = Neighbours { newer: END, older: self.newest };
         self.relink(entries, place);
@@ -42,14 +42,14 @@ impl Order {
         self.set_newer(entries, older, newer);
     }
 
-    /// Tells an entry's neighbours its place, which is a new one.
+    /// Updates the neighbours of an entry that has moved to another index.
     pub(super) fn relink(&mut self, entries: &mut [impl AsMut<Neighbours>], place: usize) {
         let Neighbours { newer, older } = *entries[place].as_mut();
         self.set_older(entries, newer, place);
         self.set_newer(entries, older, place);
     }
 
-    /// All places, from the newest to the oldest.
+    /// All indexes, from the most to the least recent.
     #[cfg(test)]
     pub(super) fn places(&self, entries: &mut [impl AsMut<Neighbours>]) -> Vec<usize> {
         let mut next = self.newest;

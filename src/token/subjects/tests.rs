@@ -63,7 +63,7 @@ impl Bench {
         self.publish(name, |view| (view.trouble, view.next) = (Some(trouble), next));
     }
 
-    /// Those of each rank in turn, the newest first.
+    /// The names by rank, the most recent first.
     fn names(&mut self) -> Vec<&str> {
         let mut names = Vec::new();
         for order in self.subjects.orders {
@@ -131,7 +131,7 @@ async fn the_order_of_use_survives_any_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_never_had_a_token_makes_room_before_whoever_had_one() {
+async fn a_subject_that_never_had_a_token_is_dropped_first() {
     let mut bench = Bench::new(4);
     for name in ["good", "gone", "nobody", "last"] {
         bench.use_at(0, name);
@@ -176,7 +176,7 @@ async fn a_refused_subject_is_remembered_until_its_hold_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_kept_with_a_cold_subject_goes_and_the_subject_stays() {
+async fn cached_values_of_an_idle_subject_are_dropped_and_the_subject_stays() {
     let mut bench = Bench::new(200);
     for number in 0..150 {
         bench.use_at(0, &number.to_string());

@@ -1,4 +1,4 @@
-//! What is taken from others who share the store, and what it means for the bounds.
+//! Adopting grants of other processes with the same store, and the effect on the bounds.
 
 use super::*;
 use crate::secret::Secret;

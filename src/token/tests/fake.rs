@@ -1,4 +1,4 @@
-//! A token endpoint for tests: a closure answers, the calls are kept.
+//! A token endpoint for tests: a closure replies, and the calls are recorded.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub(crate) struct Call {
     pub(crate) at: Moment,
 }
 
-/// What the closure is told: the number of this call from 1, and the call.
+/// The script: gets the number of the call, from 1, and the call.
 pub(crate) type Script = Box<dyn FnMut(usize, &Call) -> Reply + Send>;
-/// An answer, and how long it takes.
+/// A reply, and how long it takes.
 pub(crate) type Reply = (Duration, Result<Grant, MintError>);
 
 /// A scripted endpoint.
@@ -32,7 +32,7 @@ pub(crate) struct FakeSource {
     pub(crate) login: bool,
     pub(crate) revokes: bool,
     pub(crate) at_shutdown: bool,
-    /// How long each attempt waits in line.
+    /// How long each attempt waits in the queue.
     pub(crate) line: Duration,
 }
 
@@ -68,7 +68,7 @@ impl FakeSource {
     }
 }
 
-/// An answer after 100 ms.
+/// A reply after 100 ms.
 pub(crate) fn answer(result: Result<Grant, MintError>) -> Reply {
     (Duration::from_millis(100), result)
 }

@@ -1,4 +1,5 @@
-//! A store that is away, held by somebody who stands still, or damaged: what is sent all the same, and what is said.
+//! A store that is unreachable, leased by a suspended process, or damaged: which requests are still made, and what is
+//! logged.
 
 use super::reporting::Paper;
 use super::*;
@@ -13,7 +14,7 @@ fn rotates(login: bool) -> World {
     World::shaped(move |source| source.login = login, |number, call| answer(Ok(rotating(number, call.at, HOUR))))
 }
 
-/// Another process keeps this grant, of which it has sent the refresh token.
+/// Another process has stored this grant and sent its refresh token.
 async fn sent_by_another(world: &World, age: Duration) {
     let stored = Stored { number: 7, grant: rotating(7, world.now() - age, HOUR), refresh_sent: true, forced: false };
     world.store.put(&stored).await;
@@ -114,7 +115,7 @@ async fn while_a_shared_store_is_away_a_token_without_is_renewed_as_ever_and_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stands_still_with_the_lease_keeps_nobody_from_a_login() {
+async fn a_suspended_lease_holder_does_not_prevent_a_login() {
     let (mut paper, _guard) = Paper::start();
     for grant in [grant, rotating] {
         let world = World::new(move |number, call| answer(Ok(grant(number, call.at, seconds(60)))));
@@ -128,12 +129,15 @@ async fn who_stands_still_with_the_lease_keeps_nobody_from_a_login() {
         assert!(world.source.steps().iter().all(|step| *step == Step::Login));
         assert!(world.source.count() < 20, "{}", world.source.count());
         let warnings: Vec<_> = paper.take().into_iter().filter(|line| line.starts_with("WARN")).collect();
-        assert!(warnings.len() == 1 && warnings[0].contains("not saved: another process has it"), "{warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("could not be saved: another process has it"),
+            "{warnings:?}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stands_still_with_the_lease_of_a_short_life_costs_no_request() {
+async fn a_suspended_lease_holder_fails_no_request_with_short_tokens() {
     let world = World::steady(seconds(2));
     world.store.moods.held.store(true, Ordering::Relaxed);
     let handle = world.opened().await;
@@ -160,7 +164,7 @@ async fn why_a_refresh_token_waits_for_who_stands_still_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_store_is_never_told_to_be_done_away_with_where_it_had_the_only_refresh_token() {
+async fn no_message_advises_deleting_a_damaged_store() {
     let (mut paper, _guard) = Paper::start();
     let world = rotates(false);
     break_with(&world, StoreFault::Damaged);

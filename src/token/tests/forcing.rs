@@ -1,4 +1,4 @@
-//! Rejections by the API, orders by an operator, and the bounds on both.
+//! Rejections by the API, forced renewals by an operator, and the bounds on both.
 
 use super::*;
 use crate::token::fake::error;
@@ -37,7 +37,7 @@ async fn a_late_rejection_of_an_older_token_gets_the_newer_one_at_once_and_asks_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_that_nobody_waits_for_replaces_the_token_too() {
+async fn a_rejection_without_a_waiting_request_replaces_the_token_too() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     handle.rejected(generation(1));
@@ -154,7 +154,7 @@ async fn an_api_that_rejects_everything_a_hundred_times_a_second_costs_few_token
         }
         pass(seconds(1)).await;
     }
-    // A wait of a quarter of an hour gives 96 a day, and its beginnings a few more.
+    // One per quarter of an hour makes 96 a day, and a few more at the beginning.
     let count = world.source.count();
     assert!((90..110).contains(&count), "{count}");
 }
@@ -226,7 +226,7 @@ async fn a_forced_renewal_that_fails_is_not_tried_more_than_ten_times_in_a_minut
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_token_is_no_different_one() {
+async fn a_token_that_the_server_returns_again_keeps_its_generation() {
     let world = World::new(|_, call| answer(Ok(grant(1, call.at, HOUR))));
     let handle = world.opened().await;
     assert_eq!(handle.renewed_after(generation(1), PATIENCE).await, None);
@@ -236,7 +236,7 @@ async fn a_repeated_token_is_no_different_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_that_the_bounds_refuse_is_no_word_to_the_keeper() {
+async fn a_rejection_beyond_the_bounds_sends_no_message_to_the_keeper() {
     let (commands, mut received) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(PausedClock::start());
     let now = clock.now();
@@ -269,7 +269,7 @@ async fn a_rejection_during_a_renewal_forces_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_free_as_soon_as_it_was_told_to_come_again() {
+async fn a_forced_renewal_is_allowed_after_the_time_it_was_told_to_wait() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     handle.renewed_after(generation(1), PATIENCE).await.unwrap();

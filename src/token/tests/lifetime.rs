@@ -1,4 +1,4 @@
-//! From the first reader to the last, and the end of the process.
+//! From the first reader to the last, and shutdown.
 
 use super::*;
 use crate::token::fake::{error, rotating};
@@ -125,10 +125,10 @@ async fn after_the_announcement_of_the_end_nothing_is_revoked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_next_finds_the_keeper_that_came_after_the_one_that_went() {
+async fn a_reader_after_a_retired_keeper_gets_the_new_one() {
     let world = revoking();
     drop(world.open());
-    // The pool has not yet heard that the first reader is gone.
+    // The pool does not know yet that the first reader is gone.
     let second = world.opened().await;
     pass(seconds(1)).await;
     let third = world.opened().await;
@@ -140,7 +140,7 @@ async fn who_reads_next_finds_the_keeper_that_came_after_the_one_that_went() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_opens_a_token_again_sets_its_pace() {
+async fn opening_a_token_again_updates_its_policy() {
     let world = World::steady(HOUR);
     let first = world.opened().await;
     let exclusive = Policy { exclusive: true, ..Policy::default() };
@@ -183,7 +183,7 @@ async fn a_token_is_revoked_although_a_sibling_has_one_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_revoked_can_still_be_used_or_renewed() {
+async fn only_grants_that_can_be_used_or_renewed_are_revoked() {
     for (refresh, life, is_live) in [(true, 60, true), (false, 3600, true), (false, 60, false)] {
         let script = move |number: usize, call: &Call| {
             let grant = if refresh { rotating } else { grant };

@@ -1,4 +1,4 @@
-//! A refresh token that is marked as sent, beside a grant that could not be saved yet.
+//! A refresh token that is marked as sent, next to a grant that could not be saved yet.
 
 use super::*;
 use crate::token::fake::{error, rotating};

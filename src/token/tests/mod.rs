@@ -1,4 +1,4 @@
-//! The core as a whole on a paused clock: a scripted endpoint on one side, readers on the other, no sockets.
+//! The whole core on a paused clock: a scripted endpoint on one side, readers on the other, no sockets.
 
 mod adopting;
 pub(crate) mod fake;
@@ -42,7 +42,7 @@ async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// Tokio's paused clock, and a jump ahead of it as after a suspend.
+/// tokio's paused clock, which can jump ahead as after a suspend.
 struct JumpingClock {
     paused: PausedClock,
     ahead: AtomicU64,
@@ -58,7 +58,7 @@ impl Clock for JumpingClock {
     }
 }
 
-/// A memory store with a log, which can be slow, away, or durable.
+/// A memory store with a log that can be slow, unreachable, or persistent.
 #[derive(Default)]
 struct TestStore {
     inner: MemoryStore,
@@ -73,14 +73,14 @@ struct TestStore {
 struct Moods {
     log: Mutex<Vec<&'static str>>,
     away: AtomicBool,
-    /// Another process took the lease from us and saved this.
+    /// Another process took over the lease and saved this.
     usurped: Mutex<Option<Stored>>,
-    /// We slept past the end of the lease.
+    /// The process was suspended past the end of the lease.
     late: AtomicBool,
     slow: AtomicU64,
-    /// Why it does not work while it is away.
+    /// The fault while it fails.
     fault: Mutex<Option<StoreFault>>,
-    /// The holder of its leases stands still.
+    /// The holder of its leases is suspended.
     held: AtomicBool,
 }
 
@@ -201,7 +201,7 @@ impl World {
         Self::shaped(|_| {}, script)
     }
 
-    /// Each call gives the token `t<number>` of this life.
+    /// Each call returns the token `t<number>` with this lifetime.
     fn steady(life: Duration) -> Self {
         Self::new(move |number, call| answer(Ok(grant(number, call.at, life))))
     }
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// Of one of many.
+    /// The spec of one of many subjects.
     fn subject(&self, name: &str) -> TokenSpec {
         let spec = self.spec("secret");
         let key = TokenKey { subject: SubjectPattern::new(".*").unwrap().subject(name), ..spec.key };

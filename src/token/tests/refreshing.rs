@@ -9,7 +9,7 @@ fn dead() -> MintError {
     MintError { grant_is_dead: true, ..error(Outcome::Rejected) }
 }
 
-/// A first login, then what the script says.
+/// A first login, then the script.
 fn after_login(mut then: impl FnMut(usize, &Call) -> Result<Grant, MintError> + Send + 'static) -> World {
     World::new(move |number, call| {
         answer(if number == 1 { Ok(rotating(1, call.at, HOUR)) } else { then(number, call) })
@@ -154,11 +154,11 @@ async fn the_rejection_of_the_token_before_makes_no_login_needed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_a_token_at_rest_gets_the_one_of_the_renewal_under_way_and_asks_for_none() {
+async fn a_reader_at_rest_gets_the_token_of_a_running_renewal_and_starts_none() {
     for while_used in [false, true] {
         let policy = Policy { while_used, ..Policy::default() };
         let world = World::new(|number, call| (seconds(3), Ok(rotating(number, call.at, HOUR)))).with(policy);
-        // Saved by a process before, and due.
+        // Saved by an earlier process, and due for renewal.
         let old = Stored { number: 1, grant: rotating(9, world.now(), HOUR), refresh_sent: false, forced: false };
         world.store.put(&old).await;
         pass(HOUR * 9 / 10).await;

@@ -1,4 +1,4 @@
-//! Renewal in time, and what a failed one does and does not do.
+//! Timely renewal, and the effects of a failed one.
 
 use super::*;
 use crate::token::fake::{error, rotating};
@@ -6,7 +6,7 @@ use crate::token::grant::{Grant, Life};
 use crate::token::source::Outcome;
 use crate::token::status::State;
 
-/// When the calls came, in seconds after the first.
+/// The times of the calls, in seconds after the first.
 fn gaps(world: &World) -> Vec<f64> {
     let calls = world.source.calls();
     calls.windows(2).map(|pair| pair[1].at.since(pair[0].at).as_secs_f64()).collect()
@@ -156,7 +156,7 @@ async fn a_token_of_unknown_life_is_never_renewed_but_replaced_when_rejected() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_repeats_its_token_is_asked_again_shortly_before_the_tokens_end_and_at_it() {
     for (early, most, missing) in [(0, 32, 10), (10, 22, 0)] {
-        // One token for each hour, given out a little before the hour begins.
+        // One token per hour, issued a little before the hour begins.
         let world = World::new(move |_, call| {
             let hour = (call.at.since_start().as_secs() + early) / 3600;
             let end = Moment::from_start(seconds((hour + 1) * 3600));

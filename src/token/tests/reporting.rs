@@ -73,7 +73,7 @@ async fn a_token_tells_each_change_of_its_state_in_one_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_swallows_everything_is_told_in_one_line_with_the_reason() {
+async fn a_hanging_endpoint_is_logged_in_one_line_with_the_reason() {
     let (mut paper, _guard) = Paper::start();
     let swallows = |number: usize, call: &Call| {
         let takes = if number == 1 { Duration::ZERO } else { HOUR };
@@ -104,7 +104,7 @@ async fn a_token_that_ends_while_its_renewal_is_slow_is_nothing_to_tell_if_that_
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_subjects_only_their_number_is_told() {
+async fn for_many_failing_subjects_only_their_number_is_logged() {
     let (mut paper, _guard) = Paper::start();
     let world = troubled().with(while_used());
     let mut handles = vec![world.pool.open(world.subject("anna"))];
@@ -128,12 +128,12 @@ async fn of_many_subjects_only_their_number_is_told() {
     pass(seconds(1)).await;
     let mut lines = paper.take();
     lines.sort();
-    let over = |what| format!(r#"INFO no subject's token is {what} any more upstream="test""#);
+    let over = |what| format!(r#"INFO no subject's token is {what} any longer upstream="test""#);
     assert_eq!(lines, [over("failing"), over("refused")]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kind_of_trouble_that_nobody_was_told_of_ends_without_a_word() {
+async fn a_problem_that_was_not_logged_ends_without_a_line() {
     let (mut paper, _guard) = Paper::start();
     let world = World::new(|_, _| answer(Err(refusal()))).with(while_used());
     for lines in [2, 0] {
@@ -167,21 +167,21 @@ async fn one_token_alone_has_its_own_lines_whatever_else_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_secret_that_gives_no_token_is_told_as_that() {
+async fn a_changed_secret_that_gives_no_token_is_logged() {
     let world =
         World::new(|number, call| answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(refusal()) }));
     let old = world.opened().await;
     let (mut paper, _guard) = Paper::start();
     let new = world.pool.open(TokenSpec { prove: true, ..world.spec("changed") });
     pass(seconds(1)).await;
-    let line = "WARN the changed secret gives no token, what was there stays in use: it was rejected upstream=\"test\" \
-                action=\"replace_secret\"";
+    let line = "WARN no token with the changed secret, the old one stays in use: it was rejected upstream=\"test\" \
+        action=\"replace_secret\"";
     assert_eq!(paper.take(), [line]);
     drop((old, new));
 }
 
 #[tokio::test(start_paused = true)]
-async fn that_a_token_is_not_saved_is_told_once() {
+async fn an_unsaved_token_is_logged_once() {
     let (mut paper, _guard) = Paper::start();
     let world = World::steady(seconds(60));
     world.store.set_away(true);
@@ -189,5 +189,5 @@ async fn that_a_token_is_not_saved_is_told_once() {
     pass(seconds(300)).await;
     assert!(world.source.count() > 3);
     let unsaved: Vec<_> = paper.take().into_iter().filter(|line| line.contains("saved")).collect();
-    assert_eq!(unsaved, [r#"WARN the new token is used, but not saved: the disk is full upstream=test"#]);
+    assert_eq!(unsaved, [r#"WARN the new token is in use, but could not be saved: the disk is full upstream=test"#]);
 }

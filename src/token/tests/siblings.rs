@@ -1,4 +1,4 @@
-//! Two keepers of one name, with an old and a new secret: what one of them knows, the other must act on.
+//! Two keepers of one name, with an old and a new secret: each must act on what the other knows.
 
 use super::*;
 use crate::token::fake::rotating;
@@ -40,7 +40,7 @@ async fn a_token_whose_saving_is_under_way_still_counts_as_unsaved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_retiring_keeper_could_not_save_is_offered_to_the_store_once_more() {
+async fn a_retiring_keeper_tries_once_more_to_save_an_unsaved_grant() {
     let world = World::new(|number, call| answer(Ok(rotating(number, call.at, HOUR))));
     world.store.lasts.store(true, Ordering::Relaxed);
     world.store.set_away(true);

@@ -1,4 +1,4 @@
-//! What one of very many subjects may take.
+//! The memory of one of very many subjects.
 
 use std::mem::size_of;
 
@@ -15,7 +15,7 @@ fn a_subject_stays_small() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_readers_see_is_not_kept_twice_and_nobody_waits_in_vain_for_room() {
+async fn the_published_view_is_shared_and_waiters_take_no_memory_afterwards() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     let seen = Arc::clone(&handle.shared().view());

@@ -1,4 +1,4 @@
-//! What is saved when, and what a store that fails does to a token.
+//! When grants are saved, and the effect of a failing store.
 
 use super::*;
 use crate::token::fake::{error, rotating};
@@ -10,7 +10,7 @@ async fn stored(world: &World, number: usize, age: Duration, refresh_sent: bool)
     world.store.put(&Stored { number: number as u64, grant, refresh_sent, forced: false }).await;
 }
 
-/// The lease was lost to somebody who has saved since.
+/// The lease was lost to another process, which has saved since.
 fn usurp(world: &World, number: usize) {
     let grant = rotating(number, world.now(), HOUR);
     let theirs = Stored { number: number as u64, grant, refresh_sent: false, forced: false };
@@ -148,7 +148,7 @@ async fn an_older_token_in_the_store_is_not_adopted_and_means_that_a_newer_one_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_save_is_adopted_as_soon_as_the_store_tells() {
+async fn a_grant_saved_by_another_process_is_adopted_as_soon_as_it_is_announced() {
     for change in [Change::Of(store_key()), Change::Any] {
         let world = rotates();
         let handle = world.opened().await;

@@ -1,4 +1,4 @@
-//! Who waits, for what, and for how long.
+//! Requests that wait for a token.
 
 use super::*;
 use crate::token::fake::error;
@@ -108,7 +108,7 @@ async fn a_token_call_has_a_quarter_of_the_last_life_and_the_next_begins_at_once
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_watches_hears_of_each_change_and_of_none_that_it_saw() {
+async fn a_watcher_is_notified_of_every_change_once() {
     let world = World::steady(seconds(100));
     let handle = world.open();
     assert_eq!(handle.status().state, State::Starting);
@@ -120,7 +120,7 @@ async fn whoever_watches_hears_of_each_change_and_of_none_that_it_saw() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_watches_hears_when_a_degraded_token_ends() {
+async fn a_watcher_is_notified_when_a_degraded_token_expires() {
     let world = World::new(|number, call| {
         answer(if number == 1 { Ok(grant(1, call.at, seconds(100))) } else { Err(error(Outcome::Rejected)) })
     });
@@ -132,7 +132,7 @@ async fn whoever_watches_hears_when_a_degraded_token_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_shutdown_nobody_waits_in_vain() {
+async fn after_shutdown_no_request_waits() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     world.pool.shutdown().await;
@@ -145,7 +145,7 @@ async fn after_shutdown_nobody_waits_in_vain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_wait_in_line_is_no_failure_and_holds_no_lease() {
+async fn waiting_in_the_queue_is_not_a_failure_and_holds_no_lease() {
     let script = |number: usize, call: &Call| answer(Ok(grant(number, call.at, HOUR)));
     let world = World::shaped(|source| source.line = seconds(60), script);
     let handle = world.open();

@@ -1,4 +1,4 @@
-//! One caller that behaves, and all the others.
+//! A regular caller, and the attackers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 
 use super::world::on_a_thread;
 
-/// Asks a hundred times a second, on one connection, in a thread of its own.
+/// Makes a hundred requests a second on one connection, on its own thread.
 pub(crate) struct Healthy {
     end: Arc<AtomicBool>,
     asking: JoinHandle<Experience>,
 }
 
-/// What it was told.
+/// Its results.
 #[derive(Default)]
 pub(crate) struct Experience {
     pub(crate) answered: usize,
@@ -43,7 +43,7 @@ impl fmt::Display for Experience {
 }
 
 impl Healthy {
-    /// It has its first answer before anybody else comes.
+    /// Returns once it has its first response.
     pub(crate) fn start(address: SocketAddr) -> Self {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -56,7 +56,7 @@ impl Healthy {
         Self { end, asking }
     }
 
-    /// What it has experienced when so much more time has passed.
+    /// Its results after this time.
     pub(crate) fn after(self, time: Duration) -> Experience {
         std::thread::sleep(time);
         self.end.store(true, Ordering::Relaxed);
@@ -82,7 +82,7 @@ fn ask(mut stream: std::net::TcpStream, end: &AtomicBool) -> Experience {
     seen
 }
 
-/// Asks, and reads an answer of known length; its status.
+/// Makes a request, reads the response, and returns its status.
 fn exchange(stream: &mut std::net::TcpStream, path: &str) -> std::io::Result<String> {
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
     let (mut read, mut some) = (Vec::new(), [0; 4096]);
@@ -104,7 +104,7 @@ fn exchange(stream: &mut std::net::TcpStream, path: &str) -> std::io::Result<Str
     }
 }
 
-/// Asks each probe on a connection of its own until the end, from a thread of its own.
+/// Requests each probe on a connection of its own until the end, on its own thread.
 pub(crate) struct Probes(Arc<AtomicBool>, JoinHandle<(usize, Vec<String>)>);
 
 impl Probes {
@@ -117,7 +117,7 @@ impl Probes {
         Self(end, asking)
     }
 
-    /// How many have been answered, and what the others were told.
+    /// The number of successful probes, and all other results.
     pub(crate) fn end(self) -> (usize, Vec<String>) {
         self.0.store(true, Ordering::Relaxed);
         self.1.join().unwrap()
@@ -144,21 +144,21 @@ fn probe(admin: SocketAddr, end: &AtomicBool) -> (usize, Vec<String>) {
 
 type Counts = BTreeMap<&'static str, Arc<AtomicUsize>>;
 
-/// All who do not behave, on a thread of their own.
+/// All attackers, on their own thread.
 pub(crate) struct Attackers {
     end: Arc<Notify>,
     counts: Counts,
 }
 
 impl Attackers {
-    /// Ends them; how many rounds each kind has made.
+    /// Stops them and returns how many rounds each kind made.
     pub(crate) fn end(self) -> BTreeMap<&'static str, usize> {
         self.end.notify_one();
         self.counts.into_iter().map(|(name, count)| (name, count.load(Ordering::Relaxed))).collect()
     }
 }
 
-/// Begins all attacks.
+/// Starts all attacks.
 pub(crate) fn attack(api: SocketAddr, admin: SocketAddr) -> Attackers {
     let names = ["fields", "deaf uploads", "unread", "uploads", "slow", "metrics", "silent"];
     let counts: Counts = names.map(|name| (name, Arc::default())).into();
@@ -206,7 +206,7 @@ fn repeat<F>(
     }
 }
 
-/// Sends, then reads nothing, as long as it may.
+/// Sends, then does not read, until it is disconnected.
 async fn holding(address: SocketAddr, bytes: Vec<u8>) -> Option<()> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     stream.write_all(&bytes).await.ok()?;
@@ -236,7 +236,7 @@ async fn http2(address: SocketAddr) -> Option<(SendRequest<Bytes>, JoinSet<()>)>
     Some((client.ready().await.ok()?, driving))
 }
 
-/// Ninety-nine slow requests, each with one field as often as the limit on heads lets it: a byte each in HPACK.
+/// Ninety-nine slow requests, each with as many header fields as the limit allows: one byte each in HPACK.
 async fn fields(address: SocketAddr) -> Option<()> {
     let (mut client, mut driving) = http2(address).await?;
     let mut answers = Vec::new();
@@ -252,7 +252,6 @@ async fn fields(address: SocketAddr) -> Option<()> {
     None
 }
 
-/// Uploads that the API does not read.
 async fn deaf(address: SocketAddr) -> Option<()> {
     let (mut client, mut driving) = http2(address).await?;
     let mut streams = Vec::new();

@@ -1,4 +1,4 @@
-//! Little memory and few descriptors.
+//! A process with little memory and few file descriptors.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,23 +8,23 @@ use crate::support::Bearerd;
 
 const MEMORY: u64 = 128 << 20;
 
-/// A place of 128 MiB and 1,024 descriptors for a process.
+/// Limits a process to 128 MiB and 1,024 file descriptors.
 pub(crate) struct Confined {
     group: Option<PathBuf>,
 }
 
 impl Confined {
-    /// A control group of its own, below the one that the test runs in, if that can be made.
+    /// Creates a cgroup below the test's own, if possible.
     pub(crate) fn new() -> Self {
         Self { group: group() }
     }
 
-    /// Whether there is one.
+    /// Whether a cgroup could be created.
     pub(crate) fn has_group(&self) -> bool {
         self.group.is_some()
     }
 
-    /// Makes the command start there.
+    /// Starts the command with the limits.
     pub(crate) fn confine(&self, command: &mut Command) {
         let enter = self
             .group
@@ -39,7 +39,7 @@ impl Confined {
         *command = confined;
     }
 
-    /// Without a group: no more address space than it has now, and 128 MiB.
+    /// Without a cgroup: limits the address space to its current size plus 128 MiB.
     pub(crate) fn started(&self, bearerd: &Bearerd) {
         if self.group.is_none() {
             let space = number(bearerd, "VmSize:") + MEMORY;
@@ -48,7 +48,7 @@ impl Confined {
         }
     }
 
-    /// How much memory it has of its own.
+    /// Its private memory in bytes.
     pub(crate) fn resident(&self, bearerd: &Bearerd) -> u64 {
         number(bearerd, "RssAnon:")
     }
@@ -66,7 +66,7 @@ impl Drop for Confined {
     }
 }
 
-/// A number of `/proc/PID/status`, in bytes.
+/// A value of `/proc/PID/status`, in bytes.
 fn number(bearerd: &Bearerd, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", bearerd.pid())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -1,4 +1,5 @@
-//! An API that is quick, slow, endless or deaf, by path, and gives out tokens that live a few seconds.
+//! An API that is fast, slow, endless or does not read, depending on the path, with a token endpoint whose tokens live
+//! a few seconds.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Seconds that a token lives.
+/// The lifetime of a token in seconds.
 pub(crate) const LIFE: u64 = 4;
 
 #[derive(Default)]
@@ -17,7 +18,7 @@ struct Shared {
     issued: Mutex<Vec<Instant>>,
 }
 
-/// The world outside.
+/// The API and the token endpoint.
 pub(crate) struct World {
     api: SocketAddr,
     quick: SocketAddr,
@@ -53,7 +54,7 @@ impl World {
 fn listen(shared: &Arc<Shared>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
-    // A full backlog lets a connection wait for seconds.
+    // With a full backlog, a connection would wait for seconds.
     socket2::SockRef::from(&listener).listen(4096).unwrap();
     let (address, shared) = (listener.local_addr().unwrap(), shared.clone());
     on_a_thread(async move {
@@ -65,7 +66,7 @@ fn listen(shared: &Arc<Shared>) -> SocketAddr {
     address
 }
 
-/// Runs this, until the end of the test's process.
+/// Runs a task until the test process ends.
 pub(crate) fn on_a_thread(task: impl Future<Output = ()> + Send + 'static) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     std::thread::spawn(move || runtime.block_on(task));

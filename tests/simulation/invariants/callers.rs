@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Invariant, fail};
 use crate::log::{Event, Run};
 
-/// Timers count in milliseconds.
+/// The resolution of timers.
 const TICK: Duration = Duration::from_millis(1);
 
 pub const ANSWERED: Invariant = Invariant {

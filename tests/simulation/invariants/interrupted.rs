@@ -1,4 +1,4 @@
-//! What becomes of a token request whose process is cut off from the store, or stands still.
+//! Token requests of a process that cannot reach the store, or is suspended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use crate::history::{Action, Refreshing};
 use crate::log::{End, Event, Found, Run};
 use bearerd::token::source::Outcome;
 
-/// For a lease whose holder may stand still.
+/// How long to wait for a lease whose holder may be suspended.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between the arrival of a reply and the moment at which somebody has read it.
+/// The time between the arrival of a reply and its being read.
 const READING: Duration = Duration::from_millis(100);
 
 pub const LEFT_ALONE: Invariant = Invariant {
@@ -36,8 +36,8 @@ fn is_stepped(run: &Run) -> bool {
     run.log.iter().any(|entry| matches!(entry.event, Event::Did(Action::StepWall { .. })))
 }
 
-/// The moment from which each access token counts as expired, and never for one without an end. One that the server
-/// repeats counts so by its first reply: its life was longer, and so is what is taken off at its end.
+/// When each access token counts as expired; absent if it does not expire. For a token that the server returned again,
+/// the first reply counts: the margin is a part of the whole lifetime.
 fn ends(run: &Run) -> BTreeMap<&str, Duration> {
     let mut ends = BTreeMap::new();
     for entry in &run.log {
@@ -50,7 +50,7 @@ fn ends(run: &Run) -> BTreeMap<&str, Duration> {
 }
 
 fn left_alone(run: &Run) -> Result<(), String> {
-    // What a store says of a life is the wall's time, of which a process whose clock was stepped knows nothing.
+    // Stored expiry is wall-clock time, which is wrong for a process whose clock was stepped.
     if run.setup.login || run.setup.refresh != Refreshing::Rotating || is_stepped(run) {
         return Ok(());
     }
@@ -76,7 +76,7 @@ fn left_alone(run: &Run) -> Result<(), String> {
     Ok(())
 }
 
-/// The access token that last came with a refresh token.
+/// The access token that was last issued with this refresh token.
 fn access_of<'a>(run: &'a Run, token: &str, before: usize) -> Option<&'a str> {
     run.log.iter().take(before).rev().find_map(|entry| match &entry.event {
         Event::Answered { end: End::Granted { access, refresh: Some(refresh), .. }, .. } if refresh == token => {

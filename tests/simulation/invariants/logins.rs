@@ -1,4 +1,4 @@
-//! When the credentials may be used.
+//! When a login is allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +14,22 @@ pub const ALLOWED: Invariant = Invariant {
     check: allowed,
 };
 
-/// What an owner could know.
+/// What a keeper can know.
 #[derive(Default)]
 struct Knowledge {
-    /// The names of a store: what was found there last, and whether it failed since.
+    /// What was last found under each store name, and whether the store failed since.
     found: BTreeMap<(u32, u32), Found>,
     failed: BTreeSet<(u32, u32)>,
-    /// Who marked a name last.
+    /// Which run marked each name last.
     marked_by: BTreeMap<u32, u32>,
     refresh: BTreeMap<Owner, Option<String>>,
-    /// Names whose refresh token another may have used up.
+    /// Names whose refresh token another process may have used.
     marked: BTreeSet<(u32, u32)>,
     dead: BTreeSet<Owner>,
-    /// Who sent a refresh token last.
+    /// Which keeper sent each refresh token last.
     sent_by: BTreeMap<String, Owner>,
     proved: BTreeSet<Owner>,
-    /// The secret that a run began with.
+    /// The secret that each run started with.
     first: BTreeMap<u32, u32>,
 }
 
@@ -57,10 +57,10 @@ impl Knowledge {
             Some(Found::Grant { refresh, .. }) => refresh.is_some(),
             Some(Found::Nothing | Found::Error) | None => false,
         };
-        // A store that lost what it had cannot say which refresh token is the newest.
+        // A store that lost its content cannot tell which refresh token is the newest.
         let emptied = self.found.get(&name) == Some(&Found::Nothing);
         let none = emptied || self.refresh.get(&owner).map_or(!stored, Option::is_none);
-        // The owners of a process with an old and a new secret do not tell each other what they sent.
+        // The keepers of a process with an old and a new secret do not share what they sent.
         let siblings = match self.found.get(&name) {
             Some(Found::Grant { refresh: Some(token), mark: true, .. }) => self.sent_by.get(token) != Some(&owner),
             _ => false,
@@ -84,7 +84,7 @@ impl Knowledge {
                 }
                 if !ok {
                     self.failed.insert((*run, *subject));
-                    // Whether it took effect, nobody knows.
+                    // It is unknown whether it took effect.
                     self.marked_by.remove(subject);
                 }
             }
@@ -111,7 +111,7 @@ impl Knowledge {
         self.found.insert(name, found.clone());
     }
 
-    /// The newest grant of a name has no refresh token, for all its owners in a process.
+    /// The newest grant of a name has no refresh token.
     fn have_none(&mut self, name: (u32, u32)) {
         let ours = self.refresh.iter_mut().filter(|(owner, _)| (owner.run, owner.subject) == name);
         ours.for_each(|(_, known)| *known = None);

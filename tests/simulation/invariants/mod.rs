@@ -1,4 +1,4 @@
-//! What must hold in every world, each a sentence and a function over the log.
+//! The rules that must hold in every history: a sentence and a function over the log each.
 
 mod callers;
 mod interrupted;
@@ -59,10 +59,10 @@ pub fn check(run: &Run) -> Option<Violation> {
     Some(Violation { name, sentence, found })
 }
 
-/// A token request, from its sending to its end.
+/// A token request, from sending to its end.
 #[derive(Clone, Debug)]
 struct Request {
-    /// Where in the log it was sent.
+    /// Its index in the log.
     place: usize,
     sent: Duration,
     owner: Owner,
@@ -83,7 +83,7 @@ impl Request {
         self.end.as_ref().map(|end| (end, &end.how)).filter(|(_, how)| matches!(how, End::Granted { .. }))
     }
 
-    /// It gave a token that could still be used when it came.
+    /// It returned a token that was still valid.
     fn is_useful(&self) -> bool {
         match self.end.as_ref().map(|end| (end.at, &end.how)) {
             Some((at, End::Granted { until, issued, .. })) => until.is_none_or(|end| at < usable_until(*issued, end)),
@@ -91,19 +91,19 @@ impl Request {
         }
     }
 
-    /// A refusal that a login follows at once.
+    /// A refused refresh token, which a login follows at once.
     fn is_dead_refresh(&self, run: &Run) -> bool {
         let dead = matches!(self.end.as_ref().map(|end| &end.how), Some(End::Failed { dead: true, .. }));
         dead && self.step == Step::Refresh && run.setup.login
     }
 }
 
-/// A token counts as expired a little before its end.
+/// When a token counts as expired: a little before its end.
 fn usable_until(issued: Duration, end: Duration) -> Duration {
     end - ((end.saturating_sub(issued)) / 20).min(Duration::from_secs(2))
 }
 
-/// All token requests, in the order in which they were sent.
+/// All token requests, in order.
 fn requests(run: &Run) -> Vec<Request> {
     let mut requests: Vec<(u32, Request)> = Vec::new();
     for (place, entry) in run.log.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! How often a token may be asked for.
+//! How often a token may be requested.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub const BACKED_OFF: Invariant = Invariant {
     check: backed_off,
 };
 
-/// Whether a grant that the owner had not got itself came between: a wait ends with it.
+/// Whether the keeper adopted another process's grant in between, which ends a wait.
 fn is_disturbed(run: &Run, owner: Owner, from: usize, to: usize) -> bool {
     run.log[from..to].iter().any(|entry| match &entry.event {
         Event::Answered { owner: other, end: End::Granted { .. }, .. } => {
@@ -48,8 +48,7 @@ fn is_disturbed(run: &Run, owner: Owner, from: usize, to: usize) -> bool {
     })
 }
 
-/// Whether that is the token that the owner had last. What a process with two owners of a name found, either may have
-/// found.
+/// Whether that is the keeper's last token. In a process with two keepers of a name, either may have it.
 fn is_known(run: &Run, owner: Owner, name: &str, before: usize) -> bool {
     let alone = !run.log.iter().any(|entry| match &entry.event {
         Event::Sent { owner: other, .. } => *other != owner && (other.run, other.subject) == (owner.run, owner.subject),
@@ -108,7 +107,7 @@ fn spaced(run: &Run) -> Result<(), String> {
     Ok(())
 }
 
-/// The earliest moment at which the grant before asks for its own renewal.
+/// The earliest moment at which the previous grant is due for renewal.
 fn planned_from(run: &Run, before: &Request) -> Option<Duration> {
     let Some((_, End::Granted { issued, until, refresh_in, .. })) = before.granted() else { return None };
     let life = match (until, refresh_in) {
@@ -131,7 +130,7 @@ fn forced_bounded(run: &Run) -> Result<(), String> {
             })
             .filter(|(before, next)| !is_disturbed(run, before.owner, before.place, next.place))
             .collect();
-        // Between the start of a renewal and its request the store may take up to half a minute.
+        // The store may take up to half a minute between the start of a renewal and its request.
         let window = Duration::from_secs(30);
         if let Some(many) = forced.windows(11).find(|many| many[10].1.sent < many[0].1.sent + window) {
             return fail(format!("eleven forced renewals between {:?} and {:?}", many[0].1.sent, many[10].1.sent));
@@ -144,7 +143,7 @@ fn forced_bounded(run: &Run) -> Result<(), String> {
 fn in_vain(run: &Run, forced: &[(&Request, &Request)]) -> Result<(), String> {
     let mut times = 0;
     for (first, second) in std::iter::zip(forced, forced.iter().skip(1)) {
-        // The token that one forced renewal gave is what the next one replaces.
+        // A forced renewal replaces the token of the previous one.
         if first.1.place != second.0.place {
             times = 0;
             continue;
@@ -164,7 +163,7 @@ fn in_vain(run: &Run, forced: &[(&Request, &Request)]) -> Result<(), String> {
     Ok(())
 }
 
-/// What the API said of a token, in order.
+/// The API's verdicts about a token, in order.
 fn verdicts(run: &Run, of: Owner, name: &str, before: usize) -> Vec<(Duration, bool)> {
     let said = run.log[..before].iter().filter_map(|entry| match &entry.event {
         Event::Forwarded { owner, token, accepted, .. } if *owner == of && token.access == name => {
@@ -178,7 +177,7 @@ fn verdicts(run: &Run, of: Owner, name: &str, before: usize) -> Vec<(Duration, b
 fn backed_off(run: &Run) -> Result<(), String> {
     for requests in by_owner(run) {
         let attempts: Vec<_> = requests.iter().filter(|request| !request.is_dead_refresh(run)).collect();
-        // Jitter takes anything off a pause, so only many together have a least.
+        // Full jitter can shorten a pause to zero, so only several together have a minimum.
         for eight in attempts.windows(8) {
             let (first, last) = (eight[0], eight[7]);
             if eight.iter().all(|request| !request.is_useful()) && last.sent < first.sent + Duration::from_secs(3) {

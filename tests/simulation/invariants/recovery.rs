@@ -1,4 +1,4 @@
-//! What becomes of a world whose faults have ended.
+//! Recovery after the last fault.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn soon(run: &Run) -> Result<(), String> {
     if calm { all_accepted(run, Duration::from_secs(60)) } else { Ok(()) }
 }
 
-/// All calls that come this long after the last fault end well.
+/// All calls this long after the last fault succeed.
 fn all_accepted(run: &Run, after: Duration) -> Result<(), String> {
     let healed = run.log.iter().find(|entry| entry.event == Event::Healed).map(|entry| entry.awake);
     let Some(healed) = healed else { return fail("the faults never ended") };

@@ -1,4 +1,4 @@
-//! Which token requests are made at all.
+//! Which token requests are allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::log::{End, Event, Found, Run};
 use crate::server::first_refresh_token;
 use bearerd::token::source::Outcome;
 
-/// What one attempt may take, and a pause in it.
+/// The maximum duration of an attempt and the pause after it.
 const ATTEMPT: Duration = Duration::from_secs(120);
 
 pub const ONE_AT_A_TIME: Invariant = Invariant {
@@ -53,7 +53,7 @@ fn one_at_a_time(run: &Run) -> Result<(), String> {
 }
 
 fn under_lease(run: &Run) -> Result<(), String> {
-    // A process may hold two, if it slept past the end of the first: what that may cost, other rules say.
+    // A process may hold two if it was suspended past the end of the first; other rules cover the consequences.
     let mut leased: BTreeSet<(u32, u32, u64)> = BTreeSet::new();
     let mut refused: BTreeMap<(u32, u32), Duration> = BTreeMap::new();
     for entry in &run.log {
@@ -65,7 +65,7 @@ fn under_lease(run: &Run) -> Result<(), String> {
             }
             Event::Sent { owner, .. } => {
                 let name = (owner.run, owner.subject);
-                // A store that is away gives no lease; what then may be sent, other rules say.
+                // An unreachable store grants no lease; other rules cover what may be sent then.
                 let away = refused.get(&name).is_some_and(|at| entry.awake < *at + ATTEMPT);
                 let holds = leased.range((name.0, name.1, 0)..=(name.0, name.1, u64::MAX)).next().is_some();
                 if !holds && !away {
@@ -79,8 +79,8 @@ fn under_lease(run: &Run) -> Result<(), String> {
 }
 
 fn marked_first(run: &Run) -> Result<(), String> {
-    // Which grants a run has recorded as sent, and whose refresh token that is. A lease that ended by itself takes
-    // nothing back: the store still has the mark.
+    // Which grants a run has marked as sent, and whose refresh token that is. An expired lease does not remove the
+    // mark.
     let mut marked: BTreeSet<(u32, &str)> = BTreeSet::new();
     let mut grants: BTreeSet<(&str, &str)> = BTreeSet::new();
     for entry in &run.log {
@@ -90,10 +90,10 @@ fn marked_first(run: &Run) -> Result<(), String> {
                 grants.insert((access, refresh));
             }
             Event::Saved { run, access, mark: true, ok: true, .. } => drop(marked.insert((*run, access))),
-            // A second mark that fails takes nothing from the first.
+            // A failed second mark does not remove the first.
             Event::Saved { run, access, mark: false, .. } => drop(marked.remove(&(*run, access))),
             Event::Sent { owner, refresh: Some(token), .. } => {
-                // What a flow without a login starts from is in no store yet.
+                // The first refresh token of a flow without a login is in no store yet.
                 let given = *token == first_refresh_token(owner.subject);
                 let is_marked =
                     marked.iter().any(|(run, grant)| *run == owner.run && grants.contains(&(*grant, token)));
@@ -126,11 +126,11 @@ fn sent_once(run: &Run) -> Result<(), String> {
 
 /// Whether `request` may send the token that `last` sent before.
 fn may_resend(run: &Run, last: &Request, request: &Request, token: &str) -> bool {
-    // Of a keeper that sleeps past the end of its lease, before it has heard what became of its reply, nobody knows.
+    // If a keeper is suspended past the end of its lease before it has read its reply, the outcome is unknown.
     let ours = last.owner.run == request.owner.run && !is_under_way(run, last, request.place);
     match last.end.as_ref().map(|end| &end.how) {
         Some(End::Granted { refresh, access, .. }) => {
-            // A reply without a refresh token leaves the one that was sent as it is (RFC 6749 §6).
+            // A reply without a refresh token keeps the one that was sent (RFC 6749 §6).
             refresh.as_deref().is_none_or(|next| next == token)
                 || (!ours && !run.setup.login && !is_saved(run, access, request.place))
         }
@@ -141,7 +141,7 @@ fn may_resend(run: &Run, last: &Request, request: &Request, token: &str) -> bool
     }
 }
 
-/// Whether the lease that a request was made under has not been given back before this place.
+/// Whether the lease of a request is still held at this point of the log.
 fn is_under_way(run: &Run, request: &Request, before: usize) -> bool {
     let mut leases = run.log[..request.place].iter().rev().filter_map(|entry| match entry.event {
         Event::Leased { run, subject, lease } if (run, subject) == (request.owner.run, request.owner.subject) => {

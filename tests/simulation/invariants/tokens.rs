@@ -1,4 +1,4 @@
-//! Which token a request may carry, and what readers see.
+//! Which token a request may use, and what readers see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn alive(run: &Run) -> Result<(), String> {
                 grants.insert(access, (*owner, *until));
                 last.insert(*owner, access);
             }
-            // Taken over, perhaps: from then on the earlier one is forgotten.
+            // Possibly adopted: the earlier one is then forgotten.
             Event::Loaded { run, subject, found: Found::Grant { access, .. } } => {
                 last.retain(|owner, known| (owner.run, owner.subject) != (*run, *subject) || *known == access);
             }
@@ -53,8 +53,8 @@ fn alive(run: &Run) -> Result<(), String> {
                 let Some((granted_to, until)) = grants.get(token.access.as_str()) else {
                     return fail(format!("{token:?} was never granted"));
                 };
-                // After a step of the clock an owner knows the end of the token that it got last, and no other; where it
-                // stood still with it, its readers may go on before it.
+                // After a clock step, a keeper knows the expiry of its last token only. If it was suspended with it,
+                // its readers may run before it does.
                 let known = !stepped || (!stood_still && last.get(owner) == Some(&token.access.as_str()));
                 let over = until.filter(|_| known).is_some_and(|end| end <= entry.at);
                 if over || token.expires.is_some_and(|end| end <= entry.at) {
@@ -72,7 +72,7 @@ fn alive(run: &Run) -> Result<(), String> {
 
 fn kept(run: &Run) -> Result<(), String> {
     let mut seen: BTreeMap<Owner, Seen> = BTreeMap::new();
-    // Granted and not shown yet: until it is, readers see the one that it replaces.
+    // Issued but not published yet: until then, readers see the previous token.
     let mut coming: BTreeMap<Owner, &str> = BTreeMap::new();
     for entry in &run.log {
         match &entry.event {
@@ -101,15 +101,15 @@ fn kept(run: &Run) -> Result<(), String> {
 }
 
 fn saved_first(run: &Run) -> Result<(), String> {
-    // A token that the server repeats was new, and saved, once.
+    // A token that the server returns again was new, and saved, once.
     let mut new: BTreeMap<(u32, &str), bool> = BTreeMap::new();
     let mut away: BTreeSet<(u32, u32)> = BTreeSet::new();
     let mut unleased: BTreeSet<u32> = BTreeSet::new();
-    // Whose refresh token was called dead under no lease.
+    // Keepers whose refresh token was refused while they had no lease.
     let mut dead: BTreeSet<Owner> = BTreeSet::new();
     for entry in &run.log {
         match &entry.event {
-            // The lease of a sibling that came since is not the request's, nor that of the login after it.
+            // A sibling's later lease is not the request's, nor that of the login after it.
             Event::Sent { id, owner, .. } if away.contains(&(owner.run, owner.subject)) || dead.contains(owner) => {
                 unleased.insert(*id);
                 dead.remove(owner);

@@ -22,7 +22,7 @@ async fn the_log_tells_who_sent_what_and_how_it_ended() {
     assert_eq!(log[0].connection, log[1].connection, "one connection was enough");
     assert!(world.mock.secrets().contains(&token) && world.mock.secrets().contains(&SIMACAN.secret.to_owned()));
     let told = [events.recv().await.unwrap(), events.recv().await.unwrap()].map(|event| event.to_string());
-    assert_eq!(told[0], "simacan: token #1 issued for the credentials, lives 3600 s");
+    assert_eq!(told[0], "simacan: logged in (token #1, 3600 s)");
     assert_eq!(told[1], "simacan: GET /trips with token #1");
     world.mock.forget();
     assert_eq!((world.mock.received().len(), world.mock.count(Api::Simacan, Kind::Call)), (0, 0));

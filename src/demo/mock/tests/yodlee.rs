@@ -21,7 +21,7 @@ async fn a_login_gives_a_nested_token_with_the_vendors_odd_times() {
     assert_eq!(got.text("/token/accessToken").len(), 28);
 }
 
-/// Headers and secret sent, status and code that come back.
+/// Headers and secret that are sent; status and code that are expected.
 type Mistake<'a> = (&'a [(&'a str, &'a str)], &'a str, u16, &'a str);
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn an_empty_or_unknown_legal_entity_is_forbidden() {
 }
 
 #[tokio::test]
-async fn a_life_can_be_given_as_a_date_alone() {
+async fn a_lifetime_can_be_given_as_a_date_only() {
     let world = World::new().await;
     world.mock.younium().says(Said::DateOnly);
     let got = login(&world, "/auth/v2/token", YOUNIUM.id, YOUNIUM.secret).await;

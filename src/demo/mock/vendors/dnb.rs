@@ -1,4 +1,4 @@
-//! D&B Europe: client credentials by HTTP Basic, id and secret encoded plainly.
+//! D&B Europe: client credentials by HTTP Basic, without form-encoding.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ impl Dialect for Dnb {
         if asked.method != http::Method::POST {
             return empty(405);
         }
-        // The pair is compared as it came: the first colon divides it, nothing is decoded.
+        // The pair is compared as sent: split at the first colon, without decoding.
         let pair = asked.basic().unwrap_or_default();
         let mut halves = pair.splitn(2, |&byte| byte == b':');
         let (id, secret) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());

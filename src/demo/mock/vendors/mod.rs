@@ -1,4 +1,4 @@
-//! Which dialect each mocked API speaks.
+//! The dialect of each mocked API.
 
 pub(super) mod dnb;
 pub(super) mod oauth;
@@ -10,7 +10,6 @@ pub(super) mod younium;
 use super::api::Api;
 use super::dialect::Dialect;
 
-/// The dialect of `api`.
 pub(super) fn dialect(api: Api) -> &'static dyn Dialect {
     match api {
         Api::Younium | Api::YouniumV1 => &younium::Younium,

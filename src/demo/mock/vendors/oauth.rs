@@ -1,4 +1,4 @@
-//! A server that does what RFC 6749 says: client by Basic or body, three grants, rotating refresh tokens.
+//! An OAuth 2.0 server as in RFC 6749: client authentication by Basic or body, three grants, rotating refresh tokens.
 
 use http::header::WWW_AUTHENTICATE;
 use percent_encoding::percent_decode;
@@ -38,7 +38,7 @@ impl Dialect for Oauth {
             return answer;
         }
         if asked.kind == Kind::Revoke {
-            // RFC 7009 §2.2: an unknown token is no error.
+            // RFC 7009 §2.2: an unknown token is not an error.
             vendor.tokens.revoke(&asked.form("token").unwrap_or_default());
             return empty(200);
         }
@@ -74,7 +74,7 @@ fn error(code: &str, description: &str) -> Value {
     json!({ "error": code, "error_description": description })
 }
 
-/// Basic as in RFC 6749 §2.3.1, or the body, or an assertion. An assertion's signature is not looked at.
+/// Basic as in RFC 6749 §2.3.1, or the body, or an assertion, whose signature is not checked.
 fn authenticated(asked: &EndpointRequest, vendor: &Vendor) -> bool {
     if let Some(pair) = asked.basic() {
         let mut halves = pair.splitn(2, |&byte| byte == b':').map(form_decoded);
@@ -93,7 +93,7 @@ fn form_decoded(half: &[u8]) -> Vec<u8> {
     percent_decode(&spaced).collect()
 }
 
-/// The session that the grant begins or continues; none for the client itself, which can just ask again.
+/// The session that the grant starts or continues; `None` for client credentials, which need no refresh token.
 fn session(asked: &EndpointRequest, vendor: &Vendor) -> Result<Option<Session>, &'static str> {
     match asked.form("grant_type").as_deref() {
         Some("client_credentials" | JWT_BEARER) => Ok(None),

@@ -1,4 +1,4 @@
-//! An API that asks for nothing: for keys that need no token request, and for the proxy alone.
+//! An API without authentication: for keys that need no token request, and for the proxy alone.
 
 use serde_json::{Value, json};
 

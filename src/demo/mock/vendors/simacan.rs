@@ -1,4 +1,4 @@
-//! Simacan: a password once, then refresh tokens that rotate; a used one ends the session.
+//! Simacan: one password login, then rotating refresh tokens. Reuse of one ends the session.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Yodlee: a token per user, a nested reply, 400 for wrong credentials, error codes of its own.
+//! Yodlee: a token per user, a nested reply, 400 for wrong credentials, and its own error codes.
 
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn error(code: &str, message: &str) -> Value {
     json!({ "errorCode": code, "errorMessage": message, "referenceCode": "demo" })
 }
 
-/// The user a token is asked for, once everything about the request is right.
+/// The user of a valid token request.
 fn login_name(asked: &EndpointRequest, vendor: &Vendor) -> Result<String, (u16, Value)> {
     if asked.header("authorization").is_some() {
         return Err((401, error("Y015", "Unexpected HTTP header: Authorization")));

@@ -1,4 +1,4 @@
-//! Younium: JSON logins, auth v1 and v2 side by side; they differ in the names of fields and in how errors look.
+//! Younium: JSON logins. Auth v1 and v2 differ in field names and error format.
 
 use serde_json::{Map, Value, json};
 
@@ -79,13 +79,13 @@ fn grant(asked: &EndpointRequest, v1: bool, vendor: &Vendor) -> Value {
         if v1 { ["accessToken", "refreshToken", "expiresIn"] } else { ["access_token", "refresh_token", "expires_in"] };
     let mut reply = Map::new();
     reply.insert(token.into(), issued.token.into());
-    // No endpoint takes it: the documentation knows none.
+    // No endpoint accepts it; the documentation describes none.
     reply.insert(refresh.into(), vendor.tokens.dead_refresh_token().into());
     if let Some(value) = terms.seconds(issued.seconds.into()) {
         reply.insert(seconds.into(), value);
     }
     if terms.says_date() {
-        // Its weekday is a day off, as in the vendor's own example.
+        // Its weekday is off by one day, as in the vendor's own example.
         reply.insert("expires".into(), http_date(issued.ends, 1).into());
     }
     reply.into()

@@ -1,10 +1,10 @@
-//! Replies as the world sends them, byte for byte.
+//! Replies as real servers send them, byte for byte.
 
 use std::io::Write;
 
 use super::*;
 
-/// What a login comes to whose endpoint sends these bytes.
+/// The result of a login whose endpoint sends these bytes.
 async fn told(bytes: impl Into<Vec<u8>>) -> Result<Grant, String> {
     let endpoint = Endpoint::start([bytes]).await;
     let source = source(&flow(&format!("token = {{ url = \"{}\" }}", endpoint.url), &[]));
@@ -51,7 +51,7 @@ async fn every_reply_that_curl_can_read_is_read() {
 }
 
 #[tokio::test]
-async fn nothing_about_the_rest_of_a_reply_fails_a_login() {
+async fn a_login_succeeds_whatever_else_the_reply_contains() {
     for (rest, life) in [
         (r#""expires_in":1e400"#, Some(3_153_600_000)),
         (r#""expires_in":-1e400"#, None),
@@ -73,7 +73,7 @@ async fn nothing_about_the_rest_of_a_reply_fails_a_login() {
         let told = told(with_body("HTTP/1.1 200 OK", format!(r#"{{"access_token":"t",{rest}}}"#).as_bytes())).await;
         match told {
             Ok(grant) => assert_eq!(grant.length().map(|life| life.as_secs()), life, "{rest}"),
-            // RFC 8259: no JSON, which nobody can repair.
+            // Invalid JSON (RFC 8259), which cannot be repaired.
             Err(_) => assert!(rest.contains(['\u{0}', 'l']), "{rest}"),
         }
     }
@@ -82,7 +82,7 @@ async fn nothing_about_the_rest_of_a_reply_fails_a_login() {
 }
 
 #[tokio::test]
-async fn what_came_instead_of_a_token_is_said_without_what_could_be_one() {
+async fn a_reply_without_a_token_is_described_without_possible_tokens() {
     for (head, body, said) in [
         (
             "",
@@ -92,26 +92,26 @@ async fn what_came_instead_of_a_token_is_said_without_what_could_be_one() {
         (
             "",
             "access_token=canary&token_type=bearer",
-            "no token at /access_token: the reply is a form, not JSON, with `access_token`, `token_type`",
+            "no token at /access_token: the reply is form-encoded, not JSON, with `access_token`, `token_type`",
         ),
         (
             "",
             "{\"access_token\":\"canary",
-            "no token at /access_token: the reply is no whole JSON: `{\"access_token\":\"…\"`",
+            "no token at /access_token: the reply is incomplete or invalid JSON: `{\"access_token\":\"…\"`",
         ),
         ("", "", "no token at /access_token: the reply is empty"),
         (
             "\r\ncontent-encoding: br",
             "canary",
-            "no token at /access_token: the reply is encoded with `br`, which was not asked for and cannot be read",
+            "no token at /access_token: the reply is encoded with `br`, which is not supported",
         ),
         ("", r#"{"access_token":true}"#, "the token at /access_token is `true` or `false`, not text"),
         ("", r#"{"access_token":{"canary":1}}"#, "the token at /access_token is an object, not text"),
         ("", r#"{"access_token":["canary"]}"#, "the token at /access_token is a list, not text"),
         ("", r#"{"access_token":" \n"}"#, "the token at /access_token is blank"),
-        ("", r#"{"access_token":"can\r\nary"}"#, "the token at /access_token has a line end in it"),
-        ("", r#"{"access_token":"canary\u0000"}"#, "the token at /access_token has a control character in it"),
-        ("", "{\"access_token\":\"canary\u{fffd}\"}", "the token at /access_token has bytes in it that are no UTF-8"),
+        ("", r#"{"access_token":"can\r\nary"}"#, "the token at /access_token contains a line end"),
+        ("", r#"{"access_token":"canary\u0000"}"#, "the token at /access_token contains a control character"),
+        ("", "{\"access_token\":\"canary\u{fffd}\"}", "the token at /access_token is not UTF-8 text"),
     ] {
         let error = told(with_body(&format!("HTTP/1.1 200 OK{head}"), body.as_bytes())).await.unwrap_err();
         assert_eq!(error, format!("200 OK, but {said}"), "{body}");
@@ -122,12 +122,9 @@ async fn what_came_instead_of_a_token_is_said_without_what_could_be_one() {
 async fn a_token_that_no_header_can_hold_is_none() {
     let huge = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(1_000_000));
     let error = told(with_body("HTTP/1.1 200 OK", huge.as_bytes())).await.unwrap_err();
-    assert_eq!(
-        error,
-        "200 OK, but the token at /access_token has 1000000 bytes, more than any server takes in a header"
-    );
+    assert_eq!(error, "200 OK, but the token at /access_token has 1000000 bytes, which is too long for a header");
     let latin1 = told(with_body("HTTP/1.1 200 OK", b"{\"access_token\":\"can\xe9\"}")).await.unwrap_err();
-    assert_eq!(latin1, "200 OK, but the token at /access_token has bytes in it that are no UTF-8");
+    assert_eq!(latin1, "200 OK, but the token at /access_token is not UTF-8 text");
 }
 
 #[tokio::test]
@@ -165,31 +162,32 @@ async fn a_refusal_counts_whatever_its_body_is_like() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_injected_is_no_token() {
+async fn a_token_that_cannot_be_injected_is_an_error() {
     let text = "hosts = [\"*.a.example\"]\nupstream = \"https://${host}\"\n[token]\nurl = \"URL\"\nread = { host = \"/host\", user = \"/user?\" }\n[inject]\ncookies = { SID = \"${token}\" }\nheaders = { x-user = \"${user}\" }";
     for (token, host, user, why) in [
         ("t", "x.a.example", "u", None),
-        ("a;b", "x.a.example", "u", Some("its token cannot be sent: the value of cookie `SID` cannot stand in one")),
+        ("a;b", "x.a.example", "u", Some("its token cannot be sent: invalid value for the cookie `SID`")),
         (
             "t",
             "evil.example",
             "u",
             Some(
-                "its token cannot be sent: the login's reply names the host evil.example, which is not among the flow's `hosts`",
+                "its token cannot be sent: the login's reply names the host evil.example, which is not in the \
+                 flow's `hosts`",
             ),
         ),
         (
             "t",
             "x.a.example",
             "a\\nb",
-            Some("its token cannot be sent: the value of header `x-user` has a control character in it"),
+            Some("its token cannot be sent: the value of header `x-user` contains a control character"),
         ),
         ("t", " x.a.example\\n", " u ", None),
         (
             "t",
             "x.a.exam\\nple",
             "u",
-            Some("its token cannot be sent: the URL has white space or a control character in it"),
+            Some("its token cannot be sent: the URL contains white space or a control character"),
         ),
     ] {
         let body = format!(r#"{{"access_token":"{token}","host":"{host}","user":"{user}"}}"#);
@@ -202,7 +200,7 @@ async fn what_cannot_be_injected_is_no_token() {
 }
 
 #[tokio::test]
-async fn what_has_arrived_during_a_sleep_is_read_before_time_is_judged() {
+async fn a_reply_that_arrived_during_sleep_is_read_before_the_timeout_applies() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (asked, heard) = tokio::sync::oneshot::channel();
@@ -221,7 +219,7 @@ async fn what_has_arrived_during_a_sleep_is_read_before_time_is_judged() {
     let patience = Duration::from_millis(500);
     let mint = tokio::spawn(async move { source.mint(Ask { patience, ..login() }).await });
     heard.await.unwrap();
-    // The whole process stands still, this thread included, until well after the deadline.
+    // The whole process, this thread included, is blocked until well after the deadline.
     sent.recv().unwrap();
     std::thread::sleep(patience * 2);
     assert_eq!(mint.await.unwrap().unwrap().access, Secret::new("t"));

@@ -1,11 +1,11 @@
-//! A token endpoint of raw bytes.
+//! A token endpoint that sends raw bytes.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A token endpoint that gives each call the next reply and notes what it got.
+/// A token endpoint that sends each call the next reply and records the request.
 pub(super) struct Endpoint {
     pub(super) url: String,
     calls: Arc<Mutex<Vec<String>>>,
@@ -39,7 +39,7 @@ impl Endpoint {
     }
 }
 
-/// Instead of a reply: none, for ever.
+/// Instead of a reply: never replies.
 pub(super) const HANG: &str = "hang";
 
 fn is_whole(request: &[u8]) -> bool {

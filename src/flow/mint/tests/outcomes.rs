@@ -1,4 +1,4 @@
-//! What replies make of a token, with the core around the flow.
+//! The effect of replies on a token, with the core around the flow.
 
 use super::*;
 use crate::record::TokenRecord;
@@ -21,7 +21,7 @@ fn spec(flow: &Flow) -> TokenSpec {
     }
 }
 
-/// The requests of a flow whose first refresh gets this answer and whose logins all work.
+/// The requests of a flow whose first refresh gets this reply and whose logins succeed.
 async fn asked(refused: String) -> Vec<String> {
     let login = ok(r#"{"access_token":"t1","refresh_token":"r1","expires_in":3600}"#);
     let again = ok(r#"{"access_token":"t2","refresh_token":"r2","expires_in":3600}"#);

@@ -60,7 +60,7 @@ fn a_question_mark_makes_it_optional() {
 }
 
 #[test]
-fn anything_else_is_no_locator() {
+fn anything_else_is_an_invalid_locator() {
     for wrong in ["access_token", "$.token", "header:", "header:a b", "cookie:", "cookie:a;b", "body", "/a~2"] {
         assert!(Locator::parse([wrong]).is_err(), "{wrong}");
     }

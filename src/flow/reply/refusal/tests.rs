@@ -74,7 +74,7 @@ fn a_refresh_token_is_dead_whatever_the_body_says_unless_the_client_is_refused()
 }
 
 #[test]
-fn what_a_person_should_do_follows_from_what_was_said() {
+fn the_advice_follows_from_the_endpoints_reply() {
     for (status, body, action) in [
         (401, "", None),
         (400, r#"{"error":"invalid_client"}"#, None),
@@ -123,7 +123,7 @@ fn a_redirect_is_named_without_its_query() {
     let error = refused("POST https://a", &reply, &Mask::default());
     assert_eq!(
         error.message,
-        "POST https://a: 302 Found: redirects are not followed; this one goes to https://b.example/login"
+        "POST https://a: 302 Found: redirects are not followed; this one points to https://b.example/login"
     );
 }
 

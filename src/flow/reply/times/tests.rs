@@ -85,7 +85,7 @@ fn fractions_minutes_and_bare_dates_are_read() {
 }
 
 #[test]
-fn what_is_no_moment_is_unknown() {
+fn an_unreadable_date_is_unknown() {
     for text in [
         "",
         "0",

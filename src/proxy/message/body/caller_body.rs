@@ -45,16 +45,16 @@ pub(crate) struct Intake {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The caller's side broke.
-    #[error("the caller's body broke off")]
+    #[error("the caller's request body ended early")]
     Caller(#[source] hyper::Error),
     /// Its stream was taken back in a way that the library takes for an end: RST_STREAM with NO_ERROR.
-    #[error("the caller's body was not sent to its end")]
+    #[error("the caller's request body was not sent completely")]
     Unfinished,
     /// A later attempt has taken the body over.
-    #[error("the body was taken over by the repeat")]
+    #[error("the repeat took over the body")]
     TakenOver,
     /// It is shorter or longer than was announced.
-    #[error("the body does not have the length that was announced")]
+    #[error("the body does not have the announced length")]
     Length,
 }
 

@@ -77,7 +77,7 @@ async fn a_body_too_large_to_keep_is_not_repeated_but_the_token_is_replaced() {
         assert_eq!((said.status(), said.text().as_str()), (401, "old"));
         assert_eq!(said.header("proxy-status"), None);
         eventually("a new token", || scene.source.count() == 2).await;
-        eventually("the new token is used", || scene.record.replays(Replay::NotRepeatable) == 1).await;
+        eventually("the new token is in use", || scene.record.replays(Replay::NotRepeatable) == 1).await;
     }
 }
 

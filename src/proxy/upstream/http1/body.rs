@@ -139,7 +139,7 @@ impl Chunk {
                         *self = Self::Size;
                     }
                     [] | [b'\r'] => return Ok(Piece::Missing),
-                    _ => return Err(invalid("a chunk that is longer than its size")),
+                    _ => return Err(invalid("chunk longer than its size")),
                 },
                 Self::Trailers => return trailers(inbox),
             }
@@ -150,7 +150,7 @@ impl Chunk {
 /// The line's length, and the size that it tells. The library takes no digits for 0, any byte for an extension, and no LF
 /// alone for the line's end.
 fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
-    let none = || invalid("a chunk without a size");
+    let none = || invalid("chunk without a size");
     let digits = inbox.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (number, behind) = inbox.split_at_checked(digits).unwrap_or_default();
     let follows = behind.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n'));
@@ -176,7 +176,7 @@ fn trailers(inbox: &mut BytesMut) -> io::Result<Piece> {
             let Some(written) = lenient::fields(inbox, Vec::new())? else { return missing(inbox, LONGEST_TRAILERS) };
             let mut many = vec![EMPTY_HEADER; written.lines];
             let parsed = httparse::parse_headers(&written.text, &mut many);
-            let Ok(Status::Complete((_, lines))) = parsed else { return Err(invalid("trailers that are none")) };
+            let Ok(Status::Complete((_, lines))) = parsed else { return Err(invalid("malformed trailers")) };
             (written.length, collect(lines)?)
         }
     };
@@ -195,7 +195,7 @@ fn collect(lines: &[httparse::Header<'_>]) -> io::Result<HeaderMap> {
 }
 
 fn missing(inbox: &BytesMut, longest: usize) -> io::Result<Piece> {
-    if inbox.len() > longest { Err(invalid("a line that is too long")) } else { Ok(Piece::Missing) }
+    if inbox.len() > longest { Err(invalid("line too long")) } else { Ok(Piece::Missing) }
 }
 
 fn up_to(most: u64, inbox: &mut BytesMut) -> Bytes {

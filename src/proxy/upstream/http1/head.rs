@@ -56,7 +56,7 @@ impl HeadReader {
             return Ok(None);
         }
         let Some((text, outline)) = self.take(inbox)? else {
-            return if inbox.len() > LONGEST { Err(invalid("a head of more than 300 KiB")) } else { Ok(None) };
+            return if inbox.len() > LONGEST { Err(invalid("head larger than 300 KiB")) } else { Ok(None) };
         };
         let mut parts = Response::new(()).into_parts().0;
         (parts.status, parts.version) = (outline.status, outline.version);

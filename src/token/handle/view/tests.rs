@@ -95,7 +95,7 @@ fn after_a_rejection_a_request_waits_for_another_token_within_the_bounds() {
 }
 
 #[test]
-fn who_no_longer_waits_is_forgotten() {
+fn a_waiter_that_gave_up_is_forgotten() {
     let (words, _) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(crate::clock::SystemClock);
     let shared = Shared::new(crate::token::handle::shared::KeeperId(1), words, clock);

@@ -1,18 +1,19 @@
-//! What the store knows, and which of it is news to an attempt.
+//! What the store has, and whether the attempt adopts it.
 
 use crate::token::grant::{Generation, Grant};
 use crate::token::keeper::attempt::{Attempt, usable};
 use crate::token::store::{Store, Stored};
 
 impl Attempt {
-    /// What the store has now, if it is newer and serves.
+    /// The stored grant, if it is newer and its token is usable.
     pub(super) async fn look(&mut self) -> Option<Grant> {
         let stored = self.store.load(&self.spec.store_key).await.ok().flatten()?;
         self.adopt(&stored)
     }
 
-    /// Makes a newer grant of the store the previous one, if its token saves the request; gives it back then. The token
-    /// that we have already saves none, whatever its end is in the store: there it is the wall's, which may be wrong.
+    /// Adopts a newer stored grant as the previous one. Returns it if its token makes a request unnecessary. The token
+    /// that we have never does, whatever expiry the store has for it: stored times are wall-clock times, which may be
+    /// wrong.
     pub(in crate::token) fn adopt(&mut self, stored: &Stored) -> Option<Grant> {
         let serves = !self.spec.prove
             && !stored.refresh_sent
@@ -21,16 +22,16 @@ impl Attempt {
             return None;
         }
         (self.rejected, self.spent, self.marked) = (false, false, false);
-        // Of the time before our own start nobody knows who accepted the token since.
+        // Before this process started, the API may have accepted the token.
         self.forced = stored.forced && self.previous.is_some();
         self.number = stored.number;
         self.previous = Some(stored.grant.clone());
         self.previous.clone()
     }
 
-    /// The same under the lease, where a newer grant is taken over even if its token does not serve.
+    /// Like [`Self::adopt`], but under the lease: adopts a newer grant even if its token is not usable.
     pub(super) fn take_over(&mut self, kept: Option<&Stored>) -> Option<Grant> {
-        // The store lost what it had, and maybe what came after it: our refresh token may not be the newest.
+        // The store lost our grant, and perhaps later ones: our refresh token may not be the newest.
         self.spent |= kept.map_or(0, |stored| stored.number) < self.number;
         let stored = kept?;
         if let Some(grant) = self.adopt(stored) {
@@ -40,19 +41,19 @@ impl Attempt {
             (self.spent, self.marked) = (false, false);
             self.previous = Some(self.newer(stored));
         } else if stored.number > self.number {
-            // A sibling asked since, and got the very same back.
+            // Another keeper has asked since and got the same token.
             self.spent = false;
         }
         self.number = self.number.max(stored.number);
-        // Whoever set the mark did not live to save the reply: the refresh token may be gone already. A mark on another
-        // one says nothing of ours.
+        // The process that set the mark did not save the reply, so the refresh token may be used up. A mark on another
+        // refresh token says nothing about ours.
         let marked = stored.refresh_sent && !self.marked && self.is_ours(stored);
         self.spent |= marked;
         self.sent_by_another = marked && !self.store.has_marked(&self.spec.store_key, stored);
         None
     }
 
-    /// What the store has, with the end that we know, where that is the end of the token that we have.
+    /// The stored grant, with the expiry that we know if it is the token that we have.
     fn newer(&mut self, stored: &Stored) -> Grant {
         let mut grant = stored.grant.clone();
         match self.previous.as_ref().filter(|ours| ours.access == grant.access) {
@@ -62,7 +63,7 @@ impl Attempt {
         grant
     }
 
-    /// Whether what the store has is not the grant that we know, and came after it.
+    /// Whether the stored grant is a different and newer one.
     fn is_newer(&self, stored: &Stored) -> bool {
         !self.is_ours(stored) && stored.number >= self.number
     }

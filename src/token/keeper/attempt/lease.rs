@@ -1,4 +1,4 @@
-//! The lease of the token's name: how long to wait for it, and what goes on without.
+//! The lease of the token's store name: how long to wait for it, and what is possible without it.
 
 use std::time::Duration;
 
@@ -8,15 +8,14 @@ use crate::token::keeper::attempt::{Attempt, AttemptResult, token_of};
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::{LONGEST_LEASE, Lease, Store, StoreError, StoreFault};
 
-/// The lease, or why there is none.
 pub(super) type LeaseResult = Result<Box<dyn Lease>, StoreError>;
 
-/// Whoever has no token waits so long for a lease whose holder may be stopped. It leaves a login half of the time that a
-/// request waits.
+/// How long an attempt without a token waits for a lease whose holder may be stopped. It leaves half of the time that a
+/// request waits for the login.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Attempt {
-    /// Waits for the lease, and looks what the store has under it.
+    /// Waits for the lease and reads the store under it.
     pub(super) async fn take_lease(&mut self) -> Result<LeaseResult, AttemptResult> {
         match self.store.lease_within(&self.spec.store_key, self.patience()).await {
             Ok(leased) => match self.take_over(leased.kept.as_ref()) {
@@ -27,7 +26,7 @@ impl Attempt {
         }
     }
 
-    /// Only a refresh token makes the lease a must, and a token that lives makes the wait for it cheap.
+    /// Only a refresh token requires the lease, and waiting for it costs nothing while the token is valid.
     fn patience(&self) -> Duration {
         let left = self.left();
         if left.is_zero() {
@@ -39,7 +38,7 @@ impl Attempt {
         }
     }
 
-    /// For how long requests do without a new token.
+    /// How long requests can still use the current token.
     fn left(&self) -> Duration {
         if self.is_needed() {
             return Duration::ZERO;
@@ -49,12 +48,12 @@ impl Attempt {
         token.map_or(Duration::ZERO, |token| token.expires().map_or(Duration::MAX, |end| end.since(now)))
     }
 
-    /// Whether there is a refresh token that others must not send at the same time.
+    /// Whether there is a refresh token, which no other process may send at the same time.
     fn has_refresh_token(&self) -> bool {
         !self.spec.source.can_login() || self.previous.as_ref().is_some_and(|grant| grant.refresh.is_some())
     }
 
-    /// Why there must be no request now, though the token could be renewed.
+    /// Why no request may be made now, although the token could be renewed.
     pub(super) fn must_wait(&mut self, lease: &LeaseResult) -> Option<MintError> {
         let lives = self.is_usable() && !self.rejected;
         match lease {
@@ -69,21 +68,21 @@ impl Attempt {
         }
     }
 
-    /// The refresh token stays where it is, because of a fault of the store.
+    /// The error when a store fault prevents sending the refresh token.
     pub(super) fn no_store(&mut self, error: &StoreError) -> MintError {
         let can_login = self.spec.source.can_login();
         self.waits = error.fault == StoreFault::Held;
         self.action = Some(advice::after_fault(error.fault, can_login));
         failing(match error.fault {
             StoreFault::Away | StoreFault::Failed | StoreFault::Held => {
-                format!("the refresh token is not sent, since another process might send it too: {error}")
+                format!("not sending the refresh token, because another process might send it too: {error}")
             }
-            StoreFault::Misconfigured => format!("the refresh token is not sent: {error}"),
+            StoreFault::Misconfigured => format!("not sending the refresh token: {error}"),
             StoreFault::Damaged if can_login => {
-                format!("the refresh token is not sent: {error}; with this out of the way, bearerd logs in anew")
+                format!("not sending the refresh token: {error}; once this is resolved, bearerd logs in again")
             }
             StoreFault::Damaged => format!(
-                "{error}, and the newest refresh token was in there: an older one is not sent, since that could end the \
+                "{error}. The newest refresh token was in it; an older one is not sent, because that could end the \
                  authorization. Authorize again, configure the new refresh token, and start with an empty store"
             ),
         })
@@ -91,8 +90,8 @@ impl Attempt {
 }
 
 fn sent_by_another() -> MintError {
-    let why = "another process has sent the refresh token and may yet save the reply";
-    failing(format!("{why}: it is sent once more when the present token has ended"))
+    let why = "another process has sent the refresh token and may still save the reply";
+    failing(format!("{why}: it is sent once more when the current token expires"))
 }
 
 fn failing(message: String) -> MintError {

@@ -66,7 +66,7 @@ impl Attempt {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
         let marked = self.mark(lease).await;
         if lease.as_ref().is_ok_and(|lease| lease.is_over()) {
-            let late = StoreError::new(StoreFault::Failed, "the lease ran out while the process stood still");
+            let late = StoreError::new(StoreFault::Failed, "the lease expired while the process was suspended");
             return Err(AttemptResult::Failed(self.no_store(&late)));
         }
         if let Err(error) = marked {
@@ -87,7 +87,7 @@ impl Attempt {
             return Err(AttemptResult::Adopted(grant));
         }
         if error.grant_is_dead && can_login {
-            tracing::info!(upstream = %self.spec.record.upstream, "the refresh token is dead, logging in: {error}");
+            tracing::info!(upstream = %self.spec.record.upstream, "the refresh token no longer works, logging in: {error}");
             self.spent = true;
             return self.ask(Step::Login).await.map_err(AttemptResult::Failed);
         }
@@ -163,7 +163,7 @@ impl Attempt {
         // A store that is away says so itself, and without a refresh token nothing is lost.
         let is_told = error.fault == StoreFault::Away && grant.refresh.is_none();
         if !said && !is_told {
-            tracing::warn!(upstream = %self.spec.record.upstream, "the new token is used, but not saved: {error}");
+            tracing::warn!(upstream = %self.spec.record.upstream, "the new token is in use, but could not be saved: {error}");
         }
         AttemptResult::Minted(grant)
     }

@@ -1,4 +1,5 @@
-//! What a panic about one token comes to: a failure of that one, which is looked at again after a while. All others go on.
+//! Panics while working on one token count as a failure of that token, which is retried later. All other tokens
+//! continue.
 
 use std::time::Duration;
 
@@ -6,11 +7,11 @@ use crate::panics;
 use crate::token::handle::shared::KeeperId;
 use crate::token::pool::task::PoolTask;
 
-/// A token about which something panicked is left alone for this long.
+/// How long a token is left alone after a panic.
 const PAUSE: Duration = Duration::from_secs(10);
 
 impl PoolTask {
-    /// Does something about a token; `job_is_over`: its job has ended.
+    /// Runs `act` for a token. `job_is_over`: its job has ended.
     pub(super) fn guarded(&mut self, id: KeeperId, job_is_over: bool, act: impl FnOnce(&mut Self)) {
         let busy = self.keepers.get(&id).is_some_and(|keeper| keeper.is_busy());
         if panics::catch(|| act(self)).is_ok() {

@@ -17,7 +17,7 @@ impl Place {
         self.0.path().join("tokens")
     }
 
-    /// What each process has of its own.
+    /// The store of one process.
     fn store(&self) -> FileStore {
         FileStore::open(self.path(), RecordFormat::new(clock(), None).unwrap(), true).unwrap()
     }
@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-/// Stands still, so that what is read is what was written.
+/// Stands still, so that times read equal times written.
 struct StandingClock;
 
 impl Clock for StandingClock {
@@ -68,7 +68,7 @@ async fn why(store: &FileStore) -> String {
     wrong(store).await.message
 }
 
-/// What is wrong with what is kept; nobody is told to do away with it.
+/// The error about a stored grant, which must never advise deleting it.
 async fn wrong(store: &FileStore) -> StoreError {
     let loaded = store.load(&key()).await.unwrap_err();
     assert_eq!(store.lease(&key()).await.err().unwrap(), loaded);
@@ -79,7 +79,7 @@ async fn wrong(store: &FileStore) -> StoreError {
 }
 
 #[tokio::test]
-async fn what_one_process_saved_the_next_one_finds() {
+async fn a_grant_saved_by_one_process_is_found_by_the_next() {
     let place = Place::new();
     assert_eq!(place.store().load(&key()).await.unwrap(), None);
     save(&place.store(), 7).await;
@@ -89,7 +89,7 @@ async fn what_one_process_saved_the_next_one_finds() {
 }
 
 #[tokio::test]
-async fn files_and_directory_are_the_owners_alone_and_say_which_flow_they_are_of() {
+async fn files_and_directory_are_private_and_name_their_flow() {
     let place = Place::new();
     save(&place.store(), 1).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -122,7 +122,7 @@ async fn a_lease_waits_for_the_one_before_and_sees_what_it_saved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_holds_a_lock_for_ever_is_not_waited_for_so_long() {
+async fn a_wait_for_a_lock_that_is_held_forever_ends() {
     let place = Place::new();
     let _held = place.store().lease(&key()).await.unwrap();
     for (patience, said) in [(LONGEST_LEASE, "for 30.0 s"), (Duration::from_millis(250), "for 0.2 s")] {
@@ -134,7 +134,7 @@ async fn who_holds_a_lock_for_ever_is_not_waited_for_so_long() {
 }
 
 #[tokio::test]
-async fn what_a_dead_writer_left_behind_is_removed_and_not_read() {
+async fn a_temporary_file_of_a_dead_writer_is_removed_unread() {
     let place = Place::new();
     save(&place.store(), 7).await;
     std::fs::write(place.file("tmp"), "half a tok").unwrap();
@@ -144,7 +144,7 @@ async fn what_a_dead_writer_left_behind_is_removed_and_not_read() {
 }
 
 #[tokio::test]
-async fn what_others_could_read_or_put_there_is_refused_and_left_alone() {
+async fn a_store_file_that_other_users_could_have_accessed_is_refused_and_left_alone() {
     let place = Place::new();
     let store = place.store();
     save(&store, 7).await;
@@ -164,7 +164,7 @@ async fn a_file_of_another_user_is_refused() {
     let place = Place::new();
     let store = place.store();
     save(&store, 7).await;
-    // Only root can give a file away; everybody else tests with one that root has.
+    // Only root can change the owner of a file; other users test with a file of root's.
     if std::os::unix::fs::chown(place.file("json"), Some(12_345), None).is_ok() {
         let error = wrong(&store).await;
         assert!(error.fault == StoreFault::Misconfigured && error.message.contains("user 12345"), "{error:?}");
@@ -199,7 +199,7 @@ async fn a_store_that_cannot_be_written_does_not_open() {
     let place = Place::new();
     std::fs::write(place.path(), "a file").unwrap();
     let open = |path| FileStore::open(path, RecordFormat::new(clock(), None).unwrap(), true).err();
-    assert!(open(place.path()).unwrap().message.contains("cannot make the directory"));
+    assert!(open(place.path()).unwrap().message.contains("cannot create the directory"));
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn a_sealed_store_shows_nothing_on_the_disk() {
     };
     save(&sealed("key"), 7).await;
     let text = std::fs::read_to_string(place.file("json")).unwrap();
-    // With their quotes: what is sealed is base64, in which two letters stand by chance.
+    // With quotes, because two letters can occur by chance in base64.
     assert!(!text.contains("\"r7\"") && !text.contains("\"t7\""), "{text}");
     let error = wrong(&sealed("other")).await;
     assert!(error.fault == StoreFault::Misconfigured && error.message.contains("another `store.key`"), "{error:?}");
@@ -244,15 +244,15 @@ async fn a_lock_that_another_has_shows_that_there_are_locks() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_of_a_tokens_size_is_refused() {
+async fn a_store_file_that_is_not_regular_or_too_large_is_refused() {
     let place = Place::new();
     let store = place.store();
     save(&store, 1).await;
     File::options().write(true).open(place.file("json")).unwrap().set_len(LARGEST + 1).unwrap();
-    assert!(why(&store).await.ends_with("it is no file, or far too large"));
+    assert!(why(&store).await.ends_with("it is not a file, or it is far too large"));
     std::fs::remove_file(place.file("json")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, place.file("json"), rustix::fs::Mode::from(0o600)).unwrap();
-    assert!(why(&store).await.ends_with("it is no file, or far too large"), "and nobody waits for a writer");
+    assert!(why(&store).await.ends_with("it is not a file, or it is far too large"), "and nobody waits for a writer");
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn a_token_behind_a_link_is_refused() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_of_a_write_is_told() {
+async fn an_obstacle_to_a_write_is_reported() {
     let place = Place::new();
     let store = place.store();
     std::fs::create_dir(place.file("tmp")).unwrap();

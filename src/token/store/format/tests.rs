@@ -3,7 +3,7 @@ use crate::clock::{Clock, PausedClock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A clock of another machine: its own start, and a wall that is set by hand.
+/// The clock of another machine, with another start and a settable wall clock.
 #[derive(Default)]
 struct HandClock {
     now: u64,
@@ -50,7 +50,7 @@ fn written(key: Option<&str>) -> Zeroizing<Vec<u8>> {
     format(clock(1010, 500_000), key).write(&name(), &stored()).unwrap()
 }
 
-/// What another machine makes of it, whose clock started elsewhere.
+/// Reads it on another machine, whose clock started at another time.
 fn read(bytes: &[u8], key: Option<&str>) -> Result<Stored, String> {
     format(clock(90_000, 500_000), key).read(&name(), bytes).map_err(|error| error.message)
 }
@@ -63,7 +63,7 @@ fn shifted(by: u64) -> Stored {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_written_is_read_sealed_or_not() {
+async fn a_record_can_be_read_back_encrypted_or_not() {
     let clock: SharedClock = Arc::new(PausedClock::start());
     for key in [None, Some("key")] {
         let format = format(Arc::clone(&clock), key);
@@ -106,13 +106,13 @@ fn a_sealed_record_shows_nothing_not_even_its_name() {
 }
 
 #[test]
-fn a_wrong_key_no_key_and_a_missing_seal_are_told_apart() {
+fn a_wrong_key_a_missing_key_and_unencrypted_content_have_different_errors() {
     let wrong = read(&written(Some("key")), Some("other")).unwrap_err();
     assert!(wrong.contains("another `store.key`"), "{wrong}");
     let none = read(&written(Some("key")), None).unwrap_err();
     assert!(none.contains("set `store.key`"), "{none}");
     let unsealed = read(&written(None), Some("key")).unwrap_err();
-    assert!(unsealed.contains("not sealed"), "{unsealed}");
+    assert!(unsealed.contains("not encrypted"), "{unsealed}");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn another_version_is_named_whatever_else_it_holds() {
 }
 
 #[test]
-fn what_is_damaged_is_an_error_that_shows_nothing_of_it() {
+fn the_error_about_a_damaged_record_shows_none_of_its_content() {
     let whole = written(None);
     let texts: [&[u8]; 6] =
         [b"", b"{}", b"a-token", b"\xff\xfe", br#"{"bearerd":1}"#, br#"{"bearerd":1,"token":{"access":"a-token"}}"#];

@@ -1,4 +1,4 @@
-//! Where Redis is, and a stream of bytes to it.
+//! The address of Redis, and how to connect to it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use tokio_rustls::TlsConnector;
 use crate::secret::Secret;
 use crate::token::store::{StoreError, StoreFault};
 
-/// Bytes in both directions.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 
@@ -23,30 +22,31 @@ enum Endpoint {
     Unix(PathBuf),
 }
 
-/// A URL that was read: `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database.
+/// A parsed URL: `redis://`, `rediss://` (TLS) or `unix://`, with user, password and database.
 pub(super) struct RedisAddress {
     place: Endpoint,
     settings: RedisConnectionInfo,
 }
 
 impl RedisAddress {
-    /// The crate reads the URL and we make the stream, so that TLS is set up like everywhere else in here.
+    /// Parses the URL. The crate parses it and bearerd makes the connection, so that TLS has the same settings as
+    /// elsewhere.
     pub(super) fn read(url: &Secret, tls: Arc<ClientConfig>) -> Result<Self, StoreError> {
         let url = url.expose();
         let encrypted = url.strip_prefix("rediss:").map(|rest| format!("redis:{rest}"));
-        let wrong = |what: &str| StoreError::new(StoreFault::Misconfigured, format!("the URL of Redis {what}"));
+        let wrong = |what: &str| StoreError::new(StoreFault::Misconfigured, format!("the Redis URL {what}"));
         let info = encrypted.as_deref().unwrap_or(url).into_connection_info();
         let info = info.map_err(|error| wrong(&format!("cannot be read: {}", error.category())))?;
         let place = match (info.addr(), encrypted) {
             (ConnectionAddr::Tcp(host, port), None) => Endpoint::Tcp(host.clone(), *port),
             (ConnectionAddr::Tcp(host, port), Some(_)) => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| wrong("has no name to verify"))?;
+                let name = ServerName::try_from(host.clone()).map_err(|_| wrong("has no host name to verify"))?;
                 Endpoint::Tls(host.clone(), *port, name, TlsConnector::from(tls))
             }
             (ConnectionAddr::Unix(path), _) => Endpoint::Unix(path.clone()),
-            _ => return Err(wrong("is of no kind that is known")),
+            _ => return Err(wrong("has an unknown scheme")),
         };
-        // RESP3 brings messages and answers over one connection.
+        // With RESP3, messages and replies share one connection.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         Ok(Self { place, settings })
     }

@@ -78,11 +78,11 @@ impl RedisConnection {
     async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
         let mut state = self.state.clone();
         let settled = timeout(PATIENCE, state.wait_for(|state| !matches!(state, ConnectionState::Connecting))).await;
-        let away = |why: &str| Err(StoreError::new(StoreFault::Away, format!("Redis is away: {why}")));
+        let away = |why: &str| Err(StoreError::new(StoreFault::Away, format!("Redis is unreachable: {why}")));
         match settled.ok().and_then(Result::ok).as_deref() {
             Some(ConnectionState::Connected(connection)) => Ok(connection.clone()),
             Some(ConnectionState::Away(why)) => away(why),
-            Some(ConnectionState::Connecting) | None => away("no connection in time"),
+            Some(ConnectionState::Connecting) | None => away("timed out connecting"),
         }
     }
 }
@@ -120,7 +120,9 @@ impl Reconnector {
                 }
                 Err(why) => {
                     if !std::mem::replace(&mut reported, true) {
-                        tracing::warn!("Redis is away, each process keeps to its own tokens until it is back: {why}");
+                        tracing::warn!(
+                            "Redis is unreachable, and each process uses its own tokens until it is back: {why}"
+                        );
                     }
                     reconnector.state.send_replace(ConnectionState::Away(why));
                     sleep(PAUSE).await;

@@ -1,4 +1,4 @@
-//! The lease of one name: taken, renewed while its holder works, given back.
+//! The lease of one name: taken, renewed while its holder works, released.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,35 +14,36 @@ use crate::token::source::BoxFuture;
 use crate::token::store::format::RecordFormat;
 use crate::token::store::{Lease, StoreError, StoreFault, Stored};
 
-/// A lease that is not renewed ends after this: what a dead holder costs the others.
+/// How long a lease lasts without renewal. Others wait this long for a dead holder.
 const LEASE: Duration = Duration::from_secs(4);
-/// It is renewed this often.
+/// The interval of renewals.
 const BEAT: Duration = Duration::from_secs(1);
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// What is kept stays for so long after its token has ended: a replica may be away, and numbers should go on.
+/// How long a grant is kept after its token has expired, because a replica may be offline and numbers should continue.
 const MARGIN: Duration = HOUR.saturating_mul(24);
-/// A token whose end nobody knows.
+/// How long a token with an unknown lifetime is kept.
 const LONG: Duration = HOUR.saturating_mul(24 * 30);
-/// A refresh token lives for months, and without it some accounts need a person to log in.
+/// How long a refresh token is kept. Some accounts need a person to log in without it.
 const LONGEST: Duration = HOUR.saturating_mul(24 * 365);
 
-/// Takes the lease if it is free, and gives back what is kept.
+/// Takes the lease if it is free, and returns the stored grant.
 const TAKE: &str = "\
 local free = redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
 return { free and 1 or 0, redis.call('HGET', KEYS[2], 'content') }";
 
-/// Holds it for longer.
+/// Extends the lease.
 const HOLD: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 
-/// Gives it back.
+/// Releases the lease.
 const FREE: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])";
 
-/// Keeps a grant, if the lease is still ours and no later grant is there; tells everybody unless it is only a mark.
+/// Stores a grant if the lease is still ours and no later grant is stored. Notifies the others, unless the change is
+/// only a mark.
 const SAVE: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if tonumber(redis.call('HGET', KEYS[2], 'number') or 0) > tonumber(ARGV[2]) then return 0 end
@@ -51,7 +52,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[4])
 if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
 return 1";
 
-/// What a name's parts are called in Redis. The braces keep them on one node of a cluster.
+/// The keys of one name. The braces keep them on one node of a cluster.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) kept: String,
@@ -67,14 +68,14 @@ impl Keys {
     }
 }
 
-/// When Redis was last asked for a lease and said that it is ours.
+/// When the last request started that Redis answered with "the lease is yours".
 struct Term {
     clock: SharedClock,
     asked: Mutex<Moment>,
 }
 
 impl Term {
-    /// Asks, and counts a lease that was given or kept from before the question.
+    /// Asks Redis. A lease that it grants or extends counts from before the request.
     async fn ask(&self, connection: &RedisConnection, question: &Cmd) -> Result<bool, StoreError> {
         let asked = self.clock.now();
         let ours = connection.call::<bool>(question).await?;
@@ -90,20 +91,20 @@ impl Term {
     }
 }
 
-/// A lease that we hold, as far as we know.
+/// A lease that this process holds, as far as it knows.
 pub(super) struct RedisLease {
     connection: Arc<RedisConnection>,
     keys: Keys,
     name: StoreKey,
     format: Arc<RecordFormat>,
-    /// Says that it is ours; no two leases have the same.
+    /// A random value that identifies this holder.
     holder: String,
     term: Arc<Term>,
     _beat: JoinSet<()>,
 }
 
 impl RedisLease {
-    /// The lease and the content that is kept; nothing if somebody else holds it.
+    /// Takes the lease and returns it with the stored content; `None` if another process holds it.
     pub(super) async fn try_take(
         connection: &Arc<RedisConnection>,
         keys: Keys,
@@ -129,7 +130,7 @@ impl RedisLease {
         let mut save = script(SAVE, &[&self.keys.lease, &self.keys.kept], &self.holder);
         save.arg(stored.number).arg(content.as_slice()).arg(milliseconds(lifetime(stored)));
         let saved = self.connection.call::<bool>(save.arg(channel).arg(&self.keys.stem)).await?;
-        if saved { Ok(()) } else { Err(StoreError::new(StoreFault::Failed, "the lease was lost: this took too long")) }
+        if saved { Ok(()) } else { Err(StoreError::new(StoreFault::Failed, "the lease was lost: it took too long")) }
     }
 }
 
@@ -145,7 +146,7 @@ impl Lease for RedisLease {
 
 impl Drop for RedisLease {
     fn drop(&mut self) {
-        // Without a runtime the process is at its end, and the lease soon too.
+        // Without a runtime the process is ending, and the lease expires soon.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let connection = Arc::clone(&self.connection);
         let free = script(FREE, &[&self.keys.lease], &self.holder);
@@ -153,7 +154,7 @@ impl Drop for RedisLease {
     }
 }
 
-/// Renews the lease until it is lost; an answer that does not come says nothing.
+/// Renews the lease until it is lost. A missing reply does not mean that it is.
 async fn hold(connection: Arc<RedisConnection>, term: Arc<Term>, lease: String, holder: String) {
     let mut hold = script(HOLD, &[&lease], &holder);
     hold.arg(milliseconds(LEASE));
@@ -171,7 +172,7 @@ fn script(text: &str, keys: &[&str], holder: &str) -> Cmd {
     command
 }
 
-/// For how long a grant is worth keeping.
+/// How long to keep a grant.
 fn lifetime(stored: &Stored) -> Duration {
     match (&stored.grant.refresh, stored.grant.life) {
         (Some(_), _) => LONGEST,

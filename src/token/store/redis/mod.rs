@@ -1,7 +1,7 @@
-//! Grants that a fleet shares: whoever renews a token does it for everybody.
+//! Grants that a fleet shares: one process renews a token for all.
 //!
-//! A name has two keys: what is kept (its number and its content), and the lease. Who holds the lease renews it while it
-//! works; who died or slept has lost it soon, and can save nothing any more. What was saved is told on a channel.
+//! A name has two keys: the grant (number and content) and the lease. The holder renews the lease while it works. A
+//! holder that dies or is suspended soon loses it and can no longer save. Saved grants are announced on a channel.
 
 mod address;
 mod connection;
@@ -23,10 +23,9 @@ use crate::secret::Secret;
 use crate::token::key::StoreKey;
 use crate::token::source::BoxFuture;
 
-/// How long those who wait for a lease look away, at least and at most.
+/// The interval for polling a lease, in ms, with jitter.
 const LOOK: std::ops::Range<u64> = 40..120;
 
-/// Grants that a fleet shares.
 pub struct RedisStore {
     connection: Arc<RedisConnection>,
     prefix: String,
@@ -35,7 +34,7 @@ pub struct RedisStore {
     clock: SharedClock,
 }
 
-/// Which names are in use here, and who wants to know what becomes of them.
+/// The names in use in this process, and the callback for their changes.
 #[derive(Default)]
 struct NamesInUse {
     by_stem: Mutex<HashMap<String, StoreKey>>,
@@ -59,7 +58,7 @@ impl NamesInUse {
 }
 
 impl RedisStore {
-    /// Connects in the background, on the current runtime: a Redis that is away hinders nobody from starting.
+    /// Connects in the background on the current runtime, so that an unreachable Redis does not prevent the start.
     pub fn start(
         clock: SharedClock,
         url: &Secret,
@@ -97,7 +96,7 @@ impl RedisStore {
                 return Ok(Leased { kept: self.read(key, content)?, lease: Box::new(lease) });
             }
             if self.clock.now() >= until {
-                let held = "Redis: others hold the lease of this token for too long";
+                let held = "Redis: another process has held the lease of this token for too long";
                 return Err(StoreError::new(StoreFault::Held, held));
             }
             tokio::time::sleep(Duration::from_millis(fastrand::u64(LOOK))).await;

@@ -1,5 +1,5 @@
-//! The least that a header-injecting proxy can do with hyper on both sides. A fixed token, one pool, no
-//! limits, no timeouts, no metrics, no logs, no repeat. Not a product.
+//! The smallest header-injecting proxy with hyper on both sides: a fixed token, one pool, no limits, no timeouts, no
+//! metrics, no logs, no repeat. Not a product.
 //!
 //! `hyper-spawn PORT UPSTREAM_PORT TOKEN LEGAL_ENTITY API_VERSION [CA_FILE]`; with a CA file the upstream is https.
 mod pool;
@@ -63,7 +63,7 @@ async fn serve(port: u16, proxy: Rc<Proxy>) -> Result<(), Failure> {
         let proxy = Rc::clone(&proxy);
         tokio::task::spawn_local(async move {
             let service = service_fn(|request| proxy.forward(request));
-            // A caller that breaks off is no news here.
+            // A caller that disconnects does not matter here.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
         });
     }

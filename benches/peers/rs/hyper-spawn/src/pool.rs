@@ -1,4 +1,4 @@
-//! Connections to the one upstream: a stack of idle ones, each driven by a task of its own.
+//! Connections to the upstream: a stack of idle ones, each driven by its own task.
 use crate::Failure;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -77,7 +77,7 @@ fn connector(ca: &str) -> Result<TlsConnector, Failure> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// A response's body; its connection goes back to the pool with the last byte.
+/// A response body. Its connection returns to the pool after the last byte.
 pub struct Pooled {
     body: Incoming,
     connection: Option<(SendRequest<Incoming>, Rc<Pool>)>,
@@ -97,7 +97,7 @@ impl Body for Pooled {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        // A body of known length has ended with its last frame, one in chunks only with the none after it.
+        // A body of known length ends with its last frame, a chunked one with the `None` after it.
         if matches!(frame, Poll::Ready(None)) || (frame.is_ready() && self.body.is_end_stream()) {
             self.give_back();
         }

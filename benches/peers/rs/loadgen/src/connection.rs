@@ -1,4 +1,4 @@
-//! One connection to the port under test, with the request that is under way on it.
+//! One connection to the port under test, with its current request.
 use crate::response::Response;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,12 +7,12 @@ use std::time::Duration;
 pub struct Connection {
     pub socket: TcpStream,
     pub response: Response,
-    /// When the request on it was due, in nanoseconds; none while it is idle.
+    /// When its request was due, in nanoseconds; `None` while it is idle.
     pub due: Option<u64>,
     sent: usize,
 }
 
-/// What a readable connection turned out to hold.
+/// The result of reading a connection.
 pub enum Arrival {
     Nothing,
     Complete,
@@ -26,7 +26,7 @@ impl Connection {
         Ok(Self { socket, response: Response::new(), due: None, sent: 0 })
     }
 
-    /// Begins a request; true if all of it could be sent at once.
+    /// Starts a request. Returns whether all of it could be sent at once.
     pub fn begin(&mut self, request: &[u8], due: u64) -> bool {
         self.due = Some(due);
         self.sent = 0;
@@ -34,7 +34,7 @@ impl Connection {
         self.push(request)
     }
 
-    /// Sends what the socket takes; true when nothing is left. A broken socket shows when it is read.
+    /// Sends as much as the socket accepts. Returns whether nothing is left. Errors are noticed when reading.
     pub fn push(&mut self, request: &[u8]) -> bool {
         while self.sent < request.len() {
             match self.socket.write(&request[self.sent..]) {
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// One whole exchange on a blocking socket: the status, if a response came within two seconds.
+    /// One exchange on a blocking socket. Returns the status, if a response arrives within two seconds.
     pub fn ask(&mut self, request: &[u8]) -> Option<u16> {
         self.socket.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
         let mut buffer = [0; 16 * 1024];

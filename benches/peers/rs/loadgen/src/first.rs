@@ -1,4 +1,4 @@
-//! From exec to the first answer.
+//! The time from exec to the first response.
 use crate::connection::Connection;
 use crate::options::{Options, Outcome};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Prints the process id and the milliseconds from exec until it accepted and until it answered 200; the process stays.
+/// Prints the process id and the milliseconds from exec until the port accepted and until it returned 200. The process
+/// keeps running.
 pub fn run(options: &Options) -> Outcome<()> {
     let clock = Instant::now();
     let mut child = start(options)?;
@@ -39,7 +40,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-/// The child inherits the core that this thread has at that moment.
+/// The child inherits the current core of this thread.
 fn start(options: &Options) -> Outcome<Child> {
     let (program, arguments) = options.command.split_first().ok_or("no command after --")?;
     let log = OpenOptions::new().create(true).append(true).open(&options.log)?;

@@ -1,9 +1,9 @@
-//! Callers that keep their connections and say nothing.
+//! Callers that keep idle connections.
 use crate::connection::Connection;
 use crate::options::{Options, Outcome};
 use std::io;
 
-/// Prints how many connections had their 200 and how many did not, and holds all of them until its input closes.
+/// Prints how many connections got 200 and how many did not, and keeps all open until standard input closes.
 pub fn run(options: &Options) -> Outcome<()> {
     let request = options.request();
     let mut held = Vec::new();

@@ -1,7 +1,8 @@
-//! The load itself: one thread, one epoll set.
+//! The load: one thread, one epoll set.
 //!
-//! In the open loop request k is due at k / rate, whether or not a connection is free then, and its latency counts
-//! from that moment: a proxy that stalls is not asked less, and cannot hide the wait (no coordinated omission).
+//! In the open loop, request k is due at k / rate, whether or not a connection is free then, and its latency counts
+//! from that moment. A proxy that stalls does not get fewer requests and cannot hide the wait (no coordinated
+//! omission).
 use crate::connection::{Arrival, Connection};
 use crate::options::{Options, Outcome};
 use crate::report::{Tally, Window, json};
@@ -16,7 +17,7 @@ const LONGEST_WAIT: u64 = 50_000_000;
 const SECOND: f64 = 1e9;
 
 pub fn run(options: &Options) -> Outcome<()> {
-    // The default slack of 50 µs would be most of the latency that is measured.
+    // The default timer slack of 50 µs would dominate the measured latency.
     rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?;
     let own = [std::process::id()];
     let mut load = Load::new(options)?;
@@ -40,9 +41,9 @@ struct Load {
     request: Vec<u8>,
     epoll: OwnedFd,
     connections: Vec<Connection>,
-    /// Indices of the connections that wait for a request; the last used is used next.
+    /// Indices of idle connections; the last used is used first.
     idle: Vec<usize>,
-    /// Nanoseconds between two requests of the open loop; 0 for the closed loop.
+    /// Nanoseconds between two requests of the open loop; 0 in the closed loop.
     interval: f64,
     begun: u64,
     clock: Instant,
@@ -76,7 +77,7 @@ impl Load {
         self.clock.elapsed().as_nanos() as u64
     }
 
-    /// When the next request is due: in the closed loop, as soon as a connection is idle.
+    /// When the next request is due; in the closed loop, as soon as a connection is idle.
     fn next_due(&self, now: u64) -> u64 {
         if self.interval > 0.0 { (self.begun as f64 * self.interval) as u64 } else { now }
     }
@@ -118,7 +119,7 @@ impl Load {
     }
 
     fn watch(&self, index: usize, flags: EventFlags) {
-        // Fails only for a socket that is gone, which the next read of it shows.
+        // Fails only for a closed socket, which the next read notices.
         let _ = epoll::modify(&self.epoll, &self.connections[index].socket, EventData::new_u64(index as u64), flags);
     }
 
@@ -154,7 +155,7 @@ impl Load {
         }
     }
 
-    /// A connection that broke in mid-request is an error; an idle one may be closed at any time.
+    /// A connection that breaks within a request is an error. An idle one may be closed at any time.
     fn replace(&mut self, index: usize) {
         if self.connections[index].due.is_some() {
             self.tally.errors += 1;

@@ -1,25 +1,25 @@
-//! The command line, and the one request that it describes.
+//! The command line, and the request that it describes.
 use std::error::Error;
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 pub struct Options {
-    /// The port on 127.0.0.1 that is asked.
+    /// The port on 127.0.0.1.
     pub port: u16,
     pub path: String,
     pub method: String,
-    /// Bytes of the request's body.
+    /// The size of the request body in bytes.
     pub body: usize,
     pub headers: Vec<String>,
     pub connections: usize,
-    /// Seconds that are measured, after `warm` seconds that are not.
+    /// The measured seconds, after `warm` unmeasured ones.
     pub seconds: f64,
     pub warm: f64,
     /// Requests per second of the open loop; 0 for a closed loop.
     pub rate: f64,
-    /// The processes whose CPU time is sampled.
+    /// The processes whose CPU time is measured.
     pub pids: Vec<u32>,
-    /// The core that `first` gives to its command.
+    /// The core for the command of `first`.
     pub cpu: Option<usize>,
     pub timeout: f64,
     pub log: String,
@@ -83,7 +83,7 @@ fn set(options: &mut Options, flag: &str, value: String) -> Outcome<()> {
 }
 
 impl Options {
-    /// The bytes of the request, the same every time.
+    /// The bytes of the request.
     pub fn request(&self) -> Vec<u8> {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nUser-Agent: loadgen\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n",

@@ -1,23 +1,23 @@
-//! What was counted in the window, and the JSON object made of it.
+//! The counts of the measured time, and their JSON object.
 use crate::sample::Sample;
 
 #[derive(Default)]
 pub struct Tally {
     pub done: u64,
-    /// Responses other than 2xx, and the last such status.
+    /// Responses outside 2xx, and the last such status.
     pub refused: u64,
     pub last_refusal: u16,
     pub errors: u64,
     pub reconnects: u64,
-    /// Nanoseconds from the moment a request was due to its last byte.
+    /// Nanoseconds from when a request was due to the last byte of its response.
     pub latencies: Vec<u64>,
 }
 
 pub struct Window {
     pub seconds: f64,
-    /// Of the processes under test.
+    /// The usage of the processes under test.
     pub peer: Sample,
-    /// Of this process: near 1 s per second it is the generator that is measured.
+    /// The usage of this process. Near 1 s per second, the load generator is the bottleneck.
     pub own: Sample,
 }
 

@@ -1,17 +1,17 @@
-//! Reads one HTTP/1.1 response from whatever pieces it arrives in, and keeps nothing of its body.
+//! Reads one HTTP/1.1 response from arbitrary pieces, without keeping its body.
 
 const LONGEST_HEAD: usize = 64 * 1024;
 
-/// How far the response that is being read has come.
+/// The state of reading a response.
 enum State {
     Head,
-    /// Bytes of the body still to come.
+    /// The remaining bytes of the body.
     Length(u64),
-    /// The size of the next chunk, as far as its digits were read.
+    /// The size of the next chunk, as read so far.
     ChunkSize(u64),
-    /// Bytes of the chunk and of its line end still to come.
+    /// The remaining bytes of the chunk and its line end.
     Chunk(u64),
-    /// Length of the trailer line that is being read; an empty one ends the response.
+    /// The length of the current trailer line; an empty one ends the response.
     Trailer(usize),
 }
 
@@ -19,7 +19,7 @@ pub struct Response {
     state: State,
     head: Vec<u8>,
     pub status: u16,
-    /// The server will close the connection after this response.
+    /// Whether the server closes the connection after this response.
     pub closes: bool,
 }
 
@@ -28,14 +28,14 @@ impl Response {
         Self { state: State::Head, head: Vec::new(), status: 0, closes: false }
     }
 
-    /// Makes it ready for the next response, and keeps its buffer.
+    /// Resets it for the next response; the buffer is reused.
     pub fn reset(&mut self) {
         self.state = State::Head;
         self.head.clear();
         self.closes = false;
     }
 
-    /// Takes the next bytes; true when the response is complete. Bytes beyond its end are an error: nothing was asked.
+    /// Takes the next bytes. Returns whether the response is complete. Bytes beyond its end are an error.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<bool, &'static str> {
         while !bytes.is_empty() {
             let done = match self.state {
@@ -85,7 +85,7 @@ impl Response {
         Ok(false)
     }
 
-    /// True when the head is complete and no body follows.
+    /// Returns whether the head is complete and no body follows.
     fn read_head(&mut self, bytes: &mut &[u8]) -> Result<bool, &'static str> {
         let before = self.head.len();
         self.head.extend_from_slice(bytes);

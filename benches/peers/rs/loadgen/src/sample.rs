@@ -1,11 +1,11 @@
-//! What processes have used so far, as the kernel counts it.
+//! The resource usage of processes, as counted by the kernel.
 use std::fs;
 
 #[derive(Clone, Copy, Default)]
 pub struct Sample {
-    /// Nanoseconds on a core, of all threads.
+    /// CPU time of all threads in nanoseconds.
     pub cpu: u64,
-    /// Context switches, of all threads.
+    /// Context switches of all threads.
     pub switches: u64,
 }
 

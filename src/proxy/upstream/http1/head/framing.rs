@@ -68,12 +68,12 @@ impl FramingHeaders {
         self.repeats_length |= before.is_some() || value.as_bytes().contains(&b',');
         let mut lengths = items(value).peekable();
         if lengths.peek().is_none() {
-            return Err(invalid("a length that is none"));
+            return Err(invalid("invalid Content-Length"));
         }
         for item in lengths {
-            let length = number(item).ok_or_else(|| invalid("a length that is none"))?;
+            let length = number(item).ok_or_else(|| invalid("invalid Content-Length"))?;
             if *self.length.get_or_insert(length) != length {
-                return Err(invalid("two different lengths"));
+                return Err(invalid("conflicting Content-Length values"));
             }
         }
         Ok(())
@@ -93,7 +93,7 @@ impl FramingHeaders {
     /// Whether the body can be had as it was before it was coded. What is not asked for and cannot be undone must not be
     /// passed on without its label, and the label is for one connection.
     pub(super) fn is_readable(&self) -> io::Result<()> {
-        if self.unknown_coding { Err(invalid("a transfer coding that was not asked for")) } else { Ok(()) }
+        if self.unknown_coding { Err(invalid("unsupported transfer coding")) } else { Ok(()) }
     }
 }
 

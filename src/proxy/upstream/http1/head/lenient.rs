@@ -28,7 +28,7 @@ pub(super) fn head(inbox: &[u8]) -> io::Result<Option<Rewritten>> {
     let empty = inbox.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let begun = inbox.get(empty..).unwrap_or_default();
     if !begun.iter().zip(PROTOCOL).all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted)) {
-        return Err(invalid("what came is not an answer of HTTP/1"));
+        return Err(invalid("not an HTTP/1 response"));
     }
     let Some(first) = whole_lines(begun).next() else { return Ok(None) };
     let text = status_line(trimmed(first))?;
@@ -49,7 +49,7 @@ pub(in crate::proxy::upstream::http1) fn fields(inbox: &[u8], text: Vec<u8>) -> 
             return Ok(Some(written));
         }
         if content.contains(&0) {
-            return Err(invalid("a header line with a NUL"));
+            return Err(invalid("NUL in a header line"));
         }
         match content.first() {
             Some(b' ' | b'\t') if kept => unfold(&mut written.text, content),
@@ -84,11 +84,10 @@ fn status_line(line: &[u8]) -> io::Result<Vec<u8>> {
         b"HTTP/1.1" => "HTTP/1.1",
         // What says that it speaks something else does not in the way that this is: one answer is all that is believed.
         b"HTTP/1.0" | b"HTTP/2" | b"HTTP/3" => "HTTP/1.0",
-        _ => return Err(invalid("a version of HTTP that does not exist")),
+        _ => return Err(invalid("invalid HTTP version")),
     };
     let code = rest.trim_ascii_start().split_at_checked(3).map(|(code, _)| code);
-    let code =
-        code.filter(|code| code.iter().all(u8::is_ascii_digit)).ok_or_else(|| invalid("a status that is none"))?;
+    let code = code.filter(|code| code.iter().all(u8::is_ascii_digit)).ok_or_else(|| invalid("invalid status code"))?;
     Ok([version.as_bytes(), b" ", code, b"\r\n"].concat())
 }
 
@@ -117,7 +116,7 @@ fn field(text: &mut Vec<u8>, content: &[u8]) -> io::Result<bool> {
         }
         return Ok(true);
     }
-    if frames(content) { Err(invalid("a line about the message's length that cannot be read")) } else { Ok(false) }
+    if frames(content) { Err(invalid("malformed Content-Length or Transfer-Encoding line")) } else { Ok(false) }
 }
 
 /// White space is spaces and tabs: what else is not seen is no value's end (RFC 9110 §5.6.3).
