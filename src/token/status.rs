@@ -59,7 +59,7 @@ impl State {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
     pub state: State,
-    /// The generation of the newest token.
+    /// The generation of the newest token, if there was one.
     pub generation: Option<Generation>,
     /// When the token was obtained, in wall-clock time.
     pub obtained_at: Option<SystemTime>,

@@ -4,8 +4,8 @@ use crate::token::action::Action;
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::StoreFault;
 
-/// After a request that gave no token. `can_login`: the flow can do without its refresh token. `worked`: there was
-/// a token before, so that a strange reply is the server's, and passes.
+/// The action after a failed token request. `can_login`: the flow can log in without a refresh token. `worked`: there
+/// was a token before, so an invalid reply is a temporary fault of the server.
 pub(super) fn after_error(error: &MintError, can_login: bool, worked: bool) -> Action {
     match error.outcome {
         Outcome::Rejected if error.grant_is_dead && !can_login => Action::AuthorizeAgain,
@@ -17,7 +17,7 @@ pub(super) fn after_error(error: &MintError, can_login: bool, worked: bool) -> A
     }
 }
 
-/// After a fault of the store that keeps a refresh token from being sent.
+/// The action after a store fault that prevents sending a refresh token.
 pub(super) const fn after_fault(fault: StoreFault, can_login: bool) -> Action {
     match fault {
         StoreFault::Away | StoreFault::Failed | StoreFault::Held => Action::Wait,

@@ -1,5 +1,5 @@
-//! One attempt at a token: what it starts from, and what it learns on its way. `run` is its course, `lease` gets the right
-//! to send the refresh token, `adopt` takes over what the store has.
+//! One attempt to get a token: its start and its progress. `run` performs it, `lease` gets the right to send the
+//! refresh token, `adopt` takes over a newer grant of the store.
 
 mod adopt;
 mod lease;

@@ -5,28 +5,28 @@ use crate::token::keeper::attempt::{Attempt, AttemptResult};
 use crate::token::source::{MintError, Outcome};
 use crate::token::store::Stored;
 
-/// Work that has ended.
+/// The result of a job.
 pub(super) enum JobResult {
     Minted(Box<(Attempt, AttemptResult)>),
-    /// An attempt, in a panic.
+    /// An attempt panicked.
     Panicked,
     Saved(bool),
     Looked(Option<Stored>),
     Revoked,
 }
 
-/// What an attempt that panicked comes to.
+/// The failure for an attempt that panicked.
 pub(super) fn failure() -> MintError {
     MintError::new(Outcome::BadReply, panics::Panicked.to_string())
 }
 
-/// An attempt, however it ends.
+/// Runs an attempt and catches a panic.
 pub(super) async fn mint(attempt: Attempt) -> JobResult {
     let ended = panics::caught(attempt.run()).await;
     ended.map_or(JobResult::Panicked, |ended| JobResult::Minted(Box::new(ended)))
 }
 
-/// An attempt to save, however it ends.
+/// Saves a grant and catches a panic.
 pub(super) async fn save(attempt: Attempt) -> JobResult {
     match panics::caught(attempt.save_again()).await {
         Ok(Ok(None)) => JobResult::Saved(true),
