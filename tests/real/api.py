@@ -1,4 +1,4 @@
-"""The API behind the proxy: httpbin, and an echo of whole bodies, for bearers that a real server calls active.
+"""The API behind the proxy: httpbin and an echo of whole bodies, for tokens that a real OAuth server reports as active.
 
 Served by gunicorn. `API_INTROSPECTION` is the URL to ask, `API_CLIENT` and `API_SECRET` are its credentials;
 `API_JOURNAL` names the file that gets one line per new bearer (`bearer …`) and per refused call (`refused …`).

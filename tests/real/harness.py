@@ -1,4 +1,4 @@
-"""Processes with an end, and the world that every part shares: OAuth server, API, proxy."""
+"""Processes that are cleaned up, and the servers that all parts share: OAuth server, API, proxy."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 def eventually(what: str, condition, seconds: float = 20):
-    """Polls until the condition holds and gives back what it said; a condition that raises does not hold yet."""
+    """Polls until the condition holds and returns its value. A condition that raises does not hold yet."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -41,19 +41,19 @@ def eventually(what: str, condition, seconds: float = 20):
 
 
 def session() -> requests.Session:
-    """A client that ignores the proxies of the environment."""
+    """A client that ignores proxies from the environment."""
     made = requests.Session()
     made.trust_env = False
     return made
 
 
 def plain_environment() -> dict:
-    """The environment without the harness's own words: every BEARERD_ variable is a key to bearerd."""
+    """The environment without the harness's own variables, because bearerd reads every BEARERD_ variable as a key."""
     return {name: value for name, value in os.environ.items() if not name.startswith("BEARERD_")}
 
 
 class Process:
-    """A program of ours, its output in a file."""
+    """A process with its output in a file."""
 
     def __init__(self, name: str, command: list, directory: Path, env: dict | None = None, cwd: Path | None = None):
         self.log = directory / f"{name}-{secrets.token_hex(3)}.log"
@@ -71,7 +71,7 @@ class Process:
         return self.log.read_text(errors="replace")
 
     def stop(self, seconds: float = 20) -> int:
-        """SIGTERM, then the exit code; who does not go in time is killed."""
+        """Sends SIGTERM and returns the exit code; kills the process after a timeout."""
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
             try:
@@ -82,7 +82,7 @@ class Process:
 
 
 class OAuthServer(Process):
-    """`oidc-provider`, and what it says of each token request."""
+    """`oidc-provider`, with its log of token requests."""
 
     def __init__(self, directory: Path, clients: list[dict]):
         setup = json.dumps({"clients": clients, "life": TOKEN_LIFE, "lasting": World.LASTING["client_id"]})
@@ -99,7 +99,7 @@ class OAuthServer(Process):
 
 
 class Api(Process):
-    """httpbin under gunicorn; what it was sent is in its journal."""
+    """httpbin under gunicorn, with a journal of its requests."""
 
     def __init__(self, directory: Path, oauth: OAuthServer, client: dict):
         self.journal = directory / "api.journal"
@@ -128,7 +128,7 @@ class Api(Process):
 
 
 class Bearerd(Process):
-    """The proxy with one configuration, logging all it can."""
+    """The proxy with one configuration and full logging."""
 
     def __init__(self, world: "World", upstreams: str, wait_for: str = "ready", within: list = (), admin_keys: str = ""):
         self.admin = f"127.0.0.1:{free_port()}"
@@ -148,7 +148,7 @@ class Bearerd(Process):
         return reply.text
 
     def metric(self, name: str, **labels) -> float:
-        """The sum over the series of a metric that have these labels."""
+        """The sum of a metric's series with these labels."""
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         lines = [line for line in self.page("/metrics").splitlines() if line.split("{")[0].split(" ")[0] == name]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(label in line for label in wanted))
@@ -160,7 +160,7 @@ class Bearerd(Process):
 
 
 class World:
-    """The servers of a run. Parts start proxies in it; everything in it ends with it."""
+    """The servers of a run. Parts start proxies in it; everything stops with it."""
 
     # Characters that RFC 6749 wants percent-encoded in the Basic pair: sent raw, they are refused.
     BASIC = {"client_id": "by basic:1", "client_secret": "odd +%:/&=" + secrets.token_hex(16)}
@@ -181,7 +181,7 @@ class World:
         self.api = Api(self.directory, self.oauth, self.API)
 
     def upstream(self, name: str, flow: str, client: dict) -> tuple[str, str]:
-        """The address and the configuration of an upstream before the API."""
+        """The address and the configuration of an upstream for the API."""
         address = f"127.0.0.1:{free_port()}"
         secret = self.directory / f"{name}.secret"
         secret.write_text(client["client_secret"] + "\n")
@@ -200,7 +200,7 @@ scope = "api"
         return f"http://{address}", table
 
     def secrets(self) -> set[str]:
-        """Everything that no output of bearerd may hold."""
+        """Everything that no output of bearerd may contain."""
         return {client["client_secret"] for client in (self.BASIC, self.POST, self.LOAD, self.LASTING)} | self.api.bearers()
 
     def close(self) -> None:

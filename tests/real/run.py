@@ -22,7 +22,7 @@ from harness import World
 
 
 class Checks:
-    """Counts. A check that raises has failed; the checks after it still run."""
+    """Counts checks. A check that raises has failed; later checks still run."""
 
     def __init__(self):
         self.passed = 0
@@ -37,7 +37,7 @@ class Checks:
 
     @contextlib.contextmanager
     def survive(self, name: str):
-        """Counts what goes wrong within, and nothing otherwise."""
+        """Counts an exception within as a failure."""
         try:
             yield
         except Exception as error:  # noqa: BLE001: whatever goes wrong, the report goes on
@@ -56,7 +56,7 @@ class Checks:
 
 
 def absent(part) -> list[str]:
-    """The commands that a part lacks, after trying to install them."""
+    """The commands that a part still lacks after trying to install them."""
     lacking = [command for command in part.NEEDS if not shutil.which(command)]
     packages = getattr(part, "APT", [])
     if lacking and packages and os.geteuid() == 0 and shutil.which("apt-get"):
@@ -73,7 +73,7 @@ def chosen(argument: str) -> list:
 
 
 def leaks(world: World, check: Checks) -> None:
-    """Over all that every proxy of the run has said, wherever it said it."""
+    """Checks all output of every proxy of the run."""
     with check("no secret and no token in logs at trace level, /status and /metrics"):
         known = world.secrets()
         assert len(known) > 3, "the API saw no bearer, so nothing was looked for"

@@ -1,4 +1,4 @@
-"""An ASGI application for hypercorn: tells what it was asked, echoes bodies as they come, answers early, counts who left."""
+"""An ASGI application for hypercorn: describes requests, echoes bodies as they arrive, responds early, and counts disconnects."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The bed that peers are measured on: a directory for one run, a certificate, the mock API and its token endpoint."""
+"""The test bed: a directory for one run, a certificate, the mock API and its token endpoint."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ def is_free(port):
 
 
 class Bed:
-    """Use it as a context: at its end every process it started has ended and its directory is gone."""
+    """A context manager: on exit, all its processes have ended and its directory is deleted."""
 
     def __init__(self, programs):
         paths.RUNS.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class Bed:
         self.upstream_pids = processes.family(answer["pid"])
 
     def first(self, command, port, core, name, headers=(), environment=None, timeout=15):
-        """Starts a command and waits for its first 200; it is ended with the bed at the latest."""
+        """Starts a command and waits for its first 200. It ends with the bed at the latest."""
         arguments = ["--port", port, "--path", "/1k", "--cpu", core, "--log", self.run / f"{name}.log", "--timeout", timeout]
         for header in headers:
             arguments += ["--header", header]
@@ -114,7 +114,7 @@ class Bed:
         return path.read_text(errors="replace")[-2000:] if path.exists() else ""
 
     def token_requests(self):
-        """The moments of all token requests so far."""
+        """The times of all token requests so far."""
         return [float(line) for line in (self.run / "token.log").read_text().split()]
 
 

@@ -82,7 +82,7 @@ def save(results):
 
 
 def alone():
-    """Two runs at once would measure each other."""
+    """Only one run at a time: two would disturb each other."""
     paths.OUT.mkdir(parents=True, exist_ok=True)
     lock = open(paths.OUT / "lock", "w")
     try:

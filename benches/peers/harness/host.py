@@ -1,4 +1,4 @@
-"""The machine: its cores, our priority on it, and what else it does meanwhile."""
+"""The machine: its cores, the harness's priority, and other load."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ def take_priority(nice=-15):
 
 @contextlib.contextmanager
 def realtime(pids):
-    """Latency at a fixed rate is the time to be woken: for that, all of us go before everything else."""
+    """Latency at a fixed rate includes the time to be woken, so all processes get a real-time policy."""
     every = [thread for pid in [os.getpid(), *pids] for thread in processes.threads(pid)]
     policy(every, os.SCHED_RR, 1)
     try:
@@ -52,7 +52,7 @@ def policy(threads, kind, priority):
 
 
 class Meanwhile:
-    """What went on beside a measurement, in percent of a core."""
+    """Other load during a measurement, in percent of a core."""
 
     def __init__(self, pids):
         self.pids, self.at = pids, time.monotonic()
@@ -63,7 +63,7 @@ class Meanwhile:
         return processes.cpu_seconds(self.pids) + used.user + used.system + used.children_user + used.children_system
 
     def percent(self):
-        """`foreign`: taken by processes other than ours; `stolen`: kept back by the host of a virtual machine."""
+        """`foreign`: used by other processes; `stolen`: withheld by the host of a virtual machine."""
         seconds = time.monotonic() - self.at
         busy, kept = work()
         foreign = (busy - self.busy) - (self.own() - self.ours)
@@ -71,7 +71,7 @@ class Meanwhile:
 
 
 def work():
-    """Seconds that all cores together have worked, and that they would have if the host had let them."""
+    """Busy seconds of all cores, and the seconds that the host withheld added."""
     user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
     return (user + nice + system + irq + softirq) / TICK, steal / TICK
 
@@ -82,7 +82,7 @@ def facts(priority):
 
 
 def version(command):
-    """The first thing in a program's output that looks like a version."""
+    """The first version number in a program's output."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     except OSError:

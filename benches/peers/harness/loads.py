@@ -14,7 +14,7 @@ NOTICE = "time is up: {} of {} starts were measured"
 
 
 def measure(bed, plan):
-    """results[scenario][peer] is a list of starts, each a list of rounds, each what the load generator counted."""
+    """results[scenario][peer] is a list of starts; each is a list of rounds with the load generator's counts."""
     results = {scenario.name: {} for scenario in plan.loads}
     for start in range(plan.starts):
         for secure, peers in groups(plan.loads):
@@ -49,13 +49,13 @@ def one_start(bed, plan, loads, names, start, results):
 
 
 def rotated(peers, by):
-    """Nobody is always first, nor always after the same neighbour's caches."""
+    """Rotates the order, so that no peer is always first or always follows the same neighbour."""
     by %= len(peers) or 1
     return list(itertools.islice(itertools.cycle(peers), by, by + len(peers)))
 
 
 def once(bed, plan, load, peer):
-    """The calmest of a few tries: none is repeated but for what the host did."""
+    """The calmest of a few tries. A try is repeated only because of the host's load."""
     tries = []
     while len(tries) < TRIES and not (tries and time.monotonic() > plan.deadline):
         tries.append(attempt(bed, plan, load, peer))

@@ -1,4 +1,4 @@
-"""Where things are: sources beside this file, everything made below target/bench."""
+"""Paths: sources next to this file, output in target/bench."""
 
 from pathlib import Path
 

@@ -45,7 +45,7 @@ class Peer:
         return HEADERS if self.described.get("caller_sends_headers") else []
 
     def start(self, wrap=(), extra=(), timeout=15):
-        """Milliseconds from exec to the first answer, or none if it gave none."""
+        """Milliseconds from exec to the first response, or None."""
         if not self.has_process:
             self.port = self.bed.values[self.described["port"]]
             return 0.0

@@ -1,4 +1,4 @@
-"""Processes by their id: their descendants, what they use, and their end."""
+"""Processes by id: descendants, resource usage, termination."""
 
 import contextlib
 import ctypes
@@ -11,7 +11,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans():
-    """What the load generator starts stays behind it; it becomes our child, so that its end can be seen."""
+    """Processes that the load generator leaves behind become children of this one, so that their end can be observed."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -55,7 +55,7 @@ def send(pids, number):
 
 
 def stop(pid, patience=5.0):
-    """Ends a process and its descendants, first politely."""
+    """Ends a process and its descendants, first with SIGTERM."""
     pids = family(pid)
     send(pids, signal.SIGTERM)
     end = time.monotonic() + patience
@@ -66,7 +66,7 @@ def stop(pid, patience=5.0):
 
 
 def pss(pids):
-    """Resident memory in MiB, each shared page divided among its users."""
+    """PSS in MiB: resident memory, with each shared page divided among its users."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -90,6 +90,6 @@ def cpu_seconds(pids):
 
 
 def switches(pids):
-    """Voluntary context switches: each is a wait, so their number is the number of wake-ups."""
+    """Voluntary context switches. Each is a wait, so they count the wake-ups."""
     lines = (line for text in tasks(pids, "status") for line in text.splitlines())
     return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))

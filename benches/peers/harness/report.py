@@ -22,7 +22,7 @@ def number(value, digits=2):
 
 
 def measured(results, names=PEERS):
-    """The peers that have figures, in the usual order."""
+    """The peers with results, in the usual order."""
     found = {name for loads in results["loads"].values() for name in loads}
     found |= {name for single in ("idle", "memory") for name in results["singles"].get(single, {})}
     return [name for name in names if name in found]

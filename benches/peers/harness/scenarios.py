@@ -1,4 +1,4 @@
-"""What is asked, in which order."""
+"""The scenarios and their order."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def both(name, title, path, connections, **more):
 
 
 def over_http2(name, title, path, connections, **more):
-    """To an upstream that offers HTTP/2 as well, beside the same over HTTP/1.1."""
+    """With an upstream that also offers HTTP/2, compared with HTTP/1.1."""
     return Scenario(f"{name}-http2", title, path, connections, secure=True, peers=(REFERENCE, "bearerd", "bearerd-http2"), **more)
 
 

@@ -1,4 +1,4 @@
-"""What is measured on one process at a time: start, rest, memory, system calls, instructions."""
+"""Measurements of one process at a time: start, idle, memory, system calls, instructions."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ def progress(*words):
 
 
 def with_variants(plan, *variants):
-    """bearerd's variants beside it, where it is measured at all."""
+    """bearerd's variants, if bearerd is measured."""
     names = [name for name in plan.peers if name != "direct"]
     return names + [variant for variant in variants if "bearerd" in names]
 
@@ -40,7 +40,7 @@ def startup(bed, plan):
 
 
 def idle(bed, plan):
-    """Wake-ups per second of each peer after one request, all left alone at the same time."""
+    """Wake-ups per second of each peer while idle after one request, all at the same time."""
     peers = [Peer(name, bed) for name in with_variants(plan, "bearerd-day", "bearerd-static")]
     peers = [peer for peer in peers if peer.start() is not None]
     try:
@@ -54,7 +54,7 @@ def idle(bed, plan):
 
 
 def memory(bed, plan):
-    """Memory at rest, and with many kept-alive callers that say nothing.
+    """Memory at rest, and with many idle keep-alive callers.
 
     One process at a time: PSS would share the pages of one binary among its variants.
     """
@@ -72,7 +72,7 @@ def memory(bed, plan):
 
 
 def hold(peer, callers):
-    """How many callers got through, and the memory while they stayed."""
+    """How many callers succeeded, and the memory while they stayed connected."""
     command = [paths.LOADGEN, "hold", "--port", str(peer.port), "--path", "/1k", "--connections", str(callers)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:

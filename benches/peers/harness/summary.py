@@ -1,4 +1,4 @@
-"""From what was counted to what is claimed.
+"""Computes the published results from the counts.
 
 A ratio is taken between neighbours in the same round, so that what the machine did then falls out of it. A start is the
 median of its rounds; the figure is the median of the starts, and the range is that of the starts: processes differ more
@@ -28,7 +28,7 @@ def ratio(results, scenario, peer, key="cpu_us"):
 
 
 def failures(results):
-    """What makes a figure worthless: requests that were not answered with 2xx. One line each."""
+    """What invalidates a result: requests without a 2xx response. One line each."""
     lines = []
     for scenario, found in results["loads"].items():
         for peer, starts in found.items():
@@ -41,6 +41,6 @@ def failures(results):
 
 
 def share(results, what):
-    """Median and greatest share of a core that other work took (`foreign`) or the host kept back (`stolen`)."""
+    """Median and maximum share of a core that other processes used (`foreign`) or the host withheld (`stolen`)."""
     every = [counted.get(what, 0.0) for found in results["loads"].values() for starts in found.values() for rounds in starts for counted in rounds]
     return (median(every), max(every)) if every else (0.0, 0.0)

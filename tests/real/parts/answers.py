@@ -1,4 +1,4 @@
-"""What a real API answers comes through as it was: statuses, encodings, streams, redirects, cookies."""
+"""Responses of a real API pass unchanged: statuses, encodings, streams, redirects, cookies."""
 
 import http.client
 import time
@@ -57,7 +57,7 @@ def run(world: World, check) -> None:
 
 
 def raw(url: str, target: str) -> http.client.HTTPResponse:
-    """Sends the target as it is: nothing encoded, no dot segment resolved, as `requests` would."""
+    """Sends the target unchanged, while `requests` would encode it and resolve dot segments."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
     connection.request("GET", target)
     return connection.getresponse()

@@ -1,4 +1,4 @@
-"""Chromium on pages of others: another origin, another port of localhost, and a name that was theirs and is now 127.0.0.1."""
+"""Chromium on hostile pages: another origin, another port of localhost, and a name that was rebound to 127.0.0.1."""
 
 import http.server
 import json
@@ -49,7 +49,7 @@ class Quiet(http.server.BaseHTTPRequestHandler):
 
 
 class Server:
-    """A server on one address, with what it has been asked."""
+    """A server on one address that records its requests."""
 
     def __init__(self, handler, address: str = "127.0.0.1", port: int = 0):
         self.paths: list[str] = []
@@ -67,7 +67,7 @@ class Server:
 
 
 class Upstream(Quiet):
-    """Says the same to everybody, in whatever shape it can be read."""
+    """Returns the same content in every readable format."""
 
     def do_GET(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -79,7 +79,7 @@ class Upstream(Quiet):
 
 
 class Stranger(Quiet):
-    """The pages of an attacker, and what they tell."""
+    """The pages of an attacker, and what they report."""
 
     def do_GET(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -114,7 +114,7 @@ def run(world: World, check) -> None:
 
 
 def attacks(world: World, check, upstream: Server, access: str) -> None:
-    """All pages against a proxy; with `access`, one that lets them in."""
+    """All pages against a proxy; with `access`, one that allows them."""
     name = "invited" if access else "browsed"
     url, table = world.upstream(name, "oauth2", world.LASTING)
     there = f'url = "{world.api.url}"'
@@ -141,7 +141,7 @@ def attacks(world: World, check, upstream: Server, access: str) -> None:
 
 
 def play(world: World, port: int, origins: dict, stranger: Server, rebound: Server, name: str, admin: str) -> dict:
-    """What the pages could read, by where they are from."""
+    """What the pages could read, by their origin."""
     stranger.told = rebound.told = {}
     collector = f"http://localhost:{stranger.port}/told"
     plans, follow = {}, ""
@@ -161,7 +161,7 @@ def play(world: World, port: int, origins: dict, stranger: Server, rebound: Serv
 
 
 class Chromium:
-    """The browser without a window, on one page."""
+    """The headless browser on one page."""
 
     FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --no-default-browser-check --no-proxy-server
         --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage
@@ -197,13 +197,13 @@ class Chromium:
 
 
 def asked(paths: list[str], tag: str) -> set[str]:
-    """The ways from a page by which something was asked."""
+    """The methods by which a page made requests."""
     start = f"/attack/{tag}/"
     return {path.removeprefix(start).split("?")[0] for path in paths if path.startswith(start)}
 
 
 def refused(proxy: Bearerd) -> list[str]:
-    """The paths of all that the proxy has refused."""
+    """The paths of all requests that the proxy refused."""
     lines = [json.loads(line) for line in proxy.output().splitlines() if line.startswith("{")]
     return [str(line["path"]) for line in lines if line.get("target") == "bearerd::access" and line.get("status") == 403]
 

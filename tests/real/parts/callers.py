@@ -1,4 +1,4 @@
-"""The HTTP clients that applications use: what arrives at the API, and whole bodies in both directions."""
+"""Common HTTP clients: what arrives at the API, and complete bodies in both directions."""
 
 import json
 import random

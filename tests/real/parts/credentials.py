@@ -1,4 +1,4 @@
-"""Client credentials at a certified server: by Basic, by body, and refused."""
+"""Client credentials at a certified server: in Basic, in the body, and refused."""
 
 from harness import Bearerd, World, eventually, session
 

@@ -1,4 +1,4 @@
-"""curl with twenty sets of options: each call straight to the API and through bearerd, and what both gave."""
+"""curl with twenty sets of options: compares each call directly to the API with the same call through bearerd."""
 
 import json
 import re
@@ -98,7 +98,7 @@ def told(made, url: str) -> tuple:
 
 
 def even(body: bytes):
-    """What httpbin tells of the request, without what the rules change."""
+    """httpbin's description of the request, without the allowed differences."""
     parts = body.split(b"}\n{")
     try:
         tellings = [json.loads((b"{" if at else b"") + part + (b"}" if at < len(parts) - 1 else b"")) for at, part in enumerate(parts)]

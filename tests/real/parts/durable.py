@@ -1,4 +1,4 @@
-"""The file store under strace: what is saved is on the disk before it counts, whatever dies next."""
+"""The file store under strace: a grant is on the disk before it is used."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def run(world: World, check) -> None:
 
 
 def whole(trace: str) -> list[str]:
-    """The calls in the order of their ends: one that another thread interrupts is written in two pieces."""
+    """The system calls in the order of completion. strace writes an interrupted call in two pieces."""
     calls, begun = [], {}
     for line in trace.splitlines():
         thread, _, call = line.partition(" ")
@@ -57,7 +57,7 @@ def whole(trace: str) -> list[str]:
 
 
 def in_order(directory, calls: list[str]) -> bool:
-    """Whether some file was written, synced and renamed, and the directory synced after that."""
+    """Whether a file was written, synced and renamed, and the directory synced afterwards."""
     wanted = [
         rf"write\(\d+<{directory}/(?P<aside>[^>]+)>",
         r"f(data)?sync\(\d+<{directory}/{aside}>\)\s+= 0",

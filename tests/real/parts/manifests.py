@@ -1,4 +1,4 @@
-"""The Kubernetes manifests against the schemas of Kubernetes, and the configuration in them against bearerd."""
+"""Checks the Kubernetes manifests against the Kubernetes schemas, and their configuration with bearerd."""
 
 import os
 import subprocess

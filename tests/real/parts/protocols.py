@@ -36,7 +36,7 @@ def run(world: World, check) -> None:
 
 
 def before(world: World, name: str, port: int, more: str) -> tuple[str, str]:
-    """An upstream before another server than the API."""
+    """An upstream for a server other than the API."""
     url, table = world.upstream(name, "oauth2", world.BASIC)
     there = f'url = "{world.api.url}"'
     assert there in table
@@ -55,7 +55,7 @@ def curl_http2(world: World, url: str) -> None:
 
 
 class Service(grpc.GenericRpcHandler):
-    """Echoes; refuses the first token of a call to `/t.T/Once` with status 16."""
+    """Echoes; rejects the first token of a call to `/t.T/Once` with status 16."""
 
     def __init__(self):
         self.refused: set[str] = set()
@@ -143,7 +143,7 @@ def rpcs(check, address: str, service: Service) -> None:
 
 
 def in_turn(channel, words: list[bytes]) -> None:
-    """Each word is sent only when the one before has come back."""
+    """Sends each word only after the previous one has come back."""
     back = threading.Semaphore(1)
 
     def requests():

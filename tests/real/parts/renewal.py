@@ -1,4 +1,4 @@
-"""Steady load over many token lives: renewal is never seen by a caller, nor by the API."""
+"""Steady load over many token lifetimes: neither callers nor the API notice renewals."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ def run(world: World, check) -> None:
 
 
 def load(url: str, seconds: float) -> dict:
-    """Calls from several threads for this long; how often each status, or exception, came back."""
+    """Makes calls from several threads for this time, and counts each status or exception."""
     answers: dict = {200: 0}
     end = time.monotonic() + seconds
 

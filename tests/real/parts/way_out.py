@@ -1,4 +1,4 @@
-"""The way to the upstream: through an outbound proxy or past it, with a resumed session, to a name that moves."""
+"""Connections to the upstream: with or without an outbound proxy, with session resumption, and to a name that moves."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def run(world: World, check) -> None:
 
 
 class Api:
-    """An API of the standard library, that tells which of its connections and addresses a call came by."""
+    """An API built with the standard library that returns the connection and address of each call."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0, secure: bool = False, stays: bool = True):
         self.resumed: list[bool] = []
@@ -65,7 +65,7 @@ class Api:
 
 
 def before(world: World, name: str, url: str, keys: str = "") -> tuple[str, str]:
-    """The address and the configuration of an upstream before this API."""
+    """The address and the configuration of an upstream for this API."""
     address, table = world.upstream(name, "oauth2", world.BASIC)
     there = f'url = "{world.api.url}"'
     assert there in table
@@ -134,7 +134,7 @@ def resumed_sessions(world: World, check) -> None:
 
 
 def moving_name(world: World, check) -> None:
-    """The name is in a hosts file of the proxy's own: a mount namespace puts it in the place of the system's."""
+    """The name is in a hosts file that only the proxy sees, through a mount namespace."""
     hosts: Path = world.directory / "hosts"
     hosts.write_text("127.0.0.1 localhost api.test\n")
     namespace = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
