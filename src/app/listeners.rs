@@ -1,4 +1,4 @@
-//! Every listener of the process: bound before anything else happens, and taken over when the configuration is read again.
+//! The listeners of the process: bound before anything else, and reused at a reload.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -9,52 +9,52 @@ use crate::proxy::listen::{Address, BindError, Bound, BoundSocket, rebind};
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::{Listen, UpstreamSettings};
 
-/// The listeners of callers and of admin. Each socket is held here, too, so that another listener can take it over.
+/// The listeners of callers and of admin. A copy of each socket is kept here, so that a new listener can reuse it.
 pub(super) struct Listeners {
     data: Vec<Bound>,
     given: Given,
-    /// Every listener that callers may have come in by and that nobody names any more.
+    /// Former listeners that callers may have connected to.
     past: Vec<Listen>,
-    /// On their way to be closed, and can still be taken over.
+    /// Closing listeners, which can still be reused.
     closing: Vec<Weak<Bound>>,
     admin: Bound,
-    /// What was asked for, where the port was any.
+    /// The address as written, which may have port 0.
     admin_written: Listen,
-    /// Whether it has moved since anybody asked.
+    /// Whether admin has moved since the last check.
     moved: bool,
 }
 
-/// The listener of each upstream that asked for any port.
+/// The actual listener of each upstream with port 0.
 type Given = BTreeMap<Arc<str>, Listen>;
 
-/// What a configuration that was read again needs: bound, but not in use yet.
+/// The listeners of a reloaded configuration: bound, but not in use yet.
 #[derive(Default)]
 pub(super) struct Opening {
     data: Vec<Bound>,
     given: Given,
     admin: Option<(Listen, Bound)>,
-    /// What the configuration names, opened before or not.
+    /// All listeners of the configuration, new or not.
     named: Vec<Listen>,
-    /// Socket files that were not there before.
+    /// New socket files.
     files: Vec<Address>,
 }
 
-/// What nobody names any more.
+/// Listeners that are no longer configured.
 pub(super) struct Closing {
     gone: Vec<Bound>,
-    /// How many listeners are new.
+    /// The number of new listeners.
     pub(super) opened: usize,
 }
 
 impl Closing {
-    /// How many listeners go.
+    /// The number of closed listeners.
     pub(super) fn closed(&self) -> usize {
         self.gone.len()
     }
 }
 
 impl Listeners {
-    /// Binds all, or none. From then on an upstream that asked for any port has the one that it got.
+    /// Binds all listeners, or none. Port 0 is replaced by the port that the system picked.
     pub(super) fn bind(settings: &mut Settings) -> Result<Self, BindError> {
         let admin = rebind(&settings.admin.listen, &[])?;
         let mut data = Vec::new();
@@ -70,22 +70,22 @@ impl Listeners {
         })
     }
 
-    /// The sockets for callers, for the data thread.
+    /// The sockets for callers, to be used by the data thread.
     pub(super) fn data(&self) -> std::io::Result<Vec<Bound>> {
         self.data.iter().map(Bound::try_clone).collect()
     }
 
-    /// The sockets of the admin listener, for this thread's runtime.
+    /// The sockets of the admin listener, for the current runtime.
     pub(super) fn admin(&self) -> std::io::Result<Vec<AdminListener>> {
         self.admin.try_clone()?.sockets.into_iter().map(listener).collect()
     }
 
-    /// Whether admin has moved since this was last asked.
+    /// Whether admin has moved since the last call.
     pub(super) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
 
-    /// Says where each upstream and admin can be reached.
+    /// Logs the address of each upstream and of admin.
     pub(super) fn announce(&self, settings: &Settings) {
         for UpstreamSettings { name, listen, .. } in settings.upstreams.iter().map(|config| &config.proxy) {
             let bound = self.data.iter().find(|bound| bound.listen == *listen);
@@ -94,7 +94,7 @@ impl Listeners {
         tracing::info!(address = address(&self.admin), "listening");
     }
 
-    /// Binds what a configuration needs that was read again. Nothing is in use yet, and nothing is closed.
+    /// Binds the listeners of a reloaded configuration, without using or closing any.
     pub(super) fn open(&self, settings: &mut Settings) -> Result<Opening, BindError> {
         let closing: Vec<Arc<Bound>> = self.closing.iter().filter_map(Weak::upgrade).collect();
         let closing = closing.iter().map(|bound| &**bound);
@@ -123,7 +123,7 @@ impl Listeners {
         Ok(opening)
     }
 
-    /// Puts what was opened into use. What nobody names any more is still open.
+    /// Uses the new listeners. Those that are no longer configured stay open.
     pub(super) fn begin(&mut self, opening: Opening, data: &DataThread) -> Closing {
         let Opening { data: new, given, admin, named, .. } = opening;
         let opened = new.len();
@@ -152,7 +152,7 @@ impl Listeners {
         Closing { gone, opened }
     }
 
-    /// Each listener that nobody names any more, with the one that has its port or its path.
+    /// Each former listener with the one that has its port or path now.
     pub(super) fn moved(&self) -> Vec<(Listen, Listen)> {
         let heir = |past: &Listen| {
             let heir = self.data.iter().find(|bound| is_same_place(past, &bound.listen))?;
@@ -161,7 +161,7 @@ impl Listeners {
         self.past.iter().filter_map(heir).collect()
     }
 
-    /// Closes what nobody names any more.
+    /// Closes listeners that are no longer configured.
     pub(super) fn end(&mut self, closing: Closing, data: &DataThread) {
         let kept: Vec<Address> = self.data.iter().flat_map(Bound::addresses).collect();
         let gone = closing.gone.iter().flat_map(Bound::addresses).filter(|address| !kept.contains(address)).collect();
@@ -171,14 +171,14 @@ impl Listeners {
         data.close(gone, held);
     }
 
-    /// Holds no socket of callers any more, so that each is closed as soon as nobody accepts there.
+    /// Drops its copies of the callers' sockets, so that each is closed once the data thread stops accepting on it.
     pub(super) fn let_go(&mut self) {
         self.data.clear();
     }
 }
 
 impl Opening {
-    /// The configuration cannot be used after all: what was made for it goes.
+    /// Removes what was created for a configuration that cannot be used.
     pub(super) fn undo(&self) {
         for file in &self.files {
             if let Address::Unix(path) = file {
@@ -194,8 +194,8 @@ fn set_mode(bound: &Bound) {
     }
 }
 
-/// Binds what these upstreams need and is not open yet, each address once. Any port means one for each upstream, and
-/// one that was given stays.
+/// Binds the missing listeners of these upstreams, each address once. Port 0 means a port for each upstream, which then
+/// stays.
 fn open(
     upstreams: &mut [UpstreamConfig],
     taken: &[Bound],
@@ -238,12 +238,12 @@ fn port(listen: &Listen) -> Option<u16> {
     }
 }
 
-/// Whether it asks for any port.
+/// Whether it has port 0.
 fn is_any(listen: &Listen) -> bool {
     port(listen) == Some(0)
 }
 
-/// The listener with the port that it got.
+/// The listener with its actual port.
 fn with_port(listen: &Listen, bound: &Bound) -> Listen {
     match (listen, bound.local_addr()) {
         (Listen::Localhost(0), Some(address)) => Listen::Localhost(address.port()),

@@ -1,5 +1,5 @@
-//! One token and no proxy. It comes by the same pool, store and lease as a proxy's, and what it costs is saved: a running
-//! proxy that shares the store finds its refresh token replaced, never used up.
+//! Gets one token without a proxy. It uses the same pool, store and lease as a proxy and saves the grant, so that a
+//! running proxy with the same store finds the new refresh token.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,28 +18,28 @@ use crate::token::patch::CasedName;
 use crate::token::pool::TokenPool;
 use crate::token::status::State;
 
-/// A token, as its API takes it.
+/// A token, and how its API receives it.
 pub struct OneToken {
     /// The token.
     pub token: Arc<Token>,
-    /// Headers that the flow sets with it.
+    /// The headers that carry it.
     pub headers: Vec<(CasedName, HeaderValue)>,
-    /// For how long it can still be used, and until when by the wall's clock; `None` if nobody said.
+    /// How long it is still valid, and until when in wall-clock time; `None` if unknown.
     pub left: Option<(Duration, SystemTime)>,
 }
 
-/// Why there is none. The texts are for people and hold no secret.
+/// Why there is no token. The messages are for people and contain no secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TokenFailure {
-    /// It could not even be asked for.
+    /// The request could not be made.
     Start(String),
     /// The credentials are refused.
     Refused(String),
-    /// The token endpoint does not give one.
+    /// The token endpoint fails.
     Failing(String),
 }
 
-/// Gets the token of this upstream, and of this subject where it has one for each.
+/// Gets the token of this upstream, or of this subject.
 pub fn token(
     settings: &Settings,
     upstream: UpstreamConfig,
@@ -48,7 +48,7 @@ pub fn token(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| TokenFailure::Start(error.to_string()))?;
     let got = runtime.block_on(get(settings, upstream, subject));
-    // A name that is being looked up would keep the runtime waiting.
+    // A running DNS lookup would delay the end of the runtime.
     runtime.shutdown_background();
     got
 }
@@ -77,7 +77,7 @@ async fn get(
     Ok(OneToken { headers: patch.headers, left, token })
 }
 
-/// The first token, or what became of the first attempt at one.
+/// The first token, or the error of the first attempt.
 async fn first(handle: &TokenHandle) -> Result<Arc<Token>, TokenFailure> {
     loop {
         if let Some(token) = handle.at_rest().await {
