@@ -1,11 +1,11 @@
-//! What people read about a token.
+//! The log lines about a token.
 
 use super::*;
 use crate::token::fake::error;
 use crate::token::source::{MintError, Outcome};
 use crate::token::status::State;
 
-/// Keeps what is written from its start to its end.
+/// Collects log lines while it lives.
 pub(super) struct Paper {
     file: tempfile::NamedTempFile,
     read: usize,
