@@ -53,7 +53,7 @@ impl Fate {
     }
 }
 
-/// Serves whatever comes to this port.
+/// Starts the API and returns its port.
 pub async fn start(api: Arc<Api>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -20,7 +20,7 @@ pub(super) fn filled<T>(
     whole.then_some(settings)
 }
 
-/// A duration in which something can happen.
+/// Reads a duration longer than zero.
 pub(super) fn lasting(node: &Node<'_>, problems: &Problems) -> Option<Duration> {
     let duration = node.duration(problems)?;
     if duration.is_zero() {

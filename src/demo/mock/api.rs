@@ -9,7 +9,7 @@ pub enum Api {
     YouniumV1,
     /// Yodlee: a token per user.
     Yodlee,
-    /// D&B Europe: client credentials, HTTP Basic.
+    /// D&B Europe: client credentials by HTTP Basic, without form-encoding.
     Dnb,
     /// Simacan: password once, then rotating refresh tokens.
     Simacan,

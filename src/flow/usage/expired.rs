@@ -74,7 +74,7 @@ impl Expired {
         self.when.iter().any(|when| when.at.needs_body())
     }
 
-    /// Whether a body that is neither a JSON object nor an array counts.
+    /// Whether a body that is neither a JSON object nor an array can have the value.
     pub(in crate::flow) fn reads_text(&self) -> bool {
         self.when.iter().any(|when| when.at.takes_any_body())
     }

@@ -10,18 +10,20 @@ use crate::token::grant::Grant;
 use crate::token::source::{Ask, MintError, Outcome, Step};
 use crate::token::store::{Store, StoreError, StoreFault, Stored};
 
-/// A token call has a quarter of the last life, within these: whoever hangs must not outlast several short tokens.
+/// A token request may take a quarter of the last lifetime, within these limits, so that a hanging request does not
+/// outlast several short tokens.
 const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
 impl Attempt {
-    /// Runs it to its end. Saving comes before the grant is given away: a rotated refresh token must not be lost.
+    /// Runs the attempt. The grant is saved before it is returned: a rotated refresh token must not be lost.
     pub(in crate::token) async fn run(mut self) -> (Self, AttemptResult) {
         let end = self.make().await;
         (self, end)
     }
 
     async fn make(&mut self) -> AttemptResult {
-        // Whoever holds the lease may wait for a slow endpoint; a token that is there already serves without it.
+        // The holder of the lease may be waiting for a slow endpoint. A token that is already stored can be used
+        // without the lease.
         if let Some(grant) = self.look().await {
             return AttemptResult::Adopted(grant);
         }
@@ -47,8 +49,8 @@ impl Attempt {
         }
     }
 
-    /// The keeper minds the interval since its own requests; this is for the one before a restart, or of another
-    /// process. A grant from the far future comes from a clock that was wrong, and says nothing.
+    /// The keeper enforces the interval since its own requests. This covers the request before a restart, or by another
+    /// process. A grant from the far future comes from a wrong clock and is ignored.
     fn is_too_early(&self) -> bool {
         let now = self.clock.now();
         let away = |grant: &Grant| now.since(grant.issued).max(grant.issued.since(now));
@@ -61,7 +63,7 @@ impl Attempt {
         if source.can_login() && must_log_in { Step::Login } else { Step::Refresh }
     }
 
-    /// A refresh; a refresh token that turns out dead is followed by one login.
+    /// Refreshes. If the refresh token turns out to be dead, one login follows.
     async fn refresh(&mut self, lease: &mut LeaseResult) -> Result<Grant, AttemptResult> {
         let (can_login, sent_before) = (self.spec.source.can_login(), self.marked);
         let marked = self.mark(lease).await;
@@ -70,8 +72,8 @@ impl Attempt {
             return Err(AttemptResult::Failed(self.no_store(&late)));
         }
         if let Err(error) = marked {
-            // While the store is away nobody knows whether the refresh token is still the newest, and a reply could
-            // not be saved: what we have is used to its end, then a login must do.
+            // While the store is unreachable, the refresh token may not be the newest, and a reply could not be saved.
+            // The current token is used until it expires; then a login is needed.
             let must_log_in = can_login && self.is_needed();
             let asked = if must_log_in { self.ask(Step::Login).await } else { Err(self.no_store(&error)) };
             return asked.map_err(AttemptResult::Failed);
@@ -80,7 +82,7 @@ impl Attempt {
             Ok(grant) => return Ok(grant),
             Err(error) => error,
         };
-        // We may have slept for longer than the lease, and somebody else has used the refresh token.
+        // The process may have been suspended for longer than the lease, and another one has used the refresh token.
         if error.grant_is_dead
             && let Some(grant) = self.look().await
         {
@@ -97,7 +99,7 @@ impl Attempt {
         Err(AttemptResult::Failed(error))
     }
 
-    /// Records that the refresh token is about to be sent.
+    /// Marks the refresh token as sent in the store, before it is sent.
     async fn mark(&mut self, lease: &mut LeaseResult) -> Result<(), StoreError> {
         if self.previous.as_ref().is_some_and(|grant| grant.refresh.is_none()) {
             return Ok(());
@@ -111,7 +113,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Without a connection nothing was sent.
+    /// Removes the mark: without a connection, nothing was sent.
     async fn unmark(&mut self, lease: &mut LeaseResult) {
         let (Some(grant), Ok(lease)) = (self.previous.clone().filter(|_| self.marked), lease) else { return };
         let stored = Stored { number: self.number, grant, refresh_sent: false, forced: false };
@@ -139,9 +141,10 @@ impl Attempt {
         self.previous.as_ref().and_then(Grant::length).map_or(most, |life| (life / 4).clamp(least, most))
     }
 
-    /// Saves before anybody sees it. Where the lease was lost meanwhile, the token that all others use is the better.
+    /// Saves the grant before it is published. If the lease was lost in the meantime, the token that all others use is
+    /// preferred.
     async fn save(&mut self, grant: Grant, lease: LeaseResult) -> AttemptResult {
-        // Without a lease nobody told us of a sibling's grant that is not saved either.
+        // Without a lease, a sibling may have a grant that is not saved either.
         let unsaved = self.store.unsaved(&self.spec.store_key).map_or(0, |unsaved| unsaved.number);
         self.number = self.number.max(self.generation.0).max(unsaved).saturating_add(1);
         let stored = Stored { number: self.number, grant: grant.clone(), refresh_sent: false, forced: self.forced };
@@ -156,11 +159,11 @@ impl Attempt {
             return AttemptResult::Minted(grant);
         };
         self.store.remember(key, stored);
-        // What the store lacks is looked at as well, and that is ours.
+        // This also sees unsaved grants, of which this one is one.
         if let Some(others) = self.look().await.filter(|newest| *newest != grant) {
             return AttemptResult::Adopted(others);
         }
-        // A store that is away says so itself, and without a refresh token nothing is lost.
+        // An unreachable store is logged by itself, and without a refresh token nothing is lost.
         let is_told = error.fault == StoreFault::Away && grant.refresh.is_none();
         if !said && !is_told {
             tracing::warn!(upstream = %self.spec.record.upstream, "the new token is in use, but could not be saved: {error}");
@@ -168,7 +171,7 @@ impl Attempt {
         AttemptResult::Minted(grant)
     }
 
-    /// Saves a grant that could not be saved when it came, or gives back what the store has instead by now.
+    /// Saves a grant that could not be saved when it was issued, or returns the store's newer one.
     pub(in crate::token) async fn save_again(self) -> Result<Option<Stored>, StoreError> {
         let key = &self.spec.store_key;
         let mut leased = self.store.lease_within(key, PATIENCE).await?;

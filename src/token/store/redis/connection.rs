@@ -1,4 +1,4 @@
-//! One connection to Redis, kept up by a task of its own: who calls uses it, or hears in time that it is away.
+//! One connection to Redis, maintained by a task. A call uses it, or fails in time if it is down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use super::address::RedisAddress;
 use crate::panics;
 use crate::token::store::{StoreError, StoreFault};
 
-/// A call may take this long, and each attempt to connect.
+/// The timeout of a call, and of an attempt to connect.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// An idle connection is tried this often: a dead one must not look like one without news.
+/// The interval for checking an idle connection, to tell a dead one from a silent one.
 const PULSE: Duration = Duration::from_secs(5);
-/// Between two attempts to connect.
+/// The pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What comes over the connection unasked.
+/// What arrives over the connection without a request.
 pub(super) enum ConnectionEvent {
     /// A message on the channel.
     Message(String),
-    /// The connection is new: messages may have been missed.
+    /// The connection is new, so messages may have been missed.
     Connected,
 }
 
@@ -38,23 +38,23 @@ enum ConnectionState {
     Away(String),
 }
 
-/// The connection. Ends when dropped.
+/// The connection; dropping it closes it.
 pub(super) struct RedisConnection {
     state: watch::Receiver<ConnectionState>,
-    /// Somebody waited in vain for an answer.
+    /// A call timed out.
     silent: Arc<Notify>,
     _keeper: JoinSet<()>,
 }
 
 impl RedisConnection {
-    /// Connects on the current runtime, and again whenever the connection is lost.
+    /// Connects on the current runtime, and reconnects whenever the connection is lost.
     pub(super) fn start(address: RedisAddress, channel: String, on_event: OnEvent) -> Self {
         let (sender, state) = watch::channel(ConnectionState::Connecting);
         let silent = Arc::<Notify>::default();
         let mut keeper = JoinSet::new();
         let reconnector = Reconnector { address, channel, on_event, state: sender, silent: Arc::clone(&silent) };
         keeper.spawn(async move {
-            // Without it Redis would be away for ever.
+            // Otherwise a panic would end the connection for good.
             while panics::caught(reconnector.run()).await.is_err() {
                 sleep(PAUSE).await;
             }
@@ -62,7 +62,7 @@ impl RedisConnection {
         Self { state, silent, _keeper: keeper }
     }
 
-    /// One command and its answer.
+    /// Sends a command and returns its reply.
     pub(super) async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let mut connection = self.connection().await?;
         command.query_async(&mut connection).await.map_err(|error| {
@@ -96,7 +96,7 @@ struct Reconnector {
     silent: Arc<Notify>,
 }
 
-/// A connection and what moves its bytes.
+/// A connection and the future that drives it.
 struct DrivenConnection {
     connection: MultiplexedConnection,
     driver: JoinSet<()>,
@@ -150,7 +150,7 @@ async fn connect(reconnector: &Reconnector) -> Result<DrivenConnection, String> 
     Ok(DrivenConnection { connection, driver })
 }
 
-/// Returns when the connection is of no use any more.
+/// Returns when the connection is no longer usable.
 async fn until_lost(connected: DrivenConnection, silent: &Notify) {
     let DrivenConnection { mut connection, mut driver } = connected;
     loop {
@@ -166,7 +166,7 @@ async fn until_lost(connected: DrivenConnection, silent: &Notify) {
     }
 }
 
-/// What went wrong, in the server's own words where it has some. Redis never repeats a password.
+/// The reason, in the server's words if it has any. Redis never repeats a password.
 fn reason(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
