@@ -102,6 +102,16 @@ pub enum StoreSettings {
     },
 }
 
+impl StoreSettings {
+    /// Whether others who read what it keeps find the tokens in it.
+    pub fn is_unsealed(&self) -> bool {
+        match self {
+            Self::Memory => false,
+            Self::File { key, .. } | Self::Redis { key, .. } => key.is_none(),
+        }
+    }
+}
+
 /// The `[runtime]` table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Runtime {

@@ -85,9 +85,7 @@ fn sealed_store(
     store: Option<(&StoreSettings, Node<'_>)>,
     problems: &Problems,
 ) {
-    let Some((StoreSettings::File { key: None, .. } | StoreSettings::Redis { key: None, .. }, node)) = store else {
-        return;
-    };
+    let Some((_, node)) = store.filter(|(store, _)| store.is_unsealed()) else { return };
     let flows = upstreams.iter().filter_map(|(_, found)| found.config.as_ref().map(|config| &config.flow));
     if let Some(flow) = flows.into_iter().find(|flow| flow.uses_refresh_tokens) {
         let message = format!("the store keeps refresh tokens of the flow `{}` unencrypted", flow.name);

@@ -1,5 +1,7 @@
 //! The tables for the whole process.
 
+use std::collections::BTreeSet;
+
 use super::super::settings::{AdminSettings, LogFormat, LogSettings, Runtime, StoreSettings};
 use super::defaults::{filled, lasting};
 use super::scope::Scope;
@@ -11,6 +13,10 @@ use crate::secret::Secret;
 
 /// The minimum of `limits.memory`: enough for a handful of callers.
 const LEAST_MEMORY: u64 = 8 << 20;
+
+/// The kinds of stores, each with the keys that it reads besides `kind`.
+const STORES: [(&str, &[&str]); 3] =
+    [("memory", &[]), ("file", &["path", "key"]), ("redis", &["url", "prefix", "key"])];
 
 /// The default port of the admin listener.
 const ADMIN_PORT: u16 = 9090;
@@ -59,9 +65,7 @@ fn level(node: &Node<'_>, problems: &Problems) -> Option<String> {
 pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSettings> {
     let Some(node) = node else { return Some(StoreSettings::Memory) };
     let table = node.table(scope.problems)?;
-    let kind = table.or("kind", "memory", |node| {
-        node.one_of(scope.problems, &[("memory", "memory"), ("file", "file"), ("redis", "redis")])
-    });
+    let kind = table.or("kind", "memory", |node| node.one_of(scope.problems, &STORES.map(|(kind, _)| (kind, kind))));
     let path = table.optional("path", |node| {
         let path = node.path_beside(node.text(scope.problems)?);
         exposure::check_store(node, &path, scope.problems);
@@ -87,18 +91,12 @@ pub(super) fn store(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<StoreSe
 
 /// Reports keys that only another kind of store uses.
 fn only_for(table: &Table<'_>, kind: &str, problems: &Problems) {
-    let read: &[&str] = match kind {
-        "file" => &["path", "key"],
-        "redis" => &["url", "prefix", "key"],
-        _ => &[],
-    };
-    for name in ["path", "url", "prefix", "key"] {
-        if let Some(node) = table.get(name).filter(|_| !read.contains(&name)) {
-            node.error(
-                problems,
-                format!("a `{kind}` store does not use `{name}`"),
-                Some("set `kind`, or remove it".into()),
-            );
+    let own: Vec<_> = STORES.iter().filter(|(name, _)| *name == kind).flat_map(|(_, keys)| *keys).collect();
+    let all: BTreeSet<_> = STORES.iter().flat_map(|(_, keys)| *keys).collect();
+    for name in all.into_iter().filter(|name| !own.contains(name)) {
+        if let Some(node) = table.get(name) {
+            let hint = "set `kind`, or remove it";
+            node.error(problems, format!("a `{kind}` store does not use `{name}`"), Some(hint.into()));
         }
     }
 }
