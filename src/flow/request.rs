@@ -2,12 +2,11 @@
 
 pub(super) mod parts;
 
-use super::address::Chosen;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 
 use self::parts::{RequestParts, encode};
-use super::address::{self, Hosts};
+use super::address::{self, Chosen, Hosts};
 use super::template::binder::Binder;
 use super::template::reader::{FlowReader, Use};
 use super::template::{Lookup, Template};

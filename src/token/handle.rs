@@ -4,7 +4,6 @@ pub(super) mod shared;
 pub(super) mod view;
 pub(in crate::token) mod waiter;
 
-use super::status::{Forced, NoToken, Promise, Status};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use self::shared::{Message, Shared};
 use self::view::Availability;
 use self::waiter::Waiter;
 use super::grant::{Generation, Token};
+use super::status::{Forced, NoToken, Promise, Status};
 use crate::clock::Moment;
 
 /// A reader of one token. Upstreams and requests in flight clone it. When the last clone is dropped, the pool gives the

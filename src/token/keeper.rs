@@ -10,7 +10,6 @@ pub(super) mod forced;
 mod outcome;
 mod report;
 
-use self::context::Context;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
@@ -18,6 +17,7 @@ use tokio::sync::oneshot;
 use self::attempt::Attempt;
 use self::backoff::Backoff;
 use self::complaints::Complaint;
+use self::context::Context;
 use self::forced::ForcedBounds;
 use super::grant::{Generation, Grant};
 use super::handle::shared::{Message, Shared};

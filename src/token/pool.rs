@@ -4,20 +4,19 @@ mod job;
 mod registry;
 pub(super) mod task;
 
-use self::registry::Registry;
-use super::spec::TokenSpec;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::oneshot;
 
+use self::registry::Registry;
 use self::task::PoolTask;
 use super::handle::TokenHandle;
-use super::handle::shared::PoolCommand;
-use super::handle::shared::{KeeperId, Shared};
+use super::handle::shared::{KeeperId, PoolCommand, Shared};
 use super::keeper::complaints::Complaints;
 use super::keeper::context::Context;
 use super::key::{Recipe, Subject};
+use super::spec::TokenSpec;
 use super::store::Store;
 use super::store::unsaved::BufferedStore;
 use crate::clock::SharedClock;

@@ -1,10 +1,11 @@
 //! Everything that a keeper needs for its token.
 
+use std::sync::Arc;
+
 use super::key::{StoreKey, TokenKey};
 use super::plan::Policy;
 use super::source::Source;
 use crate::record::TokenRecord;
-use std::sync::Arc;
 
 /// Everything that a keeper needs for its token.
 #[derive(Clone)]

@@ -1,9 +1,10 @@
 //! The state of a token, in the words that status, metrics, logs and errors share.
 
+use std::time::{Duration, SystemTime};
+
 use super::action::Action;
 use super::grant::Generation;
 use crate::clock::Moment;
-use std::time::{Duration, SystemTime};
 
 /// Why there is no usable token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,8 +1,5 @@
 //! What one keeper and its readers share: an atomically swapped view, a few atomics, and a channel for messages.
 
-use super::waiter::Waiter;
-use crate::token::spec::TokenSpec;
-use crate::token::store::Change;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -12,9 +9,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
 
 use super::view::{Availability, View, ViewBuilder};
+use super::waiter::Waiter;
 use crate::clock::{Moment, SharedClock};
 use crate::token::grant::Generation;
+use crate::token::spec::TokenSpec;
 use crate::token::status::Forced;
+use crate::token::store::Change;
 
 /// Which keeper a message is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,8 +1,12 @@
+//! A request that waits for a token.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
 use crate::clock::Moment;
 use crate::token::grant::{Generation, Token};
 use crate::token::status::NoToken;
-use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// A request that waits for an attempt to end.
 pub(in crate::token) enum Waiter {

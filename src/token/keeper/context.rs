@@ -1,9 +1,10 @@
 //! What all keepers need for planning.
 
+use std::sync::Arc;
+
 use crate::clock::SharedClock;
 use crate::token::keeper::complaints::Complaints;
 use crate::token::store::unsaved::BufferedStore;
-use std::sync::Arc;
 
 pub(in crate::token) struct Context {
     pub(in crate::token) clock: SharedClock,

@@ -1,9 +1,10 @@
 //! The readers of each token.
 
-use crate::token::handle::shared::{KeeperId, Shared};
-use crate::token::key::TokenKey;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::token::handle::shared::{KeeperId, Shared};
+use crate::token::key::TokenKey;
 
 /// The readers of each token. Locked when a token is opened or released, never by a request.
 #[derive(Default)]

@@ -2,8 +2,6 @@
 
 mod guarded;
 
-use crate::token::handle::shared::PoolCommand;
-use crate::token::keeper::context::Context;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,8 +14,10 @@ use super::registry::Registry;
 use crate::clock::{Moment, SharedClock};
 use crate::secret::Secret;
 use crate::token::grant::Grant;
+use crate::token::handle::shared::PoolCommand;
 use crate::token::handle::shared::{KeeperId, Message, Shared};
 use crate::token::keeper::attempt::AttemptResult;
+use crate::token::keeper::context::Context;
 use crate::token::keeper::{Job, Keeper};
 use crate::token::key::StoreKey;
 use crate::token::source::Outcome;
