@@ -2,34 +2,35 @@
 //!
 //! | stage | what happens there |
 //! |---|---|
-//! | [`server`] | the data thread: opens and closes listeners, and goes down in phases |
-//! | [`caller`] | a caller's connection: accepted, read, parked, ended |
-//! | [`request`] | one request from its head to its response, and its one repeat |
-//! | [`backend`] | an upstream as the data thread holds it: routes, rendered tokens, pools |
-//! | [`upstream`] | connections to the API, in HTTP/1.1 and HTTP/2 |
-//! | [`message`] | what is sent, apart from any connection: target, headers, body |
-//! | [`limits`] | deadlines, requests in flight, sockets, memory |
+//! | [`server`] | runs the data thread: opens and closes listeners, and shuts down in phases |
+//! | [`caller`] | serves a caller's connection: accepts, reads, parks and ends it |
+//! | [`request`] | serves one request, from its head to its response, and repeats it at most once |
+//! | [`backend`] | holds an upstream's state on the data thread: routes, rendered tokens, pools |
+//! | [`upstream`] | connects to the API over HTTP/1.1 and HTTP/2 |
+//! | [`message`] | builds what is sent, independent of any connection: target, headers, body |
+//! | [`limits`] | limits waiting, requests in flight, sockets and memory |
 //!
 //! A stage imports only those below it. [`settings`], [`mod@listen`], [`socket`], [`error`] and [`spawn`] are shared by all.
-//! `tests/layering.rs` holds the longest chain of imports between stages.
+//! `tests/layering.rs` enforces this, and limits the longest chain of imports between stages.
 //!
 //! # One request, file by file
 //!
-//! 1. [`caller::accept`] admits the connection, `caller::preface` tells HTTP/1.1 from HTTP/2, [`caller::connection`] serves it.
-//! 2. [`request::serve`] judges the caller and finds the upstream ([`backend::route`], [`backend::worker`]), removes what must
-//!    not pass ([`message::headers`]), and takes the body in ([`message::body`]).
-//! 3. `request::forward` gets a rendered token from [`backend`]; `request::reconnect` takes a connection of [`upstream::pool`], and
-//!    another one if that is dead; `request::send` joins the target to the base ([`message::target`]), puts the headers together,
+//! 1. [`caller::accept`] accepts the connection, `caller::preface` detects HTTP/1.1 or HTTP/2, and [`caller::connection`] serves
+//!    it.
+//! 2. [`request::serve`] checks whether the caller may call, finds the upstream ([`backend::route`], [`backend::worker`]),
+//!    removes headers that must not be forwarded ([`message::headers`]), and prepares the body ([`message::body`]).
+//! 3. `request::forward` gets a rendered token from [`backend`]. `request::reconnect` takes a connection from [`upstream::pool`],
+//!    and another if that one is dead. `request::send` joins the target to the base URL ([`message::target`]), builds the headers,
 //!    and sends the attempt ([`message::attempt`]).
-//! 4. [`upstream::http1`] or [`upstream::http2`] writes it and reads the response; what comes ahead of it goes through
+//! 4. [`upstream::http1`] or [`upstream::http2`] writes the request and reads the response. Interim responses go through
 //!    [`message::interim`] and [`message::expect`].
-//! 5. [`request::expiry`] decides whether the token is dead. If so, `request::forward` sends the request once more with a
-//!    different token.
-//! 6. [`request::response`] streams the body to the caller. When it ends, the connection returns to the pool and
-//!    [`request::exchange`] writes the access log and the metrics. [`request::upgrade`] leaves HTTP altogether.
+//! 5. [`request::expiry`] decides whether the response rejects the token. If so, `request::forward` repeats the request once with
+//!    a different token.
+//! 6. [`request::response`] streams the body to the caller. When the body ends, the connection returns to the pool, and
+//!    [`request::exchange`] writes the access log and the metrics. [`request::upgrade`] takes over for WebSocket.
 //!
-//! All of it runs on one thread, in plain cells ([`backend::worker`]). Tokens and routes come from outside by pointers that
-//! are swapped whole. Every failure has its row in [`error`].
+//! All of this runs on one thread, without locks ([`backend::worker`]). Tokens and routes come from other threads through
+//! pointers that are swapped atomically. [`error`] has a row for every failure.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
@@ -58,33 +59,31 @@ use crate::token::patch::Owned;
 use crate::token::usage::Usage;
 use settings::UpstreamSettings;
 
-/// One upstream, whole.
+/// An upstream: its settings, its tokens and its metrics.
 pub struct Upstream {
-    /// What it was told.
     pub settings: UpstreamSettings,
-    /// What its flow sets, and so never lets through.
+    /// What the login flow sets on requests; a caller's own values for it are removed.
     pub owned: Owned,
-    /// How its API takes the token.
+    /// How the API expects the token.
     pub usage: Arc<dyn Usage>,
-    /// Its token, or its tokens.
     pub tokens: Tokens,
-    /// TLS towards the API.
+    /// The TLS configuration for the API.
     pub tls: Arc<rustls::ClientConfig>,
-    /// What happened to its requests.
+    /// Metrics of its requests.
     pub record: Arc<UpstreamRecord>,
-    /// What happened to its tokens.
+    /// Metrics of its tokens.
     pub token_record: Arc<TokenRecord>,
 }
 
-/// Where an upstream's requests get their token.
+/// Where requests to an upstream get their token.
 pub enum Tokens {
-    /// From one token for all callers.
+    /// One token for all callers.
     One(TokenHandle),
-    /// From one per subject, opened on first use.
+    /// One token per subject, opened on first use.
     PerSubject {
-        /// Who is a subject.
+        /// How a request names its subject.
         rule: SubjectRule,
-        /// Opens a subject's token.
+        /// Opens the token of a subject.
         open: Arc<dyn Fn(&Subject) -> TokenHandle + Send + Sync>,
     },
 }

@@ -1,5 +1,5 @@
-//! A request as it goes into the record: begun with its head, ended when the answer's last byte has been passed on or
-//! the caller has gone, whichever way that happens. Its head stays for the repeat until there is an answer.
+//! A request as the record sees it. It begins with the request's head, and ends when the last byte of the response has been
+//! passed on or the caller is gone. It keeps the head for a repeat until there is a response.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,35 +13,34 @@ use crate::proxy::limits::limiter::InUse;
 use crate::record::{Blame, Finished, Replay};
 use crate::token::grant::Generation;
 
-/// One request and what came of it. Dropping it ends the request.
+/// One request and its outcome. Dropping it writes the record.
 pub(crate) struct Exchange {
-    /// Whose request it is.
+    /// The backend that serves the request.
     pub(crate) backend: Rc<Backend>,
-    /// What the caller asked for; without what must not pass, as soon as that is stripped.
+    /// The caller's request head; stripped once the request has been accepted.
     pub(crate) head: request::Parts,
     clock: SharedClock,
     began: Moment,
     status: u16,
     code: Option<&'static str>,
     blame: Blame,
-    /// Whether the answer was broken off.
+    /// Whether the response was cut short.
     pub(crate) cut: bool,
-    /// How often it was sent.
+    /// How many attempts were sent.
     pub(crate) attempts: u8,
-    /// Which token was sent last.
+    /// The generation of the token that was sent last.
     pub(crate) generation: Option<Generation>,
-    /// From sending it to the head of the answer, the last time.
+    /// How long the last attempt took to its response head.
     pub(crate) upstream: Option<Duration>,
-    /// What the repeat gave.
+    /// How the repeat ended, if there was one.
     pub(crate) replay: Option<Replay>,
-    /// Its token, once there is nothing more to send: the token must not be revoked before the answer has ended.
+    /// The token's slot, held until the response has ended: the token must not be revoked before that.
     pub(crate) token_slot: Option<TokenSlot>,
-    /// Its place among those in flight, if it got one.
+    /// The request's permit from the limiter.
     pub(crate) place: Option<InUse>,
 }
 
 impl Exchange {
-    /// A request has begun.
     pub(crate) fn begin(backend: Rc<Backend>, clock: SharedClock, now: Moment, head: request::Parts) -> Self {
         backend.upstream.record.started();
         Self {
@@ -62,8 +61,8 @@ impl Exchange {
         }
     }
 
-    /// The upstream's answer is passed on. The map of the request's headers comes back: nothing is sent any more, and an
-    /// answer may be read for hours.
+    /// Records the status of the response that is passed on. Returns the map of request headers: nothing is sent any more, and a
+    /// response may stream for hours.
     pub(crate) fn answered(&mut self, status: StatusCode) -> HeaderMap {
         self.status = status.as_u16();
         self.head.extensions = Extensions::new();
@@ -77,13 +76,12 @@ impl Exchange {
         std::mem::take(&mut self.head.headers)
     }
 
-    /// bearerd answers itself.
+    /// Records that bearerd responds itself with this error.
     pub(crate) fn failed(&mut self, error: &ProxyError) {
         let row = error.row();
         (self.status, self.code, self.blame) = (row.status.as_u16(), Some(row.code), row.blame);
     }
 
-    /// When it began.
     pub(crate) fn began(&self) -> Moment {
         self.began
     }
@@ -92,7 +90,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // Where the answer has begun, its status is what the caller has got.
+            // If the response has begun, its status is the one that the caller has seen.
             let status = self.status;
             self.failed(&ProxyError::Internal);
             self.status = if status == 0 { self.status } else { status };

@@ -1,6 +1,6 @@
-//! Whether a response says that the token is dead. Usually its head tells; where only a small JSON body can, that is
-//! read ahead and passed on unchanged all the same. JSON is known by how it begins and gzip by its magic number, not by
-//! what either is called: servers say of their errors what they like.
+//! Decides whether a response says that its token has expired. The head is usually enough. Where only a small JSON body can say
+//! so, it is buffered for inspection and still passed on unchanged. JSON is recognised by its first byte and gzip by its magic
+//! number, because the Content-Type and Content-Encoding of error responses are often wrong.
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use http::{HeaderMap, HeaderValue, header};
 use super::response::{UpstreamBody, UpstreamResponse};
 use crate::token::usage::{Usage, Verdict};
 
-/// The longest body that is looked into, as sent and decoded.
+/// The longest body that is inspected, both as sent and decoded.
 const MOST: usize = 64 << 10;
 
-/// How long the look may hold up a response whose length nobody knows.
+/// How long the inspection may delay a response of unknown length.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// So much of a body, decoded, must show how it begins.
+/// The first byte that is not white space must be among this many decoded bytes.
 const BEGINNING: u64 = 1 << 10;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Which JSON forbids and some servers begin with (RFC 8259 §8.1).
+/// A byte order mark: JSON forbids it, but some servers send it (RFC 8259 §8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether this response asks for another token. A body whose length is known is waited for as long as `patience` allows.
+/// Whether the response says that its token has expired. Waits up to `patience` for a body of known length.
 pub(crate) async fn is_expired(usage: &dyn Usage, response: &mut UpstreamResponse, patience: Duration) -> bool {
     match usage.verdict(response.head.status, &response.head.headers) {
         Verdict::Accepted => false,
@@ -46,7 +46,7 @@ async fn body_says_expired(usage: &dyn Usage, response: &mut UpstreamResponse, p
     decoded.is_some_and(|text| usage.body_says_expired(response.head.status, &response.head.headers, &text))
 }
 
-/// Reads a body ahead to its end; `None` as soon as it is too long, or begins as nothing that would be looked into.
+/// Buffers a body to its end. Returns `None` as soon as it is too long or, unless `any`, does not begin as JSON.
 async fn read_small(body: &mut UpstreamBody, any: bool) -> Option<Vec<u8>> {
     let (mut text, mut worthwhile) = (Vec::new(), any);
     while let Some(frame) = body.read_ahead().await {
@@ -59,7 +59,7 @@ async fn read_small(body: &mut UpstreamBody, any: bool) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Whether a body is a JSON object or array by its first byte, which may be yet to come; `None` if it is neither.
+/// Whether a body begins as a JSON object or array: `Some(false)` if more bytes are needed, `None` if it is neither.
 fn begins_as_json(text: &[u8]) -> Option<bool> {
     let mut beginning = Vec::new();
     let read = match GZIP.starts_with(text.get(..GZIP.len()).unwrap_or(text)) {
@@ -75,7 +75,7 @@ fn begins_as_json(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// An encoding that can be looked into: the caller's gzip, or none.
+/// The Accept-Encoding for the upstream, limited to what can be inspected: gzip if the caller accepts it, otherwise identity.
 pub(crate) fn readable_encoding(headers: &HeaderMap) -> HeaderValue {
     let gzip = headers.get_all(header::ACCEPT_ENCODING).iter().any(accepts_gzip);
     HeaderValue::from_static(if gzip { "gzip" } else { "identity" })
@@ -89,7 +89,7 @@ fn accepts_gzip(line: &HeaderValue) -> bool {
     })
 }
 
-/// The text of a body, without a byte order mark, if it is not too long.
+/// Decodes a body and removes its byte order mark; `None` if the body is too long.
 fn decoded(mut text: Vec<u8>) -> Option<Vec<u8>> {
     if text.starts_with(&GZIP) {
         let mut decoded = Vec::new();
@@ -163,7 +163,7 @@ mod tests {
             let sent = gzip(text);
             assert_eq!(begins_as_json(&sent), json, "{text:?}");
             for length in 0..10 {
-                assert_eq!(begins_as_json(&sent[..length]), Some(false), "{length} bytes of the frame tell nothing");
+                assert_eq!(begins_as_json(&sent[..length]), Some(false), "{length} bytes of the frame are too few");
             }
         }
     }

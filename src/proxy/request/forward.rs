@@ -1,4 +1,4 @@
-//! A request's one repeat: when the response says that the token is dead, it is sent once more with a different one.
+//! Forwards a request, and repeats it once with a different token if the response rejects the first.
 
 use http::Method;
 
@@ -10,8 +10,8 @@ use crate::record::Replay;
 use crate::token::grant::Token;
 
 impl PendingRequest {
-    /// Sends the request, and once more if the response says that the token is dead, a different one can be had in time
-    /// and the body was kept. In every other case the upstream's response is the response.
+    /// Sends the request. Repeats it once if the response says that the token has expired, a different token is available in
+    /// time, and the body was kept. Otherwise returns the first response unchanged.
     pub(crate) async fn forward(&mut self) -> Result<UpstreamResponse, ProxyError> {
         let first = self.backend().token(&self.token_slot, self.exchange.began()).await?;
         let mut response = self.send(&first).await?;
@@ -23,7 +23,7 @@ impl PendingRequest {
         Ok(response)
     }
 
-    /// The one repeat. `rejected_response` is passed on if nothing better comes of it.
+    /// Repeats the request once. Returns `rejected_response` if the repeat is impossible or fails.
     async fn repeat(&mut self, rejected: &Token, rejected_response: UpstreamResponse) -> (Replay, UpstreamResponse) {
         if !self.may_repeat() {
             self.token_slot.handle.rejected(rejected.generation);

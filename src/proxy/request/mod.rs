@@ -1,8 +1,9 @@
 //! One request, from its head to its response.
 //!
-//! [`serve`] prepares it as a [`pending`] request or has [`refuse`] answer it, [`forward`] sends it and repeats it once,
-//! [`reconnect`] gives each attempt a connection that works, [`send`] sends it there, [`expiry`] judges the response,
-//! [`mod@response`] streams it, [`upgrade`] carries a tunnel, [`exchange`] records what came of it.
+//! [`serve`] checks the request and turns it into a [`pending`] request, or has [`refuse`] reject it. [`forward`] sends it and
+//! repeats it at most once. [`reconnect`] finds a working connection for each attempt, and [`send`] sends the attempt on it.
+//! [`expiry`] checks whether the response rejects the token, [`mod@response`] streams it to the caller, [`upgrade`] carries
+//! WebSocket tunnels, and [`exchange`] records the outcome.
 
 pub(super) mod exchange;
 pub(super) mod expiry;

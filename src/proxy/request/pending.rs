@@ -12,14 +12,14 @@ use crate::proxy::limits::deadline::Deadline;
 use crate::proxy::message::body::Upload;
 use crate::proxy::message::interim::InterimReceiver;
 
-/// A request that may be sent: judged, routed, stripped of what must not pass, and with no token yet.
+/// A request that is ready to be sent: routed, checked and stripped, but without a token yet.
 pub(crate) struct PendingRequest {
     pub(crate) token_slot: TokenSlot,
     pub(crate) upload: Upload,
     pub(crate) interim: InterimReceiver,
-    /// Whether it asks to leave HTTP.
+    /// Whether it asks to switch protocols.
     pub(crate) upgrade: bool,
-    /// How long the head of the response may take.
+    /// How long to wait for the response head.
     pub(crate) patience: Duration,
     pub(crate) deadline: Rc<Deadline>,
     pub(crate) clock: SharedClock,
@@ -31,8 +31,8 @@ impl PendingRequest {
         &self.exchange.backend
     }
 
-    /// Consumes the request once the response's status is known. Returns the exchange for the record, and a map that nobody
-    /// needs any more.
+    /// Consumes the request once the response's status is known. Returns the exchange for the record, and the request's header
+    /// map, which can be reused.
     pub(crate) fn ended(self, status: StatusCode) -> (Box<Exchange>, HeaderMap) {
         let mut exchange = self.exchange;
         exchange.token_slot = Some(self.token_slot);

@@ -1,5 +1,5 @@
-//! One attempt with one token, on as many connections as it takes: a pooled connection may be dead, a stream refused, or
-//! HTTP/1.1 required. The API has not processed the request on any but the last, or may process it twice.
+//! Sends one attempt, on several connections if need be: a pooled connection may be dead, the server may refuse the stream, or it
+//! may require HTTP/1.1. A request is sent again only if the API has not processed it, or may safely process it twice.
 
 use http::Method;
 
@@ -10,22 +10,22 @@ use crate::proxy::error::{Fault, ProxyError};
 use crate::proxy::upstream::pool::Connection;
 use crate::proxy::upstream::send_error::SendError;
 
-/// How often a request is sent again because the server refused its stream.
+/// How often a request is sent again after the server has refused its stream.
 const REFUSALS: u8 = 3;
 
-/// Why a request was sent again with the same token.
+/// Why this attempt has been sent again so far.
 #[derive(Default)]
 struct Retries {
-    /// How often its stream was refused.
+    /// How often the server has refused its stream.
     refusals: u8,
-    /// Whether a connection that was used before was the reason.
+    /// Whether a reused connection failed, so that the next one must be fresh.
     fresh: bool,
-    /// Whether HTTP/2 was.
+    /// Whether the server has required HTTP/1.1.
     http1: bool,
 }
 
 impl PendingRequest {
-    /// Sends the request with this token, up to the head of the response.
+    /// Sends the request with this token and returns once the response head has arrived.
     pub(super) async fn send(&mut self, rendered: &Rendered) -> Result<UpstreamResponse, ProxyError> {
         self.exchange.attempts = self.exchange.attempts.saturating_add(1);
         self.exchange.generation = Some(rendered.token.generation);
@@ -50,7 +50,7 @@ impl PendingRequest {
         }
     }
 
-    /// Whether the request may be sent once more after this; otherwise, what the caller is told.
+    /// Returns `Ok` if the request may be sent again after this error, or the error for the caller.
     fn check_retry(
         &self,
         why: SendError,
@@ -75,8 +75,8 @@ impl PendingRequest {
                     return Ok(());
                 }
             }
-            // The server closed a connection that was idle, just when it was used, or what it said of another request
-            // was on its way. What may be done twice is.
+            // The server closed an idle connection just as it was reused, or a late response to an earlier request was still on
+            // its way. Only idempotent requests are sent again.
             SendError::Broken(_) | SendError::Malformed(_)
                 if reused && is_idempotent(&self.exchange.head.method) && repeatable =>
             {
@@ -105,7 +105,7 @@ impl PendingRequest {
     }
 }
 
-/// RFC 9110 §9.2.2.
+/// Whether the method is idempotent (RFC 9110 §9.2.2).
 fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
 }

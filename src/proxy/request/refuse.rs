@@ -1,4 +1,4 @@
-//! Responses of bearerd's own to a request that was routed.
+//! Responses that bearerd makes itself to a request that was routed.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -9,7 +9,7 @@ use crate::proxy::error::ProxyError;
 use crate::proxy::limits::in_flight::InFlight;
 use crate::proxy::message::grpc;
 
-/// Refuses a request whose head nobody has looked into yet.
+/// Refuses a request whose headers have not been examined yet.
 pub(super) fn refuse_unread(
     exchange: Box<Exchange>,
     error: &ProxyError,
@@ -19,7 +19,7 @@ pub(super) fn refuse_unread(
     refuse(exchange, error, grpc, in_flight)
 }
 
-/// Refuses a request, in the words of gRPC where it is one.
+/// Refuses a request; to a gRPC request, with a gRPC status.
 pub(super) fn refuse(
     mut exchange: Box<Exchange>,
     error: &ProxyError,
@@ -34,7 +34,7 @@ pub(super) fn refuse(
     response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
 }
 
-/// Answers what a browser asks before a request to another origin.
+/// Responds to a CORS preflight.
 pub(super) fn preflight(
     mut exchange: Box<Exchange>,
     headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! An answer's body on its way to the caller, with all that ends when it ends.
+//! Streams a response body to the caller, and releases the connection and the exchange when it ends.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,60 +18,58 @@ use crate::proxy::upstream::pool::{CheckedOut, Pool};
 use crate::proxy::upstream::response_body::{ReadError, ResponseBody};
 use crate::proxy::upstream::transport::Transport;
 
-/// The upstream's answer, as far as it has been read.
+/// An upstream's response, as far as it has been read.
 pub(crate) struct UpstreamResponse {
-    /// Its head.
     pub(crate) head: http::response::Parts,
-    /// What stands in it.
+    /// Which known headers it has.
     pub(crate) known: KnownHeaders,
-    /// Its body.
     pub(crate) body: UpstreamBody,
 }
 
-/// The body of an upstream's answer.
+/// The body of an upstream's response.
 pub(crate) struct UpstreamBody {
-    /// What was read ahead, to be passed on first.
+    /// Frames that were read to inspect the body, and that go to the caller first.
     pub(crate) ahead: VecDeque<Result<Frame<Bytes>, ReadError>>,
     rest: ResponseBody,
-    /// Why it breaks off. Told a turn late: hyper then has passed on what came before, where both came at once.
+    /// Why the body ends early. Reported one poll late: if data and error arrived together, hyper has then flushed the data.
     failure: Option<ReadError>,
     lease: Option<CheckedOut>,
     from: Rc<Pool>,
 }
 
 impl UpstreamBody {
-    /// Nothing read yet. A connection whose answer has no body is free at once. There is no lease on one that has
-    /// become a tunnel.
+    /// Creates a body of which nothing has been read. If there is no body, the connection is released at once. A connection that
+    /// has become a tunnel has no lease.
     pub(crate) fn new(rest: ResponseBody, from: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
         let mut body = Self { ahead: VecDeque::new(), rest, failure: None, lease, from };
         body.release_at_end();
         body
     }
 
-    /// Reads one frame ahead; `None` at the end. What is read is passed on all the same.
+    /// Reads and buffers one frame; returns `None` at the end. The frame still goes to the caller.
     pub(crate) async fn read_ahead(&mut self) -> Option<&Frame<Bytes>> {
         let next = std::future::poll_fn(|cx| self.poll_rest(cx)).await?;
         self.ahead.push_back(next);
         self.ahead.back()?.as_ref().ok()
     }
 
-    /// Keeps a map for the head of an answer to come.
+    /// Keeps a header map for the head of a later response, which saves an allocation.
     pub(crate) fn keep(&self, mut spare: HeaderMap) {
         spare.clear();
         self.from.spare_headers.set(spare);
     }
 
-    /// Where it comes from.
+    /// The base URL that the response came from.
     pub(crate) fn base(&self) -> &Base {
         &self.from.base
     }
 
-    /// How long it is, if that is known.
+    /// The length, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         self.size_hint().exact()
     }
 
-    /// The connection, where it has become a tunnel.
+    /// Returns the connection if it has become a tunnel.
     pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         self.rest.into_tunnel()
     }
@@ -138,29 +136,28 @@ enum Content {
     Upstream(UpstreamBody),
 }
 
-/// An answer's body. The fields end in order: first the connection to the upstream, then the exchange for the
-/// record, then the place among the caller's requests in flight.
+/// The body of a response to the caller. The order of the fields is the order of their drops: first the upstream connection, then
+/// the exchange (which writes the record), then the count of requests in flight.
 pub(crate) struct CallerResponse {
     content: Content,
     exchange: Option<Box<Exchange>>,
     _in_flight: InFlight,
-    /// Whether the end of the body has been passed on.
+    /// Whether hyper has polled the body to its end.
     ended: bool,
 }
 
 impl CallerResponse {
-    /// A body that bearerd made.
+    /// Creates a response body that bearerd itself produces.
     pub(crate) fn own(text: Bytes, exchange: Option<Box<Exchange>>, in_flight: InFlight) -> Self {
         Self { content: Content::Own(text), exchange, _in_flight: in_flight, ended: false }
     }
 
-    /// The upstream's body.
     pub(crate) fn upstream(body: UpstreamBody, exchange: Box<Exchange>, in_flight: InFlight) -> Self {
         Self { content: Content::Upstream(body), exchange: Some(exchange), _in_flight: in_flight, ended: false }
     }
 }
 
-/// The caller has gone, the upstream broke off, or the grace has run out: what was passed on is not the whole.
+/// Marks the exchange as cut if the caller left, the upstream broke off or the grace period ran out before the end.
 impl Drop for CallerResponse {
     fn drop(&mut self) {
         if let (Content::Upstream(body), Some(exchange)) = (&self.content, &mut self.exchange) {

@@ -1,4 +1,4 @@
-//! A request on one connection: what goes out is put together here, and the head of the response is waited for.
+//! Sends a request on one connection: builds what goes out, and waits for the response head.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -22,7 +22,7 @@ use crate::proxy::upstream::pool::{CheckedOut, Connection};
 use crate::proxy::upstream::send_error::SendError;
 
 impl PendingRequest {
-    /// Sends the request, up to the head of the response.
+    /// Sends the request and returns once the response head has arrived.
     pub(super) async fn send_on(
         &mut self,
         mut connection: Connection,
@@ -72,7 +72,7 @@ impl PendingRequest {
     }
 }
 
-/// Waits for the head as long as the deadline allows; the deadline is moved on by the request's body while that is sent.
+/// Waits for the response head until the deadline. Each part of the request body that is sent extends the deadline.
 async fn within<A>(deadline: &Deadline, response: impl Future<Output = A>) -> Result<A, ProxyError> {
     let mut response = pin!(response);
     std::future::poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! One request, from its head to its response: routed, judged, stripped, forwarded, and the response made local.
+//! Serves one request: routes it, checks access, strips its headers, forwards it, and rewrites the response for the caller.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -31,25 +31,23 @@ use crate::proxy::message::{expect, grpc, target, version};
 use crate::proxy::request::upgrade;
 use crate::record::Limit;
 
-/// One caller's connection.
+/// A caller's connection, or one stream of it in HTTP/2.
 pub(crate) struct Caller {
-    /// The data thread.
     pub(crate) worker: Rc<Worker>,
-    /// Where it came in.
+    /// The listener that accepted the connection.
     pub(crate) listener: Rc<Listener>,
-    /// From where; `None` on a unix socket.
+    /// The caller's address; `None` on a Unix socket.
     pub(crate) peer: Option<IpAddr>,
-    /// What it waits for.
+    /// What the connection is waiting for, and until when.
     pub(crate) deadline: Rc<Deadline>,
-    /// What it is told ahead of a response.
+    /// Where interim responses for the caller go.
     pub(crate) interim: Rc<Interim>,
-    /// What the connection becomes when HTTP has ended.
+    /// The tunnel that the connection becomes after a 101 response.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
     in_flight_count: Rc<InFlightCount>,
 }
 
 impl Caller {
-    /// A caller that has just connected.
     pub(crate) fn new(worker: Rc<Worker>, listener: Rc<Listener>, peer: Option<IpAddr>) -> Self {
         let deadline = worker.deadlines.deadline();
         let in_flight_count =
@@ -57,7 +55,7 @@ impl Caller {
         Self { worker, listener, peer, deadline, interim: Rc::default(), tunnel: RefCell::default(), in_flight_count }
     }
 
-    /// One request among others on a connection of HTTP/2: what it waits for is its own.
+    /// Creates the state of one HTTP/2 stream: it has a deadline of its own and shares the rest with its connection.
     pub(crate) fn stream(&self) -> Self {
         let (worker, listener, in_flight_count) =
             (self.worker.clone(), self.listener.clone(), self.in_flight_count.clone());
@@ -67,13 +65,13 @@ impl Caller {
         Self { deadline, worker, listener, peer: self.peer, interim, tunnel, in_flight_count }
     }
 
-    /// Answers a request, whatever happens to it.
+    /// Serves a request. A panic becomes a 500 response.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<CallerResponse> {
         let http2 = request.version() == Version::HTTP_2;
         let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
         let done = panics::caught(self.respond(request)).await;
-        // What a panic may have left half-done goes with the connection; and nobody can say for sure where the request after
-        // a doubtful one begins (RFC 9112 §6.3).
+        // A panic may leave the connection in an undefined state. After a request with a doubtful Transfer-Encoding, nobody can
+        // tell where the next one begins (RFC 9112 §6.3).
         let last = done.is_err() || doubtful || self.worker.leaving.get();
         let mut response = done.unwrap_or_else(|panics::Panicked| {
             ProxyError::Internal.response(None).map(|text| CallerResponse::own(text, None, self.in_flight_count.take()))
@@ -84,7 +82,7 @@ impl Caller {
         response
     }
 
-    /// Whether there has been a request.
+    /// Whether the connection has carried a request.
     pub(crate) fn has_begun(&self) -> bool {
         self.in_flight_count.have_begun()
     }
@@ -182,7 +180,7 @@ impl Caller {
         PendingRequest { token_slot, upload, interim, upgrade, patience: upstream, deadline, clock, exchange }
     }
 
-    /// The upstream has left HTTP: so does the caller.
+    /// Hands the connection to a tunnel: the upstream has switched protocols.
     fn switch(
         &self,
         pending: PendingRequest,
@@ -200,7 +198,7 @@ impl Caller {
         Response::from_parts(head, CallerResponse::own(Bytes::new(), None, in_flight))
     }
 
-    /// The upstream's response as the caller may see it.
+    /// Rewrites the upstream's response for the caller.
     fn local(
         &self,
         pending: PendingRequest,
@@ -220,13 +218,13 @@ impl Caller {
     }
 }
 
-/// What a request is, beyond a request.
+/// Properties of a request that decide how it is forwarded.
 struct RequestKind {
     grpc: bool,
     upgrade: bool,
     expects: bool,
-    /// Whether its caller may be told something ahead of the response: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2,
-    /// for which hyper has no way.
+    /// Whether the caller can receive interim responses: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2, where hyper has no
+    /// API for them.
     hears: bool,
     http2: bool,
 }
@@ -244,7 +242,7 @@ fn admit(exchange: &Exchange, peer: Option<IpAddr>) -> Admission {
     settings.access.admit(&call, settings.matches.host.as_deref())
 }
 
-/// Whose token a well-formed request gets.
+/// Validates the request and returns the slot of the token that it gets.
 fn token_slot(exchange: &mut Exchange, known: KnownHeaders) -> Result<TokenSlot, ProxyError> {
     let began = exchange.began();
     let Exchange { head, backend, .. } = exchange;
@@ -260,7 +258,7 @@ fn token_slot(exchange: &mut Exchange, known: KnownHeaders) -> Result<TokenSlot,
     backend.token_slot(&head.headers, began)
 }
 
-/// Whether the transfer coding is another than chunked alone, said once.
+/// Whether the transfer coding is anything but a single `chunked`.
 fn has_doubtful_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let others = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"chunked");

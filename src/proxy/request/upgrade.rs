@@ -1,5 +1,5 @@
-//! WebSocket: a handshake with a token like any request, then bytes in both directions until both sides have ended.
-//! Every other offer to switch protocols is dropped, and the request is served as if it were not there (RFC 9110 §7.8).
+//! WebSocket: the handshake carries a token like any request; afterwards bytes are copied in both directions until both sides
+//! end. All other offers to switch protocols are ignored, as RFC 9110 §7.8 allows.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Version, header, request};
@@ -23,22 +23,21 @@ pub(crate) fn is_asked_for(head: &request::Parts) -> bool {
         && lists(header::CONNECTION, "upgrade")
 }
 
-/// Asks for a WebSocket, or grants it.
+/// Sets the headers that ask for a WebSocket, or accept it.
 pub(crate) fn set_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, WEBSOCKET);
 }
 
-/// The upstream's end of a WebSocket, and the request that is in flight until it ends.
+/// The upstream side of a WebSocket, and the exchange that stays open until the tunnel ends.
 pub(crate) struct Tunnel {
-    /// The upstream's end.
     pub(crate) upstream: Rewound<Transport>,
     /// Ends with the tunnel.
     pub(crate) exchange: Box<Exchange>,
 }
 
 impl Tunnel {
-    /// Carries bytes, first what was read ahead of the caller's, until both sides have ended, or one is gone.
+    /// Copies bytes both ways until both sides have ended or one fails. `ahead` is what was already read from the caller.
     pub(crate) async fn carry(mut self, ahead: Bytes, socket: Socket) {
         let mut caller = Rewound { ahead, socket };
         if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await {

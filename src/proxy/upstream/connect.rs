@@ -1,4 +1,5 @@
-//! A connection to an upstream: name, TCP with happy eyeballs, perhaps an outbound proxy, TLS, HTTP/1.1 or HTTP/2.
+//! Connects to an upstream: resolves the name, connects with happy eyeballs (directly or through an outbound proxy), and sets up
+//! TLS and HTTP/1.1 or HTTP/2.
 
 mod resolver;
 
@@ -35,11 +36,11 @@ use crate::record::Limit;
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
-/// A peer that has vanished is noticed after a minute and a half, by TCP: servers of gRPC hang up on who pings in HTTP/2
-/// more than every five minutes.
+/// TCP keep-alive detects a vanished peer within 90 seconds. HTTP/2 pings would not do: gRPC servers close connections that ping
+/// more often than every five minutes.
 const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
 
-/// How to reach one base.
+/// Connects to one base URL.
 pub(crate) struct Dial {
     target: Uri,
     proxy: Option<Intercept>,
@@ -56,27 +57,26 @@ struct Tls {
     name: ServerName<'static>,
 }
 
-/// What a connection is for.
+/// What a connection is for, which decides its protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Want {
-    /// Requests, in the protocol that was configured or is agreed on.
+    /// Requests, in the protocol that is configured or negotiated.
     Any,
-    /// Requests, in HTTP/1.1.
+    /// Requests over HTTP/1.1.
     Http1,
-    /// A request that asks to leave HTTP/1.1.
+    /// A request to switch from HTTP/1.1 to another protocol.
     Upgrade,
 }
 
-/// A connection that can take a request.
 pub(crate) enum Sender {
-    /// One at a time.
+    /// Takes one request at a time.
     Http1(Rc<RefCell<Http1>>),
-    /// Many at a time.
+    /// Takes many requests at a time.
     Http2(Http2),
 }
 
 impl Dial {
-    /// How to reach `base`. The text of an error is for people.
+    /// Prepares connections to `base`. The error is text for the user.
     pub(crate) fn new(
         base: &Base,
         settings: &UpstreamSettings,
@@ -101,7 +101,7 @@ impl Dial {
         Ok(Self { target, proxy, connector, tls, protocol, limit: timeouts.connect, limiter })
     }
 
-    /// Whether a connection may turn out to be one of HTTP/2.
+    /// Whether a connection may turn out to speak HTTP/2.
     pub(crate) fn may_be_http2(&self) -> bool {
         match self.protocol {
             Protocol::Auto => self.tls.is_some(),
@@ -110,7 +110,7 @@ impl Dial {
         }
     }
 
-    /// Says in the request what an outbound proxy must know that passes on single requests.
+    /// Adapts a request for an outbound proxy that forwards plain HTTP: an absolute target and the proxy's credentials.
     pub(crate) fn prepare_for_proxy(&self, request: &mut UpstreamRequest<'_>, base: &Base) {
         if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.tunnels(Want::Any)) {
             absolute(&mut request.target, base);
@@ -118,7 +118,7 @@ impl Dial {
         }
     }
 
-    /// A fresh connection.
+    /// Opens a connection.
     pub(crate) async fn connect(&self, want: Want) -> Result<Sender, Fault> {
         let transport =
             tokio::time::timeout(self.limit, self.open_transport(want)).await.map_err(|_| Fault::ConnectTimeout)??;
@@ -167,13 +167,13 @@ impl Dial {
         Ok(stream.into_inner())
     }
 
-    /// Nothing is wrong with the upstream: there is no descriptor, no port or no memory for a connection to it.
+    /// Records that this machine has no descriptor, port or memory left for a connection: the upstream is not to blame.
     fn exhausted(&self) -> Fault {
         self.limiter.refused(Limit::Sockets);
         Fault::NoSocket
     }
 
-    /// Whether an outbound proxy is asked for a tunnel: for all that is not a plain request of HTTP/1.1.
+    /// Whether an outbound proxy must open a tunnel (`CONNECT`): for everything except plain HTTP/1.1 requests.
     fn tunnels(&self, want: Want) -> bool {
         self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
     }
@@ -211,7 +211,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Whether this machine, or this process's share of it, could not make a connection.
+/// Whether the error is a shortage of resources on this machine.
 fn is_local(error: &(dyn Error + 'static)) -> bool {
     const LOCAL: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
     let code = |cause: &(dyn Error + 'static)| cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);

@@ -1,7 +1,7 @@
-//! A connection of HTTP/2 to an upstream: h2 has the frames, and whoever waits for an answer drives its stream.
+//! An HTTP/2 connection to an upstream. h2 handles the frames; the task that waits for a response polls its stream.
 //!
-//! hyper would use h2 too, but tells nobody what a server says ahead of its answer, and passes a request and its answer
-//! through channels and a task.
+//! hyper's client also uses h2, but it does not expose interim responses, and it passes requests and responses through channels
+//! and a task.
 
 mod sending;
 
@@ -25,29 +25,30 @@ use crate::proxy::message::body::Outgoing;
 use crate::proxy::message::headers::strip_misnamed;
 use crate::proxy::message::interim::{Allowance, InterimResponses, size};
 
-/// A large answer must not wait for the round trips of a small window, nor all answers for a caller that does not read its
-/// own. What h2 takes for a flood of small frames, and ends the connection for, is measured by the connection's window:
-/// with the smallest one a hundred messages of gRPC at once are too many.
+/// The window of one stream is large, so that a large response does not wait for round trips. The window of the connection is
+/// larger still, so that one caller that does not read does not stop the others. h2 also derives its limit on small frames from
+/// the connection window, and closes the connection above it: with the smallest window, 100 simultaneous gRPC messages would be
+/// too many.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
-/// A connection's window takes at most this part of the budget for memory.
+/// The connection window may take this fraction of the memory limit.
 const PART: u64 = 16;
 
-/// The longest list of headers, as over HTTP/1.1.
+/// The longest header list, as over HTTP/1.1.
 const LONGEST: u32 = 300 << 10;
 
-/// Streams at a time as long as the server has not said how many it takes (RFC 9113 §6.5.2 asks for no fewer).
+/// The assumed stream limit until the server announces its own (RFC 9113 §6.5.2 recommends at least 100).
 const STREAMS: usize = 100;
 
-/// A connection of HTTP/2. It closes when the last clone and the last answer are gone.
+/// An HTTP/2 connection. It closes when the last clone and the last response are dropped.
 #[derive(Clone)]
 pub(crate) struct Http2 {
     requests: SendRequest<Bytes>,
-    /// Whether the connection's task has ended, be it in a panic: then h2 is not asked any more.
+    /// Whether the connection's task has ended, perhaps in a panic: h2 must not be used after that.
     over: Rc<Cell<bool>>,
 }
 
-/// Says so whichever way it ends.
+/// Sets the flag when the task ends, even in a panic.
 struct Ending(Rc<Cell<bool>>);
 
 impl Drop for Ending {
@@ -57,7 +58,7 @@ impl Drop for Ending {
 }
 
 impl Http2 {
-    /// Begins to speak; `memory` is the budget of all.
+    /// Performs the handshake. `memory` is the process's memory limit.
     pub(crate) async fn new(link: Transport, memory: u64) -> Result<Self, h2::Error> {
         let window = u32::try_from(memory / PART).unwrap_or(u32::MAX).clamp(STREAM_WINDOW, CONNECTION_WINDOW);
         let mut builder = Builder::new();
@@ -75,7 +76,7 @@ impl Http2 {
         Ok(Self { requests, over })
     }
 
-    /// Whether it takes no further request.
+    /// Whether it takes no more requests.
     pub(crate) fn is_closed(&mut self) -> bool {
         let gone = |requests: &mut SendRequest<_>| {
             matches!(requests.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
@@ -83,12 +84,12 @@ impl Http2 {
         self.over.get() || gone(&mut self.requests)
     }
 
-    /// How many requests at a time its server takes.
+    /// How many concurrent streams the server allows.
     pub(crate) fn room(&self) -> usize {
         if self.over.get() { 0 } else { self.requests.current_max_send_streams() }
     }
 
-    /// Sends a request, up to the head of the answer; `interim` passes on what the server says before.
+    /// Sends a request and returns once the response head has arrived. Interim responses go to `interim`.
     pub(crate) async fn send(
         &mut self,
         request: Request<Outgoing>,
@@ -135,17 +136,16 @@ fn trailers_of(mut trailers: HeaderMap) -> Frame<Bytes> {
     Frame::trailers(trailers)
 }
 
-/// An answer that is being read. Where it has begun before its request was sent, the rest of that is sent meanwhile,
-/// whether anybody reads or not. Dropped before its end it is cancelled.
+/// A response body. If the response begins before the request has been sent, a task sends the rest even if nobody reads the
+/// response. Dropping an unfinished body cancels the request.
 pub(crate) struct Http2Body {
     stream: RecvStream,
-    /// What the server has announced, less what has come.
+    /// The rest of the Content-Length.
     left: Option<u64>,
     sending: Option<AbortHandle>,
 }
 
 impl Http2Body {
-    /// Its next part.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         Poll::Ready(match ready!(self.stream.poll_data(cx)) {
             Some(data) => Some(data.map(|data| Frame::data(self.pass(data)))),
@@ -153,20 +153,19 @@ impl Http2Body {
         })
     }
 
-    /// What has been taken makes room for more: the caller reads it.
+    /// Returns the data to the caller and its size to the flow-control window.
     fn pass(&mut self, data: Bytes) -> Bytes {
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
-        // It fails where the stream has ended: then nothing more comes.
+        // Fails only if the stream has ended, and then nothing more comes.
         let _ = self.stream.flow_control().release_capacity(data.len());
         data
     }
 
-    /// Whether it is known that nothing comes any more.
+    /// Whether the body is known to have ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.stream.is_end_stream()
     }
 
-    /// How much is left.
     pub(crate) fn size_hint(&self) -> SizeHint {
         self.left.map(SizeHint::with_exact).unwrap_or_default()
     }
@@ -181,8 +180,8 @@ impl Drop for Http2Body {
 }
 
 impl Http2 {
-    /// Why there is no answer. What a server says while it closes the connection is said of the connection alone, where it
-    /// has begun with the stream.
+    /// Returns the reason why there is no response. h2 reports a GOAWAY only on the connection if it arrived before the stream
+    /// began, so HTTP_1_1_REQUIRED is looked for there too.
     fn required(&mut self, why: SendError) -> SendError {
         match self.requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Err(error)) if error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
@@ -193,7 +192,7 @@ impl Http2 {
     }
 }
 
-/// Nothing was sent, for this reason.
+/// Converts an error that occurred before anything was sent.
 fn unsent(error: h2::Error) -> SendError {
     match error.into() {
         SendError::Http1Required => SendError::Http1Required,
@@ -201,7 +200,7 @@ fn unsent(error: h2::Error) -> SendError {
     }
 }
 
-/// h2 has seen to it that there is one at most, and that it is a number.
+/// h2 has already checked that there is at most one and that it is a number.
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -1,7 +1,7 @@
 //! Connections to the API.
 //!
-//! [`pool`] keeps them, [`connect`] opens them over a [`transport`], [`http1`] and [`http2`] speak on them,
-//! [`response_body`] hides which of the two it was, and [`send_error`] says why there is no response.
+//! [`pool`] keeps them, [`connect`] opens them, and a [`transport`] carries their bytes. [`http1`] and [`http2`] implement the
+//! protocols; [`response_body`] and [`send_error`] make responses and errors look the same for both.
 
 pub(super) mod connect;
 pub(super) mod http1;

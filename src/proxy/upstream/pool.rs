@@ -1,5 +1,5 @@
-//! Connections to one base. Those of HTTP/1.1 are kept for the next request: the last one put back is the first one taken,
-//! so that in quiet times few stay in use and the others age. One of HTTP/2 is shared by all requests.
+//! A pool of connections to one base URL. An HTTP/1.1 connection serves one request at a time and is reused last in, first out,
+//! so that surplus connections age and close. An HTTP/2 connection is shared by all requests.
 
 mod dialling;
 mod opening;
@@ -26,21 +26,21 @@ use crate::proxy::message::interim::InterimResponses;
 use crate::proxy::message::version::for_http2;
 use crate::proxy::settings::Base;
 
-/// A server that closes an idle connection after five seconds may do so while a request is on its way.
+/// Servers commonly close idle connections after a few seconds. The pool stops reusing one this much earlier, so that no request
+/// meets a closing connection.
 const CLOSING_MARGIN: Duration = Duration::from_secs(1);
 
-/// For so long a server that has required HTTP/1.1 is not asked for HTTP/2.
+/// How long to keep to HTTP/1.1 after a server has required it.
 const HTTP1_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// A connection that takes a request.
+/// A connection that can take a request.
 pub(crate) enum Connection {
-    /// HTTP/1.1, not in use elsewhere.
+    /// HTTP/1.1, for one request at a time.
     Http1(Http1Connection),
-    /// HTTP/2.
+    /// A stream of a shared HTTP/2 connection.
     Http2(Share),
 }
 
-/// A connection of HTTP/1.1.
 pub(crate) struct Http1Connection {
     http1: Rc<RefCell<Http1>>,
     born: Moment,
@@ -68,7 +68,7 @@ impl Http1Connection {
 }
 
 impl Connection {
-    /// Sends a request, up to the head of the answer; `interim` passes on what the server says before.
+    /// Sends a request and returns once the response head has arrived. Interim responses go to `interim`.
     pub(crate) async fn send(
         &mut self,
         mut request: UpstreamRequest<'_>,
@@ -94,14 +94,14 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Its server has said in `Keep-Alive` how long it keeps it.
+    /// Lowers the idle timeout to what the server announces in `Keep-Alive`.
     pub(crate) fn apply_keep_alive(&mut self, headers: &HeaderMap) {
         if let (Self::Http1(own), Some(said)) = (self, keep_alive(headers)) {
             own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
         }
     }
 
-    /// It gave no answer in time: the next request gets another one.
+    /// Stops a shared connection from taking new requests, after a request on it has timed out.
     pub(crate) fn retire(&self) {
         if let Self::Http2(share) = self {
             share.retire();
@@ -109,18 +109,17 @@ impl Connection {
     }
 }
 
-/// Connections to one base.
 pub(crate) struct Pool {
-    /// Where they go.
+    /// The base URL.
     pub(crate) base: Base,
     dial: Dial,
     dialling: Dialling,
     http1_since: Cell<Option<Moment>>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<SharedConnection>>>,
-    /// An empty map with room for the headers of an answer.
+    /// An empty map with capacity for response headers, reused to save an allocation.
     pub(crate) spare_headers: Cell<HeaderMap>,
-    /// Whether its server does not say `100 Continue` where it is expected.
+    /// Whether the server is known not to send `100 Continue`.
     ignores_expect: Cell<bool>,
     idle_limit: Duration,
     life: Duration,
@@ -128,7 +127,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// No connection yet. The text of an error is for people.
+    /// Creates an empty pool. The error is text for the user.
     pub(crate) fn new(
         base: Base,
         upstream: &Upstream,
@@ -154,7 +153,7 @@ impl Pool {
         })
     }
 
-    /// A connection that was used before, if one is fit to be used again.
+    /// Takes an open connection that can be reused.
     pub(crate) fn take(&self, now: Moment) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.pop() {
@@ -171,7 +170,7 @@ impl Pool {
         shared.iter().find(fit).map(|shared| Connection::Http2(shared.share()))
     }
 
-    /// Its server has said that it wants HTTP/1.1: it gets that for a while.
+    /// Keeps to HTTP/1.1 for a while, because the server has asked for it.
     pub(crate) fn require_http1(&self) {
         let now = self.clock.now();
         if !self.requires_http1(now) {
@@ -181,7 +180,7 @@ impl Pool {
         self.shared.borrow_mut().clear();
     }
 
-    /// A request got no answer. Whoever has required HTTP/1.1 and does not speak it either is asked for HTTP/2 again.
+    /// Allows HTTP/2 again, after a request over HTTP/1.1 got no response: the server may not support that either.
     pub(crate) fn allow_http2_again(&self) {
         self.http1_since.set(None);
     }
@@ -202,7 +201,7 @@ impl Pool {
         }
     }
 
-    /// Closes what is too old.
+    /// Closes connections that are too old or were idle for too long.
     pub(crate) fn sweep(&self, now: Moment) {
         self.idle.borrow_mut().retain(|idle| !idle.is_stale(now, self.life));
         self.shared.borrow_mut().retain(|shared| !shared.is_stale(now, self.idle_limit, self.life));
@@ -227,7 +226,7 @@ impl IdleConnections for Pool {
     }
 }
 
-/// A connection whose answer is being read: when the answer ends it goes back; dropped before, its request is cancelled.
+/// A connection whose response is being read. [`CheckedOut::release`] returns it to the pool; dropping it cancels the request.
 pub(crate) struct CheckedOut {
     connection: Connection,
     pool: Rc<Pool>,
@@ -235,12 +234,11 @@ pub(crate) struct CheckedOut {
 }
 
 impl CheckedOut {
-    /// The connection that answered.
     pub(crate) fn new(connection: Connection, pool: Rc<Pool>, upload: Upload) -> Self {
         Self { connection, pool, upload }
     }
 
-    /// The answer has been read. A connection that still sends the request's body is no use to the next one.
+    /// Returns the connection to the pool, unless it is still sending the request body.
     pub(crate) fn release(self) {
         if let Connection::Http1(own) = self.connection
             && self.upload.has_ended()
@@ -265,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_own_idle_time_is_read() {
+    fn keep_alive_timeout_is_parsed() {
         for (line, expected) in
             [("timeout=5, max=100", Some(5)), ("max=1, timeout=7", Some(7)), ("timeout=x", None), ("5", None)]
         {

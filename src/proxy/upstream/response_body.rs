@@ -1,4 +1,4 @@
-//! An answer as it is read, whatever its connection speaks.
+//! A response body from an upstream, over either version of HTTP.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -11,27 +11,22 @@ use super::http2::Http2Body;
 use super::transport::Transport;
 use crate::proxy::socket::Rewound;
 
-/// Where the body of an answer comes from.
 pub(crate) enum ResponseBody {
-    /// HTTP/1.1.
     Http1(Http1Body),
-    /// HTTP/2.
     Http2(Http2Body),
 }
 
-/// Why an answer ends before its end.
+/// Why a response body ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// Over HTTP/1.1.
     #[error(transparent)]
     Http1(#[from] io::Error),
-    /// Over HTTP/2. A caller of HTTP/2 is told the same reason: hyper looks for it among the causes.
+    /// Over HTTP/2. hyper finds the reason among the error's sources and resets an HTTP/2 caller's stream with it.
     #[error("the upstream reset its response")]
     Http2(#[from] h2::Error),
 }
 
 impl ResponseBody {
-    /// Its next part.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
         match self {
             Self::Http1(body) => body.poll_frame(cx).map_err(ReadError::Http1),
@@ -39,7 +34,7 @@ impl ResponseBody {
         }
     }
 
-    /// Whether it is known that nothing comes any more.
+    /// Whether the body is known to have ended.
     pub(crate) fn has_ended(&self) -> bool {
         match self {
             Self::Http1(body) => body.has_ended(),
@@ -47,7 +42,6 @@ impl ResponseBody {
         }
     }
 
-    /// How much is left.
     pub(crate) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http1(body) => body.size_hint(),
@@ -55,7 +49,8 @@ impl ResponseBody {
         }
     }
 
-    /// The connection, which has left HTTP, and what was read of it. Nobody else may hold it.
+    /// Returns the connection after a 101 response, with the bytes read so far. `None` if anything else still holds the
+    /// connection.
     pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         match self {
             Self::Http1(body) => body.into_tunnel(),

@@ -1,4 +1,4 @@
-//! Why a request that was given to a connection has no answer, as far as that decides whether it may be sent again.
+//! Why a request got no response. The variants distinguish what decides whether it may be sent again.
 
 use std::io;
 
@@ -7,22 +7,22 @@ use crate::proxy::message::body::BodyError;
 
 const BODY_BROKE_OFF: ProxyError = ProxyError::BadRequest("the request body ended early");
 
-/// Why there is no answer.
+/// Why a request got no response.
 #[derive(Debug)]
 pub(crate) enum SendError {
-    /// The connection was closed before anything was sent.
+    /// The connection closed before any byte of the request was sent.
     Unsent,
-    /// The server says that it has done nothing with it.
+    /// The server refused the request without processing it.
     Refused,
-    /// The server says that it has done nothing with it, and would in HTTP/1.1 (RFC 9113 §7).
+    /// The server did not process the request and requires HTTP/1.1 (RFC 9113 §7).
     Http1Required,
-    /// The connection broke after something was sent.
+    /// The connection failed after some of the request was sent.
     Broken(String),
-    /// What came is no answer.
+    /// The response is not valid HTTP.
     Malformed(String),
-    /// The server gave up this request.
+    /// The server reset the stream of this request.
     Reset(String),
-    /// What the caller is told.
+    /// The request failed for another reason, which the caller is told.
     For(ProxyError),
 }
 
@@ -48,12 +48,12 @@ impl From<BodyError> for SendError {
     }
 }
 
-/// A stream above the last one of a GOAWAY, and a refused one, have not been processed (RFC 9113 §8.7).
+/// A refused stream, and one above the last stream ID of a GOAWAY, has not been processed (RFC 9113 §8.7).
 impl From<h2::Error> for SendError {
     fn from(error: h2::Error) -> Self {
         match error.reason() {
             Some(h2::Reason::HTTP_1_1_REQUIRED) if error.is_remote() => Self::Http1Required,
-            // What h2 itself refuses to read.
+            // h2 itself rejected what the server sent.
             Some(h2::Reason::PROTOCOL_ERROR) if error.is_library() => Self::Malformed(error.to_string()),
             Some(_) if error.is_remote() && error.is_go_away() => Self::Refused,
             Some(h2::Reason::REFUSED_STREAM) if error.is_remote() => Self::Refused,

@@ -1,4 +1,4 @@
-//! A connection to an upstream: its bytes.
+//! The byte stream of a connection to an upstream.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,13 @@ use tokio_rustls::client::TlsStream;
 
 use crate::proxy::socket::Socket;
 
-/// A connection, plain or under TLS.
 pub(crate) enum Transport {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
 }
 
 impl Transport {
-    /// What TLS has agreed on (RFC 7301).
+    /// The protocol that TLS has negotiated (ALPN, RFC 7301).
     pub(crate) fn agreed_on(&self) -> Option<&[u8]> {
         match self {
             Self::Plain(_) => None,
@@ -25,7 +24,8 @@ impl Transport {
     }
 }
 
-/// A server that is not told tells truncation from an end by this alone (RFC 8446 §6.1). Told is what there is room for.
+/// Sends TLS `close_notify`, as far as the socket takes it at once: without it the server cannot tell an end from a truncation
+/// (RFC 8446 §6.1).
 impl Drop for Transport {
     fn drop(&mut self) {
         if let Self::Tls(stream) = self {

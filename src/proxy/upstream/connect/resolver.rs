@@ -1,4 +1,4 @@
-//! Names.
+//! Name resolution.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiFuture, GaiResolver, Name};
 use tower::Service;
 
-/// The system's resolver; a failure of it can be told from one to connect.
+/// The system's resolver. Its errors have a type of their own, to tell them from errors to connect.
 #[derive(Clone)]
 pub(super) struct Resolver(pub(super) GaiResolver);
 

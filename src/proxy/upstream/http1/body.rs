@@ -1,4 +1,4 @@
-//! What follows the head of an answer (RFC 9112 §6, §7).
+//! Reads a response body (RFC 9112 §6, §7).
 
 use std::io;
 
@@ -10,68 +10,63 @@ use hyper::body::{Frame, SizeHint};
 use super::head::lenient;
 use super::malformed::invalid;
 
-/// How long the line with a chunk's size may be.
+/// The longest chunk-size line.
 const LONGEST: usize = 16 << 10;
 
-/// How long the trailers may be.
+/// The longest trailer section.
 const LONGEST_TRAILERS: usize = 64 << 10;
 
-/// So many trailers need no room of their own.
+/// This many trailers fit on the stack.
 const FEW: usize = 16;
 
-/// What is left of an answer.
+/// How the rest of the response is framed.
 pub(super) enum BodyFraming {
-    /// Nothing.
+    /// The response has ended.
     Ended,
-    /// The connection has left HTTP.
+    /// The connection has switched to another protocol.
     Left,
-    /// So many bytes, more than none.
+    /// This many bytes are left, at least one.
     Length(u64),
-    /// All that comes.
+    /// Everything until the connection closes.
     Connection,
     /// Chunks, then trailers.
     Chunked(Chunk),
 }
 
-/// What comes next.
+/// The part of a chunked body that comes next.
 pub(super) enum Chunk {
-    /// The line with a chunk's size.
+    /// A chunk-size line.
     Size,
-    /// So many bytes of it, more than none.
+    /// Chunk data: this many bytes, at least one.
     Data(u64),
-    /// The end of its line.
+    /// The line end after the data.
     End,
-    /// Trailers, perhaps none.
+    /// The trailer section, which may be empty.
     Trailers,
 }
 
 impl BodyFraming {
-    /// So many bytes.
     pub(super) fn of(length: u64) -> Self {
         if length == 0 { Self::Ended } else { Self::Length(length) }
     }
 
-    /// Chunks.
     pub(super) fn chunked() -> Self {
         Self::Chunked(Chunk::Size)
     }
 
-    /// Whether there is nothing left.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self, Self::Ended)
     }
 
-    /// Whether it ends where the connection ends.
     pub(super) fn ends_with_connection(&self) -> bool {
         matches!(self, Self::Connection)
     }
 
-    /// How many bytes may come, if that is known.
+    /// How many bytes may still come: no limit if the length is unknown.
     pub(super) fn most(&self) -> u64 {
         if let Self::Length(left) = self { *left } else { u64::MAX }
     }
 
-    /// How long the body still is.
     pub(super) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Ended | Self::Left => SizeHint::with_exact(0),
@@ -80,7 +75,7 @@ impl BodyFraming {
         }
     }
 
-    /// The next part, if it is there.
+    /// Takes the next frame from the buffer, if it is complete.
     pub(super) fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<Frame<Bytes>>> {
         match self {
             Self::Ended | Self::Left => Ok(None),
@@ -147,8 +142,8 @@ impl Chunk {
     }
 }
 
-/// The line's length, and the size that it tells. The library takes no digits for 0, any byte for an extension, and no LF
-/// alone for the line's end.
+/// Parses a chunk-size line: returns its length and the size. Not left to httparse, which reads a line without digits as 0,
+/// accepts any byte in an extension, and rejects a bare LF.
 fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
     let none = || invalid("chunk without a size");
     let digits = inbox.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();

@@ -1,7 +1,7 @@
-//! The head of an answer, and what it says of what follows (RFC 9112 §4, §6.3, §9.3).
+//! Reads a response head (RFC 9112 §4, §6.3, §9.3).
 //!
-//! [`mod@outline`] finds the parts of one that is written as it should be; [`lenient`] writes others anew; [`framing`] tells
-//! what follows.
+//! [`mod@outline`] finds the parts of a well-formed head, [`lenient`] repairs others, and [`framing`] determines how the body is
+//! framed.
 
 pub(super) mod framing;
 pub(super) mod lenient;
@@ -20,37 +20,37 @@ use self::framing::FramingHeaders;
 use self::outline::{Lines, Outline, long_outline, outline};
 use super::body::BodyFraming;
 
-/// How long a head may be: as long as curl lets it be.
+/// The longest response head: the same limit as curl's.
 pub(super) const LONGEST: usize = 300 << 10;
 
-/// A head, and what it says of the connection.
+/// A response head, and what it says about the connection.
 pub(super) struct Head {
     pub(super) parts: response::Parts,
-    /// What follows.
+    /// How the body is framed.
     pub(super) rest: BodyFraming,
-    /// Whether the server takes another request after this answer.
+    /// Whether the server accepts another request after this response.
     pub(super) keep_alive: bool,
-    /// How long it was.
+    /// The length in bytes.
     pub(super) length: usize,
 }
 
-/// Reads heads, one request's after the other's.
+/// Reads response heads, one request after another.
 #[derive(Default)]
 pub(super) struct HeadReader {
-    /// Whether the request was a HEAD.
+    /// Whether the request method was HEAD.
     pub(super) of_head: bool,
     lines: Lines,
-    /// How much was looked at that is not whole.
+    /// How many bytes of an incomplete head were searched for its end.
     seen: usize,
 }
 
 impl HeadReader {
-    /// Another request's answer is to come.
+    /// Prepares for the response to another request.
     pub(super) fn begin(&mut self, of_head: bool) {
         (self.of_head, self.seen) = (of_head, 0);
     }
 
-    /// The next head, if all of it is there. Its headers go into `spare`, which is empty.
+    /// Reads the next head, if it is complete. Its headers go into `spare`, which must be empty.
     pub(super) fn read(&mut self, inbox: &mut BytesMut, spare: &Cell<HeaderMap>) -> io::Result<Option<Head>> {
         if inbox.is_empty() {
             return Ok(None);
@@ -69,14 +69,14 @@ impl HeadReader {
         let said = self.collect(&text, parts.status, &mut parts.headers)?;
         let current = parts.version == Version::HTTP_11;
         let (rest, framed) = self.rest(&said, parts.status)?;
-        // What is framed in two ways, or in one that its version does not have, is read, and nothing after it.
+        // If the framing is ambiguous, or does not exist in its version, the response is read and the connection closes after it.
         let keep_alive = said.keep_alive.unwrap_or(current) && framed && (current || !said.chunked);
         said.settle_length(parts.status, &mut parts.headers);
         Ok(Some(Head { length: text.len(), parts, rest, keep_alive }))
     }
 
-    /// Takes a head, if all of it is there, and tells where its parts are. One that comes little by little is looked at
-    /// again when it can be whole: each look begins at its beginning.
+    /// Takes a complete head from the buffer and finds its parts. A head that arrives in pieces is parsed again only once its end
+    /// is there, since each attempt starts from the beginning.
     fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<(Bytes, Outline)>> {
         if self.seen > 0 && !has_empty_line(inbox.get(self.seen.saturating_sub(2)..).unwrap_or_default()) {
             self.seen = inbox.len();
@@ -111,7 +111,7 @@ impl HeadReader {
             let name = HeaderName::from_bytes(name).map_err(|error| invalid(&error.to_string()))?;
             let value = HeaderValue::from_maybe_shared(part(text, value.clone()));
             let value = value.map_err(|error| invalid(&error.to_string()))?;
-            // No interim answer has a body: whatever is said of one there frames nothing (RFC 9112 §6.3).
+            // An interim response has no body, so its framing headers mean nothing (RFC 9112 §6.3).
             if interim && (name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING) {
                 continue;
             }
@@ -121,7 +121,7 @@ impl HeadReader {
         Ok(said)
     }
 
-    /// What follows, and whether that is told in one way.
+    /// Determines the framing of the body, and whether it is unambiguous.
     fn rest(&self, said: &FramingHeaders, status: StatusCode) -> io::Result<(BodyFraming, bool)> {
         match status {
             StatusCode::SWITCHING_PROTOCOLS => return Ok((BodyFraming::Left, true)),
@@ -137,12 +137,12 @@ impl HeadReader {
     }
 }
 
-/// A part of a text; nothing where it has no such part.
+/// A slice of a text; empty if the range is out of bounds.
 fn part(text: &Bytes, place: Range<usize>) -> Bytes {
     if text.get(place.clone()).is_some() { text.slice(place) } else { Bytes::new() }
 }
 
-/// Whether the line after a line's end may be empty.
+/// Whether the text may contain an empty line, the end of a head.
 fn has_empty_line(text: &[u8]) -> bool {
     text.array_windows().any(|pair| matches!(pair, b"\n\n" | b"\n\r"))
 }

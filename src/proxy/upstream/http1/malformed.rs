@@ -1,8 +1,7 @@
-//! What an upstream sent is not HTTP/1.1.
+//! The error for invalid HTTP/1.1 from an upstream.
 
 use std::io;
 
-/// What came is not HTTP.
 pub(super) fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }

@@ -1,4 +1,4 @@
-//! A request on a connection that is shared by who sends it, who reads its answer, and the pool.
+//! A request and its response on a connection that is shared by the sender, the reader and the pool.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,7 +17,7 @@ use crate::proxy::socket::Rewound;
 use crate::proxy::upstream::send_error::SendError;
 use crate::proxy::upstream::transport::Transport;
 
-/// Sends a request, up to the head of the answer, whose headers go into `spare`.
+/// Sends a request and returns once the response head has arrived. The response headers go into `spare`.
 pub(crate) async fn send(
     http1: &Rc<RefCell<Http1>>,
     request: UpstreamRequest<'_>,
@@ -30,8 +30,8 @@ pub(crate) async fn send(
     Ok((head, Http1Body::new(http1.clone())))
 }
 
-/// An answer that is being read. Where it has begun before its request was sent, the rest of that is sent meanwhile,
-/// whether anybody reads or not: a caller may read only when it has written all. Dropped before its end it is cancelled.
+/// A response body. If the response begins before the request has been sent, a task sends the rest even if nobody reads the
+/// response: a caller may write everything before it reads. Dropping an unfinished body cancels the request.
 pub(crate) struct Http1Body {
     http1: Rc<RefCell<Http1>>,
     sending: Option<AbortHandle>,
@@ -47,22 +47,21 @@ impl Http1Body {
         Self { http1, sending }
     }
 
-    /// Its next part.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         self.http1.borrow_mut().poll_frame(cx)
     }
 
-    /// Whether all of it has been read.
+    /// Whether the whole body has been read.
     pub(crate) fn has_ended(&self) -> bool {
         self.http1.borrow().has_ended()
     }
 
-    /// How much of its body is left.
     pub(crate) fn size_hint(&self) -> SizeHint {
         self.http1.borrow().size_hint()
     }
 
-    /// The connection, which has left HTTP, and what was read of it. Nobody else may hold it.
+    /// Returns the connection after a 101 response, with the bytes read so far. `None` if anything else still holds the
+    /// connection.
     pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         let http1 = self.http1.clone();
         drop(self);

@@ -1,4 +1,4 @@
-//! A request on its way out: its head, then its body as it comes (RFC 9112 §3, §6, §7).
+//! Writes a request: its head, then its body as it arrives (RFC 9112 §3, §6, §7).
 
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
@@ -14,35 +14,34 @@ use crate::proxy::message::body::BodyError;
 use crate::proxy::message::headers::text::{write_cased_line, write_line};
 use crate::proxy::message::version;
 
-/// Parts of a body up to this size are copied behind what goes out before them: that is cheaper than a second slice.
+/// Body frames up to this size are copied into the text buffer, which is cheaper than another slice for the write.
 const COPIED: usize = 4 << 10;
 
-/// So much is gathered before it is written.
+/// How much to gather before a write.
 const GATHERED: usize = 16 << 10;
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// Why a request cannot be sent to its end.
+/// Why a request could not be sent completely.
 pub(super) enum WriteError {
-    /// Its body broke off.
+    /// The request body failed.
     Body(BodyError),
-    /// The server does not take it.
+    /// The connection failed.
     Link(io::Error),
 }
 
-/// How the end of a body is told.
+/// How the body is framed.
 #[derive(Clone, Copy)]
 enum Framing {
-    /// So many bytes are left.
+    /// A Content-Length, with this many bytes left.
     Length(u64),
     Chunked,
 }
 
-/// A request on its way out.
 pub(super) struct RequestWriter<B> {
     body: Option<B>,
     framing: Framing,
-    /// What goes out first, from `written` on; then `data`, then `after`.
+    /// The text to write, beginning at `written`; `data` and `after` follow it.
     text: Vec<u8>,
     written: usize,
     data: Bytes,
@@ -58,24 +57,23 @@ impl<B> Default for RequestWriter<B> {
 }
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
-    /// Takes a request.
     pub(super) fn begin(&mut self, request: UpstreamRequest<'_, B>) {
         self.begun = false;
         self.framing = write_head(&mut self.text, &request);
         self.body = (!request.body.is_end_stream()).then_some(request.body);
     }
 
-    /// Whether any of it has been written.
+    /// Whether any byte has been written.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Whether all of it has been written.
+    /// Whether the whole request has been written.
     pub(super) fn is_done(&self) -> bool {
         self.body.is_none() && self.is_written()
     }
 
-    /// Writes, and reads the body as fast as it is written.
+    /// Writes the request, and reads the body as fast as it can be written.
     pub(super) fn poll<L: AsyncWrite + Unpin>(
         &mut self,
         link: &mut L,
@@ -117,7 +115,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
         }
         let of_data = written.min(self.data.len());
         if of_data == self.data.len() {
-            // An empty rest would keep the whole buffer that its bytes were read into.
+            // An empty slice would keep its whole buffer alive.
             self.data = Bytes::new();
         } else {
             self.data.advance(of_data);
@@ -126,7 +124,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes of the body what there is room for.
+    /// Reads as much of the body as fits into the buffer.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
         while self.data.is_empty() && self.after.is_empty() && self.text.len() < GATHERED {
             let Some(body) = &mut self.body else { break };
@@ -184,7 +182,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
     }
 }
 
-/// Writes a head. What frames the body is the body itself; the caller's coding has been stripped.
+/// Writes the head. The framing comes from the body itself; the caller's Transfer-Encoding was stripped.
 fn write_head<B: Body>(text: &mut Vec<u8>, request: &UpstreamRequest<'_, B>) -> Framing {
     let UpstreamRequest { head, target, headers, body } = request;
     text.extend_from_slice(head.method.as_str().as_bytes());
@@ -211,7 +209,7 @@ fn write_head<B: Body>(text: &mut Vec<u8>, request: &UpstreamRequest<'_, B>) -> 
             write_length(text, length);
         }
         Framing::Length(_) => {}
-        // Said aloud, because a body of a GET is not expected.
+        // Written for every method: without it the server would not expect a body on a GET.
         Framing::Chunked => write_line(text, &header::TRANSFER_ENCODING, b"chunked"),
     }
     text.extend_from_slice(LINE_END);

@@ -1,5 +1,5 @@
-//! A request's body on its way out, as fast as its server takes it. What is small and at hand goes together: servers take
-//! many small frames for an attack.
+//! Writes a request body as fast as the server accepts it. Small parts that are available together are merged, because servers
+//! treat many small frames as an attack.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,29 +11,26 @@ use hyper::body::Body;
 
 use crate::proxy::message::body::BodyError;
 
-/// Parts up to this size are copied together, up to about what a frame holds where its server has not said more
-/// (RFC 9113 §6.5.2).
+/// Parts up to this size are merged, up to the default maximum frame size (RFC 9113 §6.5.2).
 const SMALL: usize = 4 << 10;
 const GATHERED: usize = 16 << 10;
 
-/// A request's body on its way out.
 pub(super) struct StreamWriter<B> {
     stream: SendStream<Bytes>,
-    /// As long as it has not been read to its end.
+    /// The body until it has been read completely.
     body: Option<B>,
-    /// What goes out next: small parts, then perhaps a large one, then perhaps trailers.
+    /// The next output: merged small parts, then at most one large part, then perhaps trailers.
     small: BytesMut,
     large: Bytes,
     trailers: Option<HeaderMap>,
 }
 
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
-    /// Nothing of it is read yet.
     pub(super) fn new(body: B, stream: SendStream<Bytes>) -> Self {
         Self { stream, body: Some(body), small: BytesMut::new(), large: Bytes::new(), trailers: None }
     }
 
-    /// Sends it. It is over as well when its server reads no more: why, the answer tells.
+    /// Sends the body. Also ends if the server stops reading; the response then says why.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         loop {
             if self.stream.poll_reset(cx).is_ready() {
@@ -46,13 +43,13 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
                     return Poll::Pending;
                 }
                 if self.small.len() > before {
-                    // Over HTTP/1.1 a caller's chunks come one in a turn, however many have been read.
+                    // Over HTTP/1.1, hyper yields one chunk per poll, however many have been read.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             }
             while !self.is_empty() && self.stream.capacity() == 0 {
-                // What is wanted for a whole part is kept from other streams until all of it is there.
+                // A reservation for a whole part would hold back capacity from other streams until all of it is available.
                 self.stream.reserve_capacity(1);
                 let Some(Ok(_)) = ready!(self.stream.poll_capacity(cx)) else { return Poll::Ready(Ok(())) };
             }
@@ -66,7 +63,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
         self.small.is_empty() && self.large.is_empty()
     }
 
-    /// Takes of the body what there is room for.
+    /// Reads as much of the body as fits.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
         while self.large.is_empty() && self.small.len() < GATHERED {
             let Some(body) = &mut self.body else { break };
@@ -89,7 +86,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
         Ok(())
     }
 
-    /// Hands the next part on, and with the last one that it is the last.
+    /// Sends the next part, with end-of-stream on the last.
     fn send(&mut self) -> Result<(), h2::Error> {
         let part = if self.small.is_empty() { std::mem::take(&mut self.large) } else { self.small.split().freeze() };
         let last = self.body.is_none() && self.is_empty();

@@ -1,4 +1,4 @@
-//! What is known of the attempt to open a connection that many may share.
+//! The state of an attempt to open a connection that several requests may share.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,22 +8,21 @@ use tokio::sync::watch;
 use super::shared::SharedConnection;
 use crate::proxy::error::Fault;
 
-/// What an attempt that many wait for has come to.
+/// The result of that attempt.
 #[derive(Clone)]
 pub(super) enum Opened {
-    /// All may use it.
+    /// An HTTP/2 connection that all waiting requests may use.
     Http2(Rc<SharedConnection>),
-    /// The server speaks HTTP/1.1: to each its own.
+    /// The server speaks HTTP/1.1: each request needs its own connection.
     Http1,
-    /// None.
     Failed(Fault),
 }
 
-/// The attempt that is under way, if any, and what the last one has found.
+/// The attempt in progress, if there is one, and the outcome of the last.
 #[derive(Default)]
 pub(super) struct Dialling {
-    /// What those wait for that want a connection meanwhile.
+    /// Receives the result of the attempt in progress.
     pub(super) under_way: RefCell<Option<watch::Receiver<Option<Opened>>>>,
-    /// Whether it has found that the server speaks HTTP/1.1.
+    /// Whether the last attempt found that the server speaks HTTP/1.1.
     pub(super) http1: Cell<bool>,
 }

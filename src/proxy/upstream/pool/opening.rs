@@ -1,4 +1,5 @@
-//! Fresh connections. Where one may serve many requests, those that come while it is being opened wait for it.
+//! Opens connections. While one is being opened that may turn out to be HTTP/2, other requests wait for it instead of opening
+//! their own.
 
 use std::rc::Rc;
 
@@ -12,12 +13,13 @@ use crate::proxy::error::Fault;
 use crate::proxy::upstream::connect::{Sender, Want};
 
 impl Pool {
-    /// A connection for this request alone, which may become a tunnel.
+    /// Opens a connection for one request that may become a tunnel.
     pub(crate) async fn open_for_upgrade(&self) -> Result<Connection, Fault> {
         self.dial.connect(Want::Upgrade).await.map(|sender| self.connection(sender))
     }
 
-    /// A connection on which nobody has waited for an answer before.
+    /// Opens a connection, or joins one that has just been opened: in any case none that was idle in the pool before this
+    /// request.
     pub(crate) async fn open(self: &Rc<Self>) -> Result<Connection, Fault> {
         if self.requires_http1(self.clock.now()) {
             return self.dial.connect(Want::Http1).await.map(|sender| self.connection(sender));
@@ -43,7 +45,7 @@ impl Pool {
         match sender {
             Sender::Http1(http1) => Connection::Http1(self.own(http1)),
             Sender::Http2(http2) => {
-                // A server that spoke HTTP/1.1 has learned HTTP/2.
+                // The server has switched from HTTP/1.1 to HTTP/2.
                 self.dialling.http1.set(false);
                 Connection::Http2(self.keep_shared(SharedConnection::new(http2, self.clock.clone())).share())
             }
@@ -71,7 +73,7 @@ impl Pool {
         }
     }
 
-    /// The attempt that is under way; it goes on when the request that began it goes away.
+    /// Joins the attempt in progress or starts one. The attempt continues even if the request that started it is dropped.
     fn under_way(self: &Rc<Self>) -> watch::Receiver<Option<Opened>> {
         let mut under_way = self.dialling.under_way.borrow_mut();
         if let Some(under_way) = &*under_way {
@@ -80,7 +82,7 @@ impl Pool {
         let (tell, told) = watch::channel(None);
         let pool = self.clone();
         tokio::task::spawn_local(async move {
-            // All who wait must hear how it ended, and the next one must find it ended.
+            // Even after a panic, all waiting requests must get a result and the next one must find no attempt in progress.
             let opened = panics::caught(pool.open_for_all()).await;
             let opened = opened.unwrap_or(Opened::Failed(Fault::Internal));
             pool.dialling.under_way.take();

@@ -1,4 +1,4 @@
-//! A connection of HTTP/2, which carries many requests at a time.
+//! An HTTP/2 connection that many requests share.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::{Moment, SharedClock};
 use crate::proxy::upstream::http2::Http2;
 
-/// A connection and who uses it. It closes when the pool and the last of them have let go of it.
+/// A connection and the number of its streams. It closes once the pool and the last stream have dropped it.
 pub(crate) struct SharedConnection {
     http2: RefCell<Http2>,
     streams: Cell<usize>,
@@ -17,15 +17,13 @@ pub(crate) struct SharedConnection {
     clock: SharedClock,
 }
 
-/// One request's share of a connection.
+/// One request's handle to a shared connection.
 pub(crate) struct Share {
-    /// Takes the request.
     pub(crate) http2: Http2,
     of: Rc<SharedConnection>,
 }
 
 impl SharedConnection {
-    /// A fresh connection.
     pub(super) fn new(http2: Http2, clock: SharedClock) -> Rc<Self> {
         let now = clock.now();
         let (streams, retired) = (Cell::new(0), Cell::new(false));
@@ -33,23 +31,23 @@ impl SharedConnection {
         Rc::new(Self { http2, streams, born: now, idle_since: Cell::new(now), retired, clock })
     }
 
-    /// Whether no further request may use it: it has ended, is going away, is too old or was idle for too long.
+    /// Whether it must take no more requests: it has closed, was retired, is too old, or was idle for too long.
     pub(super) fn is_stale(&self, now: Moment, idle: Duration, life: Duration) -> bool {
         let unused = self.streams.get() == 0 && now.since(self.idle_since.get()) >= idle;
         self.http2.borrow_mut().is_closed() || self.retired.get() || unused || now.since(self.born) >= life
     }
 
-    /// Since when nobody uses it.
+    /// Since when it has had no streams; `None` if it has some.
     pub(super) fn idle_since(&self) -> Option<Moment> {
         (self.streams.get() == 0).then(|| self.idle_since.get())
     }
 
-    /// Whether its server takes one more stream now.
+    /// Whether the server allows one more stream.
     pub(super) fn has_room(&self) -> bool {
         self.streams.get() < self.http2.borrow().room()
     }
 
-    /// One more request uses it.
+    /// Counts one more stream.
     pub(super) fn share(self: &Rc<Self>) -> Share {
         self.streams.set(self.streams.get().saturating_add(1));
         Share { http2: self.http2.borrow().clone(), of: self.clone() }
@@ -57,7 +55,7 @@ impl SharedConnection {
 }
 
 impl Share {
-    /// The server seems to be gone: nobody else should wait for it here.
+    /// Stops the connection from taking new requests, because the server seems to be gone.
     pub(super) fn retire(&self) {
         self.of.retired.set(true);
     }

@@ -1,4 +1,4 @@
-//! What a head says of its message: how the body ends, and whether the connection goes on (RFC 9112 §6, §9.3).
+//! What the headers say about the body's framing and the connection (RFC 9112 §6, §9.3).
 
 use std::io;
 
@@ -6,21 +6,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, response};
 
 use crate::proxy::upstream::http1::malformed::invalid;
 
-/// What the lines of a head say of the message itself.
+/// The framing headers of a message.
 #[derive(Default)]
 pub(crate) struct FramingHeaders {
-    /// Whether the connection goes on, if that is said.
+    /// Whether the connection stays open, if a header says so.
     pub(super) keep_alive: Option<bool>,
-    /// Whether the body comes in chunks.
     pub(super) chunked: bool,
-    /// How long the body is.
+    /// The Content-Length.
     pub(super) length: Option<u64>,
     unknown_coding: bool,
     repeats_length: bool,
 }
 
 impl FramingHeaders {
-    /// Makes right what a whole head says, where somebody else has read it.
+    /// Checks the framing headers of a head that h2 has read, and normalizes its Content-Length.
     pub(crate) fn settle(head: &mut response::Parts, of_head: bool) -> io::Result<()> {
         let mut said = Self::default();
         for (name, value) in &head.headers {
@@ -33,7 +32,7 @@ impl FramingHeaders {
         Ok(())
     }
 
-    /// One line of it.
+    /// Reads one header line.
     pub(super) fn hear(&mut self, name: &HeaderName, value: &HeaderValue) -> io::Result<()> {
         match *name {
             header::CONNECTION => {
@@ -54,7 +53,7 @@ impl FramingHeaders {
     fn hear_coding(&mut self, coding: &[u8]) {
         if coding.eq_ignore_ascii_case(b"chunked") {
             if self.chunked {
-                // Frameworks and the servers under them both say so, and one of them does so.
+                // A framework and its server have both written the header, but only one of them has applied the coding.
                 self.keep_alive = Some(false);
             }
             self.chunked = true;
@@ -79,8 +78,8 @@ impl FramingHeaders {
         Ok(())
     }
 
-    /// Says the length once, or not at all where there is none to say: beside a coding it is a trap for whoever believes
-    /// it, and an answer that never has a body has no length (RFC 9110 §8.6).
+    /// Writes Content-Length once, or removes it. Beside a transfer coding it invites request smuggling, and a response that
+    /// cannot have a body has no length (RFC 9110 §8.6).
     pub(super) fn settle_length(&self, status: StatusCode, headers: &mut HeaderMap) {
         let Some(length) = self.length else { return };
         if self.chunked || status == StatusCode::NO_CONTENT || status.is_informational() {
@@ -90,19 +89,19 @@ impl FramingHeaders {
         }
     }
 
-    /// Whether the body can be had as it was before it was coded. What is not asked for and cannot be undone must not be
-    /// passed on without its label, and the label is for one connection.
+    /// Fails if the body has an unknown transfer coding. It cannot be decoded, and the header that names the coding must not be
+    /// forwarded, because it applies to one connection only.
     pub(super) fn is_readable(&self) -> io::Result<()> {
         if self.unknown_coding { Err(invalid("unsupported transfer coding")) } else { Ok(()) }
     }
 }
 
-/// The members of a list (RFC 9110 §5.6.1), of which empty ones are none.
+/// The non-empty members of a list (RFC 9110 §5.6.1).
 fn items(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
 }
 
-/// Digits and nothing else: `+1` is no length.
+/// Parses digits only: unlike Rust's parser, it rejects `+1`.
 fn number(text: &[u8]) -> Option<u64> {
     let add = |number: u64, digit: &u8| {
         let digit = char::from(*digit).to_digit(10)?;

@@ -1,5 +1,5 @@
-//! Lines that are not written as they should be, and that curl reads all the same: they are written anew, so that what
-//! leaves is strict. What can only be a mistake is dropped, as browsers do; what frames a message is never guessed.
+//! Repairs header lines that are malformed but that curl accepts, so that what is forwarded is valid. A line that can only be a
+//! mistake is dropped, as browsers do. Framing is never guessed.
 
 use std::io;
 
@@ -7,23 +7,22 @@ use http::{HeaderName, HeaderValue};
 
 use crate::proxy::upstream::http1::malformed::invalid;
 
-/// How many lines are read: as many as curl reads.
+/// The most header lines: the same limit as curl's.
 pub(in crate::proxy::upstream::http1) const LINES: usize = 5000;
 
-/// What begins every head.
 const PROTOCOL: &[u8] = b"HTTP/";
 
-/// Lines written anew.
+/// Repaired header lines.
 pub(in crate::proxy::upstream::http1) struct Rewritten {
-    /// The lines, up to and with the empty one.
+    /// The lines, including the empty one at the end.
     pub(in crate::proxy::upstream::http1) text: Vec<u8>,
-    /// How many.
+    /// The number of lines.
     pub(in crate::proxy::upstream::http1) lines: usize,
-    /// How long they were.
+    /// The length of the original.
     pub(in crate::proxy::upstream::http1) length: usize,
 }
 
-/// A head; `None` while its end is not there.
+/// Repairs a head; `None` if it is incomplete.
 pub(super) fn head(inbox: &[u8]) -> io::Result<Option<Rewritten>> {
     let empty = inbox.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let begun = inbox.get(empty..).unwrap_or_default();
@@ -37,7 +36,7 @@ pub(super) fn head(inbox: &[u8]) -> io::Result<Option<Rewritten>> {
     Ok(fields(rest, text)?.map(|fields| Rewritten { length: fields.length.saturating_add(skipped), ..fields }))
 }
 
-/// Lines of fields, written behind `text`, up to and with the empty line; `None` while that is not there.
+/// Repairs header lines and appends them to `text`, including the empty one at the end; `None` if that has not arrived yet.
 pub(in crate::proxy::upstream::http1) fn fields(inbox: &[u8], text: Vec<u8>) -> io::Result<Option<Rewritten>> {
     let mut written = Rewritten { text, lines: 0, length: 0 };
     let mut kept = false;
@@ -53,7 +52,7 @@ pub(in crate::proxy::upstream::http1) fn fields(inbox: &[u8], text: Vec<u8>) -> 
         }
         match content.first() {
             Some(b' ' | b'\t') if kept => unfold(&mut written.text, content),
-            // Nothing that it could belong to.
+            // A continuation of nothing: dropped.
             Some(b' ' | b'\t') => {}
             _ => kept = field(&mut written.text, content)?,
         }
@@ -69,20 +68,20 @@ fn whole_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
 }
 
-/// Without its end, which should be CRLF (RFC 9112 §2.2).
+/// Removes the line end, which should be CRLF (RFC 9112 §2.2).
 fn trimmed(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last.saturating_add(1));
     line.get(..end).unwrap_or_default()
 }
 
-/// The version, which may be in small letters, and three digits; what follows is for people.
+/// Repairs a status line: accepts the version in lower case, requires three digits, and drops the reason phrase.
 fn status_line(line: &[u8]) -> io::Result<Vec<u8>> {
     let (version, rest) =
         line.split_at(line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len()));
     let version = match version.to_ascii_uppercase().as_slice() {
         b"HTTP/1.1" => "HTTP/1.1",
-        // What says that it speaks something else does not in the way that this is: one answer is all that is believed.
+        // HTTP/2 and HTTP/3 do not look like this. Treat it as HTTP/1.0, so that the connection closes after this response.
         b"HTTP/1.0" | b"HTTP/2" | b"HTTP/3" => "HTTP/1.0",
         _ => return Err(invalid("invalid HTTP version")),
     };
@@ -91,7 +90,7 @@ fn status_line(line: &[u8]) -> io::Result<Vec<u8>> {
     Ok([version.as_bytes(), b" ", code, b"\r\n"].concat())
 }
 
-/// Goes on with the line before (RFC 9112 §5.2).
+/// Joins a continuation line to the line before it (RFC 9112 §5.2).
 fn unfold(text: &mut Vec<u8>, content: &[u8]) {
     let content = content.trim_ascii();
     if HeaderValue::from_bytes(content).is_ok() {
@@ -102,7 +101,8 @@ fn unfold(text: &mut Vec<u8>, content: &[u8]) {
     }
 }
 
-/// Writes a field, if it is one. White space before the colon goes (RFC 9112 §5.1), and so does a bare CR (§2.2).
+/// Appends a header line if it is valid. Removes white space before the colon (RFC 9112 §5.1), and replaces a bare CR by a space
+/// (§2.2).
 fn field(text: &mut Vec<u8>, content: &[u8]) -> io::Result<bool> {
     let mut parts = content.splitn(2, |byte| *byte == b':');
     let name = parts.next().unwrap_or_default().trim_ascii_end();
@@ -119,7 +119,7 @@ fn field(text: &mut Vec<u8>, content: &[u8]) -> io::Result<bool> {
     if frames(content) { Err(invalid("malformed Content-Length or Transfer-Encoding line")) } else { Ok(false) }
 }
 
-/// White space is spaces and tabs: what else is not seen is no value's end (RFC 9110 §5.6.3).
+/// Trims spaces and tabs. Other invisible bytes do not end a value (RFC 9110 §5.6.3).
 fn without_spaces(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -127,7 +127,7 @@ fn without_spaces(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Whether such a line says how the message is framed.
+/// Whether the line begins like a framing header.
 fn frames(line: &[u8]) -> bool {
     [&b"content-length"[..], b"transfer-encoding"]
         .iter()
