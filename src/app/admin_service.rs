@@ -1,4 +1,4 @@
-//! The admin listener in service. It may move to another address while the process runs.
+//! The running admin listener, which can move to another address.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 use crate::admin::{self, Admin, AdminListener};
 use crate::shutdown::{self, Phase, Shutdown, Trigger};
 
-/// The admin listener, with those that it has replaced as long as they answer.
+/// The admin listener, and its predecessors while they still respond.
 pub(super) struct AdminService {
     admin: Arc<Admin>,
     shutdown: Shutdown,
     serving: JoinSet<()>,
-    /// Ends the present one.
+    /// Stops the current one.
     now: Option<Arc<Trigger>>,
 }
 
@@ -21,7 +21,7 @@ impl AdminService {
         Self { admin, shutdown, serving: JoinSet::new(), now: None }
     }
 
-    /// Serves here instead of where it was. Answers under way there are finished.
+    /// Serves on these sockets instead. Running responses on the old ones are finished.
     pub(super) fn open(&mut self, listeners: Vec<AdminListener>) {
         let (trigger, shutdown) = shutdown::channel();
         let trigger = Arc::new(trigger);
@@ -40,7 +40,7 @@ impl AdminService {
         }
     }
 
-    /// Waits until the last answer has gone. The one to `POST /quit` may still be on its way.
+    /// Waits for the last response. The one to `POST /quit` may still be running.
     pub(super) async fn ended(&mut self) {
         while let Some(ended) = self.serving.join_next().await {
             drop(ended);
