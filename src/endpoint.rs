@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_behind_the_host_goes_wherever_a_url_comes_from() {
+    fn a_trailing_dot_of_a_host_is_removed_from_every_url() {
         let base = Base::parse("https://api.example.com.:8443/v1").unwrap();
         assert_eq!((&*base.host, base.authority.to_str().unwrap()), ("api.example.com", "api.example.com:8443"));
         let url = parse("https://login.example.com./token?a=b", false).unwrap();

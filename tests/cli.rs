@@ -60,7 +60,7 @@ fn flows_as_markdown_has_a_row_for_each() {
 }
 
 #[test]
-fn a_flow_that_is_not_there_is_guessed() {
+fn an_unknown_flow_gets_a_suggestion() {
     let output = run(&["flows", "youniun"], &[], "");
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stderr(&output), "error: unknown flow `youniun`\n  hint: did you mean `younium`?\n");

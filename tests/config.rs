@@ -83,7 +83,7 @@ fn warnings_are_shown_and_stop_nothing() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bearerd"));
     command.env_clear().env("BEARERD_CONFIG", "elsewhere.toml").current_dir(fixtures());
     let output = command.arg("check").output().unwrap();

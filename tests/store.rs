@@ -113,7 +113,7 @@ async fn a_grant_saved_by_one_process_is_found_by_and_announced_to_all_others() 
 }
 
 #[tokio::test]
-async fn a_lease_is_one_processs_until_it_gives_it_back() {
+async fn a_lease_belongs_to_one_process_until_it_is_released() {
     if !Redis::is_here("a lease") {
         return;
     }

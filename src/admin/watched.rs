@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_reads_nothing_is_let_go_and_one_that_reads_a_little_is_not() {
+    async fn a_caller_that_reads_nothing_is_disconnected_and_a_slow_one_is_not() {
         let (near, mut far) = duplex(10);
         let mut watched = Watched::new(Box::new(near), ActivitySensor::new(Arc::default()));
         let began = Instant::now();

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn something_is_left_for_everything_else() {
+    fn descriptors_are_reserved_for_everything_else() {
         for (all, upstreams, sockets) in
             [(1024, 1, 858), (600, 1, 434), (128, 1, 32), (usize::MAX, 3, usize::MAX - 178)]
         {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn text_says_what_where_and_what_to_do_and_no_control_character_passes() {
+    fn text_has_message_place_and_hint_without_control_characters() {
         let expected = "error: unknown key `levl\u{fffd}[2J`\n  at bearerd.toml:2, key `log.levl`\n  \
                         hint: did you mean `level`?\n\nwarning: nothing\n\n1 error, 1 warning\n";
         assert_eq!(report().text(false), expected);

@@ -60,7 +60,7 @@ fn a_variable_is_looked_for_in_with_then_in_files_then_in_the_environment() {
 }
 
 #[test]
-fn the_files_of_an_upstream_are_known_even_where_they_are_not_there_yet() {
+fn missing_files_of_an_upstream_are_watched_too() {
     let directory = tempfile::tempdir().unwrap();
     let text = format!("{YOUNIUM}secrets = {:?}\n", directory.path());
     let loaded = load(&text, &[("YOUNIUM_CLIENT_ID", "id"), ("YOUNIUM_CLIENT_SECRET", "x")]).ok().unwrap();
@@ -86,7 +86,7 @@ fn later_files_win_then_the_environment() {
 }
 
 #[test]
-fn a_later_layer_may_say_another_way_where_a_secret_is() {
+fn a_later_layer_can_change_the_source_of_a_secret() {
     let text = format!("{YOUNIUM}with = {{ client_id = \"id\", client_secret = {{ file = \"/nowhere\" }} }}");
     let environment = [("BEARERD_UPSTREAM__YOUNIUM__WITH__CLIENT_SECRET__ENV", "S"), ("S", "x")];
     let loaded = load(&text, &environment).unwrap_or_else(|report| panic!("{}", report.text(false)));
@@ -94,7 +94,7 @@ fn a_later_layer_may_say_another_way_where_a_secret_is() {
 }
 
 #[test]
-fn a_relative_path_starts_from_the_file_that_says_it() {
+fn a_relative_path_starts_from_its_files_directory() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("secret"), "x").unwrap();
     let file = directory.path().join("bearerd.toml");

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_filled_in_and_everything_else_stands_for_itself() {
+    fn names_are_replaced_and_everything_else_is_literal() {
         let pairs = [("a", "1"), ("b_2", "${a}")];
         for (text, result) in [
             ("", ""),

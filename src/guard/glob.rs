@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_automaton_agrees_with_trying_every_way() {
+    fn the_automaton_agrees_with_backtracking() {
         let mut random = fastrand::Rng::with_seed(11);
         let mut word = |letters: &[u8], most: usize| -> Vec<u8> {
             (0..random.usize(..most)).map(|_| letters[random.usize(..letters.len())]).collect()

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_in_several_ways_is_allowed_where_each_is() {
+    fn an_ambiguous_path_is_allowed_only_if_every_interpretation_is() {
         for (glob, path, allowed) in [
             ("/a/**", "/a/b%2Fc", true),
             ("**", "/a%2fb", true),

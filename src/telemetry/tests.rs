@@ -60,7 +60,7 @@ fn no_level_makes_libraries_talk_below_info() {
 }
 
 #[test]
-fn the_own_words_follow_the_level_and_its_change() {
+fn the_crates_own_lines_follow_the_level_and_its_change() {
     let text = written(LineFormat::Text, "warn,bearerd::token=trace", |levels| {
         tracing::trace!(target: "bearerd::token", "one");
         tracing::info!(target: "bearerd", "two");
@@ -105,7 +105,7 @@ impl Write for Stuck {
 }
 
 #[test]
-fn an_output_that_takes_nothing_costs_lines_not_time() {
+fn a_blocked_output_loses_lines_but_does_not_block() {
     let (go, gate) = channel::<()>();
     let paper = Paper::default();
     let (mut writer, _flush) = Writer::start(Stuck(paper.clone(), gate)).unwrap();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn recipes_tell_every_part_apart() {
+    fn recipes_distinguish_every_part() {
         let recipe = |parts: &[(&str, &str)]| {
             let mut writer = RecipeWriter::default();
             for (name, value) in parts {

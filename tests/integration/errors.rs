@@ -12,7 +12,7 @@ fn retry_after(answer: &Answer) -> u64 {
 }
 
 #[tokio::test]
-async fn without_a_token_the_answer_says_which_of_three_reasons_it_is_and_when_to_come_back() {
+async fn without_a_token_the_error_has_the_reason_and_retry_after() {
     for (behaviour, code) in [
         (Behaviour::Stall, "token-pending"),
         (Behaviour::Fail(500, Some("7")), "token-failing"),
@@ -69,7 +69,7 @@ async fn answer_of(url: &str, keys: &[(&str, &str)], path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_upstream_that_gives_no_answer_is_told_apart_by_how() {
+async fn each_failure_of_an_upstream_has_its_own_code() {
     let mock = outside().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -100,7 +100,7 @@ async fn a_connection_that_ends_before_the_head_is_a_reset() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_closed() {
+async fn a_connection_beyond_the_limit_gets_busy_and_is_closed() {
     let mock = outside().await;
     let bearerd = Bearerd::start(Door::open(&mock).toml() + "[limits]\nconnections = 1\n").await;
     let mut first = Wire::open(bearerd.address("open")).await;

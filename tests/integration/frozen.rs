@@ -85,7 +85,7 @@ fn file(store: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_damaged_file_that_had_the_only_refresh_token_is_left_alone_and_asks_for_a_new_authorization() {
+async fn a_damaged_file_with_the_only_refresh_token_is_left_alone_and_asks_for_authorization() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     let door = given(&mock);
     let mut before = started(&door, directory.path()).await;

@@ -85,7 +85,7 @@ async fn a_refresh_token_that_a_killed_process_had_sent_is_replaced_by_one_login
 }
 
 #[tokio::test]
-async fn whenever_it_is_killed_at_most_one_login_follows_and_no_refresh_token_comes_twice() {
+async fn after_a_kill_at_any_time_at_most_one_login_follows_and_no_refresh_token_is_reused() {
     let crashes = std::env::var("BEARERD_CRASHES").map_or(20, |count| count.parse().unwrap());
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     mock.simacan().lives(LIFE);

@@ -44,7 +44,7 @@ async fn oauth2_post_puts_the_credentials_only_in_the_body() {
 }
 
 #[tokio::test]
-async fn oauth2_password_logs_in_once_and_goes_on_with_refresh_tokens() {
+async fn oauth2_password_logs_in_once_and_continues_with_refresh_tokens() {
     let mock = outside().await;
     let bearerd = Bearerd::start(Door::password(&mock).toml()).await;
     for token in 1..=3 {

@@ -32,7 +32,7 @@ async fn is_told(bearerd: &Bearerd) {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_never_takes_the_token_away_and_the_next_one_is_tried_at_once() {
+async fn a_wrong_secret_never_discards_the_token_and_the_next_one_is_tried_at_once() {
     let mock = outside().await;
     let door = Door::to(&mock, Api::Younium);
     let bearerd = started(&door).await;
@@ -170,7 +170,7 @@ async fn a_candidate_is_dropped_with_its_upstream_and_a_bad_configuration_change
 }
 
 #[tokio::test]
-async fn an_upstream_without_a_token_takes_the_new_secret_at_once() {
+async fn an_upstream_without_a_token_uses_the_new_secret_at_once() {
     let mock = outside().await;
     let door = Door::to(&mock, Api::Younium);
     let bearerd = Bearerd::start(door.clone().with("client_secret", "canary-wrong").toml()).await;

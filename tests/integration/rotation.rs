@@ -107,7 +107,7 @@ async fn a_client_certificate_that_is_swapped_under_load_serves_logins_and_calls
 }
 
 #[tokio::test]
-async fn a_file_that_makes_no_token_counts_as_soon_as_it_has_changed() {
+async fn a_changed_file_that_makes_no_token_is_used_at_once() {
     let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
     let key = directory.path().join("key");
     std::fs::write(&key, "canary-first-key-9c1d").unwrap();

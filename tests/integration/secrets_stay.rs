@@ -45,7 +45,7 @@ async fn admin(bearerd: &Bearerd) -> String {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_any_log_error_status_or_metric_whatever_goes_wrong() {
+async fn no_secret_appears_in_any_log_error_status_or_metric() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
     bearerd.ready().await;

@@ -116,7 +116,7 @@ async fn a_refused_password_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn an_api_that_always_says_401_gets_no_storm_of_renewals_and_its_answer_passes() {
+async fn a_constant_401_causes_few_renewals_and_passes_to_the_caller() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
     bearerd.ready().await;

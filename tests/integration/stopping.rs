@@ -21,7 +21,7 @@ async fn in_flight(mock: &Mock, bearerd: &Bearerd) -> Wire {
 }
 
 #[tokio::test]
-async fn the_first_sigterm_lets_requests_end_and_takes_no_new_connections() {
+async fn the_first_sigterm_finishes_requests_and_accepts_no_new_connections() {
     for signal in ["TERM", "INT"] {
         let mock = outside().await;
         let mut bearerd = started(&mock, "").await;

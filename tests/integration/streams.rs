@@ -42,7 +42,7 @@ async fn each_piece_of_a_request_is_forwarded_before_the_next_is_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_request_has_ended_is_read() {
+async fn an_early_response_is_read() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
     let mut wire = Wire::open(bearerd.address("open")).await;
@@ -52,7 +52,7 @@ async fn an_answer_that_comes_before_the_request_has_ended_is_read() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_ends_the_upstreams_work() {
+async fn a_disconnect_of_the_caller_ends_the_upstreams_work() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
     for path in ["/slow-head", "/drip?hold"] {
@@ -110,7 +110,7 @@ async fn a_repeat_sends_the_whole_body_again_and_one_too_long_is_not_repeated() 
 }
 
 #[tokio::test]
-async fn an_upgrade_carries_bytes_both_ways_and_has_the_token_at_its_handshake() {
+async fn an_upgrade_carries_bytes_both_ways_and_its_handshake_has_the_token() {
     let mock = outside().await;
     let bearerd = started(&mock).await;
     let mut wire = Wire::open(bearerd.address("open")).await;

@@ -91,7 +91,7 @@ async fn the_token_is_saved_and_can_be_shown_as_a_header() {
 }
 
 #[tokio::test]
-async fn with_nothing_shared_it_leaves_the_session_of_a_running_proxy_alone_unless_forced() {
+async fn without_a_shared_store_it_spares_the_session_of_a_running_proxy_unless_forced() {
     let mock = outside().await;
     let configuration = Door::to(&mock, Api::Simacan).toml();
     let bearerd = Bearerd::start(&configuration).await;
@@ -130,7 +130,7 @@ async fn each_user_has_a_token_and_one_must_be_named() {
 }
 
 #[tokio::test]
-async fn it_gives_a_shared_lease_back_before_it_leaves() {
+async fn it_releases_a_shared_lease_before_it_exits() {
     if !Redis::is_here("the lease of a command") {
         return;
     }

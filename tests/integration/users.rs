@@ -107,7 +107,7 @@ async fn users_who_are_refused_never_make_the_others_log_in_again() {
 }
 
 #[tokio::test]
-async fn tokens_are_revoked_at_the_end_only_where_the_flow_says_so() {
+async fn tokens_are_revoked_at_shutdown_only_if_the_flow_says_so() {
     for (at_shutdown, revoked) in [(false, 0), (true, 3)] {
         let mock = outside().await;
         let own = format!("[flow.few.revoke]\nat_shutdown = {at_shutdown}");

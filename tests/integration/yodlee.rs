@@ -71,7 +71,7 @@ async fn two_users_interleaved_have_a_token_each_and_never_the_others() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_user_is_the_admins_if_there_is_one_and_refused_if_not() {
+async fn a_call_without_a_user_uses_the_admin_or_is_refused() {
     let mock = outside().await;
     let (with, without) = (door(&mock), Door::to(&mock, Api::Yodlee).named("strict"));
     let bearerd = Bearerd::start(with.toml() + &without.toml()).await;

@@ -128,7 +128,7 @@ fn size(fields: &[Field]) -> usize {
 }
 
 #[test]
-fn answers_are_read_as_the_rfc_says() {
+fn responses_are_read_as_the_rfc_says() {
     let read = |text: &str| answer(text.as_bytes(), b"GET").map(|it| (it.status, it.body.len(), it.end, it.strict));
     assert_eq!(
         read("HTTP/1.1 103 H\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nokX"),

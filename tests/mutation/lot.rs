@@ -94,7 +94,7 @@ impl Tally {
         let (done, next, took) = (self.done.load(SeqCst), self.next(lot), self.began.elapsed());
         let pace = done as f64 / took.as_secs_f64();
         eprintln!(
-            "{done} of {} cases, {pace:.0}/s, {} faults, {} KiB; BEARERD_SEED={} BEARERD_FIRST={next} goes on",
+            "{done} of {} cases, {pace:.0}/s, {} faults, {} KiB; continue with BEARERD_SEED={} BEARERD_FIRST={next}",
             lot.count(),
             self.faults().len(),
             memory >> 10,
@@ -106,7 +106,7 @@ impl Tally {
     pub fn suspects(&self) -> String {
         let current = self.current.iter().map(|current| current.load(SeqCst)).filter(|number| *number != u64::MAX);
         let numbers: Vec<_> = current.map(|number| number.to_string()).collect();
-        format!("one of these did it (BEARERD_ONLY): {}", numbers.join(" "))
+        format!("one of these cases caused it (BEARERD_ONLY): {}", numbers.join(" "))
     }
 }
 

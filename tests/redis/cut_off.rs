@@ -83,7 +83,7 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn a_refresh_token_under_way_is_left_alone_when_its_sender_loses_redis() {
+async fn a_refresh_token_that_was_sent_is_left_alone_when_its_sender_loses_redis() {
     if !Redis::is_here("a sender that loses Redis") {
         return;
     }

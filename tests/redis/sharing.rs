@@ -121,7 +121,7 @@ async fn grants_in_redis_are_encrypted_and_expire() {
 }
 
 #[tokio::test]
-async fn while_redis_is_away_each_goes_on_and_they_join_again() {
+async fn without_redis_each_process_continues_and_they_rejoin() {
     if !Redis::is_here("Redis goes away") {
         return;
     }
@@ -143,7 +143,7 @@ async fn while_redis_is_away_each_goes_on_and_they_join_again() {
 }
 
 #[tokio::test]
-async fn a_process_that_slept_past_its_lease_takes_the_token_of_those_who_went_on() {
+async fn a_process_suspended_past_its_lease_adopts_the_token_of_the_others() {
     if !Redis::is_here("a lease is lost") {
         return;
     }

@@ -10,7 +10,7 @@ const GUARDED: [(Method, &str); 5] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn probes_and_metrics_are_for_everybody() {
+async fn probes_and_metrics_have_no_access_rules() {
     let stage = Stage::new();
     for path in ["/livez", "/healthz", "/startupz", "/readyz", "/metrics"] {
         let mut request = request(Method::GET, path, FOREIGN);
@@ -39,7 +39,7 @@ async fn everything_else_is_guarded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_browser_fetches_ahead_is_refused() {
+async fn speculative_requests_of_browsers_are_refused() {
     let stage = Stage::with(|admin| admin.access.origins.push("https://ops.example".to_owned()));
     for (name, value) in [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")] {
         let mut ahead = request(Method::GET, "/status", LOCAL);

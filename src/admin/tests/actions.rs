@@ -71,7 +71,7 @@ async fn reloaded(result: Option<Result<String, String>>) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_tells_what_changed_or_all_problems() {
+async fn a_reload_reports_what_changed_or_all_problems() {
     let answer = reloaded(Some(Ok("1 upstream added".to_owned()))).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["detail"]), (200, &"1 upstream added".into()));
     let answer = reloaded(Some(Err("bearerd.toml:3: no such key".to_owned()))).await;

@@ -20,7 +20,7 @@ async fn answer(stream: &mut (impl AsyncReadExt + AsyncWriteExt + Unpin), reques
 }
 
 #[tokio::test]
-async fn a_socket_tells_its_peer_to_the_guard() {
+async fn the_guard_gets_the_peer_of_the_socket() {
     let stage = Stage::new();
     let (address, _) = served(&stage).await;
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -117,7 +117,7 @@ async fn histograms_only_grow_and_end_with_their_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_metric_is_there_with_its_labels() {
+async fn every_metric_is_exported_with_its_labels() {
     let text = page(&busy()).await;
     let samples = check(&text);
     for (name, labels, expected) in [

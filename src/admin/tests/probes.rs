@@ -68,7 +68,7 @@ async fn upstreams_that_are_not_required_or_wait_for_a_subject_do_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_not_ready_any_more_on_the_way_down_but_lives() {
+async fn during_shutdown_it_is_live_but_not_ready() {
     let stage = Stage::new();
     for phase in [Phase::Announced, Phase::Draining, Phase::Cut] {
         stage.trigger.advance(phase);

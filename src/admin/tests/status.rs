@@ -44,7 +44,7 @@ pub(super) fn finish(upstream: &AdminUpstream, path: &str, method: &Method) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn status_tells_how_each_upstream_stands() {
+async fn status_shows_the_state_of_each_upstream() {
     let stage = Stage::new();
     stage.token_is(Some(whole(&stage.admin.clock)));
     let upstream = &stage.admin.upstreams.load()[0];

@@ -89,7 +89,7 @@ fn a_misspelt_key_is_hinted_at_as_a_variable() {
 }
 
 #[test]
-fn debug_shows_names_alone() {
+fn debug_shows_only_names() {
     let environment: Environment = [("A", "hunter2")].into_iter().collect();
     assert_eq!(format!("{environment:?}"), r#"{"A"}"#);
 }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_comes_back_is_seen_whatever_it_calls_the_host() {
+    fn a_url_that_leads_back_to_bearerd_is_found_by_every_host_name() {
         let back = |listener: &str, host: &str| is_reached_by(&listen(listener), host, 80);
         for host in ["localhost", "127.0.0.1", "::1", "a.localhost"] {
             assert!(back("localhost:80", host) && back("0.0.0.0:80", host), "{host}");

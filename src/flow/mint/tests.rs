@@ -76,7 +76,7 @@ async fn a_login_is_one_exchange_whose_life_counts_from_its_sending() {
 }
 
 #[tokio::test]
-async fn a_refresh_sends_the_newest_refresh_token_and_keeps_it_when_no_other_comes() {
+async fn a_refresh_keeps_its_refresh_token_if_the_reply_has_none() {
     let bodies = [r#"{"access_token":"t2","refresh_token":"r2"}"#, r#"{"access_token":"t3"}"#];
     let endpoint = Endpoint::start(bodies.map(ok)).await;
     let source = source(&shipped("simacan", &[("auth", &endpoint.url), ("username", "u"), ("password", "p")]));

@@ -70,7 +70,7 @@ fn an_absolute_end_is_of_the_servers_clock() {
 }
 
 #[test]
-fn an_end_that_had_passed_before_the_reply_says_nothing() {
+fn an_expiry_before_the_reply_is_ignored() {
     assert_eq!(life_of(&[], r#""expires_at":"Thu, 27 Sep 2025 08:49:37 GMT""#, None), None);
 }
 
@@ -96,7 +96,7 @@ fn values_missing_in_a_refresh_reply_are_kept() {
 }
 
 #[test]
-fn a_capture_must_be_there_unless_it_is_optional() {
+fn a_missing_capture_is_an_error_unless_it_is_optional() {
     let mut read = ReplyReader::default();
     read.captures.push(("uid".into(), Locator::pointer("/result/uid")));
     let bare = reply(&[], r#"{"access_token":"t"}"#);

@@ -75,7 +75,7 @@ fn request(flow: &Flow, which: Which) -> String {
 }
 
 #[test]
-fn every_shipped_flow_is_read_without_a_problem_and_says_what_it_is() {
+fn every_shipped_flow_is_valid_and_described() {
     for name in names() {
         let spec = read(name, text_of(name)).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         assert_eq!(spec.name(), name);
@@ -167,7 +167,7 @@ fn simacan_logs_in_and_refreshes_at_two_urls() {
 }
 
 #[test]
-fn oauth2_encodes_its_pair_as_the_rfc_says_and_leaves_out_what_is_not_given() {
+fn oauth2_encodes_its_pair_as_in_the_rfc_and_omits_empty_values() {
     let head = "POST https://login.example/token?tenant=a%20b\naccept: application/json\n";
     let basic = "authorization: Basic aWQrMTpzJTNBJTI1JTJCJUMzJUE5JTIyJTI3JTVD\n";
     let kind = "content-type: application/x-www-form-urlencoded\n\n";

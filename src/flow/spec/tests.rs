@@ -72,7 +72,7 @@ margin = 60
 }
 
 #[test]
-fn what_comes_later_says_so() {
+fn unsupported_keys_are_reported() {
     let flow = "[token]\nurl = \"https://a.example\"\n";
     assert!(problem(&format!("via = \"other\"\n{flow}")).starts_with("own.toml:1 via: `via` is not supported yet"));
     assert!(

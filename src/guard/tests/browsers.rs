@@ -58,7 +58,7 @@ fn an_allowed_origin_passes_and_may_read_the_answer() {
 }
 
 #[test]
-fn what_a_browser_fetches_ahead_is_refused_whatever_else_it_says() {
+fn speculative_requests_of_browsers_are_refused_whatever_other_headers_say() {
     for name in ["sec-purpose", "purpose", "x-purpose", "x-moz", "sec-speculation-tags"] {
         for value in ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip", ""] {
             let none = [(name, value), ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
@@ -74,7 +74,7 @@ fn what_a_browser_fetches_ahead_is_refused_whatever_else_it_says() {
 }
 
 #[test]
-fn null_is_an_origin_only_by_that_very_word() {
+fn null_is_an_origin_only_if_listed_literally() {
     for (entry, origin, passes) in
         [("null", "null", true), ("NULL", "null", false), ("null", "NULL", false), ("*", "null", false)]
     {

@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_without_a_token_is_a_wrong_configuration_until_there_was_one() {
+    fn a_reply_without_a_token_means_a_wrong_configuration_before_the_first_token() {
         assert_eq!(after_error(&error(Outcome::BadReply), true, false), Action::FixConfiguration);
         assert_eq!(after_error(&error(Outcome::BadReply), true, true), Action::Wait);
         let moved = MintError { action: Some(Action::FixConfiguration), ..error(Outcome::Status) };

@@ -155,7 +155,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_request_never_comes_before_the_least_interval_or_the_end_of_a_pause(
+    fn no_request_comes_before_the_minimum_interval_or_the_end_of_a_pause(
         now in 900_000_u64..200_000_000, situation in situations(), policy in policies(),
     ) {
         if decide(at(now), &situation, &policy) == Decision::Mint {

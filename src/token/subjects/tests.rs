@@ -200,7 +200,7 @@ async fn a_token_that_came_unseen_counts_as_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subject_can_be_let_go() {
+async fn a_subject_can_be_removed() {
     let mut bench = Bench::new(2);
     bench.use_at(0, "a");
     assert!(!bench.subjects.is_empty());

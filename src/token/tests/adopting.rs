@@ -37,7 +37,7 @@ async fn a_refresh_token_that_others_got_with_the_token_that_we_have_is_the_next
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_of_others_that_no_rejection_asked_for_bounds_nothing() {
+async fn a_planned_renewal_by_another_process_does_not_count_towards_the_bounds() {
     let world = rotates();
     let handle = world.opened().await;
     others_save(&world, rotating(9, world.now(), HOUR), false).await;
@@ -53,7 +53,7 @@ async fn a_forced_renewal_from_before_our_start_bounds_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_token_that_is_known_is_not_put_off_by_what_the_store_says() {
+async fn the_store_cannot_extend_the_known_expiry_of_a_token() {
     let world = World::new(|number, call| {
         answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(error(Outcome::Status)) })
     });
@@ -96,7 +96,7 @@ async fn after_the_end_of_the_lease_no_refresh_token_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_has_the_token_is_left_alone_until_the_next() {
+async fn a_stored_token_is_not_saved_again() {
     let world = rotates();
     let _handle = world.opened().await;
     pass(HOUR / 2).await;
@@ -104,7 +104,7 @@ async fn a_store_that_has_the_token_is_left_alone_until_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forced_renewals_of_others_count_among_the_ten_of_a_minute_and_planned_ones_do_not() {
+async fn forced_renewals_by_other_processes_count_towards_the_limit_and_planned_ones_do_not() {
     for (forced, next) in [(true, None), (false, Some("t2"))] {
         let world = rotates();
         let handle = world.opened().await;
@@ -134,7 +134,7 @@ async fn a_store_that_is_away_is_tried_again_after_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_of_others_with_the_number_of_ours_is_a_different_one_to_readers() {
+async fn another_processs_token_with_the_same_number_has_a_new_generation() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     world.store.set_away(true);

@@ -148,7 +148,7 @@ async fn a_suspended_lease_holder_fails_no_request_with_short_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_a_refresh_token_waits_for_who_stands_still_is_said() {
+async fn waiting_for_a_suspended_lease_holder_is_logged() {
     let (mut paper, _guard) = Paper::start();
     let world = rotates(false);
     world.store.moods.held.store(true, Ordering::Relaxed);
@@ -187,7 +187,7 @@ async fn a_wrong_key_or_owner_asks_for_another_configuration_and_sends_nothing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flow_with_a_login_goes_on_beside_a_damaged_store() {
+async fn a_flow_with_a_login_continues_with_a_damaged_store() {
     let world = rotates(true);
     break_with(&world, StoreFault::Damaged);
     let handle = world.opened().await;

@@ -46,7 +46,7 @@ async fn a_rejection_without_a_waiting_request_replaces_the_token_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_token_is_used_on_while_there_is_nothing_else() {
+async fn a_rejected_token_stays_in_use_while_there_is_no_other() {
     let world = World::new(|number, call| {
         answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(error(Outcome::Rejected)) })
     });
@@ -174,7 +174,7 @@ async fn the_least_interval_binds_forced_renewals_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_renews_and_says_which_token_came() {
+async fn a_forced_renewal_returns_the_new_generation() {
     let world = World::steady(HOUR);
     let handle = world.opened().await;
     assert_eq!(handle.force().await, Forced::Renewed(generation(2)));
@@ -182,7 +182,7 @@ async fn an_order_renews_and_says_which_token_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_says_why_it_failed_and_then_how_long_to_wait() {
+async fn a_failed_forced_renewal_returns_the_reason_and_then_the_wait() {
     let world = World::new(|number, call| {
         answer(if number == 1 { Ok(grant(1, call.at, HOUR)) } else { Err(error(Outcome::Rejected)) })
     });

@@ -9,7 +9,7 @@ fn revoking() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_last_reader_goes_the_token_is_retired_and_revoked() {
+async fn a_token_without_readers_is_retired_and_revoked() {
     let world = revoking();
     let first = world.opened().await;
     let second = first.clone();
@@ -33,7 +33,7 @@ async fn a_store_that_lasts_keeps_the_token_unrevoked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_under_way_is_heard_out_and_saved_when_its_readers_are_gone() {
+async fn a_running_token_request_is_awaited_and_saved_without_readers() {
     let world = World::new(|number, call| (seconds(5), Ok(rotating(number, call.at, HOUR))));
     let handle = world.open();
     pass(seconds(1)).await;
@@ -43,7 +43,7 @@ async fn a_request_under_way_is_heard_out_and_saved_when_its_readers_are_gone() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_comes_back_in_time_finds_the_request_under_way() {
+async fn a_reader_that_returns_in_time_finds_the_running_request() {
     let world = World::new(|number, call| (seconds(5), Ok(rotating(number, call.at, HOUR))));
     let handle = world.open();
     pass(seconds(1)).await;
@@ -81,7 +81,7 @@ async fn a_token_that_another_keeper_of_the_name_uses_is_not_revoked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutting_down_saves_what_is_under_way_and_revokes_only_where_asked() {
+async fn shutdown_saves_running_requests_and_revokes_only_where_configured() {
     let world =
         World::shaped(|source| source.revokes = true, |number, call| (seconds(1), Ok(rotating(number, call.at, HOUR))));
     let handle = world.open();
@@ -105,7 +105,7 @@ async fn shutting_down_revokes_where_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutting_down_takes_two_seconds_at_most() {
+async fn shutdown_takes_at_most_two_seconds() {
     let world = World::new(|_, call| (seconds(9), Ok(rotating(1, call.at, HOUR))));
     let _handle = world.open();
     pass(seconds(1)).await;

@@ -5,7 +5,7 @@ use crate::token::fake::{error, rotating};
 use crate::token::source::Outcome;
 
 #[tokio::test(start_paused = true)]
-async fn saving_again_does_not_take_the_mark_off_a_refresh_token_that_was_sent_meanwhile() {
+async fn saving_again_keeps_the_mark_of_a_refresh_token_that_was_sent_meanwhile() {
     let world = World::new(|number, call| {
         answer(if number == 1 { Ok(rotating(1, call.at, HOUR)) } else { Err(error(Outcome::Status)) })
     });
@@ -19,7 +19,7 @@ async fn saving_again_does_not_take_the_mark_off_a_refresh_token_that_was_sent_m
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_on_an_older_refresh_token_says_nothing_of_one_that_is_not_saved_yet() {
+async fn a_mark_on_an_older_refresh_token_does_not_concern_an_unsaved_one() {
     let world = World::new(|number, call| {
         answer(if number == 2 { Err(error(Outcome::Status)) } else { Ok(rotating(number, call.at, HOUR)) })
     });

@@ -69,7 +69,7 @@ async fn a_failed_refresh_becomes_no_login_and_keeps_the_refresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flow_without_login_holds_and_never_gives_its_refresh_token_up() {
+async fn a_flow_without_login_holds_and_keeps_its_refresh_token() {
     let world = World::shaped(
         |source| source.login = false,
         |number, call| answer(if number == 1 { Ok(rotating(1, call.at, HOUR)) } else { Err(dead()) }),

@@ -40,7 +40,7 @@ async fn a_failed_renewal_keeps_the_token_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_outage_of_a_day_the_token_is_there_within_ten_seconds_of_the_endpoints_return() {
+async fn after_an_outage_of_a_day_there_is_a_token_within_ten_seconds_of_recovery() {
     let back = Arc::new(AtomicBool::new(false));
     let answers = Arc::clone(&back);
     let world = World::new(move |number, call| {

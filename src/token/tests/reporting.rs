@@ -53,7 +53,7 @@ fn every_state_has_its_word() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_tells_each_change_of_its_state_in_one_line() {
+async fn each_change_of_a_tokens_state_is_one_log_line() {
     let (mut paper, _guard) = Paper::start();
     let world = troubled();
     let handle = world.opened().await;
@@ -87,7 +87,7 @@ async fn a_hanging_endpoint_is_logged_in_one_line_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_ends_while_its_renewal_is_slow_is_nothing_to_tell_if_that_succeeds() {
+async fn an_expiry_during_a_slow_renewal_that_succeeds_is_not_logged() {
     let (mut paper, _guard) = Paper::start();
     let slow = |number: usize, call: &Call| {
         let takes = Duration::from_millis(if number == 2 { 1900 } else { 0 });
@@ -146,7 +146,7 @@ async fn a_problem_that_was_not_logged_ends_without_a_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_token_alone_has_its_own_lines_whatever_else_it_is() {
+async fn a_single_token_has_its_own_log_lines() {
     let world = World::steady(HOUR);
     let of_all = |spec: TokenSpec, while_used| TokenSpec {
         policy: Arc::new(Policy { while_used, ..Policy::default() }),

@@ -8,7 +8,7 @@ fn proving(world: &World, secret: &str) -> TokenSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_token_that_could_not_be_saved_is_the_one_that_a_sibling_sends() {
+async fn a_sibling_sends_an_unsaved_refresh_token() {
     let script = |number: usize, call: &Call| answer(Ok(rotating(number, call.at, HOUR)));
     let world = World::shaped(|source| source.login = false, script);
     let old = world.opened().await;
@@ -27,7 +27,7 @@ async fn a_refresh_token_that_could_not_be_saved_is_the_one_that_a_sibling_sends
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_saving_is_under_way_still_counts_as_unsaved() {
+async fn a_token_counts_as_unsaved_while_it_is_being_saved() {
     let world = World::new(|number, call| answer(Ok(rotating(number, call.at, seconds(60)))));
     let handle = world.opened().await;
     world.store.set_away(true);

@@ -31,7 +31,7 @@ async fn a_usable_stored_token_is_used_without_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_stored_token_gives_its_refresh_token() {
+async fn the_refresh_token_of_an_expired_stored_token_is_used() {
     let world = rotates();
     stored(&world, 7, HOUR, false).await;
     world.opened().await;
@@ -123,7 +123,7 @@ async fn the_higher_number_is_the_newer_token_whatever_the_clocks_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_waits_for_the_one_of_another_process_and_takes_its_token() {
+async fn a_renewal_waits_for_that_of_another_process_and_adopts_its_token() {
     let world = rotates();
     let handle = world.opened().await;
     let mut theirs = world.store.inner.lease(&store_key()).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_grant_saved_by_another_process_is_adopted_as_soon_as_it_is_announced(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_renewal_of_others_that_is_rejected_holds_the_next_one_here_too() {
+async fn another_processs_rejected_forced_renewal_holds_the_next_one_here_too() {
     let world = rotates();
     let handle = world.opened().await;
     let grant = rotating(9, world.now(), HOUR);
@@ -212,7 +212,7 @@ async fn while_a_store_of_our_own_is_away_tokens_are_renewed_as_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn saving_again_waits_for_the_request_that_is_under_way() {
+async fn saving_again_waits_for_a_running_request() {
     let world = World::new(|number, call| (seconds(4), Ok(rotating(number, call.at, HOUR))));
     world.store.set_away(true);
     let handle = world.opened().await;
@@ -238,7 +238,7 @@ async fn a_token_that_cannot_be_saved_is_used_and_saved_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_store_is_away_no_refresh_token_is_sent_and_a_login_comes_only_at_the_end() {
+async fn without_the_store_no_refresh_token_is_sent_and_a_login_follows_only_at_expiry() {
     let world = rotates();
     let handle = world.opened().await;
     world.store.set_away(true);

@@ -23,7 +23,7 @@ async fn a_herd_of_cold_requests_makes_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn opening_a_key_again_gives_the_same_token_without_a_request() {
+async fn opening_a_key_again_returns_the_same_token_without_a_request() {
     let world = World::steady(HOUR);
     let first = world.opened().await;
     let second = world.open();
@@ -53,7 +53,7 @@ async fn a_request_waits_no_longer_than_its_patience() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_login_answers_at_once_and_says_when_to_come_again() {
+async fn a_refused_login_fails_waiting_requests_at_once_with_retry_after() {
     let world = World::new(|_, _| answer(Err(error(Outcome::Rejected))));
     let handle = world.open();
     assert_eq!(handle.usable(PATIENCE).await, Err(NoToken::Rejected { retry_after: seconds(60) }));

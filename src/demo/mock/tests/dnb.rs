@@ -15,7 +15,7 @@ async fn login(world: &World, authorization: &str, content_type: &str, fields: &
 const ASK: [(&str, &str); 2] = [("grant_type", "client_credentials"), ("scope", "a b")];
 
 #[tokio::test]
-async fn the_plain_basic_pair_gives_a_token_with_its_scope() {
+async fn a_plain_basic_pair_gets_a_token_with_its_scope() {
     let world = World::new().await;
     let got = login(&world, &basic(DNB.secret), FORM, &ASK).await;
     assert_eq!(got.status, 200);

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::{Method, SOON, World, got};
 
 #[tokio::test]
-async fn the_echo_tells_what_arrived() {
+async fn the_echo_describes_the_request() {
     let world = World::new().await;
     let url = format!("{}/a%2Fb/c?x=1&y=%20", world.mock.open().url());
     let headers = [("x-one", "1"), ("x-two", "2"), ("x-one", "3")];
@@ -54,7 +54,7 @@ async fn oddities_are_what_they_are_called() {
 }
 
 #[tokio::test]
-async fn a_held_drip_gives_a_piece_for_each_release() {
+async fn a_held_drip_sends_a_piece_per_release() {
     let world = World::new().await;
     let url = format!("{}/drip?hold", world.mock.open().url());
     let mut answer = world.request(Method::GET, &url, &[]).send().await.unwrap();
@@ -106,7 +106,7 @@ async fn trailers_follow_the_chunks() {
 }
 
 #[tokio::test]
-async fn an_early_answer_comes_before_the_body_ends() {
+async fn an_early_response_arrives_before_the_body_ends() {
     let world = World::new().await;
     let mut stream = raw(&world, "POST /early HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\npart").await;
     let mut start = [0; 12];
@@ -115,7 +115,7 @@ async fn an_early_answer_comes_before_the_body_ends() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_gives_back_its_bytes() {
+async fn an_upgraded_connection_echoes_its_bytes() {
     let world = World::new().await;
     // The example of RFC 6455 §1.3.
     let request = "GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\

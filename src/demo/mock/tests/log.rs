@@ -5,7 +5,7 @@ use super::{FORM, SOON, World, form, got};
 use reqwest::Method;
 
 #[tokio::test]
-async fn the_log_tells_who_sent_what_and_how_it_ended() {
+async fn the_log_records_each_request_and_how_it_ended() {
     let world = World::new().await;
     let mut events = world.mock.events();
     let body = form(&[("username", SIMACAN.id), ("password", SIMACAN.secret)]);
@@ -29,7 +29,7 @@ async fn the_log_tells_who_sent_what_and_how_it_ended() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_is_seen_to_go() {
+async fn a_disconnect_of_the_caller_is_recorded() {
     let world = World::new().await;
     for path in ["/slow-head", "/drip?hold"] {
         world.mock.forget();
@@ -42,7 +42,7 @@ async fn a_caller_that_goes_away_is_seen_to_go() {
 }
 
 #[tokio::test]
-async fn waiting_for_what_never_comes_ends() {
+async fn a_wait_without_a_match_times_out() {
     let world = World::new().await;
     assert!(!world.mock.wait_for(|log| !log.is_empty(), std::time::Duration::from_millis(1)).await);
 }

@@ -28,7 +28,7 @@ async fn a_password_begins_a_session() {
 }
 
 #[tokio::test]
-async fn each_refresh_gives_a_new_refresh_token() {
+async fn each_refresh_returns_a_new_refresh_token() {
     let world = World::new().await;
     let first = login(&world, SIMACAN.secret).await.text("/refresh_token");
     let got = refresh(&world, &first).await;

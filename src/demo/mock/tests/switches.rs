@@ -15,7 +15,7 @@ async fn login(world: &World) -> Got {
 }
 
 #[tokio::test]
-async fn credentials_are_refused_in_the_vendors_words() {
+async fn refusals_have_the_vendors_format() {
     let world = World::new().await;
     for status in [400, 401, 403] {
         world.mock.younium().set(Kind::Login, Behaviour::Refuse(status));
@@ -42,7 +42,7 @@ async fn failures_come_as_set_and_queued_ones_come_first() {
 }
 
 #[tokio::test]
-async fn bad_replies_are_bad_in_their_own_way() {
+async fn every_kind_of_bad_reply_can_be_set() {
     let world = World::new().await;
     let younium = world.mock.younium();
     younium.next(Kind::Login, Behaviour::Garbage);
@@ -56,7 +56,7 @@ async fn bad_replies_are_bad_in_their_own_way() {
 }
 
 #[tokio::test]
-async fn a_stalled_request_goes_on_when_released() {
+async fn a_stalled_request_continues_when_released() {
     let world = World::new().await;
     let younium = world.mock.younium();
     for queued in [false, true] {
@@ -117,7 +117,7 @@ async fn an_api_can_reject_every_token() {
 }
 
 #[tokio::test]
-async fn lives_are_told_as_asked() {
+async fn replies_state_the_lifetime_that_was_set() {
     let world = World::new().await;
     let younium = world.mock.younium();
     younium.lives(Duration::from_secs(60));

@@ -11,7 +11,7 @@ fn anna() -> [(&'static str, &'static str); 2] {
 }
 
 #[tokio::test]
-async fn a_login_gives_a_nested_token_with_the_vendors_odd_times() {
+async fn a_login_returns_a_nested_token_with_the_vendors_date_formats() {
     let world = World::new().await;
     assert!(world.mock.yodlee().token_url().ends_with("/ysl/auth/token"));
     let got = login(&world, &anna(), YODLEE.secret).await;
@@ -48,7 +48,7 @@ async fn every_mistake_of_a_login_has_its_code() {
 }
 
 #[tokio::test]
-async fn a_call_says_whose_token_it_saw_and_what_is_wrong_with_it() {
+async fn a_call_reports_the_user_of_its_token_and_its_errors() {
     let world = World::new().await;
     let yodlee = world.mock.yodlee();
     let token = login(&world, &anna(), YODLEE.secret).await.text("/token/accessToken");

@@ -31,7 +31,7 @@ async fn auth_v1_answers_in_camel_case() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_worded_as_each_version_does() {
+async fn each_version_has_its_own_error_for_wrong_credentials() {
     let world = World::new().await;
     let v2 = login(&world, "/auth/v2/token", YOUNIUM.id, "wrong").await;
     assert_eq!((v2.status, v2.json()["errors"].as_array().unwrap().len()), (401, 1));

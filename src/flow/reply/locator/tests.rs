@@ -47,7 +47,7 @@ fn the_whole_body_is_a_json_string_or_plain_text() {
 }
 
 #[test]
-fn a_list_takes_the_first_that_exists() {
+fn a_list_uses_the_first_that_exists() {
     assert_eq!(find(&["/none", "/a/empty", "cookie:ROUTEID", "/a/n"], BODY).as_deref(), Some(".node1"));
     assert_eq!(find(&["/none", "header:none?"], BODY), None);
 }

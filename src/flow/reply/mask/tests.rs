@@ -64,7 +64,7 @@ fn a_secret_is_masked_in_each_spelling_and_in_spellings_of_spellings() {
 }
 
 #[test]
-fn parts_of_the_basic_credentials_are_masked_and_other_words_are_not() {
+fn parts_of_basic_credentials_are_masked_and_other_words_are_not() {
     let mut mask = mask(&["canary-secret"]);
     let pair = STANDARD.encode("client-1:canary-secret");
     mask.add_pair(pair.clone());

@@ -95,7 +95,7 @@ fn the_advice_follows_from_the_endpoints_reply() {
 }
 
 #[test]
-fn the_servers_own_words_are_found_wherever_it_puts_them() {
+fn the_servers_error_message_is_found_in_every_format() {
     for (body, words) in [
         (r#"{"error":"invalid_client","error_description":"Bad credentials"}"#, ": Bad credentials"),
         (r#"{"error":"msg"}"#, ": msg"),
@@ -110,7 +110,7 @@ fn the_servers_own_words_are_found_wherever_it_puts_them() {
 }
 
 #[test]
-fn a_success_without_a_token_says_what_was_missing_and_what_came() {
+fn a_success_without_a_token_is_described() {
     let reply = reply(200, &[], r#"{"errcode":40013,"errmsg":"invalid appid"}"#);
     let error = unusable("GET https://a", "no token at /access_token", &reply, &Mask::default());
     assert_eq!(error.message, "GET https://a: 200 OK, but no token at /access_token: invalid appid");

@@ -108,7 +108,7 @@ fn an_unreadable_date_is_unknown() {
 }
 
 #[test]
-fn a_jwt_tells_its_end_without_its_signature_being_checked() {
+fn the_expiry_of_a_jwt_is_read_without_verifying_its_signature() {
     let jwt = |claims: &str| format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims));
     assert_eq!(jwt_end(&jwt(r#"{"exp":1767323045}"#)), Some(Duration::from_secs(THEN)));
     assert_eq!(jwt_end(&jwt(r#"{"exp":"1767323045"}"#)), Some(Duration::from_secs(THEN)));

@@ -48,7 +48,7 @@ fn the_state_is_made_of_token_and_trouble() {
 }
 
 #[test]
-fn without_a_token_the_reason_and_the_time_to_come_again_are_told() {
+fn without_a_token_the_reason_and_retry_after_are_returned() {
     let at_once = Duration::from_secs(1);
     let due = |trouble, next, running| View { next, running, ..view(None, trouble) }.no_token(at(1000));
     assert_eq!(due(None, None, true), NoToken::Pending { retry_after: at_once });

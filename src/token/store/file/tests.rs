@@ -234,7 +234,7 @@ async fn a_sealed_store_shows_nothing_on_the_disk() {
 }
 
 #[tokio::test]
-async fn a_lock_that_another_has_shows_that_there_are_locks() {
+async fn a_lock_held_by_another_process_proves_that_locks_work() {
     let place = Place::new();
     drop(place.store());
     let taken = open_lock(&place.path().join("bearerd.lock")).unwrap();

@@ -73,7 +73,7 @@ async fn a_record_can_be_read_back_encrypted_or_not() {
 }
 
 #[test]
-fn a_life_goes_on_by_the_wall_on_a_clock_that_started_anew() {
+fn a_lifetime_continues_by_wall_time_after_a_reboot() {
     assert_eq!(read(&written(None), None).unwrap(), shifted(90_000 - 1010));
     let later = format(clock(5, 500_100), None).read(&name(), &written(None)).unwrap().grant;
     assert_eq!(later.life, Life::Until(Moment::from_start(Duration::from_secs(5 + 3600 - 110))));
