@@ -34,18 +34,18 @@ const REPEATED_NAMES: &[(&str, &str)] = &[];
 
 /// The only files that read a `Secret`, each with where the text goes.
 const EXPOSING_FILES: &[(&str, &str)] = &[
-    ("src/endpoint.rs", "hands the outbound proxy's URL, credentials and all, to the HTTP clients"),
-    ("src/config/resolve/scope.rs", "parses it as what it must be: a URL, a header's value"),
-    ("src/flow/compile.rs", "puts variables that are not secret into other variables and into the name in a store"),
-    ("src/flow/usage/inject.rs", "puts the token into the headers, query and cookies that the API gets"),
-    ("src/flow/mint.rs", "puts it into requests to the token endpoint, and keeps it out of error texts"),
-    ("src/flow/mint/seed.rs", "hashes a given refresh token, to tell it from another one"),
-    ("src/flow/template.rs", "puts variables into the templates of requests"),
-    ("src/token/key.rs", "hashes it, with everything else that makes a token, into the key of the token"),
-    ("src/token/store/format.rs", "writes tokens to a lasting store"),
-    ("src/token/store/redis/address.rs", "parses it as the URL of Redis, whose credentials are in it"),
-    ("src/cli/token.rs", "shows a token to whoever asks for it with `--reveal`, and its claims"),
-    ("src/token/store/seal.rs", "derives the key that seals what is stored"),
+    ("src/endpoint.rs", "passes the outbound proxy's URL, with credentials, to the HTTP clients"),
+    ("src/config/resolve/scope.rs", "parses it as a URL or a header value"),
+    ("src/flow/compile.rs", "inserts non-secret variables into other variables and into the store name"),
+    ("src/flow/usage/inject.rs", "puts the token into the headers, query and cookies for the API"),
+    ("src/flow/mint.rs", "puts it into requests to the token endpoint, and masks it in error messages"),
+    ("src/flow/mint/seed.rs", "hashes a configured refresh token, to recognise a changed one"),
+    ("src/flow/template.rs", "inserts variables into templates of requests"),
+    ("src/token/key.rs", "hashes it, with everything else that makes a token, to the token's key"),
+    ("src/token/store/format.rs", "writes tokens to a persistent store"),
+    ("src/token/store/redis/address.rs", "parses it as the Redis URL, which contains credentials"),
+    ("src/cli/token.rs", "shows a token's claims, and with `--reveal` the token"),
+    ("src/token/store/seal.rs", "derives the encryption key of the store"),
 ];
 
 /// The modules that read untrusted bytes. None may index, slice, or use unchecked arithmetic.
@@ -82,7 +82,7 @@ fn assert_none(violations: &[String]) {
 /// An unused exception would hide the next violation.
 fn assert_all_needed(exceptions: &[(&str, &str)], needed: &BTreeSet<&str>) {
     for (path, reason) in exceptions {
-        assert!(needed.contains(path), "{path} no longer needs its exception ({reason}): take it off the list");
+        assert!(needed.contains(path), "{path} no longer needs its exception ({reason}): remove it from the list");
         assert!(!reason.is_empty(), "{path} is excepted without a reason");
     }
 }
@@ -126,7 +126,7 @@ fn rooms_lie_in_few_levels() {
     for (module, levels) in LEVELS {
         let measure = graph.measure(module);
         println!("{module}: {measure:?}");
-        assert!(measure.levels <= *levels, "{module} has {} levels of rooms, {levels} are the limit", measure.levels);
+        assert!(measure.levels <= *levels, "{module} has {} levels of rooms; the limit is {levels}", measure.levels);
     }
 }
 
@@ -139,7 +139,7 @@ fn no_folder_has_too_many_entries() {
         &crowded
             .iter()
             .filter(|(folder, _)| !excepted(folder))
-            .map(|(folder, entries)| format!("{folder} has {entries} entries, {} are the limit", rules::ENTRIES))
+            .map(|(folder, entries)| format!("{folder} has {entries} entries; the limit is {}", rules::ENTRIES))
             .collect::<Vec<_>>(),
     );
     assert_all_needed(CROWDED_FOLDERS, &crowded.iter().map(|(folder, _)| folder.as_str()).collect());
@@ -202,5 +202,5 @@ fn modules_that_read_untrusted_bytes_deny_panicking_operations() {
         text.lines().any(|line| exceptions.iter().any(|start| line.contains(start)) && !line.contains("reason"))
     };
     let silent = files.iter().filter(|(_, text)| excepted(text));
-    assert_none(&silent.map(|(path, _)| format!("{path} excepts itself without a reason")).collect::<Vec<_>>());
+    assert_none(&silent.map(|(path, _)| format!("{path} has an exception without a reason")).collect::<Vec<_>>());
 }

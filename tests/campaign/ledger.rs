@@ -57,7 +57,7 @@ impl Ledger {
         let text = match seen {
             Seen::Served => "served".to_owned(),
             Seen::Refused if plan.is_kept() => format!("401: kept, {broken}"),
-            Seen::Refused => "401: too long to be kept".to_owned(),
+            Seen::Refused => "401: too large to keep".to_owned(),
             Seen::Own(502, code) => format!("502 {code}: {kind}, {broken}"),
             other => format!("{other:?}"),
         };
@@ -88,7 +88,7 @@ impl Ledger {
             let plan = Plan::of(id);
             let again = if plan.is_idempotent() { page.broken.load(SeqCst) } else { 0 };
             if page.delivered.load(SeqCst) > 1 + again {
-                faults.push(format!("{plan:?} was done more than once: {page:?}"));
+                faults.push(format!("{plan:?} was processed more than once: {page:?}"));
             }
             if page.corrupt.load(SeqCst) > 0 {
                 faults.push(format!("{plan:?} did not arrive intact: {page:?}"));

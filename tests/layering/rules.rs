@@ -77,7 +77,7 @@ pub(crate) fn unused_permissions(table: &Table, files: &[(String, String)]) -> V
     let entries = listed.flat_map(|row| row.allowed.iter().map(move |entry| (&row.module, entry)));
     let unused = entries.filter(|(module, entry)| !entry.is_empty() && !is_used(module, entry));
     unused
-        .map(|(module, entry)| format!("`{module}` may import `{entry}` but does not: take it out of the map"))
+        .map(|(module, entry)| format!("`{module}` may import `{entry}` but does not: remove it from the map"))
         .collect()
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn crowded_folders(files: &[(String, String)]) -> Vec<(String, usize)
 /// A file over the limit.
 pub(crate) fn too_long(path: &str, text: &str) -> Option<String> {
     let lines = text.lines().count();
-    (lines > LINES).then(|| format!("{path} has {lines} lines, {LINES} are the limit: split it by concept"))
+    (lines > LINES).then(|| format!("{path} has {lines} lines; the limit is {LINES}: split it by concept"))
 }
 
 /// Whether the file's production code reads a secret.
@@ -222,7 +222,7 @@ fn an_unused_permission_is_found() {
         [file("src/token/mod.rs", "use crate::clock::Clock;"), file("src/proxy/mod.rs", "use crate::token::Token;")];
     assert_eq!(
         unused_permissions(&Table::read(&rows.concat()), &files),
-        ["`proxy` may import `clock` but does not: take it out of the map"]
+        ["`proxy` may import `clock` but does not: remove it from the map"]
     );
 }
 

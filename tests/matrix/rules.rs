@@ -41,13 +41,17 @@ pub const OF_REQUESTS: &[Rule] = &[
             *value = format!("127.0.0.1:{}", case.upstream);
         }
     }),
-    rule("the path is below the base of the API", "RFC 9110 §7.1, by the configuration", |message, _| {
+    rule("the path is below the API's base URL", "RFC 9110 §7.1, by the configuration", |message, _| {
         message.more.insert_str(0, BASE);
     }),
-    rule("the token, judged by itself, takes the place of the caller's credentials", "RFC 6750 §2.1", |message, _| {
-        take(message, &["authorization", "proxy-authorization"]);
-    }),
-    rule("what a caller says about its own network is not passed on", "RFC 7239 §8.2", |message, _| {
+    rule(
+        "the token, which is checked separately, replaces the caller's credentials",
+        "RFC 6750 §2.1",
+        |message, _| {
+            take(message, &["authorization", "proxy-authorization"]);
+        },
+    ),
+    rule("headers about the caller's network are not forwarded", "RFC 7239 §8.2", |message, _| {
         take(message, &["x-forwarded-for", "x-forwarded-proto", "forwarded"]);
         // Also in trailers, so that a caller cannot set credentials.
         message.trailers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
@@ -75,61 +79,62 @@ pub const OF_REQUESTS: &[Rule] = &[
 
 /// The allowed differences of responses. The direct response uses the caller's protocol, so there are few.
 pub const OF_ANSWERS: &[Rule] = &[
-    rule("an answer to HEAD need not announce trailers", "RFC 9110 §9.3.2", |message, case| {
+    rule("a response to HEAD need not announce trailers", "RFC 9110 §9.3.2", |message, case| {
         if case.way.calls == Calls::Http1 && message.body.is_empty() {
             message.take("trailer");
         }
     }),
-    rule("an answer that never has a body has no length", "RFC 9110 §8.6", |message, _| {
+    rule("a response without a body has no length", "RFC 9110 §8.6", |message, _| {
         if message.start == "204" {
             message.take("content-length");
         }
     }),
-    rule("there is no reason phrase in HTTP/2", "RFC 9113 §8.3.2", |message, case| {
+    rule("HTTP/2 has no reason phrase", "RFC 9113 §8.3.2", |message, case| {
         if case.way.calls != Calls::Http2 && case.way.speaks.is_http2() {
             message.more =
                 http::StatusCode::from_bytes(message.start.as_bytes()).unwrap().canonical_reason().unwrap().into();
         }
     }),
-    rule("what points into the base of the API points here", "RFC 9110 §7.7, §10.2.2", |message, case| {
-        let (theirs, ours) =
-            (format!("http://127.0.0.1:{}{BASE}", case.straight), format!("http://127.0.0.1:{}", case.door));
-        for (_, value) in message.fields.iter_mut().filter(|(name, _)| name.to_ascii_lowercase().ends_with("location"))
-        {
-            *value = value.replace(&theirs, &ours);
-            *value = value.strip_prefix(BASE).unwrap_or(value).to_owned();
-        }
-    }),
-    rule("a cookie is for the local address, over plain HTTP", "RFC 6265 §5.2.3, §5.2.4, §5.2.5", |message, _| {
-        for (_, value) in message.fields.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")) {
-            *value = value.replace("; Domain=example.com", "").replace("; Secure", "");
-            *value = value.replace(&format!("Path={BASE}"), "Path=");
-        }
-    }),
-    rule("only bearerd says that an answer is bearerd's", "RFC 9209 §2", |message, _| {
+    rule(
+        "URLs below the API's base URL are rewritten to the local address",
+        "RFC 9110 §7.7, §10.2.2",
+        |message, case| {
+            let (theirs, ours) =
+                (format!("http://127.0.0.1:{}{BASE}", case.straight), format!("http://127.0.0.1:{}", case.door));
+            for (_, value) in
+                message.fields.iter_mut().filter(|(name, _)| name.to_ascii_lowercase().ends_with("location"))
+            {
+                *value = value.replace(&theirs, &ours);
+                *value = value.strip_prefix(BASE).unwrap_or(value).to_owned();
+            }
+        },
+    ),
+    rule(
+        "cookies are rewritten for the local address over plain HTTP",
+        "RFC 6265 §5.2.3, §5.2.4, §5.2.5",
+        |message, _| {
+            for (_, value) in message.fields.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")) {
+                *value = value.replace("; Domain=example.com", "").replace("; Secure", "");
+                *value = value.replace(&format!("Path={BASE}"), "Path=");
+            }
+        },
+    ),
+    rule("only bearerd marks responses as its own", "RFC 9209 §2", |message, _| {
         message.fields.iter_mut().for_each(|(_, value)| *value = value.replace("bearerd; error=dns_error, ", ""));
     }),
-    rule(
-        "hyper tells callers of HTTP/2 nothing ahead of an answer",
-        "RFC 9110 §15.2 asks for more",
-        |message, case| {
-            if case.way.calls == Calls::Http2 {
-                message.interim.clear();
-            }
-        },
-    ),
+    rule("hyper sends no interim responses to HTTP/2 callers", "RFC 9110 §15.2 requires more", |message, case| {
+        if case.way.calls == Calls::Http2 {
+            message.interim.clear();
+        }
+    }),
     CONNECTION,
-    rule(
-        "an answer that only the end of the connection ends gets a framing",
-        "RFC 9112 §6.3, §7.1",
-        |message, case| {
-            let framed = ["content-length", "transfer-encoding"].iter().any(|name| message.field(name).is_some());
-            if case.way.calls == Calls::Http1 && !framed && !message.body.is_empty() {
-                message.fields.push(("Transfer-Encoding".into(), "chunked".into()));
-            }
-        },
-    ),
-    rule("who speaks HTTP/1.0 is answered in it", "RFC 9110 §2.5", |message, case| {
+    rule("a response that ends with the connection gets framing", "RFC 9112 §6.3, §7.1", |message, case| {
+        let framed = ["content-length", "transfer-encoding"].iter().any(|name| message.field(name).is_some());
+        if case.way.calls == Calls::Http1 && !framed && !message.body.is_empty() {
+            message.fields.push(("Transfer-Encoding".into(), "chunked".into()));
+        }
+    }),
+    rule("HTTP/1.0 callers get HTTP/1.0 responses", "RFC 9110 §2.5", |message, case| {
         if case.way.calls == Calls::Http10 {
             message.version = "HTTP/1.0".into();
         }
@@ -142,7 +147,7 @@ pub const OF_ANSWERS: &[Rule] = &[
 
 /// Of the options in `Connection`, bearerd sends `TE: trailers` itself too.
 const CONNECTION: Rule =
-    rule("what belongs to one connection ends there", "RFC 9110 §7.6.1, §11.7.1", |message, _| {
+    rule("connection-specific fields are not forwarded", "RFC 9110 §7.6.1, §11.7.1", |message, _| {
         let listed = message.take("connection").join(",");
         take(message, &listed.split(',').map(str::trim).filter(|name| *name != "TE").collect::<Vec<_>>());
         take(message, &["keep-alive", "proxy-connection", "proxy-authenticate", "upgrade"]);
@@ -162,7 +167,7 @@ fn spell(message: &mut Message, http2: bool) {
 }
 
 /// How both are compared. The sort is stable: equal names keep their order.
-const ORDER: Rule = rule("lines of different names have no order", "RFC 9110 §5.3", |message, _| {
+const ORDER: Rule = rule("fields with different names have no order", "RFC 9110 §5.3", |message, _| {
     let key = |(name, _): &Field| name.to_ascii_lowercase();
     message.fields.sort_by_key(key);
     message.trailers.sort_by_key(key);

@@ -34,16 +34,16 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
 /// A request at the upstream must have the token and no header that its caller may not set.
 pub fn is_clean(seen: &Seen, token: &str) -> Verdict {
     let Request { fields, trailers, .. } = &seen.request;
-    ensure(seen.state != State::Broken, || format!("the upstream was sent what is no request: {}", told(seen)))?;
+    ensure(seen.state != State::Broken, || format!("the upstream got an invalid request: {}", told(seen)))?;
     let bearer = format!("Bearer {token}");
     for (name, wanted) in [("authorization", &*bearer), ("x-legal-entity", ENTITY)] {
         let values: Vec<_> = fields.iter().filter(|(own, _)| own == name.as_bytes()).collect();
         ensure(matches!(values[..], [(_, value)] if value == wanted.as_bytes()), || {
-            format!("{name} of a request is not what bearerd sets: {}", told(seen))
+            format!("{name} of a request is not the value that bearerd sets: {}", told(seen))
         })?;
     }
     let set = |(name, value): &Field| is_owned(name) && ![bearer.as_bytes(), ENTITY.as_bytes()].contains(&&value[..]);
-    ensure(!fields.iter().chain(trailers).any(set), || format!("what its caller may not set: {}", told(seen)))
+    ensure(!fields.iter().chain(trailers).any(set), || format!("a header that its caller may not set: {}", told(seen)))
 }
 
 /// Whether only bearerd may set it, read as a CGI-style server does.
@@ -89,7 +89,7 @@ fn is_target(said: &[u8], seen: &[u8]) -> bool {
 
 /// Requests over HTTP/1.1.
 pub fn requests(read: &Requests, heard: &Heard, seen: &[Seen], plain: bool) -> Verdict {
-    ensure(!heard.hangs, || format!("no answer to request {} of {}", heard.answers.len() + 1, read.whole.len()))?;
+    ensure(!heard.hangs, || format!("no response to request {} of {}", heard.answers.len() + 1, read.whole.len()))?;
     let mut unanswered: Vec<_> = seen.iter().filter(|seen| seen.state == State::Whole).collect();
     for (place, answer) in heard.answers.iter().enumerate() {
         is_strict(answer)?;
@@ -97,7 +97,7 @@ pub fn requests(read: &Requests, heard: &Heard, seen: &[Seen], plain: bool) -> V
         let Some(serial) = serial else { continue };
         let doubtful = read.begun.as_ref().filter(|begun| begun.doubtful);
         let asked =
-            read.whole.get(place).or(doubtful).ok_or_else(|| format!("answer {place} is to nothing that was asked"))?;
+            read.whole.get(place).or(doubtful).ok_or_else(|| format!("response {place} belongs to no request"))?;
         let at = unanswered.iter().position(|seen| seen.serial == serial);
         let seen = unanswered.remove(at.ok_or_else(|| format!("answer {place} is another's"))?);
         let body = said(serial, &seen.request.target);
@@ -109,16 +109,16 @@ pub fn requests(read: &Requests, heard: &Heard, seen: &[Seen], plain: bool) -> V
             is_same(asked, seen)?;
         }
         ensure(seen.request.method == b"HEAD" || answer.body == body, || {
-            format!("the body of answer {place} is another")
+            format!("the body of response {place} is wrong")
         })?;
     }
     ensure(unanswered.is_empty() || heard.reset, || {
         let told: Vec<_> = unanswered.iter().map(|seen| told(seen)).collect();
-        format!("the upstream saw what has no answer: {}", told.join("\n"))
+        format!("the upstream saw a request without a response: {}", told.join("\n"))
     })?;
     ensure(heard.rest.is_empty() || heard.reset, || format!("no answer: {}", heard.rest.escape_ascii()))?;
     let served = heard.answers.iter().filter(|answer| answer.field("x-serial").is_some()).count();
-    ensure(!plain || served == read.whole.len(), || format!("{served} of {} lawful requests served", read.whole.len()))
+    ensure(!plain || served == read.whole.len(), || format!("{served} of {} valid requests served", read.whole.len()))
 }
 
 /// Requests over HTTP/2.
@@ -132,26 +132,26 @@ pub fn requests_http2(carried: &Carried, heard: &http2::Heard, seen: &[Seen], pl
         let mut bodies = streams.map(|stream| carried.data.get(stream).map_or(&[][..], |body| body));
         // More data than the length says may arrive too late.
         let is = |body: &[u8]| body == seen.request.body || (measured && body.starts_with(&seen.request.body));
-        ensure(bodies.any(is), || format!("a body that nobody sent: {}", told(seen)))?;
+        ensure(bodies.any(is), || format!("a body that was not sent: {}", told(seen)))?;
     }
     let mut answers: Vec<_> = whole.iter().map(|seen| said(seen.serial, &seen.request.target)).collect();
     for (stream, body) in &heard.streams {
         if body.starts_with(b"answer ") && heard.ended.get(stream) == Some(&true) {
             let at = answers.iter().position(|answer| answer == body);
-            answers.remove(at.ok_or_else(|| format!("the answer on stream {stream} is another's"))?);
+            answers.remove(at.ok_or_else(|| format!("the response on stream {stream} belongs to another one"))?);
         }
         let internal = body.windows(10).any(|window| window == b"\"internal\"");
-        ensure(!internal, || format!("a fault of bearerd: {}", body.escape_ascii()))?;
+        ensure(!internal, || format!("an internal error of bearerd: {}", body.escape_ascii()))?;
     }
     ensure(!plain || (heard.over && whole.len() == carried.begun.len()), || {
-        format!("lawful requests not served: {heard:?}")
+        format!("valid requests not served: {heard:?}")
     })
 }
 
 /// bearerd's own responses must be strict HTTP, and none an internal error.
 fn is_strict(answer: &Answer) -> Verdict {
-    ensure(answer.code().as_deref() != Some("internal"), || "a fault of bearerd itself".to_owned())?;
-    ensure(answer.tidy && !answer.vague, || format!("bearerd's own answer is no strict HTTP: {answer:?}"))
+    ensure(answer.code().as_deref() != Some("internal"), || "an internal error of bearerd".to_owned())?;
+    ensure(answer.tidy && !answer.vague, || format!("bearerd's own response is not strict HTTP: {answer:?}"))
 }
 
 /// An HTTP/1.1 response: what was sent, and what arrived.
@@ -161,7 +161,7 @@ pub fn answer(sent: &Result<Answer, End>, heard: &Answer) -> Verdict {
     match (sent, own) {
         (Ok(sent), Some(_)) => {
             let lawful = sent.strict && !sent.vague && matches!(sent.end, End::Whole(_));
-            ensure(!lawful, || format!("a lawful answer is refused: {}", heard.body.escape_ascii()))
+            ensure(!lawful, || format!("a valid response is refused: {}", heard.body.escape_ascii()))
         }
         (Err(_), Some(_)) => Ok(()),
         (Ok(sent), None) if sent.vague => Ok(()),
@@ -175,9 +175,9 @@ pub fn answer(sent: &Result<Answer, End>, heard: &Answer) -> Verdict {
             let known =
                 |(name, _): &&Field| OF_ANSWERS.contains(&&name[..]) || sent.fields.iter().any(|(own, _)| own == name);
             let strange = heard.fields.iter().find(|field| !known(field));
-            ensure(strange.is_none(), || format!("a field of nobody: {strange:?}"))
+            ensure(strange.is_none(), || format!("an unknown field: {strange:?}"))
         }
-        (Err(end), None) => Err(format!("what is no answer ({end:?}) is passed on: {heard:?}")),
+        (Err(end), None) => Err(format!("an invalid response ({end:?}) is passed on: {heard:?}")),
     }
 }
 
@@ -186,7 +186,7 @@ pub fn answer_http2(sent: &[(Vec<u8>, bool)], heard: &Answer) -> Verdict {
     is_strict(heard)?;
     let plain = sent.last().is_some_and(|(_, plain)| *plain);
     match (heard.code(), heard.end) {
-        (Some(code), _) => ensure(!plain, || format!("a lawful answer is refused: {code}")),
+        (Some(code), _) => ensure(!plain, || format!("a valid response is refused: {code}")),
         (None, End::Whole(_)) => {
             // Responses to HEAD, and 204, have no body. Data beyond the length may arrive too late.
             let long = heard.field("content-length").is_some();

@@ -135,12 +135,12 @@ async fn fifty_processes_ask_for_tokens_like_one() {
     let (resent, strict) = (refusals.await.unwrap().len() as u64, strict_bound(renewals));
     println!("{killed} killed, {paused} paused; answers: {statuses:?}");
     println!("{logins} logins, {refreshes} refreshes, {renewals} generations, {resent} refresh tokens sent twice");
-    println!("{} token requests; {strict} are the bound without misfortunes", logins + refreshes);
+    println!("{} token requests; the limit without failures is {strict}", logins + refreshes);
     // A killed process may have made a request without using the reply, and its successor makes another. A refresh
     // token that a resumed process sends again is refused: a request without a generation. One login follows, which is
     // the next generation.
     let bound = strict + killed + resent;
-    assert!(logins + refreshes <= bound, "{} token requests, {bound} are the bound", logins + refreshes);
+    assert!(logins + refreshes <= bound, "{} token requests; the limit is {bound}", logins + refreshes);
     assert!(resent <= paused, "{resent} refresh tokens sent again, but only {paused} owners were paused");
     assert!(!statuses.contains_key("401"), "{statuses:?}");
 }

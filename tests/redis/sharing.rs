@@ -107,7 +107,7 @@ async fn a_401_at_all_at_once_renews_once_for_all() {
 
 #[tokio::test]
 async fn grants_in_redis_are_encrypted_and_expire() {
-    if !Redis::is_here("what Redis keeps is sealed") {
+    if !Redis::is_here("encryption of grants in Redis") {
         return;
     }
     let fleet = Fleet::start(Duration::from_secs(3600)).await;
@@ -127,7 +127,7 @@ async fn without_redis_each_process_continues_and_they_rejoin() {
     }
     let mut fleet = Fleet::start(Duration::from_secs(8)).await;
     fleet.redis.kill();
-    eventually("three logins of their own", || async { fleet.logins_and_refreshes().0 >= 4 }).await;
+    eventually("three separate logins", || async { fleet.logins_and_refreshes().0 >= 4 }).await;
     assert_eq!(fleet.logins_and_refreshes().1, 0, "nobody sent the shared refresh token");
     assert_eq!(fleet.statuses().await, [200; 3]);
     fleet.redis.again().await;

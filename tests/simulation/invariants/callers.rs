@@ -11,13 +11,13 @@ const TICK: Duration = Duration::from_millis(1);
 
 pub const ANSWERED: Invariant = Invariant {
     name: "every_caller_is_answered",
-    sentence: "a request that waits for a token hears by its deadline, whatever happens",
+    sentence: "a request that waits for a token gets an answer by its deadline, whatever happens",
     check: answered,
 };
 
 pub const DIFFERENT: Invariant = Invariant {
     name: "a_repeat_has_a_different_token",
-    sentence: "a request is repeated once at most, and with a later and different token",
+    sentence: "a request is repeated at most once, with a later and different token",
     check: different,
 };
 

@@ -15,20 +15,20 @@ const READING: Duration = Duration::from_millis(100);
 
 pub const LEFT_ALONE: Invariant = Invariant {
     name: "a_refresh_token_under_way_is_left_alone",
-    sentence: "a refresh token that another process has sent is not sent by a flow without a login while the token that \
-               came with it lives: the other may yet save the reply",
+    sentence: "a flow without a login does not send a refresh token that another process has sent while the current \
+        token is valid: the other process may still save the reply",
     check: left_alone,
 };
 
 pub const REPLIES_READ: Invariant = Invariant {
     name: "replies_that_arrived_are_read",
-    sentence: "a reply that arrived in time is not given up by a process that stood still meanwhile",
+    sentence: "a process that was suspended does not drop a reply that arrived in time",
     check: replies_read,
 };
 
 pub const NOT_HELD_UP: Invariant = Invariant {
     name: "no_login_is_held_up",
-    sentence: "whoever may log in and has no token waits no longer than 5 s for a lease whose holder may stand still",
+    sentence: "a keeper without a token that may log in waits at most 5 s for a lease whose holder may be suspended",
     check: not_held_up,
 };
 

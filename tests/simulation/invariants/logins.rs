@@ -9,8 +9,8 @@ use bearerd::token::source::Step;
 
 pub const ALLOWED: Invariant = Invariant {
     name: "logins_only_where_allowed",
-    sentence: "a flow with refresh tokens logs in only for want of one that may be sent: none is known, it was marked as \
-               sent by another run, the server called it dead, the store is away, or a secret must prove itself",
+    sentence: "a flow with refresh tokens logs in only if none may be sent: none is known, another run marked it as \
+        sent, the server called it dead, the store is unreachable, or a secret must prove itself",
     check: allowed,
 };
 

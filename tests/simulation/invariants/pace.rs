@@ -18,14 +18,14 @@ pub const HELD: Invariant = Invariant {
 
 pub const SPACED: Invariant = Invariant {
     name: "the_least_interval_holds",
-    sentence: "no two requests of an owner are closer than its least interval, forced ones included",
+    sentence: "no two requests of a keeper are closer than its minimum interval, forced ones included",
     check: spaced,
 };
 
 pub const FORCED_BOUNDED: Invariant = Invariant {
     name: "forced_renewals_are_bounded",
-    sentence: "no more than ten renewals a minute come before their time, and after one in vain the next waits 30 s, \
-               doubling to 15 min",
+    sentence: "at most ten renewals a minute are forced, and after a failed one the next waits 30 s, doubling to 15 \
+        min",
     check: forced_bounded,
 };
 
@@ -156,7 +156,7 @@ fn in_vain(run: &Run, forced: &[(&Request, &Request)]) -> Result<(), String> {
         };
         let wait = (Duration::from_secs(30) * 2_u32.pow(times)).min(LONGEST_HOLD);
         if second.1.sent < *rejected + wait {
-            return fail(format!("in vain {:?}, and again at {:?}, not after {wait:?}", second.0, second.1.sent));
+            return fail(format!("failed {:?}, and again at {:?}, not after {wait:?}", second.0, second.1.sent));
         }
         times = (times + 1).min(8);
     }

@@ -16,8 +16,8 @@ pub const RECOVERED: Invariant = Invariant {
 
 pub const SOON: Invariant = Invariant {
     name: "mere_failures_are_over_soon",
-    sentence: "where nothing was refused and nobody asked for patience, every request is accepted a minute after the \
-               last fault",
+    sentence: "if nothing was refused and there was no `Retry-After`, every request is accepted a minute after the \
+        last fault",
     check: soon,
 };
 

@@ -13,19 +13,20 @@ const ATTEMPT: Duration = Duration::from_secs(120);
 
 pub const ONE_AT_A_TIME: Invariant = Invariant {
     name: "one_request_at_a_time",
-    sentence: "an owner has at most one token request under way",
+    sentence: "a keeper has at most one running token request",
     check: one_at_a_time,
 };
 
 pub const UNDER_LEASE: Invariant = Invariant {
     name: "requests_are_made_under_the_lease",
-    sentence: "among all who share a store, only the holder of a name's lease asks for its token, unless the store is away",
+    sentence: "among all processes with one store, only the holder of a name's lease requests its token, unless the \
+        store is unreachable",
     check: under_lease,
 };
 
 pub const MARKED_FIRST: Invariant = Invariant {
     name: "marked_before_sent",
-    sentence: "before a refresh token is sent, the store has it recorded as sent",
+    sentence: "before a refresh token is sent, it is marked as sent in the store",
     check: marked_first,
 };
 

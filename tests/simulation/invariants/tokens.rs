@@ -15,19 +15,19 @@ pub const ALIVE: Invariant = Invariant {
 
 pub const KEPT: Invariant = Invariant {
     name: "a_valid_token_is_kept",
-    sentence: "a token that readers saw is there until its end, unless another one came: no failure takes it away",
+    sentence: "a token that readers saw stays until it expires or is replaced: no failure discards it",
     check: kept,
 };
 
 pub const SAVED_FIRST: Invariant = Invariant {
     name: "saved_before_used",
-    sentence: "no request is sent with a token that was not offered to the store before, unless that gave no lease",
+    sentence: "no request uses a token that was not offered to the store first, unless the store granted no lease",
     check: saved_first,
 };
 
 pub const NOT_REVOKED: Invariant = Invariant {
     name: "no_revoked_token_is_sent",
-    sentence: "a token that was revoked is not used, and none that a lasting store keeps is revoked",
+    sentence: "a revoked token is not used, and no token in a persistent store is revoked",
     check: not_revoked,
 };
 
