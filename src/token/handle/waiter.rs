@@ -1,5 +1,3 @@
-//! A request that waits for a token.
-
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
