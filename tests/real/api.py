@@ -47,7 +47,7 @@ def _is_active(token: str) -> bool:
 
 
 def _echo(environ, start_response):
-    # Read whole before answering: a client that sends all before it reads would otherwise wait for itself.
+    # Read the whole body first: a client that sends everything before it reads would otherwise block itself.
     body = environ["wsgi.input"].read()
     headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body)))]
     start_response("200 OK", [*headers, ("X-Target", environ["RAW_URI"])])

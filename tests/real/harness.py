@@ -162,11 +162,11 @@ class Bearerd(Process):
 class World:
     """The servers of a run. Parts start proxies in it; everything stops with it."""
 
-    # Characters that RFC 6749 wants percent-encoded in the Basic pair: sent raw, they are refused.
+    # Characters that must be percent-encoded in the Basic pair (RFC 6749); unencoded, the server refuses them.
     BASIC = {"client_id": "by basic:1", "client_secret": "odd +%:/&=" + secrets.token_hex(16)}
     POST = {"client_id": "by-post", "client_secret": "odd +%:/&=" + secrets.token_hex(16)}
     LOAD = {"client_id": "under-load", "client_secret": secrets.token_hex(16)}
-    # Its tokens outlast any run: a check that nothing is asked for again must not race their renewal.
+    # Its tokens outlast any run, so that checks for missing requests do not race with renewals.
     LASTING = {"client_id": "lasting", "client_secret": secrets.token_hex(16)}
     API = {"client_id": "api", "client_secret": secrets.token_hex(16)}
 

@@ -1,5 +1,5 @@
-// A certified OAuth 2.0 server: client credentials by Basic and by body, tokens of a given life (an hour for the client `lasting`), introspection.
-// Prints `listening PORT`, then one line of JSON for each token request it has answered.
+// A certified OAuth 2.0 server: client credentials in Basic and in the body, tokens with a given lifetime (an hour for the client `lasting`), introspection.
+// Prints `listening PORT`, then one line of JSON per token request.
 import http from 'node:http';
 import process from 'node:process';
 import { createRequire } from 'node:module';

@@ -87,7 +87,7 @@ def leaks(world: World, check: Checks) -> None:
 
 
 def main() -> int:
-    # A run that is told to stop still ends its servers.
+    # A run that is stopped by a signal still ends its servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     check = Checks()
     world = World()
@@ -103,7 +103,7 @@ def main() -> int:
         leaks(world, check)
     finally:
         world.close()
-    # Again where the reader is: at the end of what may be a long and shortened log.
+    # Repeated at the end, because the log may be long or truncated.
     print(*check.failures, f"{check.passed} passed, {len(check.failures)} failed", sep="\n")
     return 1 if check.failures else 0
 

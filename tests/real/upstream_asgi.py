@@ -38,7 +38,7 @@ async def application(scope, receive, send):
             more = message.get("more_body", False)
             await send({"type": "http.response.body", "body": message.get("body", b""), "more_body": more})
     elif path == "/early":
-        # The answer is there before the body is read.
+        # Responds before the body is read.
         await start(send, 413, (b"content-length", b"5"))
         await send({"type": "http.response.body", "body": b"early"})
         await whole(receive)

@@ -1,4 +1,4 @@
-// What a user of Go would write instead: httputil.ReverseProxy with golang.org/x/oauth2's client credentials.
+// The usual Go solution: httputil.ReverseProxy with client credentials of golang.org/x/oauth2.
 //
 //	goproxy PORT UPSTREAM_URL TOKEN_URL LEGAL_ENTITY API_VERSION [CA_FILE]
 package main
@@ -37,7 +37,7 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+port, proxy))
 }
 
-// The default of two idle connections for each host would measure handshakes.
+// With the default of two idle connections per host, this would measure handshakes.
 func transport(ca []string) *http.Transport {
 	transport := &http.Transport{
 		MaxIdleConns:        1024,

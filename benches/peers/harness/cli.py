@@ -23,10 +23,10 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="three minutes, for development: fewer peers, scenarios and starts")
     parser.add_argument("--peers", help="comma-separated, of: " + " ".join(peer.names()))
     parser.add_argument("--scenarios", help="comma-separated, of: " + " ".join([*scenarios.BY_NAME, *scenarios.SINGLES]))
-    parser.add_argument("--starts", type=int, help="separate starts of each process (5; a claim needs as many)")
+    parser.add_argument("--starts", type=int, help="separate starts of each process (5, which a claim needs)")
     parser.add_argument("--rounds", type=int, help="rounds within a start (2)")
     parser.add_argument("--seconds", type=float, help="of each measurement (0.8)")
-    parser.add_argument("--minutes", type=float, help="begin nothing new after this time (37)")
+    parser.add_argument("--minutes", type=float, help="start nothing new after this time (37)")
     parser.add_argument("--bearerd", type=Path, help="measure this binary instead of building one")
     parser.add_argument("--readme", action="store_true", help="write benches/README.md also after a partial run")
     parser.add_argument("--report", type=Path, metavar="FILE", help="no measurement: tables of an earlier run (with --readme: write them)")
@@ -37,7 +37,7 @@ def chosen(text, all_of, default):
     wanted = text.split(",") if text else default
     unknown = [name for name in wanted if name not in all_of]
     if unknown:
-        raise SystemExit(f"no such thing: {', '.join(unknown)}; there are: {', '.join(all_of)}")
+        raise SystemExit(f"unknown: {', '.join(unknown)}; known: {', '.join(all_of)}")
     return wanted
 
 
@@ -67,7 +67,7 @@ def measure(options):
             "facts": host.facts(priority),
             "versions": versions,
             "plan": {key: getattr(plan, key) for key in ("peers", "starts", "rounds", "seconds", "warm", "idle_seconds", "held")},
-            # The short ones first: they are the ones a deadline should not cost.
+            # Short ones first, so that a deadline does not skip them.
             "singles": singles.measure(bed, plan),
             "loads": loads.measure(bed, plan),
         }

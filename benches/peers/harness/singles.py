@@ -117,7 +117,7 @@ def instructions(bed, plan):
     results = {}
     for scheme in ("http", "https"):
         for name in with_variants(plan):
-            # One renewal under valgrind costs as much as many requests: measure requests.
+            # Under valgrind, one renewal costs as much as many requests, so measure without renewals.
             peer = Peer("bearerd-day" if name == "bearerd" else name, bed, scheme == "https")
             if "callgrind" in peer.described:
                 points = [counted_run(bed, peer, seconds) for seconds in (0.6, 2.4)]

@@ -1,5 +1,5 @@
-// Everything by which a page can make a browser call an address: each way has a path of its own below the target, and what
-// could be read of the answers is told to the collector. Then the page goes on to the next.
+// Every way in which a page can make a browser send a request. Each has its own path below the target, and what the page could
+// read of the responses is reported to the collector. Then the page continues with the next.
 
 const plan = JSON.parse(document.getElementById("plan").textContent);
 const url = (way) => `${plan.target}/attack/${plan.tag}/${way}`;
@@ -144,7 +144,7 @@ async function told(way) {
 
 const names = Object.keys(ways);
 const read = Object.fromEntries(await Promise.all(names.map(async (way) => [way, await told(way)])));
-// What the browser does ahead of need comes when it has time.
+// Speculative requests come when the browser is idle.
 await new Promise((resolve) => setTimeout(resolve, 1500));
 read.stolen = String(window.stolen);
 await fetch(plan.collector, { method: "POST", mode: "no-cors", body: JSON.stringify({ tag: plan.tag, read }) });

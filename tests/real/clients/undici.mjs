@@ -9,7 +9,7 @@ const body = bodyFile === '-' ? undefined : await readFile(bodyFile);
 const { origin, pathname, search } = new URL(url);
 const pool = new Pool(origin, { pipelining: 4, connections: 2 });
 const path = pathname + search;
-// A few of the same at once, so that the pipeline is used; the last answer counts.
+// Several equal requests at once, so that pipelining is used; the last response counts.
 const replies = await Promise.all(Array.from({ length: body ? 1 : 4 }, () => pool.request({ path, method, headers, body })));
 const bodies = await Promise.all(replies.map((reply) => reply.body.arrayBuffer()));
 await writeFile(outFile, Buffer.from(bodies.at(-1)));

@@ -17,16 +17,16 @@ APT = ["chromium"]
 SECRET = "what-the-upstream-says"
 STRANGER, REBOUND = "stranger.test", "rebound.test"
 
-# By which a browser has no way to name its page, or does not want to: the origin alone cannot let them through.
+# Requests without a usable `Origin`: an allowed origin cannot let them through.
 WITH_ORIGIN = {
     "fetch-cors", "fetch-credentials", "fetch-post-no-cors", "fetch-keepalive", "fetch-put", "xhr", "form-post", "img-cors",
     "script-module", "websocket", "event-source", "beacon", "ping", "link-modulepreload",
 }  # fmt: skip
 
-# What only browsers do, ahead of need: refused from everywhere.
+# Speculative requests of browsers: refused from everywhere.
 AHEAD = {"link-prefetch", "rules-prefetch", "rules-prerender", "header-prefetch"}
 
-# What a page of the listener's own origin does with all of these.
+# The same from a page of the listener's own origin.
 OWN = WITH_ORIGIN | {
     "fetch-no-cors", "form-get", "img", "script", "stylesheet", "import", "background", "iframe", "object", "video",
     "link-preload",
@@ -128,9 +128,9 @@ def attacks(world: World, check, upstream: Server, access: str) -> None:
         keys = access.format(rebound=REBOUND, origins=json.dumps(list(origins.values())))
         table = table.replace(there, f'url = "http://127.0.0.1:{upstream.port}"\n{keys}')
         proxy = Bearerd(world, table, admin_keys="quit = true\n")
-        # If it were read again, there would be two upstreams.
+        # If the configuration were reloaded, there would be two upstreams.
         proxy.config.write_text(proxy.config.read_text() + world.upstream(f"{name}-too", "oauth2", world.LASTING)[1])
-        # Nobody can be let into admin: that all of it is tried is seen where something else stands in its place.
+        # Admin never allows other origins, so a server in its place shows that everything is tried.
         admin = f"127.0.0.1:{sham.port}" if access else proxy.admin
         seen = play(world, port, origins, stranger, rebound, name, admin)
         if access:
@@ -151,7 +151,7 @@ def play(world: World, port: int, origins: dict, stranger: Server, rebound: Serv
         follow = f"{origin}/attack?{tag}"
     stranger.plans = rebound.plans = plans
     profile = world.directory / f"chromium-{name}"
-    # While the name is the attacker's, its page is kept by the browser, for who comes to it from nowhere.
+    # While the name still points to the attacker, the browser caches its page.
     with Chromium(profile, {REBOUND: "127.0.0.2"}, origins, f"{origins['rebound']}/attack?rebound"):
         eventually("the page is fetched", lambda: "rebound" in stranger.told, 40)
     stranger.told.clear()
@@ -170,7 +170,7 @@ class Chromium:
     def __init__(self, profile: Path, names: dict, origins: dict, page: str):
         rules = ",".join(f"MAP {name} {address}" for name, address in names.items())
         command = ["chromium", *self.FLAGS, f"--user-data-dir={profile}", f"--host-resolver-rules={rules}"]
-        # Only there do service workers run, and speculation rules count.
+        # Service workers and speculation rules work only there.
         command += [f"--unsafely-treat-insecure-origin-as-secure={','.join(origins.values())}", "--remote-debugging-port=0", page]
         self.log = open(f"{profile}.log", "ab")
         environment = os.environ | {"HOME": str(profile.parent)}
@@ -181,7 +181,7 @@ class Chromium:
         return self
 
     def __exit__(self, *_):
-        # Told to end, it writes down what it has kept.
+        # On a regular exit, it writes its cache.
         self.child.send_signal(signal.SIGTERM)
         try:
             self.child.wait(10)

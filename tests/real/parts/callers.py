@@ -33,7 +33,7 @@ def run(world: World, check) -> None:
 def headers_arrive(world: World, url: str, client) -> None:
     out = world.directory / "headers"
     out.unlink(missing_ok=True)
-    # `show_env` makes httpbin show forwarding headers too. A header that came twice shows as `a,b`.
+    # `show_env` makes httpbin show forwarding headers too. A repeated header shows as `a,b`.
     status = client("GET", f"{url}/headers?show_env=1", SENT, None, out)
     assert status == 200, f"status {status}: {out.read_bytes()[:300]!r}"
     seen = {name.lower(): value for name, value in json.loads(out.read_text())["headers"].items()}

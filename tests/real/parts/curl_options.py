@@ -9,7 +9,7 @@ from harness import Bearerd, World, session
 SET = "real"
 NEEDS = ["curl"]
 
-# Name and options; `{url}` is the API or the proxy, `{file}` a file of 200 KB, `{out}` a file for the answer.
+# Name and options; `{url}` is the API or the proxy, `{file}` a file of 200 KB, `{out}` a file for the response.
 SETS = [
     ("nothing", ["{url}/anything"]),
     ("-I", ["-I", "{url}/anything"]),
@@ -37,9 +37,9 @@ SETS = [
     ("-C -, to go on", ["-C", "50", "{url}/range/100"]),
     ("empty and repeated headers", ["-H", "X-Empty;", "-H", "X-Twice: 1", "-H", "X-Twice: 2", "{url}/anything"]),
 ]
-# What the API tells of each call and bearerd changes by its rules (contract: the host, the token, what flow and upstream set).
+# What bearerd changes in each call: the host, the token, and the headers of flow and upstream.
 CHANGED = ["Host", "Authorization", "X-Legal-Entity"]
-# Headers of answers that differ from call to call, and that belong to a connection.
+# Response headers that differ between calls, or belong to a connection.
 OF_THE_MOMENT = {"date", "connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -52,7 +52,7 @@ def run(world: World, check) -> None:
         with check(f"curl {name}: the same as straight to the API"):
             straight = made(options, world.api.url, file, token(world))
             through = made(options, url, file, [])
-            # A `Location` into the API names the proxy: the one address counts as the other.
+            # A `Location` into the API is rewritten to the proxy, so both addresses count as equal.
             straight, through = told(straight, world.api.url), told(through, url)
             assert through == straight, f"\nstraight {straight}\nthrough  {through}"
     with check("curl --max-time: who gives up in the middle leaves nothing behind"):
@@ -76,7 +76,7 @@ def token(world: World) -> list[str]:
 
 def made(options: list[str], url: str, file, headers: list[str]):
     filled = [word.replace("{url}", url).replace("{file}", str(file)) for word in options]
-    # Straight, `-u` would hide the token that has to be there, and gunicorn speaks no HTTP/2.
+    # In the direct call, `-u` would replace the required token, and gunicorn does not support HTTP/2.
     if headers and "-u" in filled:
         at = filled.index("-u")
         del filled[at : at + 2]
@@ -93,7 +93,7 @@ def told(made, url: str) -> tuple:
     statuses = [line.split()[1] for line in lines if line.startswith("HTTP/")]
     fields = [line.lower().split(": ", 1) for line in lines if re.match(r"[\w-]+: ", line)]
     kept = sorted(field for field in fields if field[0] not in OF_THE_MOMENT | {"x-target"})
-    # With `-I` the head is the body.
+    # With `-I` curl writes the head as the body.
     return code, statuses, kept, None if body.startswith(b"HTTP/") else even(body)
 
 
@@ -115,6 +115,6 @@ def even(body: bytes):
 def even_multipart(telling: dict) -> dict:
     kind = telling.get("headers", {}).get("Content-Type", "")
     if kind.startswith("multipart/"):
-        # curl draws a boundary for each call.
+        # curl generates a boundary per call.
         telling["headers"]["Content-Type"] = kind.split("boundary=")[0]
     return telling

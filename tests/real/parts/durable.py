@@ -25,7 +25,7 @@ def run(world: World, check) -> None:
         return [call for call in whole(trace.read_text(errors="replace")) if str(directory) in call]
 
     with check("file store: a token is written aside, synced, renamed, and its directory synced, in this order"):
-        # strace outlives what it traces by a moment.
+        # strace ends a moment after the process that it traces.
         eventually("so it was", lambda: in_order(directory, calls()), 5)
         for step in ["sync(", "rename"]:
             assert not in_order(directory, [call for call in calls() if step not in call]), f"passes without {step}"

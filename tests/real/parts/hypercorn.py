@@ -11,7 +11,7 @@ SET = "real"
 NEEDS: list[str] = []
 TLS = ROOT / "src/proxy/tests/tls"
 
-# Name, whether TLS, what the upstream offers, keys of bearerd's, the version that the application must see.
+# Name, TLS, protocols of the upstream, keys of bearerd's upstream, the version that the application must see.
 WAYS = [
     ("http1", False, ["http/1.1"], "", "1.1"),
     ("h2c", False, ["h2"], 'protocol = "http2"', "2"),
@@ -44,7 +44,7 @@ def run(world: World, check) -> None:
                     body = random.Random(7).randbytes(3_000_000)
                     assert client.post("/echo", content=pieces(body)).content == body
                 with check(f"hypercorn, {name}, {caller}: a caller that leaves ends the upstream's work"):
-                    # httpx resets no stream of HTTP/2: only with its connection does it leave.
+                    # httpx does not reset single HTTP/2 streams; it closes the connection.
                     leaves(connected(), client, f"{name}-{caller[-1]}")
         with check(f"hypercorn, {name}: an answer that comes before the body has ended is read"):
             early = requests.post(f"{urls[name]}/early", data=pieces(bytes(300_000)), timeout=20, proxies={"http": ""})

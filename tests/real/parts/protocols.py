@@ -46,7 +46,7 @@ def before(world: World, name: str, port: int, more: str) -> tuple[str, str]:
 def curl_http2(world: World, url: str) -> None:
     body, out = world.directory / "h2.body", world.directory / "h2.echo"
     body.write_bytes(bytes(range(256)) * 8192)
-    # One request per run: curl 7.88 fails to use such a connection again, whoever serves it.
+    # One request per run: curl 7.88 cannot reuse such a connection, whatever the server is.
     command = ["curl", "-sS", "--noproxy", "*", "--http2-prior-knowledge", "-w", "%{http_version} %{http_code}"]
     command += ["--data-binary", f"@{body}", "-o", out, f"{url}/echo"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

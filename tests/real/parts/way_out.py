@@ -145,7 +145,7 @@ def moving_name(world: World, check) -> None:
         proxy = Bearerd(world, table, within=within)
         with check("a name whose address changes is followed at the end of `connection_life`, and no call fails"):
             assert asked(address)["address"] == "127.0.0.1"
-            # In place: the mount is of this file.
+            # Written in place, because this file is mounted.
             hosts.write_text("127.0.0.1 localhost\n127.0.0.2 api.test\n")
             assert asked(address)["address"] == "127.0.0.1", "a connection that lives is used"
             eventually("calls go to the new address", lambda: asked(address)["address"] == "127.0.0.2")
