@@ -153,7 +153,9 @@ fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
         return Err(none());
     }
     let Some(end) = behind.iter().position(|byte| *byte == b'\n') else { return Ok(Status::Partial) };
-    let extension = behind.get(..end).unwrap_or_default().trim_ascii_end();
+    let extension = behind.get(..end).unwrap_or_default();
+    // One CR belongs to the line's end; another one is no white space, wherever it stands.
+    let extension = extension.strip_suffix(b"\r").unwrap_or(extension);
     let spaces = extension.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let extension = extension.get(spaces..).unwrap_or_default();
     let size = std::str::from_utf8(number).ok().and_then(|number| u64::from_str_radix(number, 16).ok());
