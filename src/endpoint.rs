@@ -2,6 +2,8 @@
 //!
 //! All URLs that receive credentials are parsed here, so that the same rules apply to all.
 
+mod private;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::{Host, Url};
 
 use crate::secret::Secret;
+pub use private::is_private;
 
 /// Why a URL is not allowed. The text completes "the URL …" and shows nothing of the URL, because users put passwords
 /// into URLs.
@@ -82,6 +85,8 @@ pub struct Base {
     pub authority: HeaderValue,
     /// The path prefix without a trailing slash; empty for none.
     pub path: String,
+    /// Whether a login's reply chose the host: its name must not lead to a private address.
+    pub chosen: bool,
 }
 
 impl fmt::Display for Base {
@@ -114,6 +119,7 @@ impl Base {
             port: url.port_or_known_default().ok_or(UrlError::Scheme)?,
             authority: HeaderValue::try_from(authority).map_err(|_| UrlError::NoHost)?,
             path: url.path().trim_end_matches('/').to_owned(),
+            chosen: false,
         })
     }
 }

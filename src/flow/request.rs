@@ -152,7 +152,7 @@ pub(super) struct UrlPolicy<'a> {
 
 impl UrlPolicy<'_> {
     /// Whether a reply chose the URL's host.
-    fn is_chosen(&self, template: &Template, url: &url::Url) -> bool {
+    pub(super) fn is_chosen(&self, template: &Template, url: &url::Url) -> bool {
         let captured = template.names().any(|name| self.captures.iter().any(|capture| capture == name));
         let relative = self.origin.is_some_and(|origin| origin == address::origin(url));
         let is_local = url.host_str().is_some_and(|host| host.ends_with(".localhost"));

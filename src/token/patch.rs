@@ -62,6 +62,8 @@ pub struct Patch {
     pub cookies: Vec<(String, String)>,
     /// The API's base URL, if only the login's reply names it: an absolute URL within the flow's `hosts`.
     pub base: Option<String>,
+    /// Whether the reply chose the base's host among many: its name must not lead to a private address.
+    pub base_is_chosen: bool,
 }
 
 /// Shows only names: the values are credentials.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::flow::address::is_private;
+use crate::endpoint::is_private;
 
 /// The system's resolver, without private addresses.
 pub(super) struct Public;

@@ -206,4 +206,9 @@ fn a_base_out_of_the_reply_stays_within_the_flows_hosts() {
         assert!(base(wrong).is_err() || base(wrong).unwrap().starts_with("https://login.example.com//"), "{wrong}");
     }
     assert!(flow.usage.patch(&token(&[])).is_err());
+    let chosen = |url: &str| flow.usage.patch(&token(&[("url", url)])).unwrap().base_is_chosen;
+    assert!(chosen("https://eu1.example.com/api") && !chosen("/api"));
+    let written = text.replace("*.example.com", "eu1.example.com");
+    let patch = try_compile(&written, None, &[]).ok().unwrap().usage.patch(&token(&[("url", "https://eu1.example.com")]));
+    assert!(!patch.unwrap().base_is_chosen, "somebody wrote it");
 }

@@ -83,8 +83,9 @@ pub(in crate::flow) struct FlowUsage {
 }
 
 impl FlowUsage {
-    fn base(&self, values: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, String> {
-        let Some(template) = &self.base else { return Ok(None) };
+    /// The base, and whether the reply chose its host.
+    fn base(&self, values: &dyn Fn(&str) -> Option<String>) -> Result<(Option<String>, bool), String> {
+        let Some(template) = &self.base else { return Ok((None, false)) };
         let url_policy = UrlPolicy {
             plaintext: self.plaintext,
             hosts: &self.hosts,
@@ -92,7 +93,11 @@ impl FlowUsage {
             origin: self.origin.as_deref(),
         };
         let url = url_policy.url(template, &values)?;
-        if url.query().is_some() { Err("the API's URL has a query".to_owned()) } else { Ok(Some(url.into())) }
+        if url.query().is_some() {
+            return Err("the API's URL has a query".to_owned());
+        }
+        let is_chosen = url_policy.is_chosen(template, &url);
+        Ok((Some(url.into()), is_chosen))
     }
 }
 
@@ -104,12 +109,14 @@ impl Usage for FlowUsage {
             name => token.captures.get(name).map(|value| value.expose().to_owned()),
         };
         let patch = || {
+            let (base, base_is_chosen) = self.base(&values)?;
             Ok(Patch {
                 headers: self.inject.parts.render_headers(&values)?,
                 defaults: parts::render_headers(&self.inject.defaults, &values)?,
                 query: self.inject.parts.render_query(&values),
                 cookies: self.inject.parts.render_cookies(&values)?,
-                base: self.base(&values)?,
+                base,
+                base_is_chosen,
             })
         };
         let mut patch: Patch = patch().map_err(PatchError)?;

@@ -164,7 +164,10 @@ impl Backend {
         // There are as many as subjects.
         patch.headers.shrink_to_fit();
         let base = match (&patch.base, &self.upstream.settings.base) {
-            (Some(text), _) => Base::parse(text).map_err(|why| format!("the base URL in the login's reply {why}"))?,
+            (Some(text), _) => {
+                let base = Base::parse(text).map_err(|why| format!("the base URL in the login's reply {why}"))?;
+                Base { chosen: patch.base_is_chosen, ..base }
+            }
             (None, Some(base)) => base.clone(),
             (None, None) => {
                 return Err("no base URL: neither the configuration nor the login's reply has one".to_owned());

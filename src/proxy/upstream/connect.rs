@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Intercept;
 use rustix::io::Errno;
@@ -88,7 +87,9 @@ impl Dial {
         let target = Uri::try_from(format!("{scheme}://{host}:{}", base.port));
         let target = target.map_err(|_| "invalid host in the base URL".to_owned())?;
         let (time, interval, retries) = KEEP_ALIVE;
-        let mut connector = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        let proxy = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
+        // An outbound proxy is where somebody wrote that it is, and resolves the API's name itself.
+        let mut connector = HttpConnector::new_with_resolver(Resolver::new(base.chosen && proxy.is_none()));
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_keepalive(Some(time));
@@ -96,7 +97,6 @@ impl Dial {
         connector.set_keepalive_retries(Some(retries));
         connector.set_connect_timeout(Some(settings.timeouts.connect));
         let tls = base.tls.then(|| Tls::new(base, settings, tls)).transpose()?;
-        let proxy = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
         let &UpstreamSettings { protocol, ref timeouts, .. } = settings;
         Ok(Self { target, proxy, connector, tls, protocol, limit: timeouts.connect, limiter })
     }

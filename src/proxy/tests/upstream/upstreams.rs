@@ -198,6 +198,19 @@ async fn a_certificate_that_is_not_trusted_or_of_another_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_base_that_a_reply_chose_leads_to_no_private_address() {
+    let api = Api::start(|_| answer(200, "")).await;
+    for (chosen, status, calls) in [(false, 200, 1), (true, 502, 1)] {
+        let mut setting = Setting::to(api.address);
+        let base = Base::parse(&format!("http://localhost:{}", api.address.port())).unwrap();
+        setting.upstream.base = Some(Base { chosen, ..base });
+        let said = setting.start().get("/").await;
+        assert_eq!((said.status(), api.seen().len()), (status, calls), "{chosen}");
+        assert!(!chosen || said.code() == "upstream-dns");
+    }
+}
+
+#[tokio::test]
 async fn each_subject_has_its_own_token_and_nobody_elses() {
     let api = Api::start(|said| answer(200, said.header("x-token-of").unwrap_or("nobody"))).await;
     let mut setting = Setting::to(api.address);

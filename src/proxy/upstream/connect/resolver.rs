@@ -1,40 +1,75 @@
 //! Name resolution.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiFuture, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::{GaiFuture, GaiResolver, Name};
 use tower::Service;
+
+use crate::endpoint::is_private;
 
 /// The system's resolver. Its errors have a type of their own, to tell them from errors to connect.
 #[derive(Clone)]
-pub(super) struct Resolver(pub(super) GaiResolver);
+pub(super) struct Resolver {
+    system: GaiResolver,
+    /// Leaves out the addresses that no login's reply may choose: of this machine and its network.
+    public: bool,
+}
+
+impl Resolver {
+    pub(super) fn new(public: bool) -> Self {
+        Self { system: GaiResolver::new(), public }
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
-#[error("the name does not resolve")]
-pub(super) struct NoAddress(#[source] io::Error);
+pub(super) enum NoAddress {
+    #[error("the name does not resolve")]
+    None(#[source] io::Error),
+    #[error("the login's reply names a host with a private address: write it into the flow's `hosts` if that is right")]
+    Private,
+}
 
 impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = std::vec::IntoIter<SocketAddr>;
     type Error = NoAddress;
     type Future = Resolving;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx).map_err(NoAddress)
+        self.system.poll_ready(cx).map_err(NoAddress::None)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        Resolving(self.0.call(name))
+        Resolving { found: self.system.call(name), public: self.public }
     }
 }
 
-pub(super) struct Resolving(GaiFuture);
+pub(super) struct Resolving {
+    found: GaiFuture,
+    public: bool,
+}
 
 impl Future for Resolving {
-    type Output = Result<GaiAddrs, NoAddress>;
+    type Output = Result<std::vec::IntoIter<SocketAddr>, NoAddress>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(NoAddress)
+        let found = ready!(Pin::new(&mut self.found).poll(cx)).map_err(NoAddress::None)?;
+        let allowed: Vec<_> = found.filter(|address| !self.public || !is_private(address.ip())).collect();
+        let none = allowed.is_empty() && self.public;
+        Poll::Ready(if none { Err(NoAddress::Private) } else { Ok(allowed.into_iter()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_a_reply_chose_leads_to_no_private_address() {
+        let resolve = |public: bool| Resolver::new(public).call("localhost".parse().unwrap());
+        assert!(resolve(false).await.unwrap().all(|address| address.ip().is_loopback()));
+        assert!(matches!(resolve(true).await, Err(NoAddress::Private)));
     }
 }

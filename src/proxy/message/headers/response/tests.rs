@@ -8,6 +8,7 @@ fn base(url_path: &str) -> Base {
         port: 443,
         authority: HeaderValue::from_static("api.example.com"),
         path: url_path.into(),
+        chosen: false,
     }
 }
 
