@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use super::exchange::Exchange;
 use crate::proxy::limits::in_flight::InFlight;
 use crate::proxy::message::headers::known::KnownHeaders;
+use crate::proxy::message::headers::response::strip_trailers;
 use crate::proxy::settings::Base;
 use crate::proxy::socket::Rewound;
 use crate::proxy::upstream::pool::{CheckedOut, Pool};
@@ -79,7 +80,8 @@ impl UpstreamBody {
             return Poll::Ready(Some(Err(failure)));
         }
         match ready!(self.rest.poll_frame(cx)) {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                frame.trailers_mut().into_iter().for_each(strip_trailers);
                 self.release_at_end();
                 Poll::Ready(Some(Ok(frame)))
             }

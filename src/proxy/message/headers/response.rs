@@ -1,7 +1,7 @@
 //! What happens to an answer's headers, and to those of what is said ahead of one: what belongs to the upstream's
 //! connection goes, and what names the upstream's address names the caller's view of it.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::known::KnownHeaders;
 use super::strip_each;
@@ -21,6 +21,14 @@ pub(crate) fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
     strip_each(headers, known, KnownHeaders::NOT_FROM_UPSTREAMS);
     if known.intersects(KnownHeaders::PROXY_STATUS) {
         keep_others_status(headers);
+    }
+}
+
+/// The same for the trailers of an answer, in which nothing that frames a message can stand either (RFC 9110 §6.5.1).
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
+    strip(trailers, KnownHeaders::of(trailers));
+    for framing in [header::CONTENT_LENGTH, header::HOST, header::TRAILER] {
+        trailers.remove(framing);
     }
 }
 
