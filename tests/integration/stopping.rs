@@ -108,6 +108,9 @@ async fn a_tunnel_is_cut_when_the_grace_is_over_and_not_before() {
     tunnel.until("still here").await;
     assert_eq!(bearerd.ended().await.code(), Some(0));
     assert_eq!(tunnel.rest().await, "");
+    let of_tunnel = |line: &str| Some(event(line)).filter(|event| event["path"] == "/upgrade");
+    let line = bearerd.log().wait_for("the tunnel's end", of_tunnel).await;
+    assert_eq!((&line["status"], &line["cut"]), (&101.into(), &true.into()), "{line}");
 }
 
 #[tokio::test]

@@ -39,10 +39,10 @@ pub(crate) struct Tunnel {
 impl Tunnel {
     /// Copies bytes both ways until both sides have ended or one fails. `ahead` is what was already read from the caller.
     pub(crate) async fn carry(mut self, ahead: Bytes, socket: Socket) {
+        // Until both sides have ended: the end of the grace drops this on the way.
+        self.exchange.cut = true;
         let mut caller = Rewound { ahead, socket };
-        if let Err(error) = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await {
-            tracing::debug!(%error, "tunnel ended early");
-        }
-        drop(self.exchange);
+        let carried = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await;
+        self.exchange.cut = carried.inspect_err(|error| tracing::debug!(%error, "tunnel ended early")).is_err();
     }
 }
