@@ -19,6 +19,7 @@ pub(crate) fn set_status(answer: &mut Response<Bytes>, detail: &'static str) {
         StatusCode::BAD_REQUEST => "3",                              // INVALID_ARGUMENT
         StatusCode::FORBIDDEN => "7",                                // PERMISSION_DENIED
         StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED => "12", // UNIMPLEMENTED
+        StatusCode::INTERNAL_SERVER_ERROR => "13",                   // INTERNAL
         _ => "14",                                                   // UNAVAILABLE
     };
     answer.headers_mut().insert(STATUS, HeaderValue::from_static(code));

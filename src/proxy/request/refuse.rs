@@ -27,11 +27,17 @@ pub(super) fn refuse(
     in_flight: InFlight,
 ) -> Response<CallerResponse> {
     exchange.failed(error);
-    let mut response = error.response(Some(&exchange.backend.upstream.settings.name));
+    let response = own_response(error, Some(&exchange.backend.upstream.settings.name), grpc);
+    response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
+}
+
+/// What an error comes to, in the words of gRPC where the request is one.
+pub(super) fn own_response(error: &ProxyError, upstream: Option<&str>, grpc: bool) -> Response<Bytes> {
+    let mut response = error.response(upstream);
     if grpc {
         grpc::set_status(&mut response, error.row().detail);
     }
-    response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
+    response
 }
 
 /// Responds to a CORS preflight.

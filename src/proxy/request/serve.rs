@@ -11,7 +11,7 @@ use hyper::body::{Body, Incoming};
 
 use super::exchange::Exchange;
 use super::pending::PendingRequest;
-use super::refuse::{preflight, refuse, refuse_unread};
+use super::refuse::{own_response, preflight, refuse, refuse_unread};
 use super::response::{CallerResponse, UpstreamResponse};
 use super::upgrade::Tunnel;
 use crate::guard::{self, Admission};
@@ -68,13 +68,15 @@ impl Caller {
     /// Serves a request. A panic becomes a 500 response.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<CallerResponse> {
         let http2 = request.version() == Version::HTTP_2;
+        let grpc = http2 && grpc::is(request.headers());
         let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
         let done = panics::caught(self.respond(request)).await;
         // A panic may leave the connection in an undefined state. After a request with a doubtful Transfer-Encoding, nobody can
         // tell where the next one begins (RFC 9112 §6.3).
         let last = done.is_err() || doubtful || self.worker.leaving.get();
         let mut response = done.unwrap_or_else(|panics::Panicked| {
-            ProxyError::Internal.response(None).map(|text| CallerResponse::own(text, None, self.in_flight_count.take()))
+            let response = own_response(&ProxyError::Internal, None, grpc);
+            response.map(|text| CallerResponse::own(text, None, self.in_flight_count.take()))
         });
         if last && !http2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -63,7 +63,10 @@ async fn a_panic_in_a_stream_ends_that_stream_and_no_other_of_its_connection() {
         tokio::join!(ask(&caller, request("/")), ask(&caller, request("/fault")), ask(&caller, request("/")));
     let fault = fault.unwrap();
     assert_eq!(fault.head.status, 500);
-    assert!(!fault.head.headers.contains_key("connection"));
+    assert!(!fault.head.headers.contains_key("connection") && !fault.head.headers.contains_key("grpc-status"));
+    let call = Request::get("http://localhost/fault").header("content-type", "application/grpc").body(()).unwrap();
+    let call = ask(&caller, call).await.unwrap().head;
+    assert_eq!((call.status.as_u16(), call.headers["grpc-status"].as_bytes()), (500, &b"13"[..]), "INTERNAL");
     assert_eq!((first.unwrap().body, second.unwrap().body), ("fine".into(), "fine".into()));
     assert_eq!(ask(&caller, request("/")).await.unwrap().body, "fine");
     nothing_is_left(&scene).await;
