@@ -224,6 +224,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_stood_still_takes_many_turns_to_read_and_nobody_else_is_given_them() {
+        for (stood_still, reads) in [(true, true), (false, false)] {
+            let clock = PausedClock::start();
+            let second = Duration::from_secs(1);
+            let (sender, reply) = tokio::sync::oneshot::channel();
+            let connection = tokio::spawn(async move {
+                tokio::time::sleep(second * 10).await;
+                for _ in 0..TURNS * 4 {
+                    tokio::task::yield_now().await;
+                }
+                sender.send(())
+            });
+            let waiting = tokio::spawn(async move { within(&clock, second * 10, reply).await });
+            tokio::task::yield_now().await;
+            tokio::time::advance(second * if stood_still { 45 } else { 10 }).await;
+            assert_eq!((waiting.await.unwrap().is_some(), connection.await.unwrap().is_ok()), (reads, reads));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_paused_clock_moves_with_tokio() {
         let clock = PausedClock::start();
         let (now, wall) = (clock.now(), clock.wall());

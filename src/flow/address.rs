@@ -1,6 +1,5 @@
 //! Which hosts a reply may choose: those of the flow's `hosts`, and none of this machine's network by a pattern alone.
 
-
 use url::{Host, Url};
 
 /// A URL for error messages: without query and user.

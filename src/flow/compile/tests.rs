@@ -209,6 +209,7 @@ fn a_base_out_of_the_reply_stays_within_the_flows_hosts() {
     let chosen = |url: &str| flow.usage.patch(&token(&[("url", url)])).unwrap().base_is_chosen;
     assert!(chosen("https://eu1.example.com/api") && !chosen("/api"));
     let written = text.replace("*.example.com", "eu1.example.com");
-    let patch = try_compile(&written, None, &[]).ok().unwrap().usage.patch(&token(&[("url", "https://eu1.example.com")]));
+    let patch =
+        try_compile(&written, None, &[]).ok().unwrap().usage.patch(&token(&[("url", "https://eu1.example.com")]));
     assert!(!patch.unwrap().base_is_chosen, "somebody wrote it");
 }

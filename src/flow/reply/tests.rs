@@ -43,6 +43,28 @@ fn a_life_counts_from_the_moment_of_sending() {
 }
 
 #[test]
+fn a_refresh_token_that_cannot_be_used_has_taken_the_place_of_the_old_one_all_the_same() {
+    let read = |body: &str| {
+        let reply = |body: String| reply(&[], body);
+        let read = |body, previous| ReplyReader::default().grant(&body, previous, None).unwrap();
+        let old = read(reply(r#"{"access_token":"t","refresh_token":"old"}"#.to_owned()), None);
+        let new = read(reply(format!(r#"{{"access_token":"u"{body}}}"#)), Some(&old));
+        new.refresh.map(|secret| secret.expose().to_owned())
+    };
+    for (body, refresh) in [
+        ("", Some("old")),
+        (r#","refresh_token":null"#, Some("old")),
+        (r#","refresh_token":"""#, Some("old")),
+        (r#","refresh_token":true"#, Some("old")),
+        (r#","refresh_token":" new\n""#, Some("new")),
+        (r#","refresh_token":"ne\nw""#, None),
+        (r#","refresh_token":"ne\u0000w""#, None),
+    ] {
+        assert_eq!(read(body).as_deref(), refresh, "{body}");
+    }
+}
+
+#[test]
 fn the_sources_of_a_life_have_an_order() {
     let both = r#""expires_in":10,"expires_at":1767323645"#;
     assert_eq!(life_of(&[], both, Some(5)), Some(10));

@@ -99,6 +99,26 @@ async fn while_a_shared_store_is_away_a_token_with_a_refresh_token_is_used_to_it
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_a_shared_store_is_away_a_used_up_refresh_token_brings_no_login_before_the_end() {
+    crate::panics::watch();
+    let world = World::new(|number, call| {
+        assert!(number != 2, "on purpose: nobody knows what became of the refresh token");
+        answer(Ok(rotating(number, call.at, HOUR)))
+    });
+    world.store.shared.store(true, Ordering::Relaxed);
+    let handle = world.opened().await;
+    while world.source.count() < 2 {
+        pass(Duration::from_millis(1)).await;
+    }
+    world.store.set_away(true);
+    while handle.status().state != State::Fresh || world.source.count() < 3 {
+        assert!(world.source.count() < 3 || world.current(&handle) != Some("t1".to_owned()), "it lives");
+        pass(seconds(1)).await;
+    }
+    assert!(world.now().since(world.source.calls()[0].at) > seconds(3590), "a login comes at the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_a_shared_store_is_away_a_token_without_is_renewed_as_ever_and_nothing_is_said_of_one() {
     let (mut paper, _guard) = Paper::start();
     let world = World::steady(HOUR);
@@ -172,7 +192,8 @@ async fn no_message_advises_deleting_a_damaged_store() {
     pass(HOUR).await;
     let error = handle.status().last_error.unwrap();
     assert_eq!((world.source.count(), error.action), (0, Action::AuthorizeAgain));
-    assert!(!error.message.contains("delete"), "{}", error.message);
+    assert!(!["delete", "out of the way"].iter().any(|advice| error.message.contains(advice)), "{}", error.message);
+    assert!(error.message.contains("Authorize again"), "{}", error.message);
     let lines = paper.take();
     assert!(lines.len() == 1 && lines[0].contains("action=\"authorize_again\""), "{lines:?}");
 }

@@ -28,6 +28,18 @@ impl Paper {
     }
 }
 
+/// Requests, one after the other: each makes the owner look at its token.
+fn calling(handle: &TokenHandle) -> tokio::task::JoinSet<()> {
+    let (mut callers, handle) = (tokio::task::JoinSet::new(), handle.clone());
+    callers.spawn(async move {
+        loop {
+            let _ = handle.usable(seconds(1)).await;
+            pass(Duration::from_millis(50)).await;
+        }
+    });
+    callers
+}
+
 fn refusal() -> MintError {
     error(Outcome::Rejected)
 }
@@ -80,6 +92,7 @@ async fn a_hanging_endpoint_is_logged_in_one_line_with_the_reason() {
         (takes, Ok(grant(number, call.at, seconds(4))))
     };
     let handle = World::new(swallows).opened().await;
+    let _caller = calling(&handle);
     pass(seconds(600)).await;
     assert_eq!(handle.status().state, State::Expired);
     let expired = r#"WARN the token is expired: it was timeout upstream="test" state="expired" action="wait""#;
@@ -94,6 +107,7 @@ async fn an_expiry_during_a_slow_renewal_that_succeeds_is_not_logged() {
         (takes, Ok(grant(number, call.at, if number == 1 { seconds(4) } else { HOUR })))
     };
     let handle = World::new(slow).opened().await;
+    let _caller = calling(&handle);
     let mut states = vec![State::Fresh];
     while handle.status().generation != Some(generation(2)) {
         pass(Duration::from_millis(10)).await;

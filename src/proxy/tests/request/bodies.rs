@@ -175,7 +175,9 @@ async fn trailers_of_an_answer_say_nothing_of_its_connection_whatever_the_caller
     const HOPS: &str = "Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTransfer-Encoding: gzip\r\n\
          Content-Length: 7\r\nTrailer: X-Sum\r\nProxy-Authenticate: Basic\r\nProxy-Status: bearerd; error=x, other\r\n";
     let names = "Trailer: X-Sum, X-Hop, Connection, Keep-Alive, Transfer-Encoding, Proxy-Authenticate, Proxy-Status";
-    let said = format!("HTTP/1.1 200 OK\r\n{names}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n{HOPS}X-Sum: 8\r\n\r\n");
+    let said = format!(
+        "HTTP/1.1 200 OK\r\n{names}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n{HOPS}X-Sum: 8\r\n\r\n"
+    );
     let api = Api::start(move |_| said.clone()).await;
     let scene = Setting::to(api.address).start();
     let said = scene.ask("GET / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\n\r\n").await;

@@ -73,12 +73,13 @@ async fn an_answer_that_is_none_is_a_502_and_equal_lengths_are_one_line() {
             }
             _ => {}
         }
-        let head = Response::builder().header("content-length", 2).header("content-length", 2).body(()).unwrap();
+        let second = if asked.request.uri().path() == "/differ" { 3 } else { 2 };
+        let head = Response::builder().header("content-length", 2).header("content-length", second).body(()).unwrap();
         asked.respond.send_response(head, false).unwrap().send_data("ok".into(), true).unwrap();
     })
     .await;
     let scene = to_http2(address);
-    for (path, expected) in [("/", 200), ("/many", 200), ("/switch", 502), ("/flood", 502)] {
+    for (path, expected) in [("/", 200), ("/many", 200), ("/switch", 502), ("/flood", 502), ("/differ", 502)] {
         let said = scene.ask(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")).await;
         assert_eq!(said.status(), expected, "{path}");
         if expected == 200 {
@@ -187,6 +188,24 @@ async fn a_caller_that_goes_away_ends_the_work_and_so_does_the_api() {
     assert_eq!(said.head.status, 502);
     assert!(said.body.contains("upstream-reset"), "{}", said.body);
     assert_eq!(resets.load(Ordering::SeqCst), 1, "what was looked at is not sent again");
+}
+
+#[tokio::test]
+async fn lengths_that_differ_are_refused_and_equal_ones_are_one() {
+    let api =
+        Api::start(|said| answer(200, &format!("{:?}", said.headers.get_all("content-length").iter().count()))).await;
+    let caller = streams::caller(Setting::to(api.address).start().address).await;
+    for (second, status, body) in [("2", 200, "1"), ("3", 400, ""), ("02", 400, "")] {
+        let request = Request::post("http://localhost/").header("content-length", 2).header("content-length", second);
+        let mut caller = caller.clone().ready().await.unwrap();
+        let (answer, mut stream) = caller.send_request(request.body(()).unwrap(), false).unwrap();
+        // Whoever was refused may have been told so before the body came.
+        let _ = stream.send_data(Bytes::from_static(b"hi"), true);
+        let said = answered(answer).await.unwrap();
+        assert_eq!(said.head.status, status, "{second}");
+        assert!(said.body.contains(body), "{}", said.body);
+    }
+    assert_eq!(api.seen().len(), 1);
 }
 
 #[tokio::test]
