@@ -9,6 +9,7 @@ mod build;
 mod cgroup;
 mod descriptors;
 mod failure;
+mod fixed;
 mod listeners;
 pub mod one_token;
 mod service;
@@ -64,13 +65,13 @@ pub struct Start {
 
 /// Serves until a signal.
 pub fn run(start: Start) -> Result<(), RunFailure> {
-    let telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
+    let _telemetry = telemetry(&start.loaded.settings.log, start.colour)?;
     descriptors::raise();
     allocator::give_back();
     let beats = Beats::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(cannot_start)?;
-    runtime.block_on(async { App::start(start, telemetry)?.serve(beats).await })
+    runtime.block_on(async { App::start(start)?.serve(beats).await })
 }
 
 /// The state of the control thread.
@@ -85,11 +86,10 @@ struct App {
     signals: Signals,
     commands: mpsc::Receiver<AdminCommand>,
     trigger: Trigger,
-    _telemetry: Telemetry,
 }
 
 impl App {
-    fn start(start: Start, telemetry: Telemetry) -> Result<Self, RunFailure> {
+    fn start(start: Start) -> Result<Self, RunFailure> {
         let Start { loader, mut loaded, watch, .. } = start;
         read_roots_beside(&loaded.settings);
         let clock: SharedClock = Arc::new(SystemClock);
@@ -111,19 +111,7 @@ impl App {
         let bound = listeners.data().map_err(cannot_start)?;
         let data = DataThread::spawn(bound, services.routes(), limits, bounds, Arc::clone(&clock), proxy, shutdown);
         let data = data.map_err(cannot_start)?;
-        Ok(Self {
-            admin_service,
-            listeners,
-            services,
-            data,
-            pool,
-            runtime,
-            clock,
-            signals,
-            commands,
-            trigger,
-            _telemetry: telemetry,
-        })
+        Ok(Self { admin_service, listeners, services, data, pool, runtime, clock, signals, commands, trigger })
     }
 
     /// Handles changes until it is asked to stop, then shuts down.
@@ -254,4 +242,42 @@ fn telemetry(settings: &LogSettings, colour: bool) -> Result<Telemetry, RunFailu
         None => LineFormat::for_stderr(),
     };
     Telemetry::start(format, colour, &settings.level).map_err(cannot_start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+    use crate::config::Environment;
+
+    const CONFIG: &str = "[upstream.reloaded]\nlisten = \"127.0.0.1:0\"\nflow = \"bearer\"\nwith.token = \"x\"\n\
+                          url = \"http://127.0.0.1:9\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+    /// The status that the data thread answers with: nobody is at the API's place.
+    fn served(app: &App) -> String {
+        let address = app.listeners.data().unwrap()[0].local_addr().unwrap();
+        let mut caller = std::net::TcpStream::connect(address).unwrap();
+        caller.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut said = String::new();
+        caller.read_to_string(&mut said).unwrap();
+        said.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_reload_ends_it_alone_and_the_next_one_works() {
+        panics::watch();
+        let loader = || Loader::new(Environment::default()).text("bearerd.toml", CONFIG);
+        let loaded = loader().load().map_err(|report| report.text(false)).unwrap();
+        let mut app = App::start(Start { loader: loader(), loaded, watch: false, colour: false }).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(served(&app), "HTTP/1.1 502 Bad Gateway");
+        let before = panics::count();
+        panics::fault::arm("reload", "reloaded");
+        assert_eq!(app.reload(), Err(panics::Panicked.to_string()));
+        assert!(panics::count() > before);
+        assert_eq!(served(&app), "HTTP/1.1 502 Bad Gateway");
+        assert!(app.reload().is_ok());
+        assert_eq!(served(&app), "HTTP/1.1 502 Bad Gateway");
+    }
 }

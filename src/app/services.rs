@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::build::{BuildError, Builder};
 use super::failure::with_cause;
+use super::fixed::{self, FixedSettings};
 use super::listeners::Listeners;
 use super::service::{Planned, Service};
 use crate::admin::Admin;
@@ -23,6 +24,7 @@ use crate::token::status::State;
 const SILENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Services {
+    fixed: FixedSettings,
     loader: Loader,
     watched: Option<(Inputs, Fingerprint)>,
     builder: Builder,
@@ -53,6 +55,7 @@ impl Services {
     ) -> Result<Self, BuildError> {
         let watched = watch.then(|| (loaded.files.clone(), loaded.files.fingerprint()));
         let mut services = Self {
+            fixed: FixedSettings::of(&loaded.settings),
             loader,
             watched,
             builder,
@@ -191,6 +194,7 @@ impl Services {
         let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
         let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing changed");
         let opening = listeners.open(&mut loaded.settings).map_err(|error| unchanged(&with_cause(&error)))?;
+        let fixed = self.fixed.changed(&loaded.settings);
         let Settings { upstreams, .. } = loaded.settings;
         let planned = match self.plan(upstreams) {
             Ok(planned) => planned,
@@ -209,6 +213,7 @@ impl Services {
         listeners.end(closing, data);
         let message = format!("{} upstreams, {opened} listeners opened, {closed} closed{trying}", self.all.len());
         tracing::info!("configuration reloaded: {message}");
+        fixed::warn(&fixed);
         Ok(message)
     }
 
@@ -224,6 +229,7 @@ impl Services {
     /// Replaces all upstreams, and says which are tried first.
     fn replace(&mut self, planned: Vec<Planned>) -> String {
         let mut before = std::mem::take(&mut self.all);
+        planned.iter().for_each(|planned| crate::panics::point("reload", planned.name()));
         let mut trying = Vec::new();
         for planned in planned {
             let known = before.iter().position(|service| service.name() == planned.name());

@@ -3,7 +3,7 @@
 use bearerd::demo::mock::{Api, Behaviour, Kind, LEGAL_ENTITY, LEGAL_ENTITY_ID, Mock, YOUNIUM};
 
 use super::rotation::Load;
-use crate::support::{Answer, Bearerd, Door, call, client, eventually, get, outside};
+use crate::support::{Answer, Bearerd, Door, call, client, event, eventually, get, outside};
 
 async fn started(door: &Door) -> Bearerd {
     let bearerd = Bearerd::start(door.toml()).await;
@@ -207,4 +207,17 @@ async fn twenty_reloads_under_load_fail_no_call_and_refuse_no_connection() {
     tokio::join!(fresh, reloads);
     load.end().await;
     assert_eq!(bearerd.metric("bearerd_requests_total", &["status=\"503\""]).await, 0.0);
+}
+
+#[tokio::test]
+async fn what_cannot_change_while_it_runs_is_named_in_one_warning() {
+    let mock = outside().await;
+    let open = Door::open(&mock).toml();
+    let bearerd = Bearerd::start(&open).await;
+    detail(&bearerd.reload(&open).await);
+    let changed = "[limits]\nconnections = 7\n[runtime]\nshutdown_grace = \"1s\"\n";
+    detail(&bearerd.reload(open + changed).await);
+    let line = bearerd.log().says("takes effect after a restart").await;
+    assert_eq!(event(&line)["keys"], "runtime.shutdown_grace, limits.connections");
+    assert_eq!(bearerd.log().count("takes effect after a restart"), 1, "nothing is said where nothing has changed");
 }
