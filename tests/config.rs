@@ -110,3 +110,31 @@ fn the_example_with_every_key_has_no_error() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(!text(&output.stdout).contains("warning"), "{}", text(&output.stdout));
 }
+
+#[test]
+fn check_warns_of_a_secret_that_others_can_read_and_of_a_store_that_others_can_write_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let (secret, store) = (directory.path().join("secret"), directory.path().join("store"));
+    fs::write(&secret, CANARY).unwrap();
+    fs::create_dir(&store).unwrap();
+    let config = format!(
+        "[upstream.a]\nflow = \"bearer\"\nurl = \"https://api.example.com\"\nwith.token = {{ file = {secret:?} }}\n\
+         [store]\nkind = \"file\"\npath = {store:?}\n"
+    );
+    let file = directory.path().join("bearerd.toml");
+    fs::write(&file, config).unwrap();
+    at(directory.path(), 0o755);
+    let warnings = |secret_mode, store_mode| {
+        at(&secret, secret_mode);
+        at(&store, store_mode);
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_bearerd")).env_clear().args(["check", "--config"]).arg(&file).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+        let said = text(&output.stdout);
+        ["others can read the secret", "others can write to the store"].map(|warning| said.contains(warning))
+    };
+    assert_eq!(warnings(0o644, 0o777), [true, true]);
+    assert_eq!(warnings(0o600, 0o700), [false, false]);
+}

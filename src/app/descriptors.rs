@@ -56,6 +56,25 @@ mod tests {
     }
 
     #[test]
+    fn too_few_for_the_connections_that_are_configured_are_told_with_what_to_do() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = tracing_subscriber::fmt().with_writer(std::sync::Arc::new(file.reopen().unwrap())).finish();
+        let told = |connections| {
+            let bounds = Bounds { connections: 100, ..Bounds::default() };
+            warn(&bounds, connections);
+            std::fs::read_to_string(file.path()).unwrap()
+        };
+        tracing::subscriber::with_default(lines, || {
+            assert_eq!(told(100), "");
+            let text = told(101);
+            assert!(
+                text.contains("WARN") && text.contains("too few file descriptors") && text.contains("ulimit"),
+                "{text}"
+            );
+        });
+    }
+
+    #[test]
     fn descriptors_are_reserved_for_everything_else() {
         for (all, upstreams, sockets) in
             [(1024, 1, 858), (600, 1, 434), (128, 1, 32), (usize::MAX, 3, usize::MAX - 178)]

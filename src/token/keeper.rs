@@ -27,6 +27,7 @@ use super::plan::{Decision, GrantTimes, Situation, decide};
 use super::spec::TokenSpec;
 use super::status::{Forced, State};
 use crate::clock::Moment;
+use crate::panics;
 use crate::secret::Secret;
 
 /// Work that a keeper requests from the pool's task.
@@ -210,6 +211,7 @@ impl Keeper {
 impl Keeper {
     /// Plans, publishes, and answers requests that need not wait. `all`: also those that waited before.
     pub(super) fn replan(&mut self, context: &mut Context, all: bool) -> Option<Job> {
+        panics::point("keeper", &self.spec.record.upstream);
         let now = context.clock.now();
         self.wake = None;
         let shared = self.shared.upgrade()?;

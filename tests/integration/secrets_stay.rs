@@ -88,3 +88,12 @@ async fn no_secret_appears_in_any_log_error_status_or_metric() {
         assert!(!seen.contains(&secret), "in an answer: {secret}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_running_process_writes_no_core_file() {
+    let bearerd = Bearerd::start(Door::open(&outside().await).toml()).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", bearerd.id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
+}

@@ -221,6 +221,16 @@ mod tests {
         assert_eq!(taken(1, 0, true).len(), 1, "they are given back");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_refuses_thousands_is_news_once_a_minute_and_each_limit_for_itself() {
+        let limiter = Limiter::new(Bounds::default(), Arc::default(), Arc::new(crate::clock::PausedClock::start()));
+        for _ in 0..2 {
+            let news = (0..1000).filter(|_| limiter.should_log(Limit::Requests)).count();
+            assert_eq!((news, limiter.should_log(Limit::Memory)), (1, true));
+            tokio::time::advance(PAUSE).await;
+        }
+    }
+
     #[test]
     fn each_refusal_is_counted() {
         let limiter = Limiter::new(Bounds::default(), Arc::default(), Arc::new(SystemClock));

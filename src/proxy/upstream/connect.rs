@@ -238,3 +238,30 @@ fn tls_fault(error: &io::Error) -> Fault {
         _ => Fault::Tls,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An I/O error within another, as connectors wrap it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("no connection")]
+    struct Wrapped(#[source] io::Error);
+
+    #[test]
+    fn what_this_machine_lacks_is_no_fault_of_the_upstream() {
+        let of = |code: Errno| Wrapped(io::Error::from_raw_os_error(code.raw_os_error()));
+        for (code, local) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::NOBUFS, true),
+            (Errno::ADDRNOTAVAIL, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::HOSTUNREACH, false),
+        ] {
+            assert_eq!(is_local(&of(code)), local, "{code:?}");
+        }
+        assert_eq!(tcp_fault(&Wrapped(io::ErrorKind::TimedOut.into())), Fault::ConnectTimeout);
+        assert_eq!(tcp_fault(&of(Errno::CONNREFUSED)), Fault::Unreachable);
+    }
+}

@@ -24,6 +24,22 @@ impl Transport {
     }
 }
 
+#[cfg(test)]
+impl Transport {
+    fn peer(&self) -> String {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        match socket {
+            Socket::Tcp(stream) | Socket::Upstream { stream, .. } => {
+                stream.peer_addr().map(|peer| peer.to_string()).unwrap_or_default()
+            }
+            Socket::Unix(_) => String::new(),
+        }
+    }
+}
+
 /// Sends TLS `close_notify`, as far as the socket takes it at once: without it the server cannot tell an end from a truncation
 /// (RFC 8446 §6.1).
 impl Drop for Transport {
@@ -57,6 +73,8 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        #[cfg(test)]
+        crate::panics::point("transport", &self.peer());
         on_either!(self, stream => stream.poll_write(cx, bytes))
     }
 
@@ -65,6 +83,8 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        #[cfg(test)]
+        crate::panics::point("transport", &self.peer());
         on_either!(self, stream => stream.poll_write_vectored(cx, slices))
     }
 

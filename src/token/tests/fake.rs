@@ -34,6 +34,8 @@ pub(crate) struct FakeSource {
     pub(crate) at_shutdown: bool,
     /// How long each attempt waits in the queue.
     pub(crate) line: Duration,
+    /// The access token that no request can carry.
+    pub(crate) unsendable: Option<&'static str>,
 }
 
 impl FakeSource {
@@ -48,6 +50,7 @@ impl FakeSource {
             revokes: false,
             at_shutdown: false,
             line: Duration::ZERO,
+            unsendable: None,
         }
     }
 
@@ -101,6 +104,10 @@ impl Source for FakeSource {
 
     fn can_refresh(&self, previous: Option<&Grant>, _rejected: bool) -> bool {
         !self.login || previous.is_some_and(|grant| grant.refresh.is_some())
+    }
+
+    fn is_sendable(&self, grant: &Grant, _: Option<&Subject>) -> bool {
+        self.unsendable != Some(grant.access.expose())
     }
 
     fn place(&self, _new: bool) -> BoxFuture<'_, QueuePlace> {

@@ -234,3 +234,36 @@ async fn a_sibling_with_a_changed_secret_knows_what_became_of_a_refresh_token_th
     spec.prove = true;
     assert!(world.pool.open(spec).usable(seconds(1)).await.is_ok(), "it waits for nobody");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_keepers_turn_is_told_with_its_place_and_its_neighbours_are_renewed_meanwhile() {
+    crate::panics::watch();
+    let (mut paper, _guard) = Paper::start();
+    let world = World::steady(seconds(40));
+    let record = Arc::new(TokenRecord::new("turning"));
+    let turning = world.pool.open(TokenSpec { record, store_key: StoreKey::new(["turning"]), ..world.spec("turning") });
+    let neighbour = world.opened().await;
+    turning.usable(PATIENCE).await.unwrap();
+    let before = crate::panics::count();
+    for _ in 0..3 {
+        crate::panics::fault::arm("keeper", "turning");
+        for _ in 0..60 {
+            pass(seconds(1)).await;
+            assert!(world.current(&neighbour).is_some());
+        }
+        assert!(world.current(&turning).is_some(), "looked at again, and renewed");
+    }
+    assert!(crate::panics::count() >= before + 3);
+    let told: Vec<_> = paper.take().into_iter().filter(|line| line.starts_with("ERROR")).collect();
+    assert!(told.len() == 3 && told.iter().all(|line| line.contains("src/panics.rs:")), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_token_that_no_request_can_carry_is_taken_for_none() {
+    let world =
+        World::shaped(|source| source.unsendable = Some("t7"), |number, call| answer(Ok(grant(number, call.at, HOUR))));
+    let stored = Stored { number: 7, grant: grant(7, world.now(), HOUR), refresh_sent: false, forced: false };
+    world.store.put(&stored).await;
+    let handle = world.opened().await;
+    assert_eq!((world.current(&handle), world.source.count()), (Some("t1".to_owned()), 1));
+}

@@ -237,11 +237,16 @@ async fn a_panic_in_a_token_call_is_a_failed_attempt_and_the_owner_lives_on() {
         assert!(number != 2 && number != 3, "on purpose");
         answer(Ok(grant(number, call.at, HOUR)))
     });
-    let handle = world.opened().await;
+    let spec = world.spec("secret");
+    let record = Arc::clone(&spec.record);
+    let handle = world.pool.open(spec);
+    handle.usable(PATIENCE).await.unwrap();
     for _ in 0..350 {
         pass(seconds(10)).await;
         assert!(world.current(&handle).is_some());
     }
     assert_eq!((handle.status().state, world.current(&handle)), (State::Fresh, Some("t4".to_owned())));
     assert!(crate::panics::count() >= before + 2);
+    let bad = record.token_requests().find(|(kind, outcome, _)| (*kind, *outcome) == ("login", "bad_reply"));
+    assert_eq!(bad, Some(("login", "bad_reply", 2)), "the calls are counted as such");
 }

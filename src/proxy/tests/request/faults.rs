@@ -121,3 +121,39 @@ async fn a_panic_while_a_shared_connection_is_opened_fails_those_who_wait_and_no
     assert_eq!((said.status(), said.code().as_str()), (500, "internal"));
     assert_eq!(scene.get("/").await.text(), "fine");
 }
+
+#[tokio::test]
+async fn a_panic_in_the_task_of_a_shared_connection_ends_its_requests_and_no_other() {
+    panics::watch();
+    let (address, connections) = streams::api(|mut asked: streams::Asked| async move {
+        if asked.request.uri().path() == "/waits" && asked.connection == 1 {
+            let _ = std::future::poll_fn(|cx| asked.respond.poll_reset(cx)).await;
+            return;
+        }
+        asked.answer(200, "fine");
+    })
+    .await;
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = crate::proxy::settings::Protocol::Http2;
+    let scene = setting.start();
+    let elsewhere = Setting::to(api().await.address).start();
+    assert_eq!(scene.get("/").await.text(), "fine");
+    let mut waiting = scene.caller().await;
+    waiting.send("GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let streams = streams::caller(scene.address).await;
+    let waits = Request::get("http://localhost/waits").body(()).unwrap();
+    let waiting_stream = tokio::spawn(async move { ask(&streams, waits).await.unwrap().head.status });
+    eventually("both wait", || scene.record.in_flight() == 2).await;
+    let before = panics::count();
+    // Whoever waited there may be sent to another connection, or be told.
+    fault::arm("transport", &address.to_string());
+    assert!(matches!(scene.get("/").await.status(), 200 | 500 | 502));
+    assert!(matches!(waiting.answer().await.status(), 200 | 500 | 502));
+    assert!(matches!(waiting_stream.await.unwrap().as_u16(), 200 | 500 | 502));
+    assert!(panics::count() > before);
+    for _ in 0..3 {
+        assert_eq!((scene.get("/").await.text(), elsewhere.get("/").await.text()), ("fine".into(), "fine".into()));
+    }
+    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 2, "the next requests have another connection");
+    nothing_is_left(&scene).await;
+}

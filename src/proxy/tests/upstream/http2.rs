@@ -201,9 +201,11 @@ async fn lengths_that_differ_are_refused_and_equal_ones_are_one() {
         let (answer, mut stream) = caller.send_request(request.body(()).unwrap(), false).unwrap();
         // Whoever was refused may have been told so before the body came.
         let _ = stream.send_data(Bytes::from_static(b"hi"), true);
-        let said = answered(answer).await.unwrap();
-        assert_eq!(said.head.status, status, "{second}");
-        assert!(said.body.contains(body), "{}", said.body);
+        match answered(answer).await {
+            Ok(said) => assert!(said.head.status == status && said.body.contains(body), "{second}: {said:?}"),
+            // The library may be the one that refuses.
+            Err(error) => assert_eq!((status, error.reason()), (400, Some(h2::Reason::PROTOCOL_ERROR)), "{second}"),
+        }
     }
     assert_eq!(api.seen().len(), 1);
 }
@@ -253,5 +255,6 @@ async fn callers_of_http_2_are_drained_and_let_go_when_idle() {
     let scene = setting.start();
     let caller = streams::caller(scene.address).await;
     ask(&caller, get("/")).await.unwrap();
+    assert_eq!(caller.current_max_send_streams(), 100, "as many at a time, and no more");
     eventually("it is let go", || scene.proxy_record.connections() == 0).await;
 }

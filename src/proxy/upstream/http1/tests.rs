@@ -239,3 +239,21 @@ async fn a_read_that_brings_the_rest_is_seen_to_have_emptied_the_socket() {
     let Transport::Plain(socket) = &http1.transport else { panic!("it is plain") };
     assert!(socket.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending());
 }
+
+#[tokio::test]
+async fn an_answer_in_very_many_parts_lets_others_have_their_turn() {
+    let (mut http1, mut server) = pair().await;
+    http1.begin(get());
+    let answer =
+        ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &"1\r\na\r\n".repeat(1000), "0\r\n\r\n"].concat();
+    server.write_all(answer.as_bytes()).await.unwrap();
+    head(&mut http1).await.unwrap();
+    let at_once = std::future::poll_fn(|cx| {
+        let mut parts = 0;
+        while http1.poll_frame(cx).is_ready() && parts < 1000 {
+            parts += 1;
+        }
+        Poll::Ready(parts)
+    });
+    assert!((1..500).contains(&at_once.await));
+}

@@ -125,7 +125,8 @@ impl Attempt {
         self.requested = Some(started);
         let subject = self.spec.key.subject.as_ref();
         let ask = Ask { step, subject, previous: self.previous.as_ref(), patience: self.limit() };
-        let done = panics::caught(self.spec.source.mint(ask)).await;
+        let source = &self.spec.source;
+        let done = panics::caught(async move { source.mint(ask).await }).await;
         let result = done.unwrap_or_else(|panicked| Err(MintError::new(Outcome::BadReply, panicked.to_string())));
         let outcome = result.as_ref().err().map_or(Outcome::Ok, |error| error.outcome);
         let kind = match step {

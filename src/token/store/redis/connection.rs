@@ -107,6 +107,7 @@ impl Reconnector {
         let reconnector = self;
         let mut reported = false;
         loop {
+            panics::point("redis", &self.channel);
             let connected = timeout(PATIENCE, connect(reconnector)).await;
             match connected.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
                 Ok(connected) => {
@@ -171,5 +172,27 @@ fn reason(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panics::fault;
+    use crate::secret::Secret;
+    use crate::tls::{TlsSettings, client_config};
+
+    #[tokio::test]
+    async fn a_panic_of_its_task_does_not_keep_redis_away_for_ever() {
+        panics::watch();
+        let before = panics::count();
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let tls = client_config(&TlsSettings::default()).unwrap();
+        let address = RedisAddress::read(&Secret::new(format!("redis://{nobody}")), tls).unwrap();
+        fault::arm("redis", "a panic's channel");
+        let redis = RedisConnection::start(address, "a panic's channel".to_owned(), Arc::new(|_| {}));
+        let said = redis.call::<String>(&redis::cmd("PING")).await.unwrap_err();
+        assert!(said.message.contains("Connection refused"), "it has tried again: {}", said.message);
+        assert!(panics::count() > before);
     }
 }
