@@ -1,5 +1,7 @@
 //! Panics on purpose: each ends what it happens in, and nothing else.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use http::Request;
 
 use super::scene::{PANICS, Scene, Setting};
@@ -151,9 +153,12 @@ async fn a_panic_in_the_task_of_a_shared_connection_ends_its_requests_and_no_oth
     assert!(matches!(waiting.answer().await.status(), 200 | 500 | 502));
     assert!(matches!(waiting_stream.await.unwrap().as_u16(), 200 | 500 | 502));
     assert!(panics::count() > before);
+    assert_eq!(scene.get("/").await.text(), "fine");
+    let connected = connections.load(SeqCst);
+    assert!(connected > 1, "the next requests have another connection");
     for _ in 0..3 {
         assert_eq!((scene.get("/").await.text(), elsewhere.get("/").await.text()), ("fine".into(), "fine".into()));
     }
-    assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 2, "the next requests have another connection");
+    assert_eq!(connections.load(SeqCst), connected, "which they share");
     nothing_is_left(&scene).await;
 }
