@@ -43,22 +43,24 @@ fn setup(rng: &mut Rng) -> Setup {
     let life = pick(rng, &[Some(2), Some(20), Some(60), Some(60), Some(300), Some(HOUR), Some(HOUR), Some(YEAR), None]);
     let subjects = pick(rng, &[0, 0, 0, 2]);
     let lasting = !login || rng.u8(..3) > 0;
-    Setup {
+    let mut setup = Setup {
         processes: if lasting { pick(rng, &[1, 1, 2, 3]) } else { 1 },
         subjects,
         login,
         refresh,
         life,
         refresh_in: pick(rng, &[None, None, None, Some(1), Some(30)]),
-        // Processes could not learn in time that another one invalidated a token of two seconds.
-        exclusive: rng.u8(..4) == 0 && life != Some(2),
+        exclusive: rng.u8(..4) == 0,
         // More than a quarter of the lifetime would leave no time for a second attempt.
         min_interval: if life.is_some_and(|life| life < 60) { 0 } else { pick(rng, &[0, 0, 0, 0, 15]) },
         while_used: subjects > 0 || rng.u8(..5) == 0,
         lasting,
         leases_expire: rng.bool(),
         revokes: rng.u8(..4) == 0,
-    }
+    };
+    // Where locks are waited for, processes could not learn in time that another one invalidated a token of two seconds.
+    setup.exclusive &= life != Some(2) || setup.processes == 1 || setup.leases_expire;
+    setup
 }
 
 fn action(rng: &mut Rng, setup: &Setup) -> Action {

@@ -39,23 +39,33 @@ fn alive(run: &Run) -> Result<(), String> {
         .any(|entry| matches!(entry.event, Event::Did(Action::Pause { .. } | Action::FreezeAtRefresh { .. })));
     let mut grants: BTreeMap<&str, (Owner, Option<Duration>)> = BTreeMap::new();
     let mut last: BTreeMap<Owner, &str> = BTreeMap::new();
+    // Whose readers have seen the right end of that last one.
+    let mut shown: BTreeSet<Owner> = BTreeSet::new();
     for entry in &run.log {
         match &entry.event {
             Event::Answered { owner, end: End::Granted { access, until, .. }, .. } => {
                 grants.insert(access, (*owner, *until));
                 last.insert(*owner, access);
+                shown.remove(owner);
             }
             // Possibly adopted: the earlier one is then forgotten.
             Event::Loaded { run, subject, found: Found::Grant { access, .. } } => {
                 last.retain(|owner, known| (owner.run, owner.subject) != (*run, *subject) || *known == access);
             }
+            Event::Looked { owner, token: Some(seen) } if last.get(owner) == Some(&seen.access.as_str()) => {
+                let until = grants.get(seen.access.as_str()).and_then(|(_, until)| *until);
+                if until.zip(seen.expires).is_some_and(|(until, expires)| expires <= until) {
+                    shown.insert(*owner);
+                }
+            }
             Event::Forwarded { owner, token, asked_for, .. } => {
                 let Some((granted_to, until)) = grants.get(token.access.as_str()) else {
                     return fail(format!("{token:?} was never granted"));
                 };
-                // After a clock step, a keeper knows the expiry of its last token only. If it was suspended with it,
-                // its readers may run before it does.
-                let known = !stepped || (!stood_still && last.get(owner) == Some(&token.access.as_str()));
+                // After a clock step, a keeper knows the expiry of its last token only. If it was suspended before it
+                // could publish that, its readers may run before it does.
+                let is_last = last.get(owner) == Some(&token.access.as_str());
+                let known = !stepped || (is_last && (!stood_still || shown.contains(owner)));
                 let over = until.filter(|_| known).is_some_and(|end| end <= entry.at);
                 if over || token.expires.is_some_and(|end| end <= entry.at) {
                     return fail(format!("{token:?} was sent at {:?}, after its end", entry.at));
