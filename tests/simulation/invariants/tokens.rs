@@ -32,11 +32,9 @@ pub const NOT_REVOKED: Invariant = Invariant {
 };
 
 fn alive(run: &Run) -> Result<(), String> {
-    let stepped = run.log.iter().any(|entry| matches!(entry.event, Event::Did(Action::StepWall { .. })));
-    let stood_still = run
-        .log
-        .iter()
-        .any(|entry| matches!(entry.event, Event::Did(Action::Pause { .. } | Action::FreezeAtRefresh { .. })));
+    let did = |is: fn(&Action) -> bool| run.log.iter().any(|entry| matches!(&entry.event, Event::Did(it) if is(it)));
+    let stepped = did(|action| matches!(action, Action::StepWall { .. }));
+    let stood_still = did(|action| matches!(action, Action::Pause { .. } | Action::FreezeAtRefresh { .. }));
     let mut grants: BTreeMap<&str, (Owner, Option<Duration>)> = BTreeMap::new();
     let mut last: BTreeMap<Owner, &str> = BTreeMap::new();
     // Whose readers have seen the right end of that last one.
