@@ -18,8 +18,9 @@ const TURNS: usize = 4;
 /// HPACK.
 pub(super) const TURN_BYTES: usize = 64 << 10;
 
-/// A connection that reads and writes more than this between two sweeps takes turns.
-pub(super) const LIGHT_BYTES: usize = 256 << 10;
+/// A connection that reads and writes more than this between two sweeps takes turns. Small requests at full speed stay below
+/// it.
+pub(super) const LIGHT_BYTES: usize = 4 << 20;
 
 /// The turns of a data thread.
 pub(crate) struct Turns {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -70,7 +71,9 @@ impl Caller {
         let http2 = request.version() == Version::HTTP_2;
         let grpc = http2 && grpc::is(request.headers());
         let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
-        let done = panics::caught(self.respond(request)).await;
+        // Pinned here: moving it would copy kilobytes.
+        let responding = pin!(self.respond(request));
+        let done = panics::caught(responding).await;
         // A panic may leave the connection in an undefined state. After a request with a doubtful Transfer-Encoding, nobody can
         // tell where the next one begins (RFC 9112 §6.3).
         let last = done.is_err() || doubtful || self.worker.leaving.get();

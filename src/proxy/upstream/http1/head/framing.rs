@@ -36,11 +36,12 @@ impl FramingHeaders {
     pub(super) fn hear(&mut self, name: &HeaderName, value: &HeaderValue) -> io::Result<()> {
         match *name {
             header::CONNECTION => {
-                let lists = |wanted: &str| items(value).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()));
-                if lists("close") {
-                    self.keep_alive = Some(false);
-                } else if lists("keep-alive") {
-                    self.keep_alive.get_or_insert(true);
+                for item in items(value) {
+                    if item.eq_ignore_ascii_case(b"close") {
+                        self.keep_alive = Some(false);
+                    } else if item.eq_ignore_ascii_case(b"keep-alive") {
+                        self.keep_alive.get_or_insert(true);
+                    }
                 }
             }
             header::TRANSFER_ENCODING => items(value).for_each(|coding| self.hear_coding(coding)),
@@ -64,6 +65,12 @@ impl FramingHeaders {
 
     fn hear_lengths(&mut self, value: &HeaderValue) -> io::Result<()> {
         let before = self.length;
+        if before.is_none()
+            && let Some(length) = number(value.as_bytes())
+        {
+            self.length = Some(length);
+            return Ok(());
+        }
         self.repeats_length |= before.is_some() || value.as_bytes().contains(&b',');
         let mut lengths = items(value).peekable();
         if lengths.peek().is_none() {
