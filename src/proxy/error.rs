@@ -1,4 +1,4 @@
-//! The answers that bearerd makes itself: each failure has one status, one code, one type of RFC 9209.
+//! The error responses that bearerd itself makes: each failure has a status, a code and a type of RFC 9209.
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new error must get its own row")]
 
 use std::time::Duration;
@@ -10,67 +10,63 @@ use http::{HeaderName, HeaderValue, Response, StatusCode as S};
 use crate::record::{Blame, Limit};
 use crate::token::status::NoToken;
 
-/// Name of the header that says who made an answer.
+/// The header that says which proxy made a response.
 pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
-/// Why a request gets an answer of bearerd instead of one of its upstream. The texts are for people and hold nothing
-/// that a caller sent.
+/// Why a request gets an error response of bearerd's own. The texts are for people and contain nothing that a caller sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProxyError {
-    /// A rule of access refused it.
+    /// An access rule refused the request.
     Guard(&'static str),
-    /// No subject, or a wrong one.
+    /// The subject is missing or invalid.
     Subject(&'static str),
-    /// Malformed, or a path that could leave the base.
+    /// The request is malformed, or its path could leave the base URL.
     BadRequest(&'static str),
-    /// No upstream has this host and path.
+    /// No upstream matches the host and path.
     NoRoute,
-    /// `CONNECT`.
     Unsupported,
     /// The caller stopped sending its body.
     RequestTimeout,
-    /// No usable token.
+    /// There is no usable token.
     NoToken(NoToken),
-    /// The upstream gave no answer.
+    /// The upstream gave no response.
     Upstream(Fault),
-    /// A limit on all callers together is reached.
+    /// A limit for all callers together is reached.
     Busy(Limit),
     /// A panic.
     Internal,
 }
 
-/// Why an upstream gave no answer.
+/// Why an upstream gave no response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
-    /// A panic while it was being connected to.
+    /// A panic while connecting.
     Internal,
-    /// This process has no socket left for a connection.
+    /// This process has no socket left.
     NoSocket,
-    /// No TCP connection.
+    /// The TCP connection failed.
     Unreachable,
-    /// Its name does not resolve.
     Dns,
-    /// No TLS.
+    /// The TLS handshake failed.
     Tls,
-    /// No TLS, because its certificate is not accepted.
+    /// The certificate was not accepted.
     Certificate,
-    /// The connection ended before the head.
+    /// The connection ended before the response head.
     Reset,
-    /// What came is no answer.
+    /// The response is not valid HTTP.
     Malformed,
-    /// No connection in time.
+    /// Connecting took too long.
     ConnectTimeout,
-    /// No head in time.
+    /// The response head took too long.
     HeadTimeout,
 }
 
-/// One row of the table.
+/// What an error maps to.
 pub(crate) struct Row {
-    /// The status.
     pub(crate) status: S,
-    /// The stable code.
+    /// The code, which is stable.
     pub(crate) code: &'static str,
-    /// The type of RFC 9209.
+    /// The error type of RFC 9209.
     pub(crate) kind: &'static str,
     /// Who is at fault.
     pub(crate) blame: Blame,
@@ -83,7 +79,6 @@ const fn row(status: S, code: &'static str, kind: &'static str, blame: Blame, de
 }
 
 impl ProxyError {
-    /// What the caller is told, and who is at fault.
     pub(crate) const fn row(&self) -> Row {
         match self {
             Self::Guard(why) => row(S::FORBIDDEN, "guard", "http_request_denied", Blame::Client, why),
@@ -137,7 +132,7 @@ impl ProxyError {
         }
     }
 
-    /// The answer.
+    /// Creates the error response.
     pub(crate) fn response(&self, upstream: Option<&str>) -> Response<Bytes> {
         let row = self.row();
         let body = serde_json::json!({

@@ -1,4 +1,5 @@
-//! Listeners: bound before anything starts, so that a port in use is found at once and no call is refused later.
+//! Listeners. They are bound before anything else starts, so that a port in use is reported at once and no connection is refused
+//! later.
 
 mod takeover;
 
@@ -14,40 +15,37 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::settings::Listen;
 pub use takeover::{Address, rebind};
 
-/// Connections that the kernel accepts ahead.
+/// The backlog of connections that the kernel accepts in advance.
 const BACKLOG: i32 = 1024;
 
-/// How often another port is tried where any will do.
+/// How often to try another port if any port will do.
 const TRIES: u32 = 16;
 
-/// A listener that is bound.
+/// A bound listener.
 #[derive(Debug)]
 pub struct Bound {
-    /// What was asked for; the routes know it by this.
+    /// The configured listener, by which routes know it.
     pub listen: Listen,
     pub(crate) sockets: Vec<BoundSocket>,
 }
 
-/// One socket of a listener.
 #[derive(Debug)]
 pub(crate) enum BoundSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-/// A listener that cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {what}")]
 pub struct BindError {
-    /// The address, for people.
+    /// The address, for the message.
     pub what: String,
-    /// Why.
     #[source]
     pub source: io::Error,
 }
 
 impl Bound {
-    /// The TCP address; the first of both where it is `localhost`.
+    /// The TCP address; for `localhost`, the IPv4 one.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.sockets.iter().find_map(|socket| match socket {
             BoundSocket::Tcp(listener) => listener.local_addr().ok(),
@@ -55,7 +53,7 @@ impl Bound {
         })
     }
 
-    /// The authority of a caller's URL.
+    /// The authority of URLs for this listener.
     pub(crate) fn authority(&self) -> String {
         match (&self.listen, self.local_addr()) {
             (Listen::Localhost(_), Some(address)) => format!("localhost:{}", address.port()),
@@ -65,7 +63,7 @@ impl Bound {
     }
 }
 
-/// Binds all of them, or none.
+/// Binds all listeners, or none.
 pub fn bind(listens: &[Listen]) -> Result<Vec<Bound>, BindError> {
     listens.iter().map(bind_one).collect()
 }
@@ -87,7 +85,7 @@ fn tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Both loopback addresses with one port; the older one alone where the host has no other.
+/// Binds both loopback addresses with the same port, or IPv4 alone if the host has no IPv6.
 fn localhost(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::Result<Vec<BoundSocket>> {
     for _ in 1..TRIES {
         match both(port, &get) {
@@ -108,7 +106,7 @@ fn both(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::R
     }
 }
 
-/// A socket file is made where nobody else can reach it, and moved into place when its mode is right.
+/// Creates a socket file in a private directory, and moves it into place once it has its mode.
 fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     make_room(path)?;
     let private = Private::beside(path)?;
@@ -120,7 +118,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Only a socket file that nobody listens on may be replaced.
+/// Removes an obstacle: only a socket file that nobody listens on may be replaced.
 fn make_room(path: &Path) -> io::Result<()> {
     let kind = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -136,7 +134,7 @@ fn make_room(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A directory of this process alone; gone when dropped.
+/// A private directory, removed when dropped.
 struct Private(PathBuf);
 
 impl Private {
@@ -155,10 +153,9 @@ impl Drop for Private {
     }
 }
 
-/// A listener, as its callers' connections know it.
+/// A listener, as connections know it.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Which one.
     pub(crate) listen: Listen,
     /// Its authority, for callers that name none.
     pub(crate) authority: String,
@@ -169,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn localhost_is_both_addresses_on_one_port() {
+    fn localhost_binds_both_addresses_on_one_port() {
         let bound = bind(&[Listen::Localhost(0)]).unwrap();
         let address = bound[0].local_addr().unwrap();
         assert!(address.ip().is_loopback() && address.port() != 0);
@@ -183,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_file_has_its_mode_and_replaces_only_a_dead_one() {
+    fn a_socket_file_gets_its_mode_and_replaces_only_an_unused_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("y.sock");
         let listen = [Listen::Unix(path.clone(), 0o660)];
@@ -196,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_socket_is_left_alone() {
+    fn a_file_that_is_not_a_socket_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("precious");
         fs::write(&path, "data").unwrap();

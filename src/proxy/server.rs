@@ -1,4 +1,4 @@
-//! The data thread: one current-thread runtime that accepts, serves and sweeps, and goes down in phases.
+//! The data thread: a single-threaded runtime that accepts and serves connections, sweeps every second, and shuts down in phases.
 
 use super::caller::accept::Acceptor;
 use std::cell::RefCell;
@@ -23,19 +23,19 @@ use crate::panics;
 use crate::record::ProxyRecord;
 use crate::shutdown::{Phase, Shutdown};
 
-/// Names that are resolved at a time, each by a thread with a socket of its own.
+/// How many names are resolved at the same time: each takes a thread and a socket.
 const RESOLVING: usize = 16;
 
-/// Time for the runtime to see whom the system has accepted.
+/// How long the runtime needs to see the connections that the kernel has accepted.
 const ACCEPT_DELAY: Duration = Duration::from_millis(1);
 
-/// So long after the last listener has closed a request that was on its way is still waited for.
+/// How long to wait for requests still on their way after the last listener has closed.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Then whoever has not sent a whole head has this long for it, and a caller of HTTP/2 for its goodbye.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a caller then has to finish a request head, or to close after a GOAWAY.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The data thread, seen from outside.
+/// A handle to the data thread.
 #[derive(Debug)]
 pub struct DataThread {
     commands: mpsc::UnboundedSender<DataCommand>,
@@ -49,7 +49,7 @@ enum DataCommand {
 }
 
 impl DataThread {
-    /// Starts the thread on what is bound. It ends with `shutdown`.
+    /// Starts the thread with these listeners. It ends with `shutdown`.
     pub fn spawn(
         bound: Vec<Bound>,
         routes: Arc<ArcSwap<Routes>>,
@@ -75,38 +75,37 @@ impl DataThread {
         Ok(Self { commands, ended })
     }
 
-    /// Accepts on this listener too; a socket that another listener has is this one's from now on.
+    /// Accepts on this listener too. It takes over sockets that are already accepted on.
     pub fn open(&self, bound: Bound) {
         let _ = self.commands.send(DataCommand::Open(bound));
     }
 
-    /// Accepts no more on these sockets, once those who wait there are let in; connections that came in there stay. What is
-    /// `held` is dropped when that is done.
+    /// Stops accepting on these sockets, after the connections in their backlog; open connections stay. Drops `held` once that is
+    /// done.
     pub fn close(&self, addresses: Vec<Address>, held: Vec<Arc<Bound>>) {
         let _ = self.commands.send(DataCommand::Close(addresses, held));
     }
 
-    /// Waits until the last connection has gone, or the thread was cut off or has died.
+    /// Waits until the thread has ended: after the last connection, at the end of the grace period, or in a panic.
     pub async fn ended(&self) {
         let mut ended = self.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;
     }
 
-    /// Whether the thread has ended.
     pub fn has_ended(&self) -> bool {
         *self.ended.borrow() || self.ended.has_changed().is_err()
     }
 }
 
-/// One socket that is accepted on.
+/// A socket that is accepted on.
 struct Accepting {
     address: Option<Address>,
     task: JoinHandle<()>,
-    /// Dropped, it ends the task as soon as nobody waits to be let in.
+    /// When dropped, the task ends as soon as the backlog is empty.
     _open: oneshot::Sender<()>,
 }
 
-/// All sockets that are accepted on.
+/// The tasks of all sockets that are accepted on.
 type AcceptTasks = RefCell<Vec<Accepting>>;
 
 async fn run(worker: &Rc<Worker>, received: mpsc::UnboundedReceiver<DataCommand>, shutdown: Shutdown, beats: Beats) {
@@ -136,10 +135,10 @@ async fn run(worker: &Rc<Worker>, received: mpsc::UnboundedReceiver<DataCommand>
     giving_turns.abort();
 }
 
-/// Lets everybody go as soon as nothing of theirs can be under way: a request may have been sent before its caller could
-/// know that the answer to the one before was the last.
+/// Closes connections as soon as no request can be in flight on them. A caller may have sent a request before it knew that the
+/// last response would close the connection.
 async fn drain(worker: &Rc<Worker>, listeners: Vec<Accepting>) {
-    // The runtime hears meanwhile of those whom the system has let in.
+    // Meanwhile the runtime learns of connections that the kernel has accepted.
     tokio::time::sleep(ACCEPT_DELAY).await;
     let tasks: Vec<_> = listeners.into_iter().map(|accepting| accepting.task).collect();
     for task in tasks {
@@ -148,14 +147,14 @@ async fn drain(worker: &Rc<Worker>, listeners: Vec<Accepting>) {
     let _ = tokio::time::timeout(LINGER, worker.all_closed()).await;
     worker.draining.set(true);
     worker.deadlines.wake_all();
-    while tokio::time::timeout(FAREWELL, worker.all_closed()).await.is_err() {
+    while tokio::time::timeout(CLOSE_TIMEOUT, worker.all_closed()).await.is_err() {
         worker.deadlines.dismiss_all();
     }
 }
 
 async fn sweep(worker: Rc<Worker>, beats: Beats) {
     loop {
-        // Whatever happens in one, the next one comes: without it nothing that waits would ever end.
+        // A panic must not stop the sweeps: without them no deadline would ever expire.
         let _ = panics::catch(|| worker.sweep());
         worker.until_next_sweep(&beats).await;
     }
@@ -167,7 +166,7 @@ async fn run_commands(
     listeners: &AcceptTasks,
 ) {
     while let Some(command) = received.recv().await {
-        // The thread must hear the next one, too.
+        // A panic must not stop the thread from receiving commands.
         let _ = panics::catch(|| match command {
             DataCommand::Open(bound) => open(worker, bound, &mut listeners.borrow_mut()),
             DataCommand::Close(addresses, held) => {
@@ -184,7 +183,7 @@ async fn run_commands(
     std::future::pending().await
 }
 
-/// A socket that is accepted on already goes to this listener: one task takes over from the other.
+/// Starts accepting. If the socket is already accepted on, the new task takes over from the old one.
 fn open(worker: &Rc<Worker>, bound: Bound, listeners: &mut Vec<Accepting>) {
     let addresses: Vec<_> = bound.sockets.iter().map(|socket| bound.address_of(socket)).collect();
     let listener = Rc::new(Listener { authority: bound.authority(), listen: bound.listen });
@@ -211,7 +210,7 @@ fn open(worker: &Rc<Worker>, bound: Bound, listeners: &mut Vec<Accepting>) {
     }
 }
 
-/// Gives back what accepts there until nobody waits any more.
+/// Stops accepting on these addresses. Returns the tasks, which end once the backlog is empty.
 fn close(addresses: &[Address], listeners: &mut Vec<Accepting>) -> Vec<JoinHandle<()>> {
     let is_closed = |accepting: &mut Accepting| accepting.address.as_ref().is_some_and(|at| addresses.contains(at));
     listeners.extract_if(.., is_closed).map(|accepting| accepting.task).collect()

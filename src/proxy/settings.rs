@@ -1,4 +1,4 @@
-//! What the data path is told: plain values with nothing left to default.
+//! The settings of the data path, with all defaults applied.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,22 +15,22 @@ use crate::token::patch::CasedName;
 /// Where callers reach an upstream.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Listen {
-    /// Both loopback addresses, where the host has both.
+    /// Both loopback addresses, if the host has both.
     Localhost(u16),
     /// One address.
     Tcp(SocketAddr),
-    /// A socket file, with this mode.
+    /// A socket file with this mode.
     Unix(PathBuf, u32),
 }
 
-/// Where callers look when nobody says otherwise.
+/// The default port.
 impl Default for Listen {
     fn default() -> Self {
         Self::Localhost(8080)
     }
 }
 
-/// As it is written in a configuration.
+/// The form that the configuration uses.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,48 +41,47 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Where an upstream is found among several on one listener, and what is kept of the path.
+/// Which requests on a listener go to an upstream, and whether the path prefix is removed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Match {
-    /// Host that the caller must name; looked at before the path.
+    /// The host that the caller must use; compared before the path.
     pub host: Option<String>,
-    /// Path prefix with no slash at its end; empty for `/`.
+    /// The path prefix without a trailing slash; empty for `/`.
     pub path: String,
     /// Whether the prefix is removed before forwarding.
     pub strip: bool,
 }
 
-/// Every path, without its prefix, which is empty.
+/// Matches every path.
 impl Default for Match {
     fn default() -> Self {
         Self { host: None, path: String::new(), strip: true }
     }
 }
 
-/// Which HTTP the upstream is spoken to in.
+/// The HTTP version for the upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Protocol {
-    /// What ALPN agrees on.
+    /// As negotiated by ALPN.
     #[default]
     Auto,
-    /// HTTP/1.1.
     Http1,
-    /// HTTP/2; with prior knowledge where the URL is `http`.
+    /// HTTP/2; with prior knowledge for `http` URLs.
     Http2,
 }
 
-/// Time-outs of one upstream.
+/// The timeouts of one upstream.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeouts {
-    /// To connect, TLS included.
+    /// To connect, including TLS.
     pub connect: Duration,
-    /// To the response's head.
+    /// To the response head.
     pub response: Duration,
-    /// A pooled connection's idle life.
+    /// For how long a pooled connection may be idle.
     pub idle: Duration,
-    /// A connection's whole life, so that DNS changes are followed.
+    /// For how long a connection is used, so that DNS changes take effect.
     pub connection_life: Duration,
-    /// How long a request waits for a token.
+    /// For how long a request waits for a token.
     pub token_wait: Duration,
 }
 
@@ -98,10 +97,10 @@ impl Default for Timeouts {
     }
 }
 
-/// The one repeat.
+/// Settings of the one repeat.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Retry {
-    /// Largest body kept for it, in bytes.
+    /// The largest body that is kept for it, in bytes.
     pub body: u64,
     /// Whether POST and PATCH are never repeated.
     pub idempotent_only: bool,
@@ -113,57 +112,53 @@ impl Default for Retry {
     }
 }
 
-/// One upstream as the data path needs it, besides its token.
+/// One upstream as the data path needs it, apart from its token.
 #[derive(Clone, Debug, Default)]
 pub struct UpstreamSettings {
-    /// Its name.
     pub name: Arc<str>,
     /// Where callers reach it.
     pub listen: Listen,
-    /// Which calls on that listener are its.
+    /// Which requests on that listener go to it.
     pub matches: Match,
-    /// The API; `None` where only the login's reply tells.
+    /// The base URL of the API; `None` if only the login's reply has it.
     pub base: Option<Base>,
-    /// Headers set on every request.
+    /// Headers that are set on every request.
     pub headers: Vec<(CasedName, HeaderValue)>,
-    /// Headers among those set where the caller's own value wins.
+    /// Those of them where the caller's own value wins.
     pub caller_may_set: Vec<HeaderName>,
-    /// Further inbound headers to drop.
+    /// Further request headers to remove.
     pub remove_headers: Vec<HeaderName>,
-    /// HTTP version towards the upstream.
     pub protocol: Protocol,
-    /// Time-outs.
     pub timeouts: Timeouts,
-    /// The one repeat.
     pub retry: Retry,
     /// Who may call.
     pub access: Access,
-    /// `tls.server_name`: the name to verify instead of the base's host.
+    /// `tls.server_name`: the name to verify instead of the base URL's host.
     pub server_name: Option<String>,
-    /// The way out, if it is not direct.
+    /// The outbound proxy, if connections are not direct.
     pub outbound_proxy: Option<OutboundProxy>,
 }
 
 /// The `[limits]` table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Connections from callers at a time.
+    /// Simultaneous connections from callers.
     pub connections: usize,
-    /// Bytes of a request's head.
+    /// The size of a request head, in bytes.
     pub header_bytes: usize,
-    /// From the first byte of a head to its end.
+    /// From the first byte of a request head to its end.
     pub header_timeout: Duration,
-    /// A request body that brings nothing for this long.
+    /// Between two parts of a request body.
     pub body_idle: Duration,
-    /// A kept-alive caller that asks nothing for this long.
+    /// Between two requests on a connection.
     pub caller_idle: Duration,
-    /// A caller that reads nothing of its answer for this long.
+    /// For how long a caller may leave its response unread.
     pub caller_write: Duration,
-    /// Bytes kept for repeats, all requests together.
+    /// Bytes kept for repeats, for all requests together.
     pub replay_total: u64,
-    /// Requests in flight, all connections together; what the descriptors allow if it is not set.
+    /// Requests in flight on all connections; derived from the descriptor limit if not set.
     pub requests: Option<usize>,
-    /// Bytes that callers and upstreams may make the process hold; half of what the machine gives if it is not set.
+    /// Bytes that callers and upstreams may make the process hold; half of what the machine has available if not set.
     pub memory: Option<u64>,
 }
 
@@ -183,16 +178,14 @@ impl Default for Limits {
     }
 }
 
-/// What the limits come to on this machine, for all callers together.
+/// The effective limits on this machine, for all callers together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
-    /// Connections from callers.
     pub connections: usize,
-    /// Requests in flight.
     pub requests: usize,
-    /// Sockets of callers and upstreams.
+    /// Sockets of callers and upstreams together.
     pub sockets: usize,
-    /// Bytes that callers and upstreams make the process hold.
+    /// Bytes that callers and upstreams may make the process hold.
     pub memory: u64,
 }
 
@@ -203,8 +196,8 @@ impl Default for Bounds {
 }
 
 impl Limits {
-    /// What they come to where so many sockets may be open and, unless `memory` is set, so many bytes held: callers leave
-    /// at least half of the sockets to requests, each of which may need one.
+    /// Computes the effective limits for this many sockets and, unless `memory` is set, this many bytes. Callers leave at least
+    /// half of the sockets to requests, each of which may need one.
     pub fn bounds(&self, sockets: usize, memory: u64) -> Bounds {
         let connections = self.connections.min(sockets / 2).max(1);
         Bounds {

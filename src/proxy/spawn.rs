@@ -1,4 +1,4 @@
-//! Tasks of the data thread.
+//! Starts tasks on the data thread.
 
 use std::rc::Rc;
 
@@ -6,12 +6,10 @@ use super::limits::limiter::Limiter;
 use super::limits::memory::Account;
 use super::limits::metered::Metered;
 
-/// Lets hyper start its tasks on this thread, each for the account of the connection that it serves.
+/// Starts hyper's tasks for HTTP/2 streams, charged to the account of their connection.
 #[derive(Clone)]
 pub(crate) struct Local {
-    /// Whose limits hold.
     pub(crate) limiter: Rc<Limiter>,
-    /// Whose tasks they are.
     pub(crate) account: Rc<Account>,
 }
 

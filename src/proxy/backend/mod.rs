@@ -1,5 +1,5 @@
-//! An upstream as the data thread holds it: its connections, and its tokens rendered once per generation. One thread
-//! uses it, so plain cells do.
+//! An upstream's state on the data thread: its connection pools, and its tokens rendered once per generation. Only one thread
+//! uses it, so it needs no locks.
 
 pub mod route;
 pub(super) mod worker;
@@ -25,24 +25,22 @@ use crate::token::patch::Patch;
 use crate::token::status::NoToken;
 use crate::token::subjects::Subjects;
 
-/// When to come back after a token that cannot be put on a request: the next one may be better.
+/// The Retry-After for a token that cannot be put on a request: the next token may be valid.
 const UNUSABLE: NoToken = NoToken::Failing { retry_after: Duration::from_secs(10) };
 
-/// A token as this upstream takes it.
+/// A token, prepared for requests to this upstream.
 pub(crate) struct Rendered {
-    /// The token.
     pub(crate) token: Arc<Token>,
-    /// What it changes on a request.
+    /// What it sets on a request.
     pub(crate) patch: Patch,
-    /// Connections to where it is used.
+    /// The pool for the base URL that it is used with.
     pub(crate) pool: Rc<Pool>,
 }
 
 type RenderedCell = Rc<RefCell<Option<Rc<Rendered>>>>;
 
-/// Where one request gets its token.
+/// The token that one request uses.
 pub(crate) struct TokenSlot {
-    /// The token.
     pub(crate) handle: TokenHandle,
     kept: RenderedCell,
 }
@@ -52,15 +50,14 @@ enum TokenSlots {
     PerSubject(RefCell<Subjects<RenderedCell>>),
 }
 
-/// An upstream on the data thread.
 pub(crate) struct Backend {
-    /// What it was told.
+    /// Its settings and tokens.
     pub(crate) upstream: Arc<Upstream>,
-    /// What happens to its requests' headers.
+    /// The rules for request headers.
     pub(crate) rules: Rc<Rules>,
     token_slots: TokenSlots,
-    /// The subjects of the upstreams that this one has replaced, until they have a token here. Those tokens stay alive
-    /// meanwhile: they are the ones that the new owners begin with.
+    /// The subjects of earlier versions of this upstream, until they have a token here. They keep the old tokens alive, which the
+    /// new owners start from.
     inherited: RefCell<Vec<Subjects<RenderedCell>>>,
     pools: RefCell<Vec<Rc<Pool>>>,
     limiter: Rc<Limiter>,
@@ -68,8 +65,8 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Takes over what it can from the one that it replaces: connections, if they would be made the same way, and
-    /// subjects.
+    /// Creates the state. Takes over from `before`, the version that it replaces: the pools, if connections would be made in the
+    /// same way, and the subjects.
     pub(crate) fn new(
         upstream: Arc<Upstream>,
         clock: SharedClock,
@@ -90,7 +87,7 @@ impl Backend {
         Self { upstream, rules, token_slots, inherited, pools: pools.unwrap_or_default().into(), limiter, clock }
     }
 
-    /// Not with an outbound proxy, whose URL may hold a credential that has changed.
+    /// Whether pools can be shared. Not with an outbound proxy, whose URL may hold a credential that has changed.
     fn connects_like(&self, other: &Upstream) -> bool {
         let (ours, theirs) = (&self.upstream.settings, &other.settings);
         Arc::ptr_eq(&self.upstream.tls, &other.tls)
@@ -100,7 +97,7 @@ impl Backend {
                 == (&theirs.timeouts, &theirs.server_name, theirs.protocol)
     }
 
-    /// Hands its subjects on.
+    /// Gives its subjects to its successor.
     fn take_subjects(&self) -> Vec<Subjects<RenderedCell>> {
         let mut subjects = self.inherited.take();
         if let TokenSlots::PerSubject(own) = &self.token_slots {
@@ -110,7 +107,7 @@ impl Backend {
         subjects
     }
 
-    /// Where this request gets its token: by its subject, where the upstream has subjects.
+    /// The token slot for this request, chosen by subject if the upstream has subjects.
     pub(crate) fn token_slot(&self, headers: &HeaderMap, now: Moment) -> Result<TokenSlot, ProxyError> {
         match (&self.token_slots, &self.upstream.tokens) {
             (TokenSlots::PerSubject(subjects), Tokens::PerSubject { rule, open }) => {
@@ -128,7 +125,7 @@ impl Backend {
         }
     }
 
-    /// The token, rendered; what was rendered before, if it is the same token and still usable.
+    /// Returns the token, rendered. Reuses the last rendering if it is of the same token and that is still usable.
     pub(crate) async fn token(&self, token_slot: &TokenSlot, now: Moment) -> Result<Rc<Rendered>, ProxyError> {
         let kept = token_slot.kept.borrow().clone();
         let current = kept.filter(|kept| kept.token.generation == token_slot.handle.generation());
@@ -146,7 +143,7 @@ impl Backend {
         self.render(token_slot, token)
     }
 
-    /// Renders a token and keeps it for the next request.
+    /// Renders a token and keeps the result for the next request.
     pub(crate) fn render(&self, token_slot: &TokenSlot, token: Arc<Token>) -> Result<Rc<Rendered>, ProxyError> {
         let rendered = self.rendered(token).map_err(|why| {
             tracing::warn!(upstream = &*self.upstream.settings.name, why, "the token cannot be added to a request");
@@ -161,7 +158,7 @@ impl Backend {
 
     fn rendered(&self, token: Arc<Token>) -> Result<Rc<Rendered>, String> {
         let mut patch = self.upstream.usage.patch(&token).map_err(|error| error.to_string())?;
-        // There are as many as subjects.
+        // There is one patch per subject, so unused capacity adds up.
         patch.headers.shrink_to_fit();
         let base = match (&patch.base, &self.upstream.settings.base) {
             (Some(text), _) => {
@@ -188,11 +185,11 @@ impl Backend {
         Ok(pool)
     }
 
-    /// Lets go of what was idle for too long.
+    /// Drops connections and subjects that have been idle for too long.
     pub(crate) fn sweep(&self, now: Moment) {
         let mut pools = self.pools.borrow_mut();
         pools.iter().for_each(|pool| pool.sweep(now));
-        // One address is the usual case and stays; of the others only those that a token still names.
+        // Usually there is a single base URL, whose pool stays. Of several, only those that a token still uses stay.
         if pools.len() > 1 {
             pools.retain(|pool| Rc::strong_count(pool) > 1);
         }
@@ -207,7 +204,7 @@ impl Backend {
     }
 }
 
-/// What the caller calls its subject.
+/// The subject that the caller names.
 fn subject_name<'a>(rule: &SubjectRule, headers: &'a HeaderMap) -> Result<Option<&'a str>, ProxyError> {
     let mut lines = headers.get_all(&rule.header).iter();
     let (first, second) = (lines.next(), lines.next());
@@ -218,7 +215,7 @@ fn subject_name<'a>(rule: &SubjectRule, headers: &'a HeaderMap) -> Result<Option
     text.map_err(|_| ProxyError::Subject("the subject is not text"))
 }
 
-/// Whose token a request gets.
+/// Validates the subject, or returns the default.
 fn subject(rule: &SubjectRule, name: Option<&str>) -> Result<Subject, ProxyError> {
     match name {
         None => rule.default.clone().ok_or(ProxyError::Subject("missing subject header")),

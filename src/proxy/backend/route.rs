@@ -1,4 +1,4 @@
-//! Which upstream a call is for: by listener, then host, then the longest prefix of the path.
+//! Finds the upstream for a request: by listener, then host, then the longest path prefix.
 
 use crate::proxy::message::authority::{authority, host};
 use std::cmp::Reverse;
@@ -9,7 +9,7 @@ use http::request;
 use crate::proxy::Upstream;
 use crate::proxy::settings::{Listen, Match};
 
-/// All upstreams, as the listeners see them. Swapped whole when the configuration changes.
+/// The upstreams of each listener. Replaced as a whole when the configuration changes.
 #[derive(Default)]
 pub struct Routes {
     listeners: Vec<(Listen, Vec<Arc<Upstream>>)>,
@@ -17,8 +17,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Sorts upstreams by listener, and on each by how closely they match: those that name a host first, then by the
-    /// length of the path.
+    /// Sorts the upstreams of each listener from the most to the least specific: those with a host first, then by the length of
+    /// the path prefix.
     pub fn new(upstreams: impl IntoIterator<Item = Arc<Upstream>>) -> Self {
         let mut listeners: Vec<(Listen, Vec<Arc<Upstream>>)> = Vec::new();
         for upstream in upstreams {
@@ -33,7 +33,8 @@ impl Routes {
         Self { listeners, moved: Vec::new() }
     }
 
-    /// What comes in by the first of each two is for the second: it has the port now, and connections stay.
+    /// Adds listeners that have become others: requests from the first of each pair go to the second, which has taken over the
+    /// port, and the connections stay open.
     pub fn moved(self, moved: Vec<(Listen, Listen)>) -> Self {
         Self { moved, ..self }
     }
@@ -43,7 +44,7 @@ impl Routes {
         self.moved.iter().find(|(from, _)| from == listen).map_or(listen, |(_, to)| to)
     }
 
-    /// The listeners and what is behind each, closest match first.
+    /// The listeners, each with its upstreams, the most specific first.
     pub(crate) fn listeners(&self) -> &[(Listen, Vec<Arc<Upstream>>)] {
         &self.listeners
     }
@@ -54,7 +55,7 @@ fn closeness(matches: &Match) -> (bool, Reverse<usize>) {
 }
 
 impl Match {
-    /// Whether a call with this head and raw path is meant.
+    /// Whether a request with this head and raw path matches.
     pub(crate) fn matches(&self, head: &request::Parts, path: &str) -> bool {
         let named = || authority(&head.uri, &head.headers).map(host);
         let is_named = |own: &str| named().is_some_and(|host| host.eq_ignore_ascii_case(own));
@@ -62,7 +63,7 @@ impl Match {
             && path.strip_prefix(&*self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// What is removed from the path, and put back into the answer's `Location` and cookies.
+    /// The prefix that is removed from request paths, and added again to `Location` and cookies in responses.
     pub(crate) fn mount(&self) -> &str {
         if self.strip { &self.path } else { "" }
     }
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_compared_without_case() {
+    fn hosts_match_case_insensitively() {
         let own = matches(Some("younium.localhost"), "");
         assert!(own.matches(&head(Some("Younium.LOCALHOST:8080")), "/"));
         assert!(!own.matches(&head(Some("localhost")), "/"));
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_match_comes_first() {
+    fn the_most_specific_match_comes_first() {
         let mut all = [
             matches(None, ""),
             matches(None, "/a/b"),
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_found_in_every_form_of_authority() {
+    fn the_host_is_found_in_every_form_of_authority() {
         for (authority, expected) in [
             ("localhost:8080", "localhost"),
             ("localhost.", "localhost"),

@@ -1,4 +1,4 @@
-//! What the data thread owns: all of it in plain cells, because one thread uses it.
+//! The state of the data thread. Only this thread uses it, so it needs no locks.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,37 +20,34 @@ use crate::proxy::limits::limiter::{InUse, Limiter};
 use crate::proxy::settings::{Bounds, Limits, Listen};
 use crate::record::{Limit, ProxyRecord};
 
-/// Connections that may keep their buffers while they are idle, until the next sweep: 4 MiB worth.
+/// How many idle connections may keep their buffers until the next sweep: 4 MiB worth.
 const AWAKE: usize = 256;
 
-/// Time for those that were cut off to end.
+/// How long to wait for connections that were cut off to free their memory.
 const SHED_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The routes with this thread's backends.
+/// The routes, with this thread's state of each upstream.
 struct LocalRoutes {
     of: Arc<Routes>,
     listeners: Vec<(Listen, Vec<Rc<Backend>>)>,
 }
 
-/// The data thread.
 pub(crate) struct Worker {
-    /// The `[limits]`.
+    /// The `[limits]` table.
     pub(crate) limits: Limits,
-    /// Time.
     pub(crate) clock: SharedClock,
-    /// Limits on all callers together.
+    /// Limits that all callers share.
     pub(crate) limiter: Rc<Limiter>,
-    /// Limits on waiting.
+    /// The deadlines of all connections.
     pub(crate) deadlines: Deadlines,
-    /// What may be kept for repeats.
+    /// The memory for request bodies that are kept for a repeat.
     pub(crate) budget: Rc<Budget>,
-    /// Whether each answer is its connection's last: the process is about to go down.
+    /// Whether connections close after their current response, because the process is about to stop.
     pub(crate) leaving: Cell<bool>,
-    /// Whether connections end on which nothing is under way.
+    /// Whether idle connections close now.
     pub(crate) draining: Cell<bool>,
-    /// What happened.
     pub(crate) record: Arc<ProxyRecord>,
-    /// How many callers are being told that there are too many.
+    /// How many refused callers are being sent a response.
     pub(crate) farewells: Cell<usize>,
     connections: Cell<usize>,
     awake: Rc<Cell<usize>>,
@@ -61,7 +58,6 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A thread with nothing in flight.
     pub(crate) fn new(
         routes: Arc<ArcSwap<Routes>>,
         limits: Limits,
@@ -89,7 +85,7 @@ impl Worker {
         }
     }
 
-    /// The upstream that a call on this listener is for.
+    /// Finds the upstream for a request on this listener.
     pub(crate) fn find(&self, listen: &Listen, head: &request::Parts, path: &str) -> Option<Rc<Backend>> {
         self.follow_routes();
         let listeners = self.listeners.borrow();
@@ -98,7 +94,7 @@ impl Worker {
         behind.iter().find(|backend| backend.upstream.settings.matches.matches(head, path)).cloned()
     }
 
-    /// Takes over new routes. An upstream that is in the old ones too stays; a changed one takes over what it can.
+    /// Applies new routes. An unchanged upstream keeps its state; a changed one takes over what it can.
     fn follow_routes(&self) {
         let mut cache = self.routes.borrow_mut();
         let routes = cache.load();
@@ -125,7 +121,7 @@ impl Worker {
         listeners.of = routes.clone();
     }
 
-    /// A second has passed.
+    /// Does the work of each tick.
     pub(crate) fn sweep(&self) {
         let now = self.clock.now();
         self.record.beat(now.since_start().as_secs());
@@ -133,7 +129,7 @@ impl Worker {
         self.limiter.publish();
         self.follow_routes();
         self.listeners.borrow().listeners.iter().flat_map(|(_, behind)| behind).for_each(|backend| {
-            // What one upstream's sweep does must not keep the others' connections from being closed.
+            // A panic in one upstream's sweep must not stop the others'.
             let _ = panics::catch(|| {
                 #[cfg(test)]
                 backend.upstream.settings.base.iter().for_each(|base| panics::point("sweep", &base.to_string()));
@@ -142,7 +138,7 @@ impl Worker {
         });
     }
 
-    /// Makes room in the budget of bytes whenever it is tight.
+    /// Frees memory whenever it is tight.
     pub(crate) async fn shed_load(self: Rc<Self>) {
         let memory = &self.limiter.memory;
         loop {
@@ -156,7 +152,7 @@ impl Worker {
         }
     }
 
-    /// Waits a tick; longer while nobody is connected, since only the heart must beat.
+    /// Waits for the next tick. With no connections it waits longer: only the heartbeat is needed.
     pub(crate) async fn until_next_sweep(&self, beats: &Beats) {
         if self.connections.get() == 0 {
             let _ = tokio::time::timeout_at(beats.next(), self.connected.notified()).await;
@@ -166,7 +162,7 @@ impl Worker {
         }
     }
 
-    /// Counts a connection, or says which limit does not allow one more.
+    /// Counts a new connection, or returns the limit that does not allow it.
     pub(crate) fn admit(self: &Rc<Self>) -> Result<Admitted, Limit> {
         let now = self.connections.get();
         if now == 0 {
@@ -190,7 +186,7 @@ impl Worker {
         Awake(self.awake.clone())
     }
 
-    /// Whether so many connections have buffers that those that are idle are to be parked at once.
+    /// Whether so many connections have buffers that idle ones must be parked at once.
     pub(crate) fn is_crowded(&self) -> bool {
         self.awake.get() > AWAKE
     }
@@ -200,12 +196,11 @@ impl Worker {
         self.awake.get()
     }
 
-    /// How many callers are connected.
     pub(crate) fn connections(&self) -> usize {
         self.connections.get()
     }
 
-    /// Waits until no caller is connected.
+    /// Waits until the last caller's connection has closed.
     pub(crate) async fn all_closed(&self) {
         while self.connections.get() > 0 {
             self.disconnected.notified().await;
@@ -218,7 +213,7 @@ impl Worker {
     }
 }
 
-/// One of the connections allowed.
+/// A connection that counts towards the limits until it is dropped.
 pub(crate) struct Admitted {
     worker: Rc<Worker>,
     _socket: InUse,

@@ -1,4 +1,4 @@
-//! Lets callers in from one listening socket, until it is closed.
+//! Accepts connections on one listening socket until it is closed.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,13 +18,13 @@ use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::Socket;
 use crate::record::Limit;
 
-/// Out of descriptors or memory: accepting again at once would only spin.
+/// How long to wait after an error: without descriptors or memory, accepting again at once would only spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How many callers are told at a time that there are too many; the others are just closed.
-const FAREWELLS: usize = 32;
+/// How many refused callers are sent a response at the same time; further ones are just closed.
+const MAX_REFUSALS: usize = 32;
 
-/// Lets callers in.
+/// Accepts connections.
 pub(in crate::proxy) struct Acceptor {
     pub(in crate::proxy) worker: Rc<Worker>,
     pub(in crate::proxy) listener: Rc<Listener>,
@@ -52,7 +52,7 @@ impl Acceptor {
         }
     }
 
-    /// The next caller is received whatever happens to this one.
+    /// Starts serving a connection. A panic must not stop the acceptor.
     fn accepted(&self, socket: Socket, peer: Option<IpAddr>) {
         let _ = panics::catch(|| self.spawn_connection(socket, peer));
     }
@@ -61,11 +61,11 @@ impl Acceptor {
         panics::point("accept", &self.listener.authority);
         let admitted = match self.worker.admit() {
             Ok(admitted) => admitted,
-            Err(limit) => return self.turn_away(socket, limit),
+            Err(limit) => return self.refuse(socket, limit),
         };
         let caller = Caller::new(self.worker.clone(), self.listener.clone(), peer);
         let (limiter, account) = (self.worker.limiter.clone(), caller.deadline.account.clone());
-        // The task is an edge for panics.
+        // A panic ends only this task.
         let task = async move {
             let _admitted = admitted;
             panics::point("connection", &caller.listener.authority);
@@ -74,21 +74,21 @@ impl Acceptor {
         spawn_local(Metered::connection(task, limiter, account));
     }
 
-    fn turn_away(&self, socket: Socket, limit: Limit) {
+    fn refuse(&self, socket: Socket, limit: Limit) {
         self.worker.limiter.refused(limit);
-        let told = self.worker.farewells.get();
-        if told < FAREWELLS {
+        let refusing = self.worker.refusals.get();
+        if refusing < MAX_REFUSALS {
             let worker = self.worker.clone();
-            worker.farewells.set(told.saturating_add(1));
+            worker.refusals.set(refusing.saturating_add(1));
             spawn_local(async move {
-                let _ = panics::caught(connection::turn_away(socket, limit)).await;
-                worker.farewells.set(worker.farewells.get().saturating_sub(1));
+                let _ = panics::caught(connection::refuse(socket, limit)).await;
+                worker.refusals.set(worker.refusals.get().saturating_sub(1));
             });
         }
     }
 
-    /// A caller that is gone before it was accepted is its own affair; everything else lasts a while, and is said once in
-    /// that while. Most likely descriptors have run out: an idle upstream connection gives one back.
+    /// Waits after an error. A caller that left before it was accepted needs no action. Other errors last for a while, so they
+    /// are logged once in that time. Most likely there are no descriptors left: closing an idle upstream connection frees one.
     async fn pause(&self, error: &io::Error) {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
@@ -101,7 +101,7 @@ impl Acceptor {
     }
 }
 
-/// The next caller; none once the socket is closed and nobody waits there any more.
+/// The next connection; `None` once the socket is closed and its backlog is empty.
 async fn until_closed<T>(closed: &mut oneshot::Receiver<()>, accept: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;

@@ -1,17 +1,17 @@
-//! A caller's connection: HTTP/1.1 or, with prior knowledge, HTTP/2 over a socket, ended when its time is over or the
-//! process goes down.
+//! A caller's connection over HTTP/1.1. It ends when a deadline expires or the process stops.
 //!
-//! What hyper keeps for a connection is worth 15 KiB, and between two requests there is nothing in it. So a connection on
-//! which nothing happens is parked: hyper's connection is taken apart, which gives the socket back and closes nothing,
-//! and made again when there is something to read. That is allowed when
+//! hyper's state for a connection takes 15 KiB, even when no request is in flight. An idle connection is therefore parked:
+//! hyper's connection is taken apart, which returns the socket without closing it, and is created again when there is something
+//! to read. A connection may be parked if:
 //!
-//! 1. no request is in flight: the answer has been passed on ([`Waiting::NextRequest`]) and the request's body is gone
-//!    ([`Deadline::is_free`]);
-//! 2. everything written has left hyper: the last write was followed by a complete flush ([`CallerIo`]);
-//! 3. hyper holds no part of a next head; if it does, the connection made next gets it back first, and waits for the rest.
+//! 1. No request is in flight: the response has been passed on ([`Waiting::NextRequest`]) and the request's body has been dropped
+//!    ([`Deadline::is_free`]).
+//! 2. hyper has written everything: the last write was followed by a complete flush ([`CallerIo`]).
+//! 3. hyper's read buffer is empty. If it holds part of a request head, the next hyper connection gets these bytes back and waits
+//!    for the rest.
 //!
-//! Nothing is lost on the way: the socket stays registered all the time, so whatever comes, at any moment, makes it
-//! readable. Connections of HTTP/2 are not parked.
+//! No bytes are lost: the socket stays registered with the runtime, so that anything that arrives makes it readable. HTTP/2
+//! connections are not parked.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -40,16 +40,16 @@ use crate::proxy::socket::Socket;
 use crate::record::Limit;
 use crate::sensor_io::Sensor;
 
-/// How long a caller that was turned away may take to read why.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a refused caller has to read its response.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Lines of a head over HTTP/1.1. hyper sets up a table of so many for each request: 16 KiB, for as long as it parses.
+/// The most header lines over HTTP/1.1. hyper allocates a table of this size (16 KiB) while it parses a head.
 const LINES: usize = 256;
 
-/// hyper's own lower bound for a buffer.
+/// hyper's own minimum.
 const SMALLEST_BUFFER: usize = 8192;
 
-/// Serves one connection to its end.
+/// Serves a connection to its end.
 pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
     let caller = Rc::new(caller);
     let mut parked = match super::preface::read(&mut socket, &caller).await {
@@ -59,13 +59,13 @@ pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
     };
     while let Some(socket) = parked.take() {
         if until_readable(&socket, &caller).await {
-            // Boxed, so that the task of a parked connection is small.
+            // Boxed, to keep the task of a parked connection small.
             parked = Box::pin(serve_until_parked(socket, Bytes::new(), caller.clone())).await;
         }
     }
 }
 
-/// Waits on a parked connection; false when its time is over.
+/// Waits until a parked connection is readable; returns false when its deadline has expired.
 async fn until_readable(socket: &Socket, caller: &Caller) -> bool {
     std::future::poll_fn(|cx| {
         caller.deadline.register(cx.waker());
@@ -79,7 +79,7 @@ async fn until_readable(socket: &Socket, caller: &Caller) -> bool {
     .await
 }
 
-/// Serves until the connection ends, or may be parked: then its socket comes back.
+/// Serves until the connection ends, or may be parked: then its socket is returned.
 async fn serve_until_parked(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
     let _awake = caller.worker.wake();
     let interim = caller.interim.clone();
@@ -114,7 +114,7 @@ async fn serve_until_parked(socket: Socket, ahead: Bytes, caller: Rc<Caller>) ->
     }
 }
 
-/// Serves until the connection has ended, or may be parked: then true.
+/// Serves until the connection ends (false) or may be parked (true).
 async fn until_idle<S>(
     connection: &mut http1::Connection<TokioIo<CallerIo>, S>,
     caller: &Caller,
@@ -123,7 +123,7 @@ async fn until_idle<S>(
 where
     S: Service<Request<Incoming>, Response = Response<CallerResponse>, Error = Infallible>,
 {
-    let mut told = false;
+    let mut shutting_down = false;
     std::future::poll_fn(|cx| {
         caller.deadline.register(cx.waker());
         loop {
@@ -131,11 +131,11 @@ where
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "connection from a caller closed"));
                 return Poll::Ready(false);
             }
-            // One on which nothing is under way is parked, and ends there.
-            if told || !caller.worker.draining.get() || caller.may_park() {
+            // A connection without a request in flight is parked instead, and closes there.
+            if shutting_down || !caller.worker.draining.get() || caller.may_park() {
                 break;
             }
-            told = true;
+            shutting_down = true;
             Pin::new(&mut *connection).graceful_shutdown();
         }
         match caller.has_timed_out() {
@@ -148,7 +148,7 @@ where
 }
 
 impl Caller {
-    /// Whether it has said nothing for too long.
+    /// Whether the caller has been silent for too long.
     fn has_timed_out(&self) -> bool {
         matches!(self.deadline.expired(), Some(Waiting::NextRequest | Waiting::RequestHead))
     }
@@ -157,7 +157,7 @@ impl Caller {
         self.deadline.is_quiet() || self.worker.is_crowded() || self.worker.draining.get()
     }
 
-    /// Whether no request is in flight, and keeping hyper's state for the next would not pay.
+    /// Whether no request is in flight, and hyper's state should not be kept for the next.
     fn may_park(&self) -> bool {
         self.deadline.is_free() && self.tunnel.borrow().is_none() && self.wants_to_park()
     }
@@ -176,34 +176,34 @@ fn builder(caller: &Caller) -> http1::Builder {
     builder
 }
 
-/// Tells a caller that there are too many, without reading what it asks.
-pub(crate) async fn turn_away(mut socket: Socket, limit: Limit) {
-    let answer = ProxyError::Busy(limit).response(None);
+/// Responds to a caller over the limit without reading its request.
+pub(crate) async fn refuse(mut socket: Socket, limit: Limit) {
+    let response = ProxyError::Busy(limit).response(None);
     let mut text =
-        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", answer.status(), answer.body().len());
-    for (name, value) in answer.headers() {
+        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", response.status(), response.body().len());
+    for (name, value) in response.headers() {
         text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     }
-    let bytes = [text.as_bytes(), b"\r\n", answer.body()].concat();
-    let _ = tokio::time::timeout(FAREWELL, farewell(&mut socket, bytes.into())).await;
+    let bytes = [text.as_bytes(), b"\r\n", response.body()].concat();
+    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, write_and_close(&mut socket, bytes.into())).await;
 }
 
-/// Closing with unread bytes would reset the connection and take the answer away with it.
-async fn farewell(socket: &mut Socket, answer: Bytes) -> io::Result<()> {
-    socket.write_all(&answer).await?;
+/// Reads until the caller closes: closing with unread bytes would reset the connection and discard the response.
+async fn write_and_close(socket: &mut Socket, response: Bytes) -> io::Result<()> {
+    socket.write_all(&response).await?;
     socket.shutdown().await?;
     let mut rest = [0; 1024];
     while socket.read(&mut rest).await? > 0 {}
     Ok(())
 }
 
-/// A caller's bytes. The first of a head restart the time of a connection that counts as idle.
+/// A caller's socket. The first bytes of a request head restart the deadline of an idle connection.
 struct CallerIo {
     socket: Socket,
-    /// What was read before, by the connection that was taken apart.
+    /// Bytes that an earlier hyper connection has read.
     ahead: Bytes,
-    /// What is written behind hyper's back, and whether hyper may hold something that it has yet to write: it flushes only
-    /// when it holds nothing.
+    /// Interim responses, which are written without hyper; and whether hyper may hold unwritten bytes: it flushes only when it
+    /// holds none.
     interim: Rc<Interim>,
     deadline: Rc<Deadline>,
     header_timeout: Duration,

@@ -1,4 +1,4 @@
-//! A caller's connection in HTTP/2 without TLS, known by its preface (RFC 9113 §3.3).
+//! A caller's HTTP/2 connection without TLS, detected by its preface (RFC 9113 §3.3).
 
 mod heads;
 
@@ -23,28 +23,28 @@ use crate::proxy::socket::{Rewound, Socket};
 use crate::proxy::spawn::Local;
 use crate::sensor_io::SensorIo;
 
-/// Requests at a time on one connection: as many as servers of gRPC take.
+/// How many concurrent streams a connection may have: as many as gRPC servers allow.
 const STREAMS: u32 = 100;
 
-/// What may be on its way from a caller: of one request, and of all, so that one that the upstream is slow to take does not
-/// stop the others. It measures as well how many small frames h2 takes at once.
+/// The window of one stream. The connection's window is larger, so that a body that the upstream reads slowly does not stop other
+/// streams. h2 also derives its limit on small frames from it.
 const STREAM_WINDOW: u32 = 1 << 20;
-/// So many windows of streams are the window of a connection.
+/// The window of a connection, in windows of streams.
 const WINDOWS: u32 = 4;
-/// A stream's window takes at most this part of the budget; the least is what RFC 9113 §6.9.2 begins with.
+/// A stream's window takes at most this fraction of the memory limit. The minimum is the initial window of RFC 9113 §6.9.2.
 const PART: u64 = 256;
 const LEAST_WINDOW: u32 = (1 << 16) - 1;
-/// What waits to be sent on a stream.
+/// How many bytes may wait to be sent on a stream.
 const UNSENT: u32 = 128 << 10;
 
-/// How long a caller that was told to go may take to do so.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a caller has to close its connection after a GOAWAY.
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves the connection to its end.
 pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
     let (worker, deadline) = (caller.worker.clone(), caller.deadline.clone());
     let _awake = worker.wake();
-    // A preface announces a request.
+    // The preface announces a request.
     deadline.wait(Waiting::RequestHead, worker.limits.header_timeout);
     let heads = worker.deadlines.deadline_of(deadline.account.clone());
     let serving = caller.clone();
@@ -54,30 +54,34 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
     });
     let io = TokioIo::new(watched(Rewound { ahead, socket }, &caller, heads.clone()));
     let mut connection = pin!(builder(&caller).serve_connection(io, service));
-    let mut told = false;
+    let mut shutting_down = false;
     std::future::poll_fn(|cx| {
         deadline.register(cx.waker());
         heads.register(cx.waker());
         loop {
             let expired = deadline.expired();
-            // Half a head keeps all others of the connection from coming, and a caller that never asked needs no farewell.
-            if (expired.is_some() && told) || expired == Some(Waiting::RequestHead) || heads.expired().is_some() {
+            // An unfinished head blocks all other streams of the connection, and a caller that has sent no request needs no
+            // GOAWAY.
+            if (expired.is_some() && shutting_down)
+                || expired == Some(Waiting::RequestHead)
+                || heads.expired().is_some()
+            {
                 return Poll::Ready(());
             }
-            // hyper closes a connection at once that is told to go before it has begun.
+            // hyper closes a connection immediately if it is shut down before its handshake.
             let leaving = worker.draining.get() || (worker.leaving.get() && caller.has_begun());
-            if expired.is_some() || (leaving && !told) {
-                told = true;
+            if expired.is_some() || (leaving && !shutting_down) {
+                shutting_down = true;
                 connection.as_mut().graceful_shutdown();
             }
             if expired.is_some() {
-                deadline.wait(Waiting::NextRequest, FAREWELL);
+                deadline.wait(Waiting::NextRequest, GOAWAY_TIMEOUT);
             }
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "connection from a caller closed"));
                 return Poll::Ready(());
             }
-            if told || !worker.leaving.get() || !caller.has_begun() {
+            if shutting_down || !worker.leaving.get() || !caller.has_begun() {
                 return Poll::Pending;
             }
         }

@@ -1,7 +1,7 @@
-//! A caller's connection.
+//! Connections from callers.
 //!
-//! [`accept`] lets it in, [`preface`] reads its first bytes, [`connection`] serves HTTP/1.1 and parks what is idle, [`http2`] serves
-//! HTTP/2, and [`pacing`] stops reading from who holds too much memory.
+//! [`accept`] accepts them, [`preface`] detects the protocol, [`connection`] serves HTTP/1.1 and parks idle connections,
+//! [`http2`] serves HTTP/2, and [`pacing`] stops reading from a caller that uses too much memory.
 
 pub(super) mod accept;
 pub(super) mod connection;

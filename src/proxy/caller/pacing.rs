@@ -1,4 +1,4 @@
-//! When a caller is read from, and how long it may leave its answer unread.
+//! Decides when to read from a caller, and how long it may leave a response unread.
 
 use std::io;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::proxy::limits::memory::{Account, Memory};
 use crate::proxy::request::serve::Caller;
 use crate::sensor_io::Sensor;
 
-/// The pace of one connection.
+/// The flow control of one connection.
 pub(in crate::proxy::caller) struct Pacing {
     memory: Rc<Memory>,
     account: Rc<Account>,
@@ -17,7 +17,6 @@ pub(in crate::proxy::caller) struct Pacing {
 }
 
 impl Pacing {
-    /// That of this caller's.
     pub(in crate::proxy::caller) fn of(caller: &Caller) -> Self {
         let (memory, account) = (caller.worker.limiter.memory.clone(), caller.deadline.account.clone());
         Self { memory, account, caller_write: caller.worker.limits.caller_write }
@@ -25,7 +24,7 @@ impl Pacing {
 }
 
 impl Sensor for Pacing {
-    /// A caller is not read from while it holds more than the budget has left for it, and not when others have their turn.
+    /// Stops reading while the caller holds more memory than its share, and yields to other connections.
     fn poll_may_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.account.poll_turn(cx));
         if self.memory.allows(&self.account) {

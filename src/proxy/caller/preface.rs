@@ -1,4 +1,4 @@
-//! Which HTTP a caller speaks: the first bytes tell (RFC 9113 §3.4).
+//! Detects the caller's protocol by its first bytes (RFC 9113 §3.4).
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -10,20 +10,20 @@ use crate::proxy::limits::deadline::Waiting;
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::Socket;
 
-/// What a caller of HTTP/2 begins with. No request of HTTP/1 does.
+/// The HTTP/2 connection preface. No HTTP/1 request begins like this.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Most requests come whole in their first bytes.
+/// How much to read at first: most requests fit.
 const FIRST: usize = 1024;
 
-/// How a caller begins, with the bytes read to find out.
+/// The protocol, with the bytes read to detect it.
 #[derive(PartialEq, Eq, Debug)]
 pub(in crate::proxy::caller) enum Preface {
     Http1(Bytes),
     Http2(Bytes),
 }
 
-/// Reads until the caller's first bytes tell. `None` if it goes, takes too long, or the process goes down before it began.
+/// Reads until the protocol is known. `None` if the caller leaves, takes too long, or sends nothing until the process stops.
 pub(in crate::proxy::caller) async fn read(socket: &mut Socket, caller: &Caller) -> Option<Preface> {
     let mut read = BytesMut::new();
     std::future::poll_fn(|cx| {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_preface_is_needed_and_its_first_difference_tells() {
+    fn http2_needs_the_whole_preface_and_any_other_byte_means_http1() {
         for (read, begins) in [
             (&b"PR"[..], None),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", None),
@@ -74,11 +74,11 @@ mod tests {
             (b"PO", Some("1")),
             (b"GET / HTTP/1.1\r\n", Some("1")),
         ] {
-            let told = detect(read).map(|preface| match preface(Bytes::copy_from_slice(read)) {
+            let detected = detect(read).map(|preface| match preface(Bytes::copy_from_slice(read)) {
                 Preface::Http1(same) => (same == read).then_some("1"),
                 Preface::Http2(same) => (same == read).then_some("2"),
             });
-            assert_eq!(told, begins.map(Some), "{read:?}");
+            assert_eq!(detected, begins.map(Some), "{read:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Limits on waiting without a timer per request: one deadline per connection says what is waited for and until when, and a
-//! sweep each second wakes those whose time is over.
+//! Limits waits without a timer per request. Each connection has one deadline that says what it waits for and until when; a sweep
+//! every second wakes those whose deadline has expired.
 
 use crate::proxy::limits::TICK;
 use std::cell::{Cell, RefCell};
@@ -10,22 +10,18 @@ use std::time::Duration;
 use super::memory::Account;
 use crate::clock::Moment;
 
-/// What a connection waits for. A connection of HTTP/1 waits for one thing at a time.
+/// What a connection waits for. An HTTP/1 connection waits for one thing at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Waiting {
     /// Nothing that has a limit.
     Nothing,
-    /// The caller's next request.
     NextRequest,
-    /// The rest of a request's head.
     RequestHead,
-    /// The next bytes of a request's body.
     RequestBody,
-    /// The head of the upstream's answer.
     ResponseHead,
 }
 
-/// One connection's wait.
+/// The deadline of one connection or stream.
 #[derive(Debug)]
 pub(crate) struct Deadline {
     waiting: Cell<Waiting>,
@@ -33,19 +29,18 @@ pub(crate) struct Deadline {
     is_over: Cell<bool>,
     quiet: Cell<bool>,
     bodies: Cell<u32>,
-    /// What its connection holds.
+    /// The memory account of the connection.
     pub(crate) account: Rc<Account>,
     waker: RefCell<Option<Waker>>,
     coarse: Rc<Cell<Moment>>,
 }
 
 impl Deadline {
-    /// Waits for `what`, at most `limit`. Asks no clock: the last sweep's time plus a tick is late enough.
+    /// Starts a wait of at most `limit`. Reads no clock: it adds a tick to the time of the last sweep, so it never ends early.
     pub(crate) fn wait(&self, what: Waiting, limit: Duration) {
         self.wait_until(what, self.coarse.get() + TICK + limit);
     }
 
-    /// Waits for `what` until `end`.
     pub(crate) fn wait_until(&self, what: Waiting, end: Moment) {
         self.waiting.set(what);
         self.until.set(end);
@@ -53,43 +48,41 @@ impl Deadline {
         self.quiet.set(false);
     }
 
-    /// Waits for nothing that has a limit.
+    /// Ends the wait.
     pub(crate) fn clear(&self) {
         self.waiting.set(Waiting::Nothing);
         self.is_over.set(false);
     }
 
-    /// A request's body is being read.
+    /// Counts a request body that is being read.
     pub(crate) fn body_begins(&self) {
         self.bodies.set(self.bodies.get().saturating_add(1));
     }
 
-    /// It is no more.
     pub(crate) fn body_ends(&self) {
         self.bodies.set(self.bodies.get().saturating_sub(1));
     }
 
-    /// Whether no request is in flight. An upstream may answer before it has read a body, so that is counted by itself.
+    /// Whether no request is in flight. Bodies count separately, since an upstream may respond before it has read the whole body.
     pub(crate) fn is_free(&self) -> bool {
         self.waiting.get() == Waiting::NextRequest && self.bodies.get() == 0
     }
 
-    /// Whether the next request was waited for throughout a sweep.
+    /// Whether the connection has waited for its next request since before the last sweep.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet.get()
     }
 
-    /// What is waited for.
     pub(crate) fn waiting(&self) -> Waiting {
         self.waiting.get()
     }
 
-    /// What was waited for too long.
+    /// What the expired wait was for.
     pub(crate) fn expired(&self) -> Option<Waiting> {
         self.is_over.get().then(|| self.waiting.get())
     }
 
-    /// Remembers whom to wake.
+    /// Registers the task to wake.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut known = self.waker.borrow_mut();
         if known.as_ref().is_none_or(|known| !known.will_wake(waker)) {
@@ -97,7 +90,7 @@ impl Deadline {
         }
     }
 
-    /// A wait for a request is over before its time.
+    /// Expires a wait for a request head early.
     fn dismiss(&self) {
         if matches!(self.waiting.get(), Waiting::NextRequest | Waiting::RequestHead) && !self.is_over.replace(true) {
             self.wake();
@@ -120,7 +113,6 @@ impl Deadline {
     }
 }
 
-/// All deadlines of a data thread.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
     deadlines: RefCell<Vec<Weak<Deadline>>>,
@@ -129,19 +121,18 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// No deadlines yet.
     pub(crate) fn new(now: Moment) -> Self {
         Self { deadlines: RefCell::default(), accounts: RefCell::default(), coarse: Rc::new(Cell::new(now)) }
     }
 
-    /// A connection's deadline; it ends when its last holder drops it.
+    /// Creates the deadline of a connection. It is forgotten once its last holder drops it.
     pub(crate) fn deadline(&self) -> Rc<Deadline> {
         let account = Account::new(self.coarse.clone());
         self.accounts.borrow_mut().push(Rc::downgrade(&account));
         self.deadline_of(account)
     }
 
-    /// The deadline of a stream on a connection.
+    /// Creates the deadline of a stream, with its connection's account.
     pub(crate) fn deadline_of(&self, account: Rc<Account>) -> Rc<Deadline> {
         let deadline = Rc::new(Deadline {
             waiting: Cell::new(Waiting::Nothing),
@@ -157,31 +148,31 @@ impl Deadlines {
         deadline
     }
 
-    /// The time that waits begin at, from now on.
+    /// Sets the time from which waits are measured.
     pub(crate) fn set_time(&self, now: Moment) {
         self.coarse.set(now);
     }
 
-    /// Wakes everybody who waited too long, and forgets the deadlines that are gone.
+    /// Wakes tasks whose deadline has expired, and forgets dropped deadlines.
     pub(crate) fn sweep(&self, now: Moment) {
         self.coarse.set(now);
         self.each(|deadline| deadline.sweep(now));
         self.accounts().iter().for_each(|account| account.sweep(now));
     }
 
-    /// What each connection holds.
+    /// The memory account of every connection.
     pub(crate) fn accounts(&self) -> Vec<Rc<Account>> {
         let mut accounts = self.accounts.borrow_mut();
         accounts.retain(|account| account.strong_count() > 0);
         accounts.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Wakes every connection, so that each looks around.
+    /// Wakes every connection, so that it looks at the state of the process again.
     pub(crate) fn wake_all(&self) {
         self.each(Deadline::wake);
     }
 
-    /// Ends every wait for a request, or for the rest of one's head.
+    /// Expires all waits for a request or the rest of its head.
     pub(crate) fn dismiss_all(&self) {
         self.each(Deadline::dismiss);
     }
@@ -203,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_over_at_its_limit_and_never_before() {
+    fn a_deadline_expires_at_its_limit_and_never_before() {
         let deadlines = Deadlines::new(at(0));
         let deadline = deadlines.deadline();
         deadline.wait_until(Waiting::RequestBody, at(1500));
@@ -221,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_slot_is_forgotten() {
+    fn a_dropped_deadline_is_forgotten() {
         let deadlines = Deadlines::new(at(0));
         let (kept, dropped) = (deadlines.deadline(), deadlines.deadline());
         drop(dropped);

@@ -1,4 +1,4 @@
-//! A caller's requests in flight: while there is none, the next one is waited for.
+//! Counts a caller's requests in flight. When there are none, the wait for the next request begins.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::deadline::{Deadline, Waiting};
 use super::memory::Memory;
 
-/// The requests in flight on one connection of a caller's. HTTP/1 has one at a time, HTTP/2 many.
+/// The requests in flight on one connection: at most one over HTTP/1, many over HTTP/2.
 pub(crate) struct InFlightCount {
     deadline: Rc<Deadline>,
     idle: Duration,
@@ -17,11 +17,11 @@ pub(crate) struct InFlightCount {
     answered: Cell<bool>,
 }
 
-/// One request in flight; dropping it ends it.
+/// A request in flight, until it is dropped.
 pub(crate) struct InFlight(Rc<InFlightCount>);
 
 impl InFlightCount {
-    /// None yet: the first request is waited for.
+    /// Starts with none, waiting for the first request.
     pub(crate) fn new(deadline: Rc<Deadline>, idle: Duration, memory: Rc<Memory>) -> Rc<Self> {
         deadline.wait(Waiting::NextRequest, idle);
         Rc::new(Self {
@@ -34,17 +34,17 @@ impl InFlightCount {
         })
     }
 
-    /// The first request is there, and will be counted.
+    /// Records that a request is about to be counted.
     pub(crate) fn begin(&self) {
         self.begun.set(true);
     }
 
-    /// Whether there has been one.
+    /// Whether there has been a request.
     pub(crate) fn have_begun(&self) -> bool {
         self.begun.get()
     }
 
-    /// A request has come in.
+    /// Counts a request.
     pub(crate) fn take(self: &Rc<Self>) -> InFlight {
         self.deadline.clear();
         if self.taken.get() == 0 {
@@ -56,18 +56,17 @@ impl InFlightCount {
 }
 
 impl InFlight {
-    /// How many other requests are in flight on the connection.
     pub(crate) fn others(&self) -> usize {
         self.0.taken.get().saturating_sub(1)
     }
 
-    /// The upstream has answered it.
+    /// Records that the upstream has responded.
     pub(crate) fn answered(&self) {
         self.0.answered.set(true);
         self.0.deadline.account.establish();
     }
 
-    /// Whether an upstream has answered a request on the connection before.
+    /// Whether an upstream has responded to any request on the connection.
     pub(crate) fn was_answered(&self) -> bool {
         self.0.answered.get()
     }

@@ -1,7 +1,7 @@
-//! Limits that hold for all callers together: requests in flight, and sockets, each of which is a file descriptor.
+//! Limits that all callers share: requests in flight, and sockets, each of which takes a file descriptor.
 //!
-//! An idle connection to an upstream gives way to whoever needs its descriptor. Beyond a limit the answer is `busy`; the
-//! log says so once a minute, the metrics each time.
+//! An idle upstream connection is closed when another connection needs its descriptor. Beyond a limit the response is `busy`; the
+//! log reports it once a minute, the metrics every time.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -15,29 +15,27 @@ use crate::clock::{Moment, SharedClock};
 use crate::proxy::settings::Bounds;
 use crate::record::{Limit, ProxyRecord};
 
-/// A limit that refuses thousands a second is logged once in this time.
+/// How often the same limit is logged: it may refuse thousands of requests per second.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// So many connections share the requests where those are scarce.
+/// When requests are scarce, each connection gets this fraction of them.
 const SHARES: usize = 32;
 
-/// A pool whose idle connections may be closed for other sockets.
+/// A pool whose idle connections may be closed to free descriptors.
 pub(crate) trait IdleConnections {
-    /// Since when the one that has been idle longest is.
+    /// Since when its oldest idle connection has been idle.
     fn idle_since(&self) -> Option<Moment>;
 
-    /// Closes that one.
+    /// Closes that connection.
     fn close_idle(&self);
 }
 
-/// The limits on all callers together.
 pub(crate) struct Limiter {
     bounds: Bounds,
     requests: Arc<AtomicUsize>,
     sockets: Arc<AtomicUsize>,
-    /// The budget of bytes.
     pub(crate) memory: Rc<Memory>,
-    /// Who goes first.
+    /// The scheduler of busy connections.
     pub(crate) turns: Turns,
     pools: RefCell<Vec<Weak<dyn IdleConnections>>>,
     logged: [Cell<Option<Moment>>; Limit::ALL.len()],
@@ -46,7 +44,6 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// Nothing in use.
     pub(crate) fn new(bounds: Bounds, record: Arc<ProxyRecord>, clock: SharedClock) -> Rc<Self> {
         for (limit, most) in [
             (Limit::Connections, bounds.connections as u64),
@@ -61,21 +58,19 @@ impl Limiter {
         Rc::new(Self { bounds, requests, sockets, memory, turns, pools, logged, record, clock })
     }
 
-    /// How many bytes may be in use.
     pub(crate) fn memory_most(&self) -> u64 {
         self.bounds.memory
     }
 
-    /// How many callers may be connected.
     pub(crate) fn connections(&self) -> usize {
         self.bounds.connections
     }
 
-    /// Counts a request until what is returned is dropped; `others` are in flight on the same connection, and `answered` is
-    /// one on which a request was answered before.
+    /// Counts a request until the result is dropped; `None` if the limit is reached. `others` are in flight on the same
+    /// connection; `answered` says whether the connection has had a response before.
     ///
-    /// Where half are in use one connection gets no more than its share. The last eighth is for connections on which
-    /// answers end: requests that never do fill the rest at most.
+    /// Once half of the limit is in use, a connection gets only its share. The last eighth is reserved for connections that have
+    /// had a response, so that requests that never end cannot use up everything.
     pub(crate) fn request(&self, others: usize, answered: bool) -> Option<InUse> {
         let (used, most) = (count(&self.requests), self.bounds.requests);
         let room = match used {
@@ -86,7 +81,7 @@ impl Limiter {
         room.then(|| InUse::of(&self.requests))
     }
 
-    /// Counts a socket until what is returned is dropped. An idle connection to an upstream is closed for it if need be.
+    /// Counts a socket until the result is dropped. At the limit, closes an idle upstream connection to make room.
     pub(crate) fn socket(&self) -> Option<InUse> {
         while count(&self.sockets) >= self.bounds.sockets {
             let before = count(&self.sockets);
@@ -97,7 +92,7 @@ impl Limiter {
         Some(InUse::of(&self.sockets))
     }
 
-    /// Idle connections of this pool may be closed for other sockets.
+    /// Registers a pool whose idle connections may be closed for other sockets.
     pub(crate) fn watch(&self, pool: &Rc<impl IdleConnections + 'static>) {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|pool| pool.strong_count() > 0);
@@ -105,14 +100,14 @@ impl Limiter {
         pools.push(Rc::downgrade(&pool));
     }
 
-    /// Closes the upstream connection that has been idle longest.
+    /// Closes the upstream connection that has been idle for the longest time.
     pub(crate) fn close_idle(&self) -> bool {
         let pools: Vec<_> = self.pools.borrow().iter().filter_map(Weak::upgrade).collect();
         let oldest = pools.iter().filter_map(|pool| Some((pool.idle_since()?, pool))).min_by_key(|(since, _)| *since);
         oldest.inspect(|(_, pool)| pool.close_idle()).is_some()
     }
 
-    /// Notes that a limit has refused something.
+    /// Counts a refusal, and logs it if it is due.
     pub(crate) fn refused(&self, limit: Limit) {
         self.record.limit(limit).refused();
         if self.should_log(limit) {
@@ -122,7 +117,7 @@ impl Limiter {
         }
     }
 
-    /// Whether nothing was said about this limit for a while.
+    /// Whether this limit has not been logged for a while.
     pub(crate) fn should_log(&self, limit: Limit) -> bool {
         let now = self.clock.now();
         let [connections, requests, sockets, memory] = &self.logged;
@@ -139,7 +134,7 @@ impl Limiter {
         due
     }
 
-    /// Tells the record what is in use.
+    /// Updates the metrics.
     pub(crate) fn publish(&self) {
         self.memory.look();
         self.record.limit(Limit::Memory).set_used(self.memory.used());
@@ -167,7 +162,7 @@ fn count(counter: &AtomicUsize) -> usize {
     counter.load(Ordering::Relaxed)
 }
 
-/// One of what is counted, until it is dropped. Where a socket goes, hyper wants all of it to be `Send`.
+/// Counts until it is dropped. Atomic, because hyper requires the IO type of an upgraded socket to be `Send`.
 pub(crate) struct InUse(Arc<AtomicUsize>);
 
 impl InUse {
@@ -189,7 +184,7 @@ mod tests {
     use crate::clock::SystemClock;
 
     #[test]
-    fn what_is_dropped_makes_room() {
+    fn dropping_makes_room() {
         let bounds = Bounds { requests: 2, sockets: 1, ..Bounds::default() };
         let limiter = Limiter::new(bounds, Arc::default(), Arc::new(SystemClock));
         let request = || limiter.request(0, false);
@@ -206,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_scarce_is_shared() {
+    fn scarce_requests_are_shared_between_connections() {
         let limiter =
             Limiter::new(Bounds { requests: 320, ..Bounds::default() }, Arc::default(), Arc::new(SystemClock));
         let taken = |most: usize, others: usize, answered: bool| -> Vec<_> {

@@ -1,4 +1,4 @@
-//! The tasks of callers' connections, each on its connection's account.
+//! Charges the tasks of callers' connections to the account of their connection.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,8 +8,8 @@ use super::limiter::Limiter;
 use super::memory::Account;
 use super::turns::Ticket;
 
-/// A task of a caller's connection: what it takes and frees goes to the connection's account, and it runs when the
-/// connection may.
+/// A task of a caller's connection. Its allocations are charged to the connection's account, and it runs when the scheduler lets
+/// it.
 pub(crate) struct Metered<F> {
     task: Pin<Box<F>>,
     limiter: Rc<Limiter>,
@@ -19,12 +19,12 @@ pub(crate) struct Metered<F> {
 }
 
 impl<F> Metered<F> {
-    /// A connection, which ends when it is cut off.
+    /// The task of a connection. It ends when the connection is cut off.
     pub(crate) fn connection(task: F, limiter: Rc<Limiter>, account: Rc<Account>) -> Self {
         Self { task: Box::pin(task), limiter, account, ticket: None, is_stream: false }
     }
 
-    /// One of the streams on a connection: it ends with that.
+    /// The task of a stream.
     pub(crate) fn stream(task: F, limiter: Rc<Limiter>, account: Rc<Account>) -> Self {
         Self { task: Box::pin(task), limiter, account, ticket: None, is_stream: true }
     }
@@ -63,7 +63,7 @@ mod tests {
     use crate::proxy::settings::Bounds;
 
     #[test]
-    fn one_that_is_cut_off_ends() {
+    fn a_connection_that_is_cut_off_ends() {
         let limiter = Limiter::new(Bounds::default(), Arc::default(), Arc::new(SystemClock));
         let account = Account::new(Rc::new(Cell::new(Moment::from_start(Duration::ZERO))));
         let mut metered = Metered::connection(std::future::pending(), limiter, account.clone());

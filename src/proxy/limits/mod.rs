@@ -1,8 +1,8 @@
 //! Limits on waiting, on requests and on memory.
 //!
-//! [`deadline`] ends what waits too long, [`in_flight`] counts a connection's requests, [`limiter`] those of all callers, [`memory`] the bytes
-//! that they hold, [`turns`] who goes first, and [`budget`] the bodies kept for a repeat. [`metered`] applies memory and turns to
-//! each task of a caller.
+//! [`deadline`] limits waits, [`in_flight`] counts a connection's requests, [`limiter`] limits the requests and sockets of all
+//! callers, [`memory`] limits memory, [`turns`] schedules busy connections, and [`budget`] limits the bodies kept for a repeat.
+//! [`metered`] applies the memory limit and the turns to every task of a caller.
 
 pub(super) mod budget;
 pub(super) mod deadline;
@@ -14,5 +14,5 @@ mod turns;
 
 use std::time::Duration;
 
-/// Time between two sweeps: a limit ends at most this much late, and never early.
+/// The time between two sweeps. A limit ends at most this much late, and never early.
 pub(crate) const TICK: Duration = Duration::from_secs(1);

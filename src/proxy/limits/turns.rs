@@ -1,8 +1,8 @@
-//! Who goes first where many want to.
+//! Schedules the connections of callers.
 //!
-//! tokio runs tasks in the order in which they were woken. A caller with a small request would wait behind four hundred
-//! connections that are new or copy megabytes. So those take turns: a few of them between two looks at the sockets, and
-//! little in each turn. All other connections run as soon as they are woken.
+//! tokio runs tasks in the order in which they were woken. A small request would wait behind hundreds of connections that are new
+//! or copy megabytes. Those take turns instead: a few may run between two polls of the sockets, and each does little per turn.
+//! All other connections run as soon as they are woken.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,25 +11,24 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
-/// How many turns are given between two looks at the sockets.
+/// How many turns there are between two polls of the sockets.
 const TURNS: usize = 4;
 
-/// How much a connection may read and write in one poll before others run: some 30 µs of copying, or a thousand fields of
-/// HPACK.
+/// How much a connection may read and write in one poll: about 30 µs of copying, or a thousand HPACK fields.
 pub(super) const TURN_BYTES: usize = 64 << 10;
 
-/// A connection that reads and writes more than this between two sweeps takes turns. Small requests at full speed stay below
-/// it.
-pub(super) const LIGHT_BYTES: usize = 4 << 20;
+/// A connection that reads and writes more than this between two sweeps has to take turns. Small requests at full speed
+/// stay below it.
+pub(super) const LIGHT_BYTES: usize = 16 << 20;
 
-/// The turns of a data thread.
+/// The scheduler of a data thread.
 pub(crate) struct Turns {
     left: Cell<usize>,
     waiting: RefCell<VecDeque<Rc<Ticket>>>,
     wanted: Notify,
 }
 
-/// One task's place in the queue.
+/// A task's place in the queue.
 #[derive(Default)]
 pub(super) struct Ticket {
     state: Cell<TicketState>,
@@ -51,7 +50,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Ready when a task may run; it is woken when it may. A ticket is made for a task that has to wait.
+    /// Ready when the task may run, otherwise registers it to be woken. Creates a ticket for a task that has to wait.
     pub(super) fn poll_turn(&self, ticket: &mut Option<Rc<Ticket>>, cx: &Context<'_>) -> Poll<()> {
         match ticket.as_ref().map_or(TicketState::Unused, |ticket| ticket.state.replace(TicketState::Unused)) {
             TicketState::Granted => return Poll::Ready(()),
@@ -66,7 +65,7 @@ impl Turns {
         Poll::Pending
     }
 
-    /// Takes one of the turns that are left, unless somebody waits for it.
+    /// Takes a free turn, unless another task is waiting for one.
     fn take(&self) -> bool {
         let left = self.left.get().checked_sub(1).filter(|_| self.waiting.borrow().is_empty());
         self.left.set(left.unwrap_or(0));
@@ -76,12 +75,12 @@ impl Turns {
         left.is_some()
     }
 
-    /// Gives out turns for ever, whenever they are wanted.
+    /// Gives out turns for ever, as they are needed.
     pub(crate) async fn give(&self) {
         loop {
             self.wanted.notified().await;
             loop {
-                // The sockets are looked at, and what they wake runs first.
+                // Lets the runtime poll the sockets, so that tasks woken by them run first.
                 tokio::task::yield_now().await;
                 if !self.give_some() {
                     break;
@@ -90,7 +89,7 @@ impl Turns {
         }
     }
 
-    /// Gives the next turns to those who wait longest; false if nobody is left who waits.
+    /// Gives turns to the tasks that have waited longest; returns false if none is left waiting.
     fn give_some(&self) -> bool {
         self.left.set(TURNS);
         while self.left.get() > 0 {
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_run_at_once_and_the_others_in_the_order_in_which_they_came() {
+    fn a_few_tasks_run_at_once_and_the_rest_in_order_of_arrival() {
         let turns = Turns::default();
         let mut tickets: Vec<_> = (0..3 * TURNS).map(|_| None).collect();
         let mut ran: Vec<usize> = Vec::new();
@@ -122,17 +121,17 @@ mod tests {
             let numbers = (0..tickets.len()).filter(|number| !ran.contains(number)).collect::<Vec<_>>();
             ran.extend(numbers.into_iter().filter(|number| wants(&turns, &mut tickets[*number])));
         };
-        for so_many in [TURNS, 2 * TURNS, 3 * TURNS] {
+        for count in [TURNS, 2 * TURNS, 3 * TURNS] {
             each(&mut ran, &mut tickets);
             each(&mut ran, &mut tickets);
-            assert_eq!(ran, (0..so_many).collect::<Vec<_>>());
+            assert_eq!(ran, (0..count).collect::<Vec<_>>());
             turns.give_some();
         }
         assert!(!turns.give_some(), "nobody waits");
     }
 
     #[tokio::test]
-    async fn a_turn_comes_without_being_asked_for_again() {
+    async fn waiting_tasks_are_woken_for_their_turn() {
         let turns = Turns::default();
         let all = async {
             for _ in 0..10 * TURNS {

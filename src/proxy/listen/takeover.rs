@@ -1,5 +1,5 @@
-//! A listener of a configuration that was read again takes over the sockets that the process has already. A port that moves
-//! from one listener to another is never closed in between, so no caller is refused.
+//! Takes over sockets when the configuration is read again. A port that moves from one listener to another is never closed in
+//! between, so no caller is refused.
 
 use std::fs;
 use std::io;
@@ -11,17 +11,14 @@ use socket2::SockRef;
 
 use super::{BindError, Bound, BoundSocket, Listen, localhost, tcp, unix};
 
-/// Where one socket listens. A listener has one or two.
+/// The address of one socket. A listener has one or two.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Address {
-    /// TCP.
     Tcp(SocketAddr),
-    /// A socket file.
     Unix(PathBuf),
 }
 
 impl Bound {
-    /// The addresses of its sockets.
     pub fn addresses(&self) -> Vec<Address> {
         self.sockets.iter().filter_map(|socket| self.address_of(socket)).collect()
     }
@@ -29,19 +26,19 @@ impl Bound {
     pub(crate) fn address_of(&self, socket: &BoundSocket) -> Option<Address> {
         match (socket, &self.listen) {
             (BoundSocket::Tcp(listener), _) => listener.local_addr().ok().map(Address::Tcp),
-            // The file was made elsewhere and moved: the socket does not know where it is now.
+            // The socket was bound in a private directory and moved, so it does not know its path.
             (BoundSocket::Unix(_), Listen::Unix(path, _)) => Some(Address::Unix(path.clone())),
             (BoundSocket::Unix(_), _) => None,
         }
     }
 
-    /// The same sockets once more: they listen until the last of both is dropped.
+    /// Duplicates the sockets. They listen until both copies are dropped.
     pub fn try_clone(&self) -> io::Result<Self> {
         let sockets = self.sockets.iter().map(BoundSocket::try_clone).collect::<io::Result<_>>()?;
         Ok(Self { listen: self.listen.clone(), sockets })
     }
 
-    /// Gives a socket file the mode that is written now: it may have been taken over from one with another.
+    /// Applies the configured mode to a socket file, which may have been taken over with another.
     pub fn set_mode(&self) -> io::Result<()> {
         match &self.listen {
             Listen::Unix(path, mode) => fs::set_permissions(path, fs::Permissions::from_mode(*mode)),
@@ -59,7 +56,7 @@ impl BoundSocket {
     }
 }
 
-/// Binds a listener. Where one of those that are held has a socket at the very address, that one is used.
+/// Binds a listener, reusing a socket of those `held` if it has exactly the same address.
 pub fn rebind(listen: &Listen, held: &[&Bound]) -> Result<Bound, BindError> {
     let (what, sockets) = match listen {
         Listen::Localhost(port) => (format!("localhost:{port}"), localhost(*port, |address| tcp_of(address, held))),
@@ -94,9 +91,9 @@ fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
     }
 }
 
-/// One that only our own socket at the same port keeps from being bound, as 127.0.0.1 does 0.0.0.0: for the moment of
-/// binding, they may share it. Linux remembers that of the port: another process of this user that asks for sharing gets
-/// it from then on. One that does not ask, as no bearerd does at its start, finds the port taken as ever.
+/// Binds an address that only a socket of our own at the same port blocks, as 127.0.0.1 blocks 0.0.0.0. Both get SO_REUSEPORT for
+/// the moment of binding. Linux remembers that for the port: another process of the same user that sets SO_REUSEPORT could bind
+/// it from then on. A process that does not set it, such as another bearerd at its start, still finds the port in use.
 fn beside(address: SocketAddr, held: &[&Bound]) -> Option<io::Result<TcpListener>> {
     let sockets = held.iter().flat_map(|bound| &bound.sockets).filter_map(|socket| match socket {
         BoundSocket::Tcp(listener) => Some(listener),
@@ -137,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_becomes_localhost_and_back_with_no_moment_in_which_nobody_listens() {
+    fn an_address_becomes_localhost_and_back_without_a_gap() {
         let (one, port) = any();
         let caller = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         let both = rebind(&Listen::Localhost(port), &[&one]).unwrap();
         drop(one);
         let BoundSocket::Tcp(v4) = &both.sockets[0] else { panic!() };
-        assert_eq!(v4.accept().unwrap().1, caller.local_addr().unwrap(), "who waited is not refused");
+        assert_eq!(v4.accept().unwrap().1, caller.local_addr().unwrap(), "connections in the backlog are accepted");
         let one = rebind(&Listen::Tcp((Ipv4Addr::LOCALHOST, port).into()), &[&both]).unwrap();
         drop(both);
         assert!(reaches(&one, port));
@@ -151,31 +148,28 @@ mod tests {
     }
 
     #[test]
-    fn every_address_takes_over_from_one_and_the_port_stays_taken() {
+    fn the_unspecified_address_takes_over_from_loopback_and_the_port_stays_taken() {
         let (one, port) = any();
         let every = Listen::Tcp((Ipv4Addr::UNSPECIFIED, port).into());
         let wide = rebind(&every, &[&one]).unwrap();
         assert!(reaches(&one, port));
         drop(one);
         assert!(reaches(&wide, port));
-        assert!(
-            tcp((Ipv4Addr::UNSPECIFIED, port).into(), false).is_err(),
-            "another one is told that the port is taken"
-        );
+        assert!(tcp((Ipv4Addr::UNSPECIFIED, port).into(), false).is_err(), "other processes find the port in use");
         let one = rebind(&Listen::Tcp((Ipv4Addr::LOCALHOST, port).into()), &[&wide]).unwrap();
         drop(wide);
         assert!(reaches(&one, port));
     }
 
     #[test]
-    fn the_port_of_somebody_else_stays_theirs() {
+    fn a_port_of_another_process_is_not_taken() {
         let ((_theirs, port), (ours, _)) = (any(), any());
         let error = rebind(&Listen::Localhost(port), &[&ours]).unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
-    fn a_socket_file_is_taken_over_and_gets_the_mode_that_is_written_now() {
+    fn a_socket_file_is_taken_over_and_gets_the_configured_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("y.sock");
         let one = bind(&[Listen::Unix(path.clone(), 0o600)]).unwrap().remove(0);

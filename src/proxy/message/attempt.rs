@@ -5,20 +5,18 @@ use http::{Request, Uri, request};
 use super::body::Outgoing;
 use super::headers::outgoing::OutgoingHeaders;
 
-/// A request as it is sent. What the caller sent is only looked at: another attempt may need it.
+/// A request as it is sent. It borrows the caller's request, which another attempt may need.
 pub(crate) struct UpstreamRequest<'a, B = Outgoing> {
-    /// What the caller asked for; its target and headers are not those that are sent.
+    /// The caller's request head. Its target and headers are not sent.
     pub(crate) head: &'a request::Parts,
-    /// Where it goes: a path, or the whole address for an outbound proxy.
+    /// The target: a path, or an absolute URL for an outbound proxy.
     pub(crate) target: Uri,
-    /// What goes along.
     pub(crate) headers: OutgoingHeaders<'a>,
-    /// The body.
     pub(crate) body: B,
 }
 
 impl<B> UpstreamRequest<'_, B> {
-    /// As hyper wants it.
+    /// Converts it to the type that hyper and h2 use.
     pub(crate) fn into_request(self) -> Request<B> {
         let mut request = Request::new(self.body);
         *request.method_mut() = self.head.method.clone();

@@ -1,8 +1,8 @@
-//! The authority that a caller names.
+//! The authority of a request.
 
 use http::{HeaderMap, Uri, header};
 
-/// The authority that the caller names: that of the target, if it is absolute, else the `Host` header.
+/// The authority of a request: that of an absolute target, else the `Host` header.
 pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -10,7 +10,7 @@ pub(crate) fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a 
     }
 }
 
-/// The host of an authority: no user, no port, no dot at the end.
+/// The host of an authority, without user, port and trailing dot.
 pub(crate) fn host(authority: &str) -> &str {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = match authority.rfind(']').and_then(|end| authority.get(..=end)) {

@@ -1,5 +1,5 @@
-//! A request's body on its way to the upstream. Its frames are kept while they pass, so that it can be sent once more;
-//! nothing waits for a whole body. What is kept is bounded per request and for all requests together.
+//! A request body on its way to the upstream. Frames are forwarded as they arrive and kept for a repeat, within a limit per
+//! request and one for all requests.
 
 mod caller_body;
 mod late;
@@ -17,23 +17,22 @@ pub(crate) use self::caller_body::{BodyError, Intake, Patience};
 use self::outgoing::BodyReplay;
 pub(crate) use self::outgoing::Outgoing;
 
-/// A caller's body, and how often it can still be sent.
+/// A caller's request body.
 pub(crate) struct Upload<B = Incoming>(Option<Rc<RefCell<CallerBody<B>>>>);
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
-    /// Takes a body in.
     pub(crate) fn new(incoming: B, intake: Intake) -> Self {
         let ended = incoming.is_end_stream();
         Self((!ended).then(|| Rc::new(RefCell::new(CallerBody::new(incoming, intake)))))
     }
 
-    /// Whether [`Upload::attempt`] would give one.
+    /// Whether another attempt can send the body.
     pub(crate) fn can_repeat(&self) -> bool {
         self.0.as_ref().is_none_or(|source| source.borrow().kept.is_some())
     }
 
-    /// The body, for another attempt: what was kept, then the rest of the stream. An earlier attempt that still reads
-    /// loses it. `None` when frames have passed that are no longer there.
+    /// The body for another attempt: the kept frames, then the rest of the stream. An earlier attempt that is still reading gets
+    /// an error. `None` if frames that have been sent are no longer kept.
     pub(crate) fn attempt(&self) -> Option<Outgoing<B>> {
         let Some(source) = &self.0 else { return Some(Outgoing::Empty) };
         let mut held = source.borrow_mut();
@@ -42,26 +41,26 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
         }
         held.attempt = held.attempt.saturating_add(1);
         held.watched = true;
-        // Where the earlier attempt's connection goes on, as in HTTP/2, its sending of this body must end.
+        // If the connection of the earlier attempt stays open, as in HTTP/2, its task must notice that it has lost the body.
         held.reader.take().into_iter().for_each(Waker::wake);
         Some(Outgoing::Stream(BodyReplay::new(source.clone(), held.attempt)))
     }
 
-    /// There will be no other attempt: what is kept is let go.
+    /// Frees the kept frames: there will be no other attempt.
     pub(crate) fn settle(&self) {
         if let Some(source) = &self.0 {
             source.borrow_mut().settle();
         }
     }
 
-    /// The head is there: nobody waits for caller or upstream on its account any more.
+    /// Stops the body from moving the deadline, once the response head has arrived.
     pub(crate) fn unwatch(&self) {
         if let Some(source) = &self.0 {
             source.borrow_mut().watched = false;
         }
     }
 
-    /// Whether every byte of it has been read from the caller.
+    /// Whether the whole body has been read from the caller.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.as_ref().is_none_or(|source| source.borrow().ended)
     }

@@ -1,5 +1,5 @@
-//! `Expect: 100-continue`: the caller is asked for its body only when the upstream has asked. hyper asks the caller
-//! when its body is first read, so the body is not read before.
+//! `Expect: 100-continue`: the caller is asked for its body only once the upstream has asked. hyper sends `100 Continue` when the
+//! body is first polled, so it must not be polled before.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 use tokio::time::Sleep;
 
-/// A server that knows nothing of `Expect` never asks, so the wait must end (RFC 9110 §10.1.1).
+/// How long to wait for a `100 Continue`: a server that does not support `Expect` never sends one (RFC 9110 §10.1.1).
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Over HTTP/2 many never ask, nginx among them: as long as callers wait themselves.
+/// Over HTTP/2 many servers never send one, such as nginx. This is how long clients wait themselves.
 const PATIENCE_WITH_HTTP2: Duration = Duration::from_secs(1);
 
 /// Opens when the upstream asks for the body.
@@ -36,13 +36,13 @@ enum GateState {
     Shut,
     /// The upstream has asked.
     Asked,
-    /// It is known not to ask.
+    /// The upstream is known not to ask.
     NotWaitedFor,
-    /// It has not asked in time.
+    /// The upstream has not asked in time.
     Overdue,
 }
 
-/// A gate, if the caller waits to be asked.
+/// Creates a gate if the request expects `100 Continue`.
 pub(crate) fn gate(headers: &HeaderMap) -> Option<(ContinueGate, Rc<Signal>)> {
     headers.get(header::EXPECT).filter(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))?;
     let signal = Rc::new(Signal::default());
@@ -50,7 +50,7 @@ pub(crate) fn gate(headers: &HeaderMap) -> Option<(ContinueGate, Rc<Signal>)> {
 }
 
 impl ContinueGate {
-    /// Ready once the caller may be asked. The wait begins when its body is first wanted.
+    /// Ready once the caller may be asked. The timeout starts with the first call.
     pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.signal.waiter.replace(Some(cx.waker().clone()));
         if self.signal.is_open() {
@@ -63,17 +63,16 @@ impl ContinueGate {
 }
 
 impl Signal {
-    /// Whether the caller may be asked.
     pub(crate) fn is_open(&self) -> bool {
         self.state.get() != GateState::Shut
     }
 
-    /// The upstream asks for the body.
+    /// The upstream has asked for the body.
     pub(crate) fn open(&self) {
         self.set(GateState::Asked);
     }
 
-    /// The request goes to a server: a silent one, which did not ask when it should have, is not waited for again.
+    /// Prepares for a server. A `silent` one, which failed to ask before, is not waited for again.
     pub(crate) fn expect(&self, silent: &Cell<bool>, http2: bool) {
         self.http2.set(http2);
         if silent.get() {
@@ -81,7 +80,8 @@ impl Signal {
         }
     }
 
-    /// The server has answered. One that has refused the body unseen is none of the silent ones for that.
+    /// Learns from a response whether the server asks. One that responded without asking and without reading the body may still
+    /// ask next time.
     pub(crate) fn learn(&self, silent: &Cell<bool>) {
         match self.state.get() {
             GateState::Asked => silent.set(false),
@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_ask_is_not_waited_for_again_until_it_does() {
+    async fn a_server_that_never_sends_100_is_not_waited_for_until_it_does() {
         let silent = Cell::new(false);
         for (http2, patience) in [(false, PATIENCE), (true, PATIENCE_WITH_HTTP2)] {
             silent.set(false);
             let (mut gate, signal) = asked();
             tokio::time::advance(PATIENCE * 2).await;
             signal.expect(&silent, http2);
-            assert_eq!(waits(&mut gate).await, patience, "from when the body is wanted");
+            assert_eq!(waits(&mut gate).await, patience, "from the first poll of the body");
             signal.learn(&silent);
             assert!(silent.get());
         }
@@ -135,11 +135,11 @@ mod tests {
         let (_gate, signal) = asked();
         signal.expect(&silent, false);
         signal.learn(&silent);
-        assert!(!silent.get() && !signal.is_open(), "refused unseen");
+        assert!(!silent.get() && !signal.is_open(), "refused without reading the body");
     }
 
     #[test]
-    fn nobody_else_is_held_up() {
+    fn other_requests_have_no_gate() {
         assert!(gate(&HeaderMap::new()).is_none());
         assert!(gate(&HeaderMap::from_iter([(header::EXPECT, "a-miracle".parse().unwrap())])).is_none());
     }

@@ -1,5 +1,5 @@
-//! What happens to a request's headers: pure rules over a `HeaderMap`. One scan finds what must go; then what the
-//! upstream gets is set, never added.
+//! Decides which request headers are forwarded. Unwanted headers are removed in one scan; what the upstream gets is then set,
+//! never appended.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -18,7 +18,7 @@ pub(crate) mod view;
 use self::known::KnownHeaders;
 use spelling::is_same_variable;
 
-/// One upstream's rules, made once.
+/// The header rules of one upstream, computed once.
 #[derive(Debug)]
 pub(crate) struct Rules {
     unwanted: Vec<HeaderName>,
@@ -28,7 +28,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// The rules of an upstream whose flow owns these names; `subject` is the header that names the subject.
+    /// Computes the rules. The login flow owns the names in `owned`; `subject` is the header that names the subject.
     pub(crate) fn new(settings: &UpstreamSettings, owned: &Owned, subject: Option<&HeaderName>) -> Self {
         let set: Vec<_> = settings.headers.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
         let theirs = |name: &HeaderName| settings.caller_may_set.contains(name);
@@ -39,7 +39,7 @@ impl Rules {
         Self { unwanted, callers: settings.caller_may_set.clone(), set, cookies: owned.cookies.clone() }
     }
 
-    /// Removes what must not reach the upstream. An `Origin` that is the listener's own means nothing there.
+    /// Removes headers that must not reach the upstream, among them the listener's own `Origin`, which means nothing there.
     pub(crate) fn strip(&self, headers: &mut HeaderMap, known: KnownHeaders, own_origin: bool) {
         let lists_trailers = |value| names(value).any(|name| name == "trailers");
         let trailers = known.intersects(KnownHeaders::TE) && headers.get_all(header::TE).iter().any(lists_trailers);
@@ -56,7 +56,7 @@ impl Rules {
         }
     }
 
-    /// Removes what must not reach the upstream in a body's trailers.
+    /// Does the same for the trailers of a body.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
         strip_each(trailers, KnownHeaders::of(trailers), KnownHeaders::NOT_FROM_CALLERS);
         remove_each(trailers, |name| self.is_unwanted(name) || !is_field_name(name));
@@ -65,8 +65,8 @@ impl Rules {
         }
     }
 
-    /// Whether a line must go: by its name, or because a server that makes variables of names takes it for one that is
-    /// ours. Where the caller's own value wins, it must be spelled as it was configured.
+    /// Whether a header must be removed: by name, or because a CGI-style server would confuse it with one of ours. A header that
+    /// the caller may set must be spelled as configured.
     fn is_unwanted(&self, name: &HeaderName) -> bool {
         self.unwanted.iter().any(|unwanted| is_same_variable(unwanted, name))
             || self.callers.iter().any(|callers| callers != name && is_same_variable(callers, name))
@@ -77,38 +77,38 @@ impl Rules {
     }
 }
 
-/// Removes by name. Usually there is nothing to remove, or one line: a scan is cheaper than looking each name up.
+/// Removes headers by name. Usually there are none or one, so a scan is cheaper than a look-up per name.
 fn remove_each(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
     while let Some(name) = headers.keys().find(|name| is_unwanted(name)).cloned() {
         headers.remove(name);
     }
 }
 
-/// Removes what `unwanted` means of what stands there, and every name in every `Connection` line.
-fn strip_each(headers: &mut HeaderMap, standing: KnownHeaders, unwanted: KnownHeaders) {
-    if standing.intersects(KnownHeaders::CONNECTION) {
+/// Removes the `unwanted` of the headers that are `present`, and every header that `Connection` names.
+fn strip_each(headers: &mut HeaderMap, present: KnownHeaders, unwanted: KnownHeaders) {
+    if present.intersects(KnownHeaders::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
         headers.remove(header::CONNECTION);
     }
-    if standing.intersects(unwanted.without(KnownHeaders::CONNECTION)) {
+    if present.intersects(unwanted.without(KnownHeaders::CONNECTION)) {
         remove_each(headers, |name| KnownHeaders::of_name(name.as_str()).intersects(unwanted));
     }
 }
 
-/// Whether a field can have this name (RFC 9110 §5.1). Over HTTP/2 the library takes a quote
-/// for a part of one, and HTTP/1.1 does not.
+/// Whether this is a valid field name (RFC 9110 §5.1). The http crate accepts a quotation mark in names over HTTP/2, which
+/// HTTP/1.1 does not allow.
 pub(crate) fn is_field_name(name: &HeaderName) -> bool {
     !name.as_str().contains('"')
 }
 
-/// Removes lines whose names no field has: over HTTP/2 they come, and in HTTP/1.1 they would be no lines.
+/// Removes headers with invalid names: HTTP/2 lets them through, but in HTTP/1.1 they would be malformed lines.
 pub(crate) fn strip_misnamed(headers: &mut HeaderMap) {
     remove_each(headers, |name| !is_field_name(name));
 }
 
-/// Every name in every `Connection` line (RFC 9110 §7.6.1). Nearly all callers send one line with one word.
+/// The names in `Connection` headers (RFC 9110 §7.6.1). Nearly all callers send one line with one word.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(header::CONNECTION);
     let listed = lines.iter().filter(|line| *line != "keep-alive" && *line != "close").flat_map(names);

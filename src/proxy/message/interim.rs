@@ -1,6 +1,6 @@
-//! What a server says ahead of its answer (RFC 9110 §15.2): an HTTP/1.1 caller is told, as far as no part of an earlier
-//! answer stands in the way. hyper's server has no way to say it, so it is written to the socket where hyper flushes.
-//! `100 Continue` is another matter, between each two neighbours: see [`super::expect`].
+//! Forwards interim responses (RFC 9110 §15.2) to HTTP/1.1 callers, unless part of an earlier response is still being written.
+//! hyper's server cannot send them, so they are written to the socket when hyper flushes. `100 Continue` applies to a single hop
+//! and is handled in [`super::expect`].
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -20,15 +20,15 @@ use crate::proxy::listen::Listener;
 use crate::proxy::settings::{Base, UpstreamSettings};
 use crate::proxy::socket::Socket;
 
-/// What waits to be written to a caller ahead of an answer.
+/// Interim responses that wait to be written to a caller.
 #[derive(Default)]
 pub(crate) struct Interim {
     text: RefCell<Vec<u8>>,
-    /// Whether a part of something else is on its way.
+    /// Whether hyper may be in the middle of writing a response.
     pub(crate) unsent: Cell<bool>,
 }
 
-/// So much waits at most: an upstream may talk on, and a caller need not read.
+/// How much may wait: an upstream may send many, and a caller need not read.
 const MOST: usize = 16 << 10;
 
 impl Interim {
@@ -38,7 +38,7 @@ impl Interim {
         }
         let known = KnownHeaders::of(&headers);
         pass_on(&mut headers, known, view);
-        // It never has a body (RFC 9110 §8.6).
+        // An interim response never has a body (RFC 9110 §8.6).
         headers.remove(header::CONTENT_LENGTH);
         let mut text = self.text.borrow_mut();
         text.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", status.as_str(), reason(status)).as_bytes());
@@ -46,7 +46,7 @@ impl Interim {
         text.extend_from_slice(b"\r\n");
     }
 
-    /// Writes what waits.
+    /// Writes what is waiting.
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, socket: &mut Socket) -> Poll<io::Result<()>> {
         let mut text = self.text.borrow_mut();
         while !text.is_empty() {
@@ -60,31 +60,31 @@ impl Interim {
     }
 }
 
-/// What a server may still say ahead of one answer.
+/// How many interim responses a server may still send for one request.
 pub(crate) struct Allowance {
-    answers: u8,
+    responses: u8,
     bytes: usize,
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { answers: 16, bytes: 64 << 10 }
+        Self { responses: 16, bytes: 64 << 10 }
     }
 }
 
 impl Allowance {
-    /// It has said so much more.
+    /// Counts one interim response of this size.
     pub(crate) fn take(&mut self, bytes: usize) -> io::Result<()> {
-        let left = self.answers.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        let left = self.responses.checked_sub(1).zip(self.bytes.checked_sub(bytes));
         let too_much = || {
             io::Error::new(io::ErrorKind::InvalidData, "more than 16 interim responses, or more than 64 KiB of them")
         };
-        (self.answers, self.bytes) = left.ok_or_else(too_much)?;
+        (self.responses, self.bytes) = left.ok_or_else(too_much)?;
         Ok(())
     }
 }
 
-/// How long such a head is, about.
+/// The approximate size of a head.
 pub(crate) fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum()
 }
@@ -93,38 +93,35 @@ fn reason(status: StatusCode) -> &'static str {
     status.canonical_reason().unwrap_or_default()
 }
 
-/// What an upstream says ahead of its answer to one attempt, and who hears it.
+/// The context for forwarding the interim responses of one attempt.
 pub(crate) struct InterimResponses<'a> {
-    /// Who hears it.
     pub(crate) receiver: &'a InterimReceiver,
-    /// What the caller asked for.
+    /// The caller's request head.
     pub(crate) asked: &'a request::Parts,
-    /// The upstream's settings.
     pub(crate) settings: &'a UpstreamSettings,
-    /// The upstream's base.
+    /// The upstream's base URL.
     pub(crate) base: &'a Base,
 }
 
 impl InterimResponses<'_> {
-    /// The upstream has said this.
+    /// Forwards one interim response.
     pub(crate) fn forward(&self, status: StatusCode, headers: HeaderMap) {
         let view = || CallerView::of(self.asked, &self.receiver.listener.authority, self.settings, self.base);
         self.receiver.forward(status, headers, view);
     }
 }
 
-/// Who hears what an upstream says ahead of its answer to one request.
+/// The receiver of the interim responses to one request.
 pub(crate) struct InterimReceiver {
-    /// Asks for the body, where the caller waits to be asked.
+    /// Opens the gate for the body, if the caller expects `100 Continue`.
     pub(crate) asked: Option<Rc<Signal>>,
-    /// Passes on what may be passed on.
+    /// The caller's interim responses, if it can receive any.
     pub(crate) caller: Option<Rc<Interim>>,
-    /// Where the caller came in.
+    /// The listener that accepted the caller.
     pub(crate) listener: Rc<Listener>,
 }
 
 impl InterimReceiver {
-    /// The upstream has said this.
     fn forward<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
         if status == StatusCode::CONTINUE {
             self.asked.iter().for_each(|asked| asked.open());
@@ -145,11 +142,11 @@ mod tests {
 
     const HINTS: StatusCode = StatusCode::EARLY_HINTS;
 
-    fn said(interim: &Interim) {
+    fn add_hints(interim: &Interim) {
         interim.add(HINTS, hints(), || unreachable!("nothing names the upstream"));
     }
 
-    fn ahead(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> InterimReceiver {
+    fn receiver(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> InterimReceiver {
         let listener = Rc::new(Listener { listen: Listen::Localhost(0), authority: "localhost".to_owned() });
         InterimReceiver { asked, caller, listener }
     }
@@ -163,13 +160,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_said_ahead_waits_for_nothing_and_is_dropped_where_something_is_in_its_way() {
+    async fn an_interim_response_is_dropped_while_another_response_is_being_written() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (interim, mut socket) = (Interim::default(), Socket::Unix(ours));
         interim.unsent.set(true);
-        said(&interim);
+        add_hints(&interim);
         interim.unsent.set(false);
-        said(&interim);
+        add_hints(&interim);
         std::future::poll_fn(|cx| interim.poll_write(cx, &mut socket)).await.unwrap();
         drop(socket);
         let mut text = String::new();
@@ -178,22 +175,22 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_does_not_pile_up() {
+    fn unread_interim_responses_do_not_pile_up() {
         let interim = Interim::default();
-        (0..10_000).for_each(|_| said(&interim));
+        (0..10_000).for_each(|_| add_hints(&interim));
         assert!((MOST..MOST + 100).contains(&interim.text.borrow().len()));
     }
 
     #[test]
-    fn only_what_was_asked_for_asks_for_a_body() {
+    fn only_a_100_opens_the_gate() {
         let (asked, caller) = (Rc::<Signal>::default(), Rc::<Interim>::default());
         let view = || unreachable!("nothing names the upstream");
-        let both = ahead(Some(asked.clone()), Some(caller.clone()));
+        let both = receiver(Some(asked.clone()), Some(caller.clone()));
         both.forward(HINTS, hints(), view);
         assert!(!asked.is_open() && !caller.text.borrow().is_empty());
         caller.text.borrow_mut().clear();
         both.forward(StatusCode::CONTINUE, HeaderMap::new(), view);
         assert!(asked.is_open() && caller.text.borrow().is_empty());
-        ahead(None, None).forward(HINTS, hints(), view);
+        receiver(None, None).forward(HINTS, hints(), view);
     }
 }

@@ -1,7 +1,7 @@
-//! What is sent, apart from any connection.
+//! What is sent, independent of any connection.
 //!
-//! [`target`], [`authority`] and [`mod@version`] make the request line, [`headers`] the fields, [`body`] what follows; [`attempt`] is all of it for one
-//! attempt. [`expect`] and [`interim`] are about what is said ahead of a response, [`grpc`] about its errors.
+//! [`target`], [`authority`] and [`mod@version`] build the request line, [`headers`] the headers, and [`body`] the body;
+//! [`attempt`] puts them together for one attempt. [`expect`] and [`interim`] handle interim responses, and [`grpc`] gRPC errors.
 
 pub(super) mod attempt;
 pub(in crate::proxy) mod authority;

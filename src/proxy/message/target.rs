@@ -1,5 +1,5 @@
-//! The path and query sent on: the base and what the caller sent, byte for byte, joined by concatenation. No URL is
-//! parsed or resolved here, so nothing that a caller sends can change the host.
+//! Builds the request target: the base path and the caller's path and query, joined byte for byte. No URL is parsed or resolved,
+//! so a caller cannot change the host.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::guard;
 use crate::proxy::error::ProxyError;
 
-/// Checks what is asked for; the path comes back raw. Only the path of an absolute target counts.
+/// Checks the request target and returns its raw path. The authority of an absolute target is ignored.
 pub(crate) fn path<'a>(method: &Method, uri: &'a Uri) -> Result<&'a str, ProxyError> {
     if *method == Method::CONNECT {
         return Err(ProxyError::Unsupported);
@@ -22,26 +22,26 @@ pub(crate) fn path<'a>(method: &Method, uri: &'a Uri) -> Result<&'a str, ProxyEr
     }
 }
 
-/// Whether a path has a segment `.` or `..` in the eyes of any server, plain or percent-encoded.
+/// Whether any server might see a `.` or `..` segment in the path, plain or percent-encoded.
 pub(crate) fn has_dot_segment(path: &str) -> bool {
     path.contains(['.', '%']) && guard::has_dot_segment(&Cow::from(percent_decode_str(path)))
 }
 
-/// What one route does to paths.
+/// How one route changes targets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Join<'a> {
-    /// Removed from the caller's path.
+    /// The prefix to remove from the caller's path.
     pub(crate) mount: &'a str,
-    /// Put before what is left.
+    /// The prefix to add.
     pub(crate) base: &'a str,
-    /// Names of query parameters of the caller's that must not pass.
+    /// Query parameters of the caller that must not be forwarded.
     pub(crate) owned: &'a [String],
-    /// Query pairs to set, percent-encoded.
+    /// Query parameters to set, percent-encoded.
     pub(crate) query: &'a [(String, String)],
 }
 
 impl Join<'_> {
-    /// The target to send. The caller's own, untouched, where nothing changes it.
+    /// The target to send. Unchanged unless the route changes it.
     pub(crate) fn target(&self, uri: Uri) -> Result<Uri, ProxyError> {
         if uri.path() == "*" {
             return Ok(Uri::from_static("*"));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_path_or_the_asterisk_of_options_is_a_target() {
+    fn only_a_path_or_the_asterisk_of_options_is_accepted() {
         let path = |method: Method, uri: &'static str| path(&method, &Uri::from_static(uri)).map(str::to_owned);
         assert_eq!(path(Method::GET, "http://h/x?y"), Ok("/x".to_owned()));
         assert_eq!(path(Method::OPTIONS, "*"), Ok("/".to_owned()));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_segments_are_seen_in_every_disguise() {
+    fn dot_segments_are_found_in_every_encoding() {
         for path in [
             "/..",
             "/a/../b",

@@ -1,5 +1,5 @@
-//! What differs on the wire between HTTP/1.1 and HTTP/2. Inside, a request is HTTP/1.1: its target a path, its host in
-//! `Host`.
+//! Converts between HTTP/1.1 and HTTP/2. Internally every request has the form of HTTP/1.1: its target is a path, and its host is
+//! in `Host`.
 
 use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
@@ -9,22 +9,22 @@ use hyper::body::Body;
 use super::headers::is_field_name;
 use crate::proxy::settings::Base;
 
-/// Makes one `Cookie` line of the crumbs that HTTP/2 may split it into (RFC 9113 §8.2.3).
-pub(crate) fn join_crumbs(headers: &mut HeaderMap) {
-    let mut crumbs = headers.get_all(header::COOKIE).iter();
-    if crumbs.next().is_none() || crumbs.next().is_none() {
+/// Joins the `Cookie` lines that HTTP/2 allows to be split (RFC 9113 §8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookie_lines = headers.get_all(header::COOKIE).iter();
+    if cookie_lines.next().is_none() || cookie_lines.next().is_none() {
         return;
     }
-    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(mut line) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+    let cookie_lines: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(mut line) = HeaderValue::from_bytes(&cookie_lines.join(&b"; "[..])) {
         line.set_sensitive(true);
         headers.insert(header::COOKIE, line);
     }
 }
 
-/// What is wrong with a request of HTTP/2 that its library lets pass. Lengths that are the same are one.
+/// Checks what h2 does not check in a request, and merges equal Content-Length headers.
 pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str> {
-    // Without `:authority` the scheme is not kept, and nothing is made of it.
+    // Without `:authority` the scheme is empty, which is harmless.
     if head.uri.scheme_str().is_some_and(str::is_empty) {
         return Err("the scheme is empty");
     }
@@ -45,32 +45,32 @@ pub(crate) fn repair(head: &mut Parts, lengths: bool) -> Result<(), &'static str
     Ok(())
 }
 
-/// Whether servers want to be told that there is no body (RFC 9110 §8.6): some answer 411 otherwise.
+/// Whether servers expect Content-Length even without a body (RFC 9110 §8.6): some respond 411 otherwise.
 pub(crate) fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-/// Says once how long the body is, if anybody has said it, and that there is none where one is expected.
-fn say_length<B: Body>(request: &mut Request<B>) {
-    let told = request.headers().contains_key(header::CONTENT_LENGTH);
-    if request.body().is_end_stream() && (told || expects_body(request.method())) {
+/// Sets Content-Length to the actual length if the caller sent one, and to 0 if there is no body where one is expected.
+fn set_content_length<B: Body>(request: &mut Request<B>) {
+    let announced = request.headers().contains_key(header::CONTENT_LENGTH);
+    if request.body().is_end_stream() && (announced || expects_body(request.method())) {
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-    } else if let (true, Some(length)) = (told, request.body().size_hint().exact()) {
+    } else if let (true, Some(length)) = (announced, request.body().size_hint().exact()) {
         request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
 }
 
-/// Makes a request one of HTTP/2: no `Host` beside `:authority`, and nothing of the connection (RFC 9113 §8.2.2, §8.3.1).
+/// Adapts a request to HTTP/2: no `Host` beside `:authority`, and no hop-by-hop headers (RFC 9113 §8.2.2, §8.3.1).
 pub(crate) fn for_http2<B: Body>(request: &mut Request<B>, base: &Base) {
     *request.version_mut() = Version::HTTP_2;
     absolute(request.uri_mut(), base);
     for name in [header::HOST, header::TRANSFER_ENCODING] {
         request.headers_mut().remove(name);
     }
-    say_length(request);
+    set_content_length(request);
 }
 
-/// Names scheme and host in the target, as HTTP/2 and an outbound proxy want it.
+/// Makes a target absolute, as HTTP/2 and outbound proxies require.
 pub(crate) fn absolute(target: &mut Uri, base: &Base) {
     let mut parts = std::mem::take(target).into_parts();
     parts.scheme = Some(if base.tls { Scheme::HTTPS } else { Scheme::HTTP });
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn in_http2_the_host_stands_in_the_target() {
+    fn over_http2_the_host_is_part_of_the_target() {
         for target in ["/a%2Fb?q=%20&&", "*", "/"] {
             let mut request = Request::builder().uri(target).header("host", "api.example.com:8443");
             request.headers_mut().unwrap().insert("te", HeaderValue::from_static("trailers"));
@@ -105,13 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn crumbs_become_one_line_and_one_line_stays() {
-        for (crumbs, line) in [(&["a=1"][..], "a=1"), (&["a=1", "b=2; c=3", "d=\"4\""], "a=1; b=2; c=3; d=\"4\"")] {
+    fn split_cookie_lines_are_joined() {
+        for (cookie_lines, line) in [(&["a=1"][..], "a=1"), (&["a=1", "b=2; c=3", "d=\"4\""], "a=1; b=2; c=3; d=\"4\"")]
+        {
             let mut headers = HeaderMap::new();
-            for crumb in crumbs {
+            for crumb in cookie_lines {
                 headers.append(header::COOKIE, HeaderValue::from_static(crumb));
             }
-            join_crumbs(&mut headers);
+            join_cookies(&mut headers);
             let lines: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
             assert_eq!(lines, [line]);
         }

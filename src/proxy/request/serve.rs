@@ -273,7 +273,7 @@ fn has_doubtful_coding(headers: &HeaderMap) -> bool {
 fn strip_request(exchange: &mut Exchange, known: KnownHeaders, own_origin: bool, upgrade: bool) {
     let Exchange { head, backend, .. } = exchange;
     if head.version == Version::HTTP_2 {
-        version::join_crumbs(&mut head.headers);
+        version::join_cookies(&mut head.headers);
     }
     backend.rules.strip(&mut head.headers, known, own_origin);
     if upgrade {

@@ -1,7 +1,7 @@
-//! Watches what a caller of HTTP/2 sends: a head that does not come to its end keeps every other one from coming
-//! (RFC 9113 §6.10), and h2 waits for it as long as it takes.
+//! Limits how long a caller may take to send a header block over HTTP/2. An unfinished one blocks all other streams (RFC 9113
+//! §6.10), and h2 waits for its end without a limit.
 //!
-//! Only the nine bytes before each frame are looked at (RFC 9113 §4.1); that they make sense is h2's business.
+//! Only the nine-byte frame headers are read (RFC 9113 §4.1); h2 validates them.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::sensor_io::Sensor;
 
-/// Before the first frame.
+/// The length of the connection preface.
 const PREFACE: usize = 24;
 
 const DATA: u8 = 0;
@@ -17,17 +17,17 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
-/// Where in the frames the bytes so far end.
+/// A parser that follows frame headers across reads.
 #[derive(Debug)]
 struct FrameHeaders {
-    /// How much of the present payload, or of the preface, is still to come.
+    /// How many bytes of the current payload, or of the preface, are still to come.
     left: usize,
-    /// What has come of the next frame's first nine bytes.
+    /// The next frame header, as far as it has arrived.
     begin: [u8; 9],
     filled: usize,
-    /// Whether a frame other than of DATA has begun.
+    /// Whether the current frame is not a DATA frame.
     within: bool,
-    /// Whether a head has begun that is not at its end.
+    /// Whether a header block is unfinished.
     head: bool,
 }
 
@@ -38,7 +38,7 @@ impl Default for FrameHeaders {
 }
 
 impl FrameHeaders {
-    /// Whether something has begun that has to come to its end soon.
+    /// Whether a frame or a header block has begun that must end soon.
     fn is_open(&self) -> bool {
         self.head || (self.within && self.left > 0) || self.filled > 0
     }
@@ -71,7 +71,7 @@ impl FrameHeaders {
     }
 }
 
-/// Limits the wait for the rest of a head.
+/// Limits the wait for the rest of a header block.
 pub(super) struct HeadTimer {
     frames: FrameHeaders,
     deadline: Rc<Deadline>,
@@ -79,7 +79,6 @@ pub(super) struct HeadTimer {
 }
 
 impl HeadTimer {
-    /// Waits with this deadline for the rest of a head, so long.
     pub(super) fn new(deadline: Rc<Deadline>, limit: Duration) -> Self {
         Self { frames: FrameHeaders::default(), deadline, limit }
     }
@@ -106,7 +105,7 @@ mod tests {
         [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
     }
 
-    /// Whether something is open after each of these, however the bytes are cut.
+    /// Checks after each piece whether a head is open, for every way to split the bytes.
     fn open(pieces: &[(Vec<u8>, bool)]) {
         for cut in [1, 2, 9, 10_000] {
             let mut frames = FrameHeaders::default();
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_open_until_its_last_frame_is_whole() {
+    fn a_header_block_is_open_until_its_last_frame_is_complete() {
         open(&[
             (frame(4, 0, b""), false),
             (frame(HEADERS, END_HEADERS, &[0; 40]), false),
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_may_take_its_time() {
+    fn data_frames_have_no_deadline() {
         open(&[
             (frame(DATA, 0, &[0; 1000])[..500].to_vec(), false),
             (vec![0; 509], false),

@@ -1,4 +1,4 @@
-//! A caller's body as it is read: once, whoever sends it on.
+//! Reads a caller's body once, whichever attempt sends it.
 
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -19,46 +19,45 @@ use crate::proxy::message::headers::Rules;
 pub(crate) struct Patience {
     /// The caller, between two frames.
     pub(crate) caller: Duration,
-    /// The upstream, from the last frame to its head.
+    /// The upstream, from the last frame to the response head.
     pub(crate) upstream: Duration,
 }
 
-/// What it takes to read a caller's body.
+/// Settings for reading a caller's body.
 pub(crate) struct Intake {
-    /// Largest body kept.
+    /// The largest body that is kept.
     pub(crate) keep: u64,
-    /// Shared by all requests.
+    /// The limit for all requests together.
     pub(crate) budget: Rc<Budget>,
-    /// Opens when the caller may be asked for its body.
+    /// Opens when the caller may be asked for the body (`100 Continue`).
     pub(crate) gate: Option<ContinueGate>,
-    /// Where the wait for the caller or the upstream is noted.
+    /// The deadline that each wait for the caller or the upstream moves.
     pub(crate) deadline: Rc<Deadline>,
-    /// How long each of them may take.
     pub(crate) patience: Patience,
-    /// What its trailers must not hold.
+    /// Decide which trailers are removed.
     pub(crate) rules: Rc<Rules>,
-    /// It comes over HTTP/2, where every end is said.
+    /// Whether the body comes over HTTP/2, where the end of a body is explicit.
     pub(crate) http2: bool,
 }
 
-/// Why a body ends before its end.
+/// Why a body could not be sent completely.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The caller's side broke.
+    /// The caller's connection or stream failed.
     #[error("the caller's request body ended early")]
     Caller(#[source] hyper::Error),
-    /// Its stream was taken back in a way that the library takes for an end: RST_STREAM with NO_ERROR.
+    /// The caller reset the stream with NO_ERROR, which hyper reports like an end.
     #[error("the caller's request body was not sent completely")]
     Unfinished,
-    /// A later attempt has taken the body over.
+    /// A later attempt has taken over the body.
     #[error("the repeat took over the body")]
     TakenOver,
-    /// It is shorter or longer than was announced.
+    /// The body is shorter or longer than its Content-Length.
     #[error("the body does not have the announced length")]
     Length,
 }
 
-/// What has been read of a body, and what is kept of it.
+/// A body as far as it has been read, and the frames that are kept.
 pub(super) struct CallerBody<B> {
     pub(super) incoming: B,
     pub(super) kept: Option<Vec<Bytes>>,
@@ -72,7 +71,7 @@ pub(super) struct CallerBody<B> {
 }
 
 impl<B> CallerBody<B> {
-    /// Keeps no more, and gives back what is kept.
+    /// Frees the kept frames and keeps no more.
     pub(super) fn settle(&mut self) {
         self.kept = None;
         self.intake.budget.release(std::mem::take(&mut self.held));
@@ -97,8 +96,8 @@ impl<B> CallerBody<B> {
 }
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
-    /// Nothing read yet, and no attempt begun. Of one that is known to be too long nothing is kept; it can be repeated
-    /// until it is read.
+    /// Starts with nothing read and no attempt. If the body is known to be too long, nothing is kept, so it can be repeated only
+    /// until it has been read.
     pub(super) fn new(incoming: B, mut intake: Intake) -> Self {
         intake.deadline.body_begins();
         if incoming.size_hint().lower() > intake.keep {
@@ -117,7 +116,6 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
         }
     }
 
-    /// Its next part.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.ended {
             return Poll::Ready(self.trailers.clone().map(|trailers| Ok(Frame::trailers(trailers))));

@@ -1,4 +1,4 @@
-//! A body whose trailers came late.
+//! A workaround for trailers that arrive late.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 
-/// The next frame of a caller's body. Where trailers come after the answer has ended, hyper 1.12 keeps the body open, and
-/// calls it incomplete when the connection goes. Trailers end a body: if they stand behind that error, all of it came.
+/// The next frame of a caller's body. If trailers arrive after the response has ended, hyper 1.12 keeps the body open and reports
+/// it as incomplete when the connection closes. Trailers end a body: if some follow that error, the whole body has arrived.
 pub(super) fn poll_frame<B>(incoming: &mut B, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,

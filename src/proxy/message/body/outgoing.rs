@@ -1,4 +1,4 @@
-//! A caller's body as one attempt sends it: what was kept of it, then the rest.
+//! A caller's body as one attempt sends it: the kept frames, then the rest of the stream.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -10,25 +10,23 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::caller_body::{BodyError, CallerBody};
 
-/// A body as one attempt sends it.
 pub(crate) enum Outgoing<B = Incoming> {
-    /// There is none.
+    /// No body.
     Empty,
-    /// What was kept of it, then the rest.
+    /// The kept frames, then the rest of the stream.
     Stream(BodyReplay<B>),
 }
 
-/// One attempt's reading of a caller's body.
+/// The position of one attempt in a caller's body.
 pub(crate) struct BodyReplay<B> {
     source: Rc<RefCell<CallerBody<B>>>,
-    /// Which attempt it is; a later one takes the body over.
+    /// The number of this attempt. A later one takes over the body.
     number: u32,
     position: usize,
     trailers_passed: bool,
 }
 
 impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> BodyReplay<B> {
-    /// From the beginning.
     pub(super) fn new(source: Rc<RefCell<CallerBody<B>>>, number: u32) -> Self {
         Self { source, number, position: 0, trailers_passed: false }
     }

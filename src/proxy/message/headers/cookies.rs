@@ -1,4 +1,4 @@
-//! Cookies by name, in the request's `Cookie` header. The bytes of those that stay are not touched.
+//! Replaces and removes cookies by name in `Cookie` headers. The bytes of other cookies stay the same.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -13,7 +13,7 @@ pub(super) fn strip(headers: &mut HeaderMap, unwanted: &[String]) {
     headers.extend(left.map(|line| (header::COOKIE, line)));
 }
 
-/// The cookies with `set` in place of those that have one of its names.
+/// The cookies, with those in `set` added or replaced by name.
 pub(super) fn with(headers: &HeaderMap, set: &[(String, String)]) -> Option<HeaderValue> {
     let stays = |pair: &&[u8]| !set.iter().any(|(own, _)| own.as_bytes() == name(pair));
     let set = set.iter().map(|(name, value)| format!("{name}={value}").into_bytes());
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unwanted_cookie_goes_and_without_one_nothing_is_touched() {
+    fn unwanted_cookies_are_removed_and_other_lines_unchanged() {
         for (lines, left) in [
             (&["ss=1"][..], &["ss=1"][..]),
             (&["s=1"], &[]),

@@ -1,5 +1,5 @@
-//! A request's headers as the upstream gets them, read where they stand: the caller's, and what is set over them. They
-//! are written from here; a map that would be filled, sent and dropped costs 1,200 instructions a request.
+//! The request headers as they are sent: the caller's, overridden by those that are set. They are written from here directly:
+//! building a map for each request would cost 1,200 instructions.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -8,25 +8,24 @@ use crate::token::patch::{CasedName, Patch};
 
 /// The headers of one attempt.
 pub(crate) struct OutgoingHeaders<'a> {
-    /// The upstream's rules.
     pub(crate) rules: &'a Rules,
     /// The caller's headers, stripped.
     pub(crate) callers: &'a HeaderMap,
-    /// The token's part.
+    /// What the token sets.
     pub(crate) patch: &'a Patch,
-    /// What signs this attempt, if the API wants that.
+    /// The signature of this attempt, if the API requires one.
     pub(crate) signature: Vec<(CasedName, HeaderValue)>,
-    /// What the API is called.
+    /// The authority of the API.
     pub(crate) authority: &'a HeaderValue,
-    /// For an outbound proxy that passes on single requests.
+    /// Credentials for an outbound proxy that forwards plain HTTP.
     pub(crate) proxy_credentials: Option<HeaderValue>,
-    /// What the answer may be encoded in, where it must be readable here.
+    /// The Accept-Encoding to send if the response body may have to be inspected.
     pub(crate) encoding: Option<HeaderValue>,
 }
 
 impl OutgoingHeaders<'_> {
-    /// Gives every line to `write`: the host first (RFC 9110 §7.2), then the caller's, then what is set, with its name in
-    /// the case in which it was written there.
+    /// Calls `write` for every header: the host first (RFC 9110 §7.2), then the caller's headers, then those that are set, with
+    /// their names in the case in which they were configured.
     pub(crate) fn each(&self, mut write: impl FnMut(&HeaderName, Option<&str>, &HeaderValue)) {
         write(&header::HOST, None, self.authority);
         for (name, value) in self.callers {
@@ -57,7 +56,6 @@ impl OutgoingHeaders<'_> {
         self.encoding.iter().for_each(|value| write(&header::ACCEPT_ENCODING, None, value));
     }
 
-    /// As a map.
     pub(crate) fn to_map(&self) -> HeaderMap {
         let ours = self.patch.headers.len().saturating_add(self.rules.set.len()).saturating_add(1);
         let mut map = HeaderMap::with_capacity(self.callers.len().saturating_add(ours));
@@ -67,7 +65,7 @@ impl OutgoingHeaders<'_> {
         map
     }
 
-    /// Whether this line of the caller's makes way.
+    /// Whether this header of the caller is overridden.
     fn is_replaced(&self, name: &HeaderName) -> bool {
         *name == header::HOST
             || (self.is_set(name) && !self.rules.callers.contains(name))
@@ -80,12 +78,12 @@ impl OutgoingHeaders<'_> {
         self.rules.sets(name) || self.patch.headers.iter().any(|(set, _)| set.name() == name)
     }
 
-    /// Whether the caller may set this, and does.
+    /// Whether the caller sends a header that it may set.
     fn is_callers(&self, name: &HeaderName) -> bool {
         self.rules.callers.contains(name) && self.callers.contains_key(name)
     }
 
-    /// `Accept: */*` is what clients send that have no wish.
+    /// Whether the caller expresses no preference: many clients send `Accept: */*` by default.
     fn is_gap(&self, name: &HeaderName) -> bool {
         self.callers.get(name).is_none_or(|value| *name == header::ACCEPT && value == "*/*")
     }

@@ -1,5 +1,5 @@
-//! What happens to an answer's headers, and to those of what is said ahead of one: what belongs to the upstream's
-//! connection goes, and what names the upstream's address names the caller's view of it.
+//! Adapts the headers of responses, final and interim: removes those of the upstream's connection, and rewrites the upstream's
+//! address to the caller's.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -8,7 +8,7 @@ use super::strip_each;
 use super::view::CallerView;
 use crate::proxy::error::PROXY_STATUS;
 
-/// Makes the headers of an answer, final or interim, the caller's. The view is needed only by some.
+/// Adapts the headers of a response for the caller. The view is created only if it is needed.
 pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, known: KnownHeaders, view: impl FnOnce() -> CallerView<'a>) {
     strip(headers, known);
     if known.intersects(KnownHeaders::ADDRESS) {
@@ -16,7 +16,7 @@ pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, known: KnownHeaders, view: im
     }
 }
 
-/// Removes what belongs to the upstream's connection, and every claim to be an answer of bearerd's own.
+/// Removes hop-by-hop headers, and claims to be a response of bearerd's own.
 pub(crate) fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
     strip_each(headers, known, KnownHeaders::NOT_FROM_UPSTREAMS);
     if known.intersects(KnownHeaders::PROXY_STATUS) {
@@ -24,7 +24,7 @@ pub(crate) fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
     }
 }
 
-/// The same for the trailers of an answer, in which nothing that frames a message can stand either (RFC 9110 §6.5.1).
+/// Does the same for the trailers of a response, and removes headers that must not be in trailers (RFC 9110 §6.5.1).
 pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
     strip(trailers, KnownHeaders::of(trailers));
     for framing in [header::CONTENT_LENGTH, header::HOST, header::TRAILER] {
@@ -32,7 +32,7 @@ pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
     }
 }
 
-/// Names the caller's address where the upstream's is named, in every line.
+/// Rewrites the upstream's address in every header that may contain it.
 fn localise(headers: &mut HeaderMap, view: &CallerView<'_>) {
     for (name, value) in headers.iter_mut() {
         let local = view.rewritten(name, value.as_bytes());
@@ -42,7 +42,7 @@ fn localise(headers: &mut HeaderMap, view: &CallerView<'_>) {
     }
 }
 
-/// Keeps the members of other proxies (RFC 9209): only bearerd itself may say that an answer is bearerd's.
+/// Removes members of `Proxy-Status` that claim to come from bearerd (RFC 9209); those of other proxies stay.
 fn keep_others_status(headers: &mut HeaderMap) {
     let lines: Vec<_> = headers.get_all(PROXY_STATUS).iter().cloned().collect();
     headers.remove(PROXY_STATUS);
@@ -60,7 +60,7 @@ fn is_ours(member: &[u8]) -> bool {
     name.strip_suffix(b"\"").unwrap_or(name).eq_ignore_ascii_case(b"bearerd")
 }
 
-/// Members of a structured list: split at commas outside of quoted strings.
+/// Splits a structured list at commas outside of quoted strings.
 fn members(line: &[u8]) -> Vec<&[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let separates = |byte: &u8| {

@@ -1,7 +1,7 @@
-//! An upstream's cookie as the caller's client would keep it.
+//! Rewrites an upstream's `Set-Cookie` for the caller.
 
-/// The cookie without its domain, with its path as `path` has it for the caller (`None` if it is the same), and over plain HTTP without `Secure`: unless a
-/// client would drop the cookie for lack of that.
+/// Removes the domain, maps the path with `path` (which returns `None` if it stays), and removes `Secure`, since callers use
+/// plain HTTP: unless clients would reject the cookie without it.
 pub(super) fn local(cookie: &[u8], path: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
     let needs = Needs::of(cookie);
     let parts = cookie.split(|byte| *byte == b';').enumerate();
@@ -12,7 +12,7 @@ pub(super) fn local(cookie: &[u8], path: impl Fn(&[u8]) -> Option<Vec<u8>>) -> V
     parts.collect::<Vec<_>>().join(&b';')
 }
 
-/// What a client wants of a cookie if it is to keep it.
+/// Attributes that a client requires of the cookie.
 #[derive(Clone, Copy)]
 struct Needs {
     secure: bool,
@@ -20,7 +20,7 @@ struct Needs {
 }
 
 impl Needs {
-    /// RFC 6265bis §4.1.3 and §5.7: names with a prefix promise attributes, and cookies for other sites are secure.
+    /// Cookies with a name prefix, and cookies for other sites, require attributes (RFC 6265bis §4.1.3, §5.7).
     fn of(cookie: &[u8]) -> Self {
         let mut parts = cookie.split(|byte| *byte == b';');
         let name = parts.next().unwrap_or_default().trim_ascii();
@@ -43,11 +43,11 @@ fn attribute(part: &[u8], needs: Needs, path: impl Fn(&[u8]) -> Option<Vec<u8>>)
     if is(b"domain") || (is(b"secure") && !needs.secure) {
         return None;
     }
-    let moved = (is(b"path") && !needs.root).then(|| path(value)).flatten();
-    Some(moved.map_or_else(|| part.to_vec(), |path| [b" Path=", &*path].concat()))
+    let mapped = (is(b"path") && !needs.root).then(|| path(value)).flatten();
+    Some(mapped.map_or_else(|| part.to_vec(), |path| [b" Path=", &*path].concat()))
 }
 
-/// Name and value of an attribute.
+/// Splits an attribute into name and value.
 fn pair(part: &[u8]) -> (&[u8], &[u8]) {
     let equals = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
     let (name, value) = part.split_at_checked(equals).unwrap_or((part, b""));

@@ -1,10 +1,9 @@
-//! Spellings of a name that are one to servers which make a variable of each (RFC 3875 §4.1.18): CGI and what comes from
-//! it, WSGI, Rack, PHP. They turn `-` into `_`, some of them whatever is no letter or digit, and join the values.
+//! Header names that CGI-style servers cannot tell apart (RFC 3875 §4.1.18): CGI, WSGI, Rack and PHP turn headers into variables.
+//! They replace `-` (some also other punctuation) by `_`, and join the values of equal names.
 
 use http::HeaderName;
 
-/// Names of the caller's connection, its network and its credentials that are spelled with a hyphen. Those that are spelled
-/// with something else in its place are for [`is_alias`].
+/// Hop-by-hop, network and credential headers with a hyphen in their names. [`is_alias`] recognises other spellings of them.
 const OURS: [&[u8]; 6] = [
     b"keep-alive",
     b"x-bearerd-key",
@@ -16,12 +15,12 @@ const OURS: [&[u8]; 6] = [
 
 const FORWARDED: &[u8] = b"x-forwarded-";
 
-/// Whether both make one variable.
+/// Whether both names become the same variable.
 pub(super) fn is_same_variable(one: &HeaderName, two: &HeaderName) -> bool {
     is_same(one.as_str().as_bytes(), two.as_str().as_bytes())
 }
 
-/// Whether a name is not the usual spelling of one that never passes, but makes its variable.
+/// Whether this is another spelling of a header that is never forwarded.
 pub(super) fn is_alias(name: &str) -> bool {
     let name = name.as_bytes();
     let forwarded = name.split_at_checked(FORWARDED.len()).is_some_and(|(start, _)| is_same(start, FORWARDED));
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_letter_or_digit_makes_no_difference() {
+    fn punctuation_makes_no_difference() {
         let same = |one: &str, two: &str| is_same_variable(&one.parse().unwrap(), &two.parse().unwrap());
         for (one, two, expected) in [
             ("Legal-Entity", "legal_entity", true),

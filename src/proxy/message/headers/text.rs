@@ -1,10 +1,10 @@
-//! Header lines as HTTP/1.1 writes them.
+//! Writes header lines for HTTP/1.1.
 
 use http::HeaderName;
 
 use crate::token::patch::title_case;
 
-/// A line of a name that nobody wrote for the upstream: `Like-This`, as most write it, or as its specification does.
+/// Writes a header whose case nobody configured: `Like-This`, or as its specification spells it.
 pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     match specified(name.as_str()) {
         Some(name) => text.extend_from_slice(name.as_bytes()),
@@ -13,7 +13,7 @@ pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     write_value(text, value);
 }
 
-/// A line with its name in this case.
+/// Writes a header with its name in this case.
 pub(crate) fn write_cased_line(text: &mut Vec<u8>, name: &str, value: &[u8]) {
     text.extend_from_slice(name.as_bytes());
     write_value(text, value);
@@ -25,9 +25,9 @@ fn write_value(text: &mut Vec<u8>, value: &[u8]) {
     text.extend_from_slice(b"\r\n");
 }
 
-/// Names of requests that are not `Like-This` where they are specified, and that servers look up in that case alone: those
-/// of SOAP 1.1 (§6.1.1), often a table of its toolkit's own, and those of WebSocket's handshake (RFC 6455 §4.1), which
-/// small servers read by hand.
+/// Request headers that their specification does not spell `Like-This`, and that some servers match by case: that of SOAP 1.1
+/// (§6.1.1), whose toolkits have their own header tables, and those of the WebSocket handshake (RFC 6455 §4.1), which small
+/// servers parse by hand.
 fn specified(name: &str) -> Option<&'static str> {
     Some(match name {
         "soapaction" => "SOAPAction",
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_goes_out_like_this_unless_its_specification_says_otherwise() {
+    fn names_are_title_case_unless_their_specification_differs() {
         for (name, line) in [
             ("x-camelcase", "X-Camelcase: 1\r\n"),
             ("host", "Host: 1\r\n"),

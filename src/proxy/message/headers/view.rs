@@ -1,5 +1,5 @@
-//! How a caller sees an upstream: which references lead into its base, and what they are called from here. All of it is
-//! bytes, since a field's value need not be text (RFC 9110 §5.5).
+//! Maps references in an upstream's response to the caller's URLs. Works on bytes, since field values need not be text (RFC 9110
+//! §5.5).
 
 use http::{HeaderName, header, request};
 
@@ -10,10 +10,10 @@ use crate::proxy::settings::{Base, UpstreamSettings};
 
 static OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-location");
 
-/// How the caller sees the upstream.
+/// How a caller sees an upstream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerView<'a> {
-    /// The upstream's base.
+    /// The upstream's base URL.
     pub(crate) base: &'a Base,
     /// The authority that the caller used.
     pub(crate) authority: &'a str,
@@ -22,8 +22,8 @@ pub(crate) struct CallerView<'a> {
 }
 
 impl<'a> CallerView<'a> {
-    /// The view of who sent this head to an upstream. `listener` stands for an authority that it does not name, or that
-    /// is none: on a unix socket nobody has judged it.
+    /// The view of the caller that sent this head. Uses `listener` if the caller names no valid authority; on a Unix socket the
+    /// guard does not check it.
     pub(crate) fn of(
         head: &'a request::Parts,
         listener: &'a str,
@@ -34,7 +34,7 @@ impl<'a> CallerView<'a> {
         Self { base, authority: named.unwrap_or(listener), mount: settings.matches.mount() }
     }
 
-    /// What this line is for the caller; `None` if it is the same.
+    /// The rewritten value of a header; `None` if it stays the same.
     pub(super) fn rewritten(&self, name: &HeaderName, value: &[u8]) -> Option<Vec<u8>> {
         match *name {
             header::LOCATION | header::CONTENT_LOCATION => self.reference(value),
@@ -51,12 +51,12 @@ impl<'a> CallerView<'a> {
         self.mount.is_empty() && self.base.path.is_empty()
     }
 
-    /// A path of the upstream's as the caller sees it; its root if it is outside of the base.
+    /// Maps a path of the upstream; one outside of the base becomes the root.
     fn path(&self, path: &[u8]) -> Vec<u8> {
         self.rooted(self.within_base(path).unwrap_or_default())
     }
 
-    /// The local form of a reference into the base; `None` where it points elsewhere or is relative to the request.
+    /// Maps a reference; `None` if it is relative to the request or points outside of the base.
     fn reference(&self, reference: &[u8]) -> Option<Vec<u8>> {
         let reference = reference.trim_ascii();
         if reference.starts_with(b"/") && !reference.starts_with(b"//") {
@@ -74,8 +74,8 @@ impl<'a> CallerView<'a> {
         Some([b"http://", self.authority.as_bytes(), &self.rooted(rest)].concat())
     }
 
-    /// Whether an authority is the base's, which answers by either scheme: an API behind a gateway that ends TLS often
-    /// knows itself as `http`.
+    /// Whether an authority is the base's, with either scheme: an API behind a gateway that terminates TLS often calls itself
+    /// `http`.
     fn is_base_authority(&self, tls: bool, authority: &[u8]) -> bool {
         let host_port = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
         let colon = host_port.iter().rposition(|byte| *byte == b':');
@@ -97,7 +97,7 @@ impl<'a> CallerView<'a> {
         host.strip_suffix(b".").unwrap_or(host).eq_ignore_ascii_case(self.base.host.as_bytes())
     }
 
-    /// What follows the base's path, if this is inside it.
+    /// The rest of a path inside of the base.
     fn within_base<'b>(&self, path: &'b [u8]) -> Option<&'b [u8]> {
         let rest = path.strip_prefix(self.base.path.as_bytes())?;
         matches!(rest.first(), None | Some(b'/' | b'?' | b'#')).then_some(rest)
@@ -108,8 +108,8 @@ impl<'a> CallerView<'a> {
         [self.mount.as_bytes(), slash, rest].concat()
     }
 
-    /// The targets of links (RFC 8288 §3): what stands in angle brackets at the start of each member. The rest stays byte
-    /// for byte.
+    /// Maps the targets of `Link` (RFC 8288 §3): the text in angle brackets at the start of each member. Everything else stays
+    /// byte for byte.
     fn link(&self, line: &[u8]) -> Option<Vec<u8>> {
         let (mut local, mut changed) = (Vec::with_capacity(line.len()), false);
         let (mut begins, mut quoted, mut escaped) = (true, false, false);
@@ -132,8 +132,8 @@ impl<'a> CallerView<'a> {
         changed.then_some(local)
     }
 
-    /// The URL of a `Refresh`, as browsers find it: after the time, `url=` and a quotation mark, both of which may be
-    /// missing.
+    /// Maps the URL of a `Refresh`, which is found as browsers find it: after the time, with an optional `url=` and quotation
+    /// mark.
     fn refresh(&self, line: &[u8]) -> Option<Vec<u8>> {
         let mut url = line.trim_ascii_start();
         let is_time = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
@@ -151,7 +151,7 @@ impl<'a> CallerView<'a> {
     }
 }
 
-/// What follows this scheme, in any case.
+/// Strips a scheme, in any case.
 fn strip_scheme<'a>(reference: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     let (start, after) = reference.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(after)
