@@ -48,7 +48,7 @@ pub(crate) struct Worker {
     pub(crate) draining: Cell<bool>,
     pub(crate) record: Arc<ProxyRecord>,
     /// How many refused callers are being sent a response.
-    pub(crate) farewells: Cell<usize>,
+    pub(crate) refusals: Cell<usize>,
     connections: Cell<usize>,
     awake: Rc<Cell<usize>>,
     connected: Notify,
@@ -71,7 +71,7 @@ impl Worker {
             budget: Rc::new(Budget::new(limits.replay_total.min(bounds.memory / 4), limiter.memory.clone())),
             leaving: Cell::new(false),
             draining: Cell::new(false),
-            farewells: Cell::new(0),
+            refusals: Cell::new(0),
             connections: Cell::new(0),
             awake: Rc::default(),
             connected: Notify::new(),

@@ -1,7 +1,7 @@
-//! The data path over real sockets: a caller that writes bytes, a data thread, an upstream that is told what to answer.
+//! The data path over real sockets: a caller that writes bytes, a data thread, and an upstream with scripted responses.
 //!
-//! [`caller`] is about who calls and how long, [`request`] about what happens to a request, [`upstream`] about connections to
-//! the API and what comes back on them. All of them use [`support`].
+//! [`caller`] tests callers' connections, [`request`] what happens to a request, and [`upstream`] connections to the API and
+//! their responses. All of them use [`support`].
 
 mod caller;
 mod request;

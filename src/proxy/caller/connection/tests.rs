@@ -9,7 +9,7 @@ use crate::proxy::backend::worker::Worker;
 use crate::proxy::listen::Listener;
 use crate::proxy::settings::{Bounds, Limits, Listen};
 
-/// Nothing is routed, so that every answer is the same: 404.
+/// There are no routes, so every response is the same: 404.
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 struct Stage(Rc<Worker>);
@@ -25,7 +25,8 @@ impl Stage {
         Self(Rc::new(Worker::new(Arc::default(), limits, Bounds::default(), Arc::new(SystemClock), Arc::default())))
     }
 
-    /// A connection, parked as all are that have said nothing. `room` bounds what fits between bearerd and the caller.
+    /// Opens a connection and parks it, as every connection that has sent nothing. `room` bounds the buffer between bearerd and
+    /// the caller.
     fn call(&self, room: Option<usize>) -> Call {
         let (stream, far) = UnixStream::pair().unwrap();
         room.into_iter().for_each(|room| socket2::SockRef::from(&far).set_send_buffer_size(room).unwrap());
@@ -35,7 +36,7 @@ impl Stage {
         Call { stream, deadline, task: spawn_local(serve(Socket::Unix(far), caller)) }
     }
 
-    /// A sweep, when everything before it is done, and what comes of it.
+    /// Sweeps once everything before has been handled, and waits for the effects.
     async fn sweep(&self) {
         settle().await;
         self.0.sweep();
@@ -44,13 +45,13 @@ impl Stage {
 }
 
 impl Call {
-    /// Asks, and waits until the answer has been passed on to hyper.
+    /// Sends a request and waits until the response has been passed to hyper.
     async fn ask(&mut self, request: &[u8]) {
         self.stream.write_all(request).await.unwrap();
         eventually(|| self.deadline.is_free() && !self.deadline.is_quiet()).await;
     }
 
-    async fn answer(&mut self) -> String {
+    async fn response(&mut self) -> String {
         let (mut read, mut end) = (Vec::new(), usize::MAX);
         while read.len() < end {
             assert!(self.stream.read_buf(&mut read).await.unwrap() > 0, "the connection has ended");
@@ -61,8 +62,8 @@ impl Call {
         String::from_utf8(read).unwrap()
     }
 
-    async fn is_answered(&mut self) {
-        let answer = self.answer().await;
+    async fn has_response(&mut self) {
+        let answer = self.response().await;
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("Connection: close"), "{answer}");
     }
 }
@@ -89,7 +90,7 @@ fn on_stage<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
 }
 
 #[test]
-fn an_idle_connection_is_parked_at_the_sweep_and_serves_on() {
+fn an_idle_connection_is_parked_at_the_sweep_and_serves_the_next_request() {
     on_stage(|stage| async move {
         let mut call = stage.call(None);
         for _ in 0..3 {
@@ -97,31 +98,31 @@ fn an_idle_connection_is_parked_at_the_sweep_and_serves_on() {
             assert_eq!(stage.0.awake(), 0);
             call.ask(GET).await;
             assert_eq!(stage.0.awake(), 1);
-            call.is_answered().await;
+            call.has_response().await;
         }
-        // Also when the head comes in pieces that are sweeps apart.
+        // Also works when the head comes in pieces that are sweeps apart.
         stage.sweep().await;
         for piece in GET.chunks(9) {
             call.stream.write_all(piece).await.unwrap();
             eventually(|| call.deadline.waiting() == Waiting::RequestHead || piece.len() < 9).await;
             stage.sweep().await;
         }
-        call.is_answered().await;
+        call.has_response().await;
     });
 }
 
 #[test]
-fn what_is_not_sent_yet_keeps_a_connection_from_being_parked() {
+fn a_connection_with_unsent_bytes_is_not_parked() {
     on_stage(|stage| async move {
         let mut call = stage.call(Some(1));
         let mut asked = 0;
         stage.sweep().await;
-        // Answers that nobody reads fill the socket, until one stays behind in hyper.
+        // Responses that nobody reads fill the socket until one stays in hyper.
         while stage.0.awake() == 0 {
             call.ask(GET).await;
             asked += 1;
             stage.sweep().await;
-            assert!(asked < 1000, "everything fits into the socket, or a part of an answer is lost");
+            assert!(asked < 1000, "everything fits into the socket, or part of a response is lost");
         }
         stage.sweep().await;
         assert_eq!(stage.0.awake(), 1);
@@ -137,26 +138,26 @@ fn what_is_not_sent_yet_keeps_a_connection_from_being_parked() {
 }
 
 #[test]
-fn a_part_of_the_next_head_is_not_lost() {
+fn part_of_the_next_head_is_not_lost() {
     on_stage(|stage| async move {
         let mut call = stage.call(None);
         call.ask(&[GET, &GET[..20]].concat()).await;
-        call.is_answered().await;
+        call.has_response().await;
         stage.sweep().await;
-        // Not parked: the rest of a head that has begun has its time.
+        // Not parked: an unfinished head has its own deadline.
         assert_eq!((stage.0.awake(), call.deadline.waiting()), (1, Waiting::RequestHead));
         call.stream.write_all(&GET[20..]).await.unwrap();
-        call.is_answered().await;
+        call.has_response().await;
     });
 }
 
 #[test]
-fn with_many_connections_the_idle_ones_are_parked_at_once() {
+fn with_many_connections_idle_ones_are_parked_at_once() {
     on_stage(|stage| async move {
         let mut calls: Vec<_> = (0..300).map(|_| stage.call(None)).collect();
         for call in &mut calls {
             call.ask(GET).await;
-            call.is_answered().await;
+            call.has_response().await;
         }
         assert_eq!(stage.0.awake(), 256);
         stage.sweep().await;
@@ -165,7 +166,7 @@ fn with_many_connections_the_idle_ones_are_parked_at_once() {
 }
 
 #[test]
-fn a_parked_connection_ends_with_its_caller_its_time_or_the_process() {
+fn a_parked_connection_ends_with_its_caller_its_deadline_or_the_process() {
     on_stage(|stage| async move {
         let (gone, late, drained) = (stage.call(None), stage.call(None), stage.call(None));
         stage.sweep().await;

@@ -11,7 +11,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// A budget of 8 MiB: tight from 5, scarce from 7.
+    /// A limit of 8 MiB: tight from 5 MiB, scarce from 7 MiB.
     fn new() -> Self {
         let used = Rc::new(Cell::new(0));
         let mut memory = Memory::new(8 << 20);
@@ -19,7 +19,7 @@ impl Stage {
         Self { memory: Rc::new(memory), used, coarse: Rc::new(Cell::new(at(0))) }
     }
 
-    /// An account of one whose tasks have taken so much.
+    /// An account whose tasks have allocated this much.
     fn holding(&self, bytes: i64) -> Rc<Account> {
         let account = Account::new(self.coarse.clone());
         account.begin_turn(self.memory.balance());
@@ -39,7 +39,7 @@ fn at(seconds: u64) -> Moment {
 }
 
 #[test]
-fn the_fuller_it_is_the_less_one_may_hold_to_be_served() {
+fn the_scarcer_memory_is_the_less_a_caller_may_hold() {
     let stage = Stage::new();
     let (none, some, much) = (stage.holding(0), stage.holding(LITTLE), stage.holding(MUCH));
     for (mebibytes, allowed) in
@@ -52,12 +52,12 @@ fn the_fuller_it_is_the_less_one_may_hold_to_be_served() {
 }
 
 #[test]
-fn where_it_is_tight_those_who_stand_still_are_cut_off_the_greatest_first_and_no_more_than_need_be() {
+fn tight_memory_cuts_off_stalled_callers_largest_first_and_no_more_than_needed() {
     let stage = Stage::new();
     let (great, greater, still_small) =
         (stage.holding(2 * MEBIBYTE), stage.holding(3 * MEBIBYTE), stage.holding(LITTLE - 1));
     let moving = stage.holding(MEBIBYTE);
-    assert_eq!(stage.cut(&[&great, &greater, &moving], 1), [false; 3], "nobody has stood still for long");
+    assert_eq!(stage.cut(&[&great, &greater, &moving], 1), [false; 3], "none has stalled for long enough");
     stage.coarse.set(at(2));
     moving.record_progress();
     assert_eq!(stage.cut(&[&great, &greater, &moving, &still_small], 2), [false, true, false, false]);
@@ -66,14 +66,14 @@ fn where_it_is_tight_those_who_stand_still_are_cut_off_the_greatest_first_and_no
 }
 
 #[test]
-fn where_it_is_used_up_whoever_holds_most_is_cut_off() {
+fn exhausted_memory_cuts_off_the_largest_caller() {
     let stage = Stage::new();
     let (less, most) = (stage.holding(2 * MEBIBYTE), stage.holding(6 * MEBIBYTE));
     assert_eq!(stage.cut(&[&less, &most], 0), [false, true]);
 }
 
 #[test]
-fn a_caller_that_reads_nothing_of_its_answer_is_cut_off_in_time_and_not_before() {
+fn a_caller_that_does_not_read_is_cut_off_at_the_limit_and_not_before() {
     let stage = Stage::new();
     let account = stage.holding(0);
     account.record_unread(Duration::from_secs(60));
@@ -90,7 +90,7 @@ fn a_caller_that_reads_nothing_of_its_answer_is_cut_off_in_time_and_not_before()
 }
 
 #[test]
-fn one_that_was_answered_and_moves_little_goes_first() {
+fn an_established_connection_with_little_traffic_is_light() {
     let account = Stage::new().holding(0);
     assert!(!account.is_light(), "it is new");
     account.establish();
@@ -102,7 +102,7 @@ fn one_that_was_answered_and_moves_little_goes_first() {
 }
 
 #[test]
-fn a_turn_ends_after_so_many_bytes() {
+fn a_turn_ends_after_its_bytes() {
     let stage = Stage::new();
     let account = stage.holding(0);
     let turn = || account.poll_turn(&Context::from_waker(Waker::noop())).is_ready();
@@ -116,7 +116,7 @@ fn a_turn_ends_after_so_many_bytes() {
 }
 
 #[test]
-fn who_paused_is_woken_once() {
+fn a_paused_caller_is_woken_once() {
     let stage = Stage::new();
     stage.memory.pause(Waker::noop());
     assert!(stage.memory.resume() && !stage.memory.resume());

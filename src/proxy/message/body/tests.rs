@@ -14,7 +14,7 @@ use crate::proxy::limits::memory::Memory;
 use crate::proxy::message::headers::Rules;
 use crate::proxy::tests::support::fixture;
 
-/// A body of these frames, of which the first `ready` are there.
+/// A body of these frames, of which the first `ready` have arrived.
 struct Script {
     frames: VecDeque<Frame<Bytes>>,
     ready: Rc<Cell<usize>>,
@@ -81,7 +81,7 @@ fn text(body: &mut Outgoing<Script>) -> String {
 }
 
 #[test]
-fn a_repeat_sends_what_passed_and_then_the_rest() {
+fn a_repeat_sends_the_kept_frames_and_then_the_rest() {
     let bench = bench(&["ab", "cd", "ef"], Some(6), 10, 100);
     bench.ready.set(2);
     let mut first = bench.upload.attempt().unwrap();
@@ -99,7 +99,7 @@ fn a_repeat_sends_what_passed_and_then_the_rest() {
 }
 
 #[test]
-fn a_caller_is_free_only_when_its_body_is_gone() {
+fn a_connection_is_free_only_when_its_body_is_dropped() {
     let bench = bench(&["ab", "cd"], None, 10, 100);
     let body = bench.upload.attempt().unwrap();
     bench.deadline.wait(Waiting::NextRequest, Duration::from_secs(1));
@@ -119,7 +119,7 @@ fn a_body_past_its_own_limit_is_sent_once() {
 }
 
 #[test]
-fn a_body_known_to_be_too_long_can_be_sent_again_until_it_is_read() {
+fn a_body_known_to_be_too_long_can_be_repeated_until_it_is_read() {
     let bench = bench(&["abc", "def"], Some(6), 5, 100);
     bench.ready.set(1);
     drop(bench.upload.attempt().unwrap());
@@ -138,7 +138,7 @@ fn all_bodies_share_one_budget() {
 }
 
 #[test]
-fn a_settled_body_gives_its_share_back_and_goes_on() {
+fn a_body_that_is_no_longer_kept_frees_its_budget_and_continues() {
     let bench = bench(&["abc", "def"], Some(6), 10, 100);
     bench.ready.set(1);
     let mut first = bench.upload.attempt().unwrap();
@@ -151,7 +151,7 @@ fn a_settled_body_gives_its_share_back_and_goes_on() {
 }
 
 #[test]
-fn who_is_waited_for_follows_the_body() {
+fn the_deadline_follows_the_body() {
     let bench = bench(&["abc", "def"], Some(6), 10, 100);
     let mut first = bench.upload.attempt().unwrap();
     bench.ready.set(0);

@@ -27,7 +27,7 @@ fn rules(change: impl FnOnce(&mut UpstreamSettings, &mut Owned)) -> Rules {
     Rules::new(&settings, &owned, Some(&HeaderName::from_static("x-user")))
 }
 
-/// What the upstream gets of stripped headers.
+/// The headers that the upstream gets from these stripped ones.
 fn outgoing(rules: &Rules, callers: &HeaderMap, patch: &Patch, authority: &'static str) -> HeaderMap {
     let authority = &HeaderValue::from_static(authority);
     OutgoingHeaders { rules, callers, patch, signature: vec![], authority, proxy_credentials: None, encoding: None }
@@ -40,7 +40,7 @@ fn strip(rules: &Rules, headers: &mut HeaderMap, own_origin: bool) {
 }
 
 #[test]
-fn what_is_of_the_connection_or_a_credential_goes() {
+fn hop_by_hop_headers_and_credentials_are_removed() {
     let mut headers = map(&[
         ("connection", "keep-alive, X-One ,"),
         ("connection", "x-two"),
@@ -69,7 +69,7 @@ fn what_is_of_the_connection_or_a_credential_goes() {
 }
 
 #[test]
-fn every_spelling_that_a_server_takes_for_ours_goes_and_others_pass() {
+fn every_alias_of_a_header_of_ours_is_removed() {
     let rules = rules(|settings, owned| {
         settings.headers = vec![pair("api-version", "2.1"), pair("x-mine", "1"), pair("x_under", "1")];
         settings.caller_may_set = vec![HeaderName::from_static("x-mine")];
@@ -106,7 +106,7 @@ fn every_spelling_that_a_server_takes_for_ours_goes_and_others_pass() {
 }
 
 #[test]
-fn a_name_that_comes_over_http2_is_a_token_or_taken_for_none() {
+fn invalid_names_from_http2_are_removed() {
     for byte in 0..=u8::MAX {
         let token = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let taken = HeaderName::from_lowercase(&[b'x', byte]).is_ok_and(|name| is_field_name(&name));
@@ -128,7 +128,7 @@ fn a_foreign_origin_passes() {
 }
 
 #[test]
-fn connection_may_name_anything_even_the_token() {
+fn connection_may_name_any_header_even_the_token() {
     let rules = rules(|_, owned| owned.headers.push(header::AUTHORIZATION));
     let mut headers = map(&[("connection", "authorization, legal-entity, host, \"")]);
     strip(&rules, &mut headers, true);
@@ -138,7 +138,7 @@ fn connection_may_name_anything_even_the_token() {
 }
 
 #[test]
-fn what_is_owned_is_set_and_never_added() {
+fn owned_headers_are_set_and_never_appended() {
     let rules = rules(|settings, owned| {
         settings.headers = vec![pair("api-version", "2.1"), pair("x-empty", "")];
         settings.remove_headers = vec![HeaderName::from_static("x-gone")];
@@ -165,7 +165,7 @@ fn what_is_owned_is_set_and_never_added() {
 }
 
 #[test]
-fn the_callers_own_value_wins_only_where_it_may() {
+fn the_callers_value_wins_only_where_allowed() {
     let rules = rules(|settings, owned| {
         settings.headers = vec![pair("api-version", "2.1")];
         settings.caller_may_set = vec![HeaderName::from_static("api-version"), header::AUTHORIZATION];
@@ -183,7 +183,7 @@ fn the_callers_own_value_wins_only_where_it_may() {
 }
 
 #[test]
-fn a_callers_authorization_passes_only_where_the_flow_sets_none() {
+fn a_callers_authorization_passes_only_if_the_flow_sets_none() {
     let own = vec![header::AUTHORIZATION];
     let rules = rules(|settings, _| settings.caller_may_set = own);
     let mut headers = map(&[("authorization", "Bearer own")]);
@@ -192,7 +192,7 @@ fn a_callers_authorization_passes_only_where_the_flow_sets_none() {
 }
 
 #[test]
-fn defaults_fill_gaps_and_an_accept_of_anything_is_a_gap() {
+fn defaults_fill_missing_headers_and_a_wildcard_accept() {
     let patch = Patch { defaults: vec![pair("accept", "application/json")], ..Patch::default() };
     for (sent, result) in
         [(None, "application/json"), (Some("*/*"), "application/json"), (Some("text/csv"), "text/csv")]
@@ -205,7 +205,7 @@ fn defaults_fill_gaps_and_an_accept_of_anything_is_a_gap() {
 }
 
 #[test]
-fn trailers_carry_no_credential_and_no_framing() {
+fn credentials_and_framing_are_removed_from_trailers() {
     let rules = rules(|_, owned| owned.headers = vec![HeaderName::from_static("legal-entity")]);
     let mut trailers = map(&[
         ("authorization", "Bearer evil"),
@@ -231,7 +231,7 @@ fn the_flows_cookie_replaces_the_callers() {
 }
 
 #[test]
-fn what_is_set_replaces_even_what_was_not_stripped_and_is_set_once() {
+fn set_headers_replace_unstripped_ones_and_are_set_once() {
     let rules = rules(|settings, _| settings.headers = vec![pair("x-a", "configured")]);
     let patch = Patch {
         headers: vec![pair("x-a", "flow"), pair("x-b", "flow")],
@@ -245,7 +245,7 @@ fn what_is_set_replaces_even_what_was_not_stripped_and_is_set_once() {
 }
 
 #[test]
-fn for_an_outbound_proxy_a_signature_and_a_readable_answer_one_line_each_is_set() {
+fn proxy_credentials_signature_and_encoding_are_set_once_each() {
     let rules = rules(|_, _| ());
     let callers = map(&[("accept-encoding", "br"), ("accept-encoding", "zstd")]);
     let headers = OutgoingHeaders {

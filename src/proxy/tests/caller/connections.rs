@@ -1,4 +1,4 @@
-//! Connections: how many, how long, and how they end.
+//! Connections: their number, their duration, and how they end.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::shutdown::Phase;
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
-async fn one_caller_too_many_is_told_so() {
+async fn one_caller_too_many_gets_a_503() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.bounds.connections = 2;
@@ -33,7 +33,7 @@ async fn one_caller_too_many_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_drain_lets_requests_in_flight_finish_and_takes_no_new_callers() {
+async fn draining_finishes_requests_in_flight_and_accepts_no_callers() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let (mut busy, mut idle) = (scene.caller().await, scene.caller().await);
@@ -55,7 +55,7 @@ async fn a_drain_lets_requests_in_flight_finish_and_takes_no_new_callers() {
 }
 
 #[tokio::test]
-async fn when_the_grace_has_run_out_what_is_left_is_cut() {
+async fn the_end_of_the_grace_period_closes_remaining_connections() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -69,7 +69,7 @@ async fn when_the_grace_has_run_out_what_is_left_is_cut() {
 }
 
 #[tokio::test]
-async fn an_idle_caller_is_let_go_and_so_is_one_with_half_a_head() {
+async fn idle_callers_and_unfinished_heads_time_out() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.limits.caller_idle = Duration::from_millis(100);
@@ -89,7 +89,7 @@ async fn an_idle_caller_is_let_go_and_so_is_one_with_half_a_head() {
 }
 
 #[tokio::test]
-async fn a_pooled_connection_that_has_died_is_replaced_unseen() {
+async fn a_dead_pooled_connection_is_replaced_transparently() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -98,7 +98,7 @@ async fn a_pooled_connection_that_has_died_is_replaced_unseen() {
     there.head().await.unwrap();
     there.send(answer(200, "one")).await;
     assert_eq!(caller.answer().await.text(), "one");
-    // The next request is on its way when the old connection closes without an answer.
+    // The next request is on its way when the old connection closes without a response.
     caller.send(GET).await;
     there.head().await.unwrap();
     drop(there);
@@ -109,7 +109,7 @@ async fn a_pooled_connection_that_has_died_is_replaced_unseen() {
 }
 
 #[tokio::test]
-async fn a_post_that_may_have_been_done_is_not_sent_again() {
+async fn a_post_that_may_have_been_processed_is_not_sent_again() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -126,7 +126,7 @@ async fn a_post_that_may_have_been_done_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_heart_beats() {
+async fn the_heartbeat_advances() {
     let api = Api::start(|_| answer(200, "")).await;
     let scene = Setting::to(api.address).start();
     eventually("a beat", || scene.proxy_record.last_beat() > 0).await;
@@ -135,7 +135,7 @@ async fn the_heart_beats() {
 }
 
 #[tokio::test]
-async fn listeners_come_and_go_while_requests_are_served() {
+async fn listeners_open_and_close_while_requests_are_served() {
     let api = Api::start(|_| answer(200, "")).await;
     let scene = Setting::to(api.address).start();
     let mut kept = scene.caller().await;
@@ -157,7 +157,7 @@ async fn listeners_come_and_go_while_requests_are_served() {
 }
 
 #[tokio::test]
-async fn a_connection_that_its_server_closed_or_spoke_on_while_it_was_idle_takes_no_request() {
+async fn an_idle_connection_that_was_closed_or_sent_bytes_is_not_reused() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -176,7 +176,7 @@ async fn a_connection_that_its_server_closed_or_spoke_on_while_it_was_idle_takes
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_ends_a_request_that_its_api_does_not_read() {
+async fn a_request_that_the_api_does_not_read_ends_when_its_caller_leaves() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;

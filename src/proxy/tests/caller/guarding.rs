@@ -1,4 +1,4 @@
-//! What callers may not say, as they see it: on either protocol nothing of it reaches the upstream.
+//! Requests that are refused or rewritten for security, over both protocols.
 
 use http::Request;
 
@@ -6,7 +6,7 @@ use super::scene::Setting;
 use super::streams;
 use super::wire::*;
 
-/// Both protocols refuse this line beside an ordinary head.
+/// Sends this header over both protocols, and expects both to refuse it.
 async fn refused(setting: Setting, api: &Api, (name, value): (&str, &str), (status, code): (u16, &str)) {
     let scene = setting.start();
     let said = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{name}: {value}\r\n\r\n")).await;
@@ -20,7 +20,7 @@ async fn refused(setting: Setting, api: &Api, (name, value): (&str, &str), (stat
 }
 
 #[tokio::test]
-async fn what_a_browser_fetches_ahead_is_refused() {
+async fn browser_prefetches_are_refused() {
     let api = Api::start(|_| answer(200, "")).await;
     for header in [("Sec-Purpose", "prefetch;prerender"), ("Purpose", "prefetch"), ("X-Moz", "prefetch")] {
         refused(Setting::to(api.address), &api, header, (403, "guard")).await;
@@ -28,7 +28,7 @@ async fn what_a_browser_fetches_ahead_is_refused() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_none_is_malformed_and_never_reflected() {
+async fn an_invalid_host_is_refused_and_never_reflected() {
     let api = Api::start(|said| {
         let location = format!("http://{}/x", said.header("host").unwrap());
         format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
@@ -58,7 +58,7 @@ async fn a_host_that_is_none_is_malformed_and_never_reflected() {
 }
 
 #[tokio::test]
-async fn a_path_slips_past_no_list_and_is_forwarded_as_it_was_sent() {
+async fn no_path_bypasses_a_list_and_paths_are_forwarded_unchanged() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.access.paths = ["/public/**"].iter().collect();
@@ -76,7 +76,7 @@ async fn a_path_slips_past_no_list_and_is_forwarded_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_transfer_coding_is_chunked_once_and_alone() {
+async fn the_only_transfer_coding_is_a_single_chunked() {
     let api = Api::start(|_| answer(200, "")).await;
     let scene = Setting::to(api.address).start();
     for lines in [
@@ -93,7 +93,7 @@ async fn a_transfer_coding_is_chunked_once_and_alone() {
     ] {
         let said = scene.ask(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n0\r\n\r\n")).await;
         assert_eq!(said.status(), 400, "{lines}");
-        // Where the next request begins is not sure, whoever refuses this one.
+        // Nobody can tell where the next request begins, whichever layer refuses this one.
         assert_eq!(said.header("connection"), Some("close"), "{lines}");
         let foreign = format!("POST / HTTP/1.1\r\nHost: evil.example\r\n{lines}\r\n\r\n0\r\n\r\n");
         assert_eq!(scene.ask(foreign).await.header("connection"), Some("close"), "{lines}");
@@ -104,7 +104,7 @@ async fn a_transfer_coding_is_chunked_once_and_alone() {
 }
 
 #[tokio::test]
-async fn what_a_server_takes_for_ours_reaches_it_neither_in_the_head_nor_behind_the_body() {
+async fn aliases_of_our_headers_reach_the_api_neither_as_headers_nor_as_trailers() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.headers = vec![(http::HeaderName::from_static("legal-entity").into(), "ours".parse().unwrap())];
@@ -120,8 +120,8 @@ async fn what_a_server_takes_for_ours_reaches_it_neither_in_the_head_nor_behind_
     assert!(!["theirs", "1.2.3.4", "content_length"].iter().any(|theirs| said.contains(theirs)), "{said}");
 }
 
-/// What a connection of HTTP/2 is told about its first stream: a status, or nothing if the stream was reset.
-async fn told(scene: &super::scene::Scene, lines: &[(&str, &str)]) -> Option<u16> {
+/// The status of the first stream of an HTTP/2 connection, or `None` if the stream was reset.
+async fn first_status(scene: &super::scene::Scene, lines: &[(&str, &str)]) -> Option<u16> {
     let mut block = Vec::new();
     for text in lines.iter().flat_map(|(name, value)| [("\0", *name), ("", *value)]) {
         block.extend_from_slice(text.0.as_bytes());
@@ -186,12 +186,12 @@ async fn malformed_requests_of_http_2_are_refused() {
         vec![method, scheme, path, authority, ("content-length", "0"), ("content-length", "+0")],
         vec![method, scheme, path, authority, ("content-length", "0, 0")],
     ] {
-        assert!(matches!(told(&scene, &lines).await, None | Some(400)), "{lines:?}");
+        assert!(matches!(first_status(&scene, &lines).await, None | Some(400)), "{lines:?}");
     }
     assert!(api.seen().is_empty());
     let two = [method, scheme, path, authority, ("content-length", "0"), ("content-length", "0")];
-    assert_eq!(told(&scene, &two).await, Some(200));
+    assert_eq!(first_status(&scene, &two).await, Some(200));
     assert_eq!(api.last().headers.get_all("content-length").iter().count(), 1);
     let odd = [method, (":scheme", "coap"), path, authority];
-    assert_eq!(told(&scene, &odd).await, Some(200), "a gateway's scheme is its own business (RFC 9113 §8.3.1)");
+    assert_eq!(first_status(&scene, &odd).await, Some(200), "a gateway's scheme is its own business (RFC 9113 §8.3.1)");
 }

@@ -1,4 +1,4 @@
-//! Limits that hold for all callers together.
+//! Limits that all callers share.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ fn refusals(scene: &Scene, limit: Limit) -> u64 {
     scene.proxy_record.limit(limit).refusals()
 }
 
-/// How many requests ended in which status, and whose fault it was.
+/// The number of finished requests with this blame, by status.
 fn blamed(scene: &Scene, blame: Blame) -> BTreeMap<u16, u64> {
     let counts = scene.record.counts().into_iter().filter(|count| count.blame == blame);
     counts.map(|count| (count.status, count.count)).collect()
 }
 
 #[tokio::test]
-async fn requests_in_flight_are_bounded_over_all_connections_and_protocols() {
+async fn requests_in_flight_are_limited_over_all_connections_and_protocols() {
     let (api, address) = ByHand::start().await;
     let mut setting = Setting::to(address);
     setting.bounds.requests = 2;
@@ -42,8 +42,8 @@ async fn requests_in_flight_are_bounded_over_all_connections_and_protocols() {
     let said = scene.get("/").await;
     assert_eq!((said.status(), said.code().as_str()), (503, "busy"));
     assert_eq!(said.header("proxy-status"), Some("bearerd; error=connection_limit_reached; details=\"busy\""));
-    let told = ask(&streams, Request::get("http://localhost/").body(()).unwrap()).await.unwrap();
-    assert_eq!(told.head.status, 503);
+    let refused = ask(&streams, Request::get("http://localhost/").body(()).unwrap()).await.unwrap();
+    assert_eq!(refused.head.status, 503);
     assert_eq!((refusals(&scene, Limit::Requests), blamed(&scene, Blame::Bearerd)), (2, [(503, 2)].into()));
 
     there.send(answer(200, "second")).await;
@@ -57,7 +57,7 @@ async fn requests_in_flight_are_bounded_over_all_connections_and_protocols() {
 }
 
 #[tokio::test]
-async fn an_idle_upstream_connection_gives_way_and_where_there_is_none_the_fault_is_ours() {
+async fn at_the_socket_limit_an_idle_connection_closes_or_the_request_is_refused() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.bounds.sockets = 3;
@@ -81,7 +81,7 @@ async fn an_idle_upstream_connection_gives_way_and_where_there_is_none_the_fault
 }
 
 #[tokio::test]
-async fn many_short_header_lines_are_a_request() {
+async fn many_short_header_lines_are_accepted() {
     let api = Api::start(|said| answer(200, &said.headers.len().to_string())).await;
     let scene = Setting::to(api.address).start();
     for lines in [101, 250] {

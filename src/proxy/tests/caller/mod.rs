@@ -1,4 +1,4 @@
-//! Callers' connections: who may call, how many, how long, and how they end.
+//! Callers' connections: access, limits, timeouts, and how they end.
 
 mod connections;
 mod guarding;

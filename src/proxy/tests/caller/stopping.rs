@@ -1,4 +1,4 @@
-//! The way down: whoever can be asked to go is asked, what may be under way is waited for, and nobody else is.
+//! Shutdown: callers that can be asked to close are asked, requests in flight are waited for, and nothing else delays it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ const POST: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// A frame of HEADERS or CONTINUATION.
+/// A HEADERS or CONTINUATION frame.
 fn head(kind: u8, flags: u8) -> Vec<u8> {
     // `:method: GET`, `:scheme: http`, `:path: /`.
     vec![0, 0, 3, kind, flags, 0, 0, 0, 1, 0x82, 0x86, 0x84]
 }
 
-/// What a crowd of callers that keep posting is told, and tells.
+/// The state of a crowd of callers that keep sending POST requests.
 #[derive(Clone, Default)]
 struct Crowd {
     served: Arc<AtomicUsize>,
@@ -36,7 +36,7 @@ impl Crowd {
         self.served.load(Ordering::SeqCst)
     }
 
-    /// Posts on one connection after the other, each as long as it is kept. Returns how many requests got no answer.
+    /// Sends POST requests, each connection for as long as it stays open. Returns how many requests got no response.
     async fn post(self, address: SocketAddr, pause: Duration) -> usize {
         let mut lost = 0;
         while !self.stop.load(Ordering::SeqCst) {
@@ -60,7 +60,7 @@ impl Crowd {
 }
 
 #[tokio::test]
-async fn callers_that_keep_posting_lose_no_request_whether_there_is_a_delay_or_not() {
+async fn callers_that_keep_posting_lose_no_request_with_or_without_a_delay() {
     for delayed in [true, false] {
         let api = Api::start(|_| answer(200, "done")).await;
         let scene = Setting::to(api.address).start();
@@ -74,7 +74,7 @@ async fn callers_that_keep_posting_lose_no_request_whether_there_is_a_delay_or_n
             let before = crowd.served();
             eventually("they go on", || crowd.served() > before + 200).await;
         }
-        // Who connects while the listener closes can be refused.
+        // A caller that connects while the listener closes may be refused.
         crowd.stop.store(true, Ordering::SeqCst);
         scene.trigger.advance(Phase::Draining);
         tokio::time::timeout(LONG, scene.thread.ended()).await.unwrap();
@@ -85,7 +85,7 @@ async fn callers_that_keep_posting_lose_no_request_whether_there_is_a_delay_or_n
 }
 
 #[tokio::test]
-async fn from_the_announcement_on_each_answer_is_the_last_of_its_connection() {
+async fn after_the_announcement_each_response_closes_its_connection() {
     let api = Api::start(|_| answer(200, "done")).await;
     let scene = Setting::to(api.address).start();
     let (mut caller, mut parked) = (scene.caller().await, scene.caller().await);
@@ -97,7 +97,7 @@ async fn from_the_announcement_on_each_answer_is_the_last_of_its_connection() {
     }
     ask(&streams, request()).await.unwrap();
     scene.trigger.advance(Phase::Announced);
-    // HTTP/2 is told at once, whoever comes later with the first answer.
+    // An HTTP/2 caller is asked at once, even if its first response comes later.
     let mut told = streams.clone();
     let gone = async {
         while std::future::poll_fn(|cx| told.poll_ready(cx)).await.is_ok() {
@@ -118,7 +118,7 @@ async fn from_the_announcement_on_each_answer_is_the_last_of_its_connection() {
 }
 
 #[tokio::test]
-async fn those_that_cannot_be_asked_do_not_hold_the_stop() {
+async fn callers_that_cannot_be_asked_do_not_delay_the_shutdown() {
     let scene = Setting::to(([127, 0, 0, 1], 9).into()).start();
     let beginnings: [&[&[u8]]; 6] = [
         &[b"GET / HTTP/1.1\r\nHost: loc"],
@@ -136,13 +136,13 @@ async fn those_that_cannot_be_asked_do_not_hold_the_stop() {
     }
     eventually("all are connected", || scene.proxy_record.connections() == 6).await;
     scene.trigger.advance(Phase::Draining);
-    // Long before their time is up, and nobody cuts them.
+    // Long before any timeout, and without being cut off.
     let ended = tokio::time::timeout(Duration::from_secs(8), scene.thread.ended()).await;
     assert!(ended.is_ok());
 }
 
 #[tokio::test]
-async fn half_a_head_over_http2_has_the_time_of_a_head() {
+async fn an_unfinished_head_over_http2_times_out() {
     let mut setting = Setting::to(([127, 0, 0, 1], 9).into());
     setting.limits.header_timeout = Duration::from_millis(500);
     let scene = setting.start();
@@ -154,7 +154,7 @@ async fn half_a_head_over_http2_has_the_time_of_a_head() {
         [PREFACE, SETTINGS, &head(1, 1)].concat(),
         [PREFACE, SETTINGS, &head(1, 4)[..10]].concat(),
         [PREFACE, SETTINGS, &head(1, 1), &head(9, 0)].concat(),
-        // After a request, too.
+        // Also after a request.
         [&asked[..], &head(1, 5)[..4]].concat(),
         [&asked[..], &[0, 0, 3, 1, 1, 0, 0, 0, 3, 0x82, 0x86, 0x84]].concat(),
     ];

@@ -1,4 +1,4 @@
-//! Bodies stream both ways, whole and unchanged.
+//! Bodies stream in both directions, complete and unchanged.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::scene::Setting;
 use super::streams;
 use super::wire::*;
 
-/// Bytes that repeat only after a long while.
+/// Bytes without a short period.
 fn noise(length: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(3);
     std::iter::repeat_with(|| random.u8(..)).take(length).collect()
@@ -34,12 +34,12 @@ async fn twenty_megabytes_arrive_identical_in_both_directions() {
     caller.send(&body).await;
     let said = caller.answer().await;
     assert_eq!(said.header("content-length"), Some("20971520"));
-    assert!(said.body == body, "the answer's body differs");
+    assert!(said.body == body, "the response body differs");
     upstream.await.unwrap();
 }
 
 #[tokio::test]
-async fn each_piece_of_an_answer_arrives_as_it_is_sent() {
+async fn each_part_of_a_response_arrives_as_it_is_sent() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -55,7 +55,7 @@ async fn each_piece_of_an_answer_arrives_as_it_is_sent() {
 }
 
 #[tokio::test]
-async fn each_piece_of_a_request_arrives_as_it_is_sent() {
+async fn each_part_of_a_request_arrives_as_it_is_sent() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -67,8 +67,8 @@ async fn each_piece_of_a_request_arrives_as_it_is_sent() {
     assert_eq!(there.chunk().await.unwrap().unwrap(), b"b");
 }
 
-/// How long a small chunk takes behind a head, up and down: the median of some exchanges on kept-alive connections. Only
-/// an end that talks itself is slow to acknowledge.
+/// The median time for a small chunk after a head, up and down, on kept-alive connections. An end that has nothing to send delays
+/// its acknowledgements.
 async fn pace(caller: &mut Caller, there: &mut Caller) -> [Duration; 2] {
     let mut took = [Vec::new(), Vec::new()];
     for _ in 0..21 {
@@ -91,9 +91,9 @@ async fn piece(from: &mut Caller, to: &mut Caller) -> Duration {
     took
 }
 
-/// Without TCP_NODELAY a small segment waits until the one before it is acknowledged, which takes the other end 40 ms.
+/// Without TCP_NODELAY a small segment waits until the previous one is acknowledged, which may take 40 ms.
 #[tokio::test]
-async fn no_piece_waits_for_an_acknowledgement() {
+async fn no_part_waits_for_an_acknowledgement() {
     let (api, address) = ByHand::start().await;
     let (mut near, mut far) = (Caller::of(tokio::net::TcpStream::connect(address).await.unwrap()), api.accept().await);
     let scene = Setting::to(address).start();
@@ -113,7 +113,7 @@ async fn no_piece_waits_for_an_acknowledgement() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stops_stops_the_writer() {
+async fn a_slow_reader_slows_down_the_writer() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -123,18 +123,18 @@ async fn a_reader_that_stops_stops_the_writer() {
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await;
     caller.head().await.unwrap();
     let (chunk, mut sent) = (noise(1 << 16), 0);
-    // Far more than two sockets and hyper's buffers hold: an upstream that could write all of it was not held back.
+    // More than two sockets and hyper's buffers hold: an upstream that can write all of it was not slowed down.
     while let Ok(written) = tokio::time::timeout(Duration::from_millis(500), there.stream.write(&chunk)).await {
         sent += written.unwrap();
         assert!(sent < 256 << 20, "nothing holds the upstream back");
     }
-    // Read while the upstream is still there: an answer that breaks off may take what was held back with it.
+    // Read while the upstream is still open: a response that breaks off may discard buffered data.
     let rest = caller.exactly(sent).await.unwrap();
     assert!(rest.chunks(chunk.len()).next().unwrap() == &chunk[..], "what was held back differs");
 }
 
 #[tokio::test]
-async fn trailers_that_follow_the_end_of_the_answer_arrive() {
+async fn request_trailers_after_the_end_of_the_response_arrive() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -192,7 +192,7 @@ async fn trailers_of_an_answer_say_nothing_of_its_connection_whatever_the_caller
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_body_ends_is_passed_on() {
+async fn a_response_before_the_end_of_the_request_body_is_passed_on() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -205,7 +205,7 @@ async fn an_answer_that_comes_before_the_body_ends_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_ends_the_upstreams_work() {
+async fn a_caller_that_leaves_cancels_the_upstream_request() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     for head_first in [false, true] {
@@ -223,7 +223,7 @@ async fn a_caller_that_goes_away_ends_the_upstreams_work() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_does_not_look_whole() {
+async fn a_truncated_response_does_not_look_complete() {
     let api =
         Api::start(|_| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nBROKEN".to_owned()).await;
     let scene = Setting::to(api.address).start();
@@ -233,7 +233,7 @@ async fn an_answer_that_breaks_off_does_not_look_whole() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_arrives_as_far_as_it_came() {
+async fn the_received_part_of_a_truncated_response_is_passed_on() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     for (answer, came) in [
@@ -254,7 +254,7 @@ async fn an_answer_that_breaks_off_arrives_as_far_as_it_came() {
 }
 
 #[tokio::test]
-async fn a_caller_may_write_all_before_it_reads_although_the_answer_has_begun() {
+async fn a_caller_may_send_its_whole_body_before_it_reads_the_response() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -273,6 +273,6 @@ async fn a_caller_may_write_all_before_it_reads_although_the_answer_has_begun() 
     });
     caller.send(noise(LARGE)).await;
     assert!(reading.await.unwrap() == noise(LARGE), "the request's body differs");
-    assert!(caller.answer().await.body == noise(LARGE), "the answer's body differs");
+    assert!(caller.answer().await.body == noise(LARGE), "the response body differs");
     answering.await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Each failure as a caller sees it.
+//! Each failure as the caller sees it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn an_upstream_that_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_speaks_no_tls() {
+async fn an_upstream_without_tls() {
     let (api, address) = ByHand::start().await;
     let mut setting = Setting::to(address);
     setting.upstream.base = Some(Base::parse(&format!("https://{address}")).unwrap());
@@ -55,7 +55,7 @@ async fn an_upstream_that_speaks_no_tls() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_never_answers_the_handshake_or_the_request() {
+async fn an_upstream_that_never_completes_the_handshake_or_responds() {
     let (_api, address) = ByHand::start().await;
     let mut setting = Setting::to(address);
     setting.upstream.base = Some(Base::parse(&format!("https://{address}")).unwrap());
@@ -68,7 +68,7 @@ async fn an_upstream_that_never_answers_the_handshake_or_the_request() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_closes_without_an_answer() {
+async fn an_upstream_that_closes_without_a_response() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -80,7 +80,7 @@ async fn an_upstream_that_closes_without_an_answer() {
 }
 
 #[tokio::test]
-async fn a_caller_whose_body_stops_coming() {
+async fn a_caller_that_stops_sending_its_body() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.limits.body_idle = Duration::from_millis(100);
@@ -123,7 +123,7 @@ async fn a_page_of_another_site() {
 }
 
 #[tokio::test]
-async fn an_allowed_page_is_answered_and_may_read() {
+async fn an_allowed_page_may_read_the_response() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.access.origins = vec!["https://app.example".into()];
@@ -138,7 +138,7 @@ async fn an_allowed_page_is_answered_and_may_read() {
 }
 
 #[tokio::test]
-async fn heads_that_cannot_be_read_get_a_bare_answer() {
+async fn malformed_heads_get_a_bare_response() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.limits.header_bytes = 4096;
@@ -150,7 +150,7 @@ async fn heads_that_cannot_be_read_get_a_bare_answer() {
 }
 
 #[tokio::test]
-async fn routes_may_change_between_two_requests() {
+async fn routes_may_change_between_requests() {
     let api = Api::start(|_| answer(200, "")).await;
     let scene = Setting::to(api.address).start();
     assert_eq!(scene.get("/").await.status(), 200);

@@ -1,12 +1,12 @@
-//! The one repeat.
+//! The repeat after a rejected token.
 
 use super::scene::{SIGNATURE, Setting};
 use super::wire::*;
 use crate::record::Replay;
 use crate::token::source::{MintError, Outcome};
 
-/// Accepts the second token and later ones.
-fn wants_the_second(said: &Said) -> String {
+/// Accepts every token but the first.
+fn requires_second_token(said: &Said) -> String {
     match said.header("authorization") {
         Some("Bearer g1") => answer(401, "old"),
         Some(_) => answer(200, &said.text()),
@@ -19,8 +19,8 @@ fn post(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_replaced_and_the_request_sent_once_more() {
-    let api = Api::start(wants_the_second).await;
+async fn a_rejected_token_is_replaced_and_the_request_repeated() {
+    let api = Api::start(requires_second_token).await;
     let scene = Setting::to(api.address).start();
     let said = scene.ask(post("the body")).await;
     assert_eq!((said.status(), said.text().as_str()), (200, "the body"));
@@ -34,7 +34,7 @@ async fn a_rejected_token_is_replaced_and_the_request_sent_once_more() {
 
 #[tokio::test]
 async fn each_attempt_is_signed_with_its_own_token() {
-    let api = Api::start(wants_the_second).await;
+    let api = Api::start(requires_second_token).await;
     let mut setting = Setting::to(api.address);
     setting.signs = true;
     setting.owned.headers.push(SIGNATURE.parse().unwrap());
@@ -49,7 +49,7 @@ async fn each_attempt_is_signed_with_its_own_token() {
 
 #[tokio::test]
 async fn a_chunked_body_is_repeated_too() {
-    let api = Api::start(wants_the_second).await;
+    let api = Api::start(requires_second_token).await;
     let scene = Setting::to(api.address).start();
     let said = scene
         .ask(
@@ -62,7 +62,7 @@ async fn a_chunked_body_is_repeated_too() {
 
 #[tokio::test]
 async fn a_body_too_large_to_keep_is_not_repeated_but_the_token_is_replaced() {
-    let api = Api::start(wants_the_second).await;
+    let api = Api::start(requires_second_token).await;
     for chunked in [false, true] {
         let mut setting = Setting::to(api.address);
         setting.upstream.retry.body = 4;
@@ -82,8 +82,8 @@ async fn a_body_too_large_to_keep_is_not_repeated_but_the_token_is_replaced() {
 }
 
 #[tokio::test]
-async fn what_all_requests_keep_is_bounded() {
-    let api = Api::start(wants_the_second).await;
+async fn kept_bodies_are_limited_over_all_requests() {
+    let api = Api::start(requires_second_token).await;
     let mut setting = Setting::to(api.address);
     setting.limits.replay_total = 4;
     let scene = setting.start();
@@ -92,8 +92,8 @@ async fn what_all_requests_keep_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_post_is_not_repeated_where_only_idempotent_methods_may_be() {
-    let api = Api::start(wants_the_second).await;
+async fn a_post_is_not_repeated_if_only_idempotent_methods_may_be() {
+    let api = Api::start(requires_second_token).await;
     for (method, status) in [("POST", 401), ("PATCH", 401), ("PUT", 200), ("GET", 200)] {
         let mut setting = Setting::to(api.address);
         setting.upstream.retry.idempotent_only = true;
@@ -104,7 +104,7 @@ async fn a_post_is_not_repeated_where_only_idempotent_methods_may_be() {
 }
 
 #[tokio::test]
-async fn without_another_token_the_apis_answer_is_the_answer() {
+async fn without_another_token_the_apis_response_is_passed_on() {
     let api = Api::start(|_| answer(401, "the API's own words")).await;
     let mut setting = Setting::to(api.address);
     setting.mint = |number| {
@@ -130,7 +130,7 @@ async fn a_second_rejection_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_expired_counts_and_passes_unchanged_otherwise() {
+async fn a_body_may_say_that_the_token_has_expired_and_passes_unchanged_otherwise() {
     let api = Api::start(|said| {
         let code = if said.header("authorization") == Some("Bearer g1") { "expired" } else { "fine" };
         let body = format!("{{\"code\": \"{code}\"}}");
@@ -146,8 +146,8 @@ async fn a_body_that_says_expired_counts_and_passes_unchanged_otherwise() {
     assert_eq!((api.seen().len(), api.last().header("accept-encoding")), (2, Some("identity")));
 }
 
-/// An API that answers the first token with `stale` and others with `{}`, each after this head, whose length is said.
-async fn tells_in_its_body(head: &'static str, stale: impl Into<Vec<u8>>) -> (Said, usize) {
+/// Starts an API that responds to the first token with `stale` and to others with `{}`, both after this head and with a length.
+async fn expires_in_its_body(head: &'static str, stale: impl Into<Vec<u8>>) -> (Said, usize) {
     let stale = stale.into();
     let api = Api::start(move |said| {
         let body = if said.header("authorization") == Some("Bearer g1") { &stale[..] } else { b"{}" };
@@ -167,7 +167,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_body_is_looked_at_for_what_it_is_whatever_it_is_called() {
+async fn a_body_is_inspected_by_its_content_regardless_of_its_headers() {
     const STALE: &[u8] = b" {\"code\": \"expired\"}";
     for head in [
         "",
@@ -177,23 +177,23 @@ async fn a_body_is_looked_at_for_what_it_is_whatever_it_is_called() {
         "Content-Type: application/octet-stream\r\n",
         "Content-Type: \u{e9}\r\n",
     ] {
-        let (said, calls) = tells_in_its_body(head, STALE).await;
+        let (said, calls) = expires_in_its_body(head, STALE).await;
         assert_eq!((said.text().as_str(), calls), ("{}", 2), "{head}");
-        let (_, calls) = tells_in_its_body(head, gzip(STALE)).await;
+        let (_, calls) = expires_in_its_body(head, gzip(STALE)).await;
         assert_eq!(calls, 2, "gzip without a label: {head}");
-        let (_, calls) = tells_in_its_body(head, [b"\xef\xbb\xbf", STALE].concat()).await;
+        let (_, calls) = expires_in_its_body(head, [b"\xef\xbb\xbf", STALE].concat()).await;
         assert_eq!(calls, 2, "byte order mark: {head}");
     }
-    let (_, calls) = tells_in_its_body("Content-Encoding: gzip\r\n", gzip(STALE)).await;
+    let (_, calls) = expires_in_its_body("Content-Encoding: gzip\r\n", gzip(STALE)).await;
     assert_eq!(calls, 2);
     let (said, calls) =
-        tells_in_its_body("Content-Type: application/json\r\n", &b"<p>{\"code\": \"expired\"}"[..]).await;
+        expires_in_its_body("Content-Type: application/json\r\n", &b"<p>{\"code\": \"expired\"}"[..]).await;
     assert_eq!((said.text().as_str(), calls), ("<p>{\"code\": \"expired\"}", 1));
     let long = [STALE, &[b' '; 64 << 10]].concat();
-    assert_eq!(tells_in_its_body("", long).await.1, 1, "a long body is not looked at");
+    assert_eq!(expires_in_its_body("", long).await.1, 1, "a long body is not looked at");
 }
 
-/// The first request of a scene that looks into bodies, and the API's end of it.
+/// A scene that inspects bodies, with its first request sent and accepted by the API.
 async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ByHand, Caller, Caller) {
     let (api, address) = ByHand::start().await;
     let mut scene = Setting::to(address);
@@ -211,7 +211,7 @@ async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ByHa
 async fn a_body_of_known_length_is_waited_for() {
     let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n").await;
-    // Longer than a body of unknown length is waited for.
+    // Longer than the inspection of a body of unknown length may take.
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     there.send("{\"code\": \"expired\"").await;
     there.send("}").await;
@@ -222,7 +222,7 @@ async fn a_body_of_known_length_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_passed_on_as_far_as_it_has() {
+async fn an_unfinished_body_is_passed_on_as_far_as_it_has_arrived() {
     let hasty = |setting: &mut Setting| setting.upstream.timeouts.response = std::time::Duration::from_millis(100);
     let (_scene, _api, mut caller, mut there) = asked(hasty).await;
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"a\"").await;
@@ -238,7 +238,7 @@ async fn a_body_that_does_not_come_is_passed_on_as_far_as_it_has() {
 }
 
 #[tokio::test]
-async fn what_does_not_begin_as_json_is_passed_on_at_once() {
+async fn a_body_that_does_not_begin_as_json_is_passed_on_at_once() {
     let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<p>").await;
     assert_eq!(caller.head().await.unwrap().status(), 200);

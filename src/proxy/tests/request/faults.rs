@@ -1,4 +1,4 @@
-//! Panics on purpose: each ends what it happens in, and nothing else.
+//! Deliberate panics: each ends only the work that it happens in.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -12,7 +12,7 @@ use crate::record::{Blame, Limit};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Answers `/fault` in a way that its verdict panics on.
+/// Starts an API whose response to `/fault` makes the verdict panic.
 async fn api() -> Api {
     panics::watch();
     Api::start(|said| answer(if said.target() == "/fault" { PANICS } else { 200 }, "fine")).await
@@ -33,7 +33,7 @@ fn blamed(scene: &Scene) -> Vec<(u16, u64)> {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_request_is_a_500_and_its_neighbours_are_served() {
+async fn a_panic_in_a_request_is_a_500_and_other_requests_are_served() {
     let api = api().await;
     let scene = Setting::to(api.address).start();
     let before = panics::count();
@@ -56,7 +56,7 @@ async fn a_panic_in_a_request_is_a_500_and_its_neighbours_are_served() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_stream_ends_that_stream_and_no_other_of_its_connection() {
+async fn a_panic_in_a_stream_ends_only_that_stream() {
     let api = api().await;
     let scene = Setting::to(api.address).start();
     let caller = streams::caller(scene.address).await;
@@ -75,7 +75,7 @@ async fn a_panic_in_a_stream_ends_that_stream_and_no_other_of_its_connection() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_connection_ends_it_alone_and_gives_its_place_back() {
+async fn a_panic_in_a_connection_ends_only_it_and_frees_its_place() {
     let api = api().await;
     for point in ["connection", "accept"] {
         let scene = Setting::to(api.address).start();
@@ -104,14 +104,14 @@ async fn a_panic_in_a_sweep_does_not_end_the_sweeps() {
     let before = panics::count();
     fault::arm("sweep", &base);
     eventually("it panics", || panics::count() > before).await;
-    // Who sends half a head is let go by a sweep.
+    // A sweep times out a caller with an unfinished head.
     let mut late = scene.caller().await;
     late.send("GET / HTTP/1.1\r\nHost: loc").await;
     assert!(late.is_closed().await);
 }
 
 #[tokio::test]
-async fn a_panic_while_a_shared_connection_is_opened_fails_those_who_wait_and_not_the_next() {
+async fn a_panic_while_opening_a_shared_connection_fails_only_the_waiting_requests() {
     panics::watch();
     let (address, _) = streams::api(|mut asked: streams::Asked| async move { asked.answer(200, "fine") }).await;
     let mut setting = Setting::to(address);

@@ -1,4 +1,4 @@
-//! What the upstream sees of a request, its repeat, and what a caller is told instead of an answer.
+//! What the upstream sees of a request, the repeat, and error responses.
 
 mod bodies;
 mod errors;

@@ -1,4 +1,4 @@
-//! What the upstream sees of a request, and the caller of its answer.
+//! What the upstream sees of a request, and the caller of its response.
 
 use super::scene::Setting;
 use super::wire::*;
@@ -6,7 +6,7 @@ use crate::proxy::settings::Base;
 use crate::token::patch::CasedName;
 
 #[tokio::test]
-async fn a_call_without_credentials_reaches_the_api_with_a_token() {
+async fn a_request_without_credentials_reaches_the_api_with_a_token() {
     let api = Api::start(|_| answer(200, "hello")).await;
     let scene = Setting::to(api.address).start();
     let said = scene
@@ -23,7 +23,7 @@ async fn a_call_without_credentials_reaches_the_api_with_a_token() {
 }
 
 #[tokio::test]
-async fn names_of_headers_go_out_alike_or_as_the_configuration_writes_them() {
+async fn header_names_are_title_case_or_as_configured() {
     let (api, address) = ByHand::start().await;
     let mut setting = Setting::to(address);
     let set = |written: &str| (CasedName::new(written.parse().unwrap(), written), "1".parse().unwrap());
@@ -57,7 +57,7 @@ async fn one_connection_serves_many_requests() {
 }
 
 #[tokio::test]
-async fn the_base_path_is_kept_and_cannot_be_left() {
+async fn the_base_path_is_kept_and_cannot_be_escaped() {
     let api = Api::start(|_| answer(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.base = Some(Base::parse(&format!("http://{}/v1/", api.address)).unwrap());
@@ -76,7 +76,7 @@ async fn the_base_path_is_kept_and_cannot_be_left() {
 }
 
 #[tokio::test]
-async fn the_host_called_is_the_upstreams_whatever_the_target_says() {
+async fn the_host_is_the_upstreams_regardless_of_the_target() {
     let api = Api::start(|_| answer(200, "")).await;
     let scene = Setting::to(api.address).start();
     let said = scene.ask("GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
@@ -90,7 +90,7 @@ async fn the_host_called_is_the_upstreams_whatever_the_target_says() {
 }
 
 #[tokio::test]
-async fn two_framings_in_one_request_never_reach_the_api_as_two() {
+async fn a_request_with_two_framings_never_reaches_the_api_with_both() {
     let api = Api::start(|_| answer(200, "")).await;
     let scene = Setting::to(api.address).start();
     for head in ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"] {
@@ -119,7 +119,7 @@ async fn two_framings_in_one_request_never_reach_the_api_as_two() {
 }
 
 #[tokio::test]
-async fn redirects_and_cookies_come_back_as_the_caller_sees_the_api() {
+async fn redirects_and_cookies_are_rewritten_for_the_caller() {
     let api = Api::start(|said| {
         let host = said.header("host").unwrap();
         format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/v1/next?a\r\nSet-Cookie: s=1; Domain=x; Path=/v1; Secure\r\nContent-Length: 0\r\n\r\n")
@@ -137,7 +137,7 @@ async fn redirects_and_cookies_come_back_as_the_caller_sees_the_api() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_keeps_its_headers() {
+async fn a_response_without_a_body_keeps_its_headers() {
     let api = Api::start(|said| match said.target() {
         "/304" => "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n".to_owned(),
         _ => "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n".to_owned(),
@@ -154,7 +154,7 @@ async fn an_answer_without_a_body_keeps_its_headers() {
 }
 
 #[tokio::test]
-async fn an_old_caller_of_http_1_0_is_served() {
+async fn an_http_1_0_caller_is_served() {
     let api =
         Api::start(|_| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned()).await;
     let scene = Setting::to(api.address).start();

@@ -2,7 +2,7 @@
 
 use crate::proxy::settings::{Listen, Protocol, UpstreamSettings};
 
-/// An upstream of this name with nothing set.
+/// The settings of an upstream with this name and defaults for the rest.
 pub(crate) fn settings(name: &str) -> UpstreamSettings {
     UpstreamSettings {
         name: name.into(),

@@ -1,4 +1,4 @@
-//! What the tests over real sockets have in common.
+//! Shared parts of the tests over real sockets.
 
 pub(crate) mod fixture;
 pub(super) mod scene;

@@ -1,4 +1,4 @@
-//! A scene: tokens and a data thread before an upstream.
+//! A scene: tokens, a data thread and an upstream.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,13 +29,13 @@ use crate::token::spec::TokenSpec;
 use crate::token::store::memory::MemoryStore;
 use crate::token::usage::{PatchError, Usage, Verdict};
 
-/// The verdict on an answer of this status is a panic.
+/// A response with this status makes the verdict panic.
 pub(in crate::proxy::tests) const PANICS: u16 = 599;
 
-/// What signs a request.
+/// The header that carries a request's signature.
 pub(in crate::proxy::tests) const SIGNATURE: &str = "x-signature";
 
-/// Puts the generation on the request as a bearer token; a 401 is the sign of expiry, and so is a 200 whose JSON says so.
+/// Sends the generation as a bearer token. It has expired if the response is a 401, or a 200 whose JSON says so.
 pub(in crate::proxy::tests) struct Bearer {
     pub(in crate::proxy::tests) bodies: bool,
     pub(in crate::proxy::tests) signs: bool,
@@ -74,7 +74,7 @@ impl Usage for Bearer {
     }
 }
 
-/// What a scene may change before it begins.
+/// The parts of a scene that a test may change before it starts.
 pub(in crate::proxy::tests) struct Setting {
     pub(in crate::proxy::tests) upstream: UpstreamSettings,
     pub(in crate::proxy::tests) limits: Limits,
@@ -85,12 +85,12 @@ pub(in crate::proxy::tests) struct Setting {
     pub(in crate::proxy::tests) signs: bool,
     pub(in crate::proxy::tests) tls: TlsSettings,
     pub(in crate::proxy::tests) subjects: Option<SubjectRule>,
-    /// What the token endpoint says, by the number of the call.
+    /// The outcome of each call of the token endpoint, by its number.
     pub(in crate::proxy::tests) mint: fn(usize) -> Option<MintError>,
 }
 
 impl Setting {
-    /// One upstream at this address.
+    /// A setting with one upstream at this address.
     pub(in crate::proxy::tests) fn to(api: SocketAddr) -> Self {
         let mut upstream = fixture::settings("api");
         upstream.base = Some(Base::parse(&format!("http://{api}")).unwrap());
@@ -160,7 +160,7 @@ fn source(clock: SharedClock, mint: fn(usize) -> Option<MintError>) -> Arc<FakeS
     }))
 }
 
-/// A data thread at work.
+/// A running data thread.
 pub(in crate::proxy::tests) struct Scene {
     pub(in crate::proxy::tests) address: SocketAddr,
     pub(in crate::proxy::tests) thread: DataThread,
@@ -173,19 +173,19 @@ pub(in crate::proxy::tests) struct Scene {
 }
 
 impl Scene {
-    /// A connection of a caller's.
+    /// Opens a caller's connection.
     pub(in crate::proxy::tests) async fn caller(&self) -> Caller {
         Caller::of(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     pub(in crate::proxy::tests) async fn ask(&self, request: impl AsRef<[u8]>) -> Said {
         let mut caller = self.caller().await;
         caller.send(request).await;
         caller.answer().await
     }
 
-    /// A GET of this target.
+    /// Sends a GET for this target.
     pub(in crate::proxy::tests) async fn get(&self, target: &str) -> Said {
         self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }

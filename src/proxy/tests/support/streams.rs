@@ -1,4 +1,4 @@
-//! Both ends of HTTP/2, frame by frame.
+//! Both ends of HTTP/2.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::wire::LONG;
 
-/// One request as an upstream of HTTP/2 has it.
+/// A request as an HTTP/2 upstream receives it.
 pub(in crate::proxy::tests) struct Asked {
     pub(in crate::proxy::tests) request: Request<RecvStream>,
     pub(in crate::proxy::tests) respond: SendResponse<Bytes>,
@@ -22,14 +22,15 @@ pub(in crate::proxy::tests) struct Asked {
 }
 
 impl Asked {
-    /// Answers with this status and body.
+    /// Responds with this status and body.
     pub(in crate::proxy::tests) fn answer(&mut self, status: u16, body: impl Into<Bytes>) {
         let head = Response::builder().status(status).body(()).unwrap();
         self.respond.send_response(head, false).unwrap().send_data(body.into(), true).unwrap();
     }
 }
 
-/// An upstream of HTTP/2 without TLS that hands each request to `answer`. Returns its address and how many have connected.
+/// Starts an HTTP/2 upstream without TLS that hands each request to `answer`. Returns its address and the number of its
+/// connections.
 pub(in crate::proxy::tests) async fn api<F>(
     answer: impl Fn(Asked) -> F + Clone + Send + 'static,
 ) -> (SocketAddr, Arc<AtomicUsize>)
@@ -39,7 +40,7 @@ where
     api_as(server::Builder::new(), answer).await
 }
 
-/// The same, and it speaks in this way.
+/// Does the same with a configured connection.
 pub(in crate::proxy::tests) async fn api_as<F>(
     builder: server::Builder,
     answer: impl Fn(Asked) -> F + Clone + Send + 'static,
@@ -60,7 +61,8 @@ where
     (address, connections)
 }
 
-/// Serves one connection. A request to `/goaway` is the last one taken on it; one to `/required` is not taken.
+/// Serves one connection. A request to `/goaway` is the last one accepted on it; one to `/required` is rejected with
+/// HTTP_1_1_REQUIRED.
 pub(in crate::proxy::tests) async fn talk<F>(
     builder: server::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -82,7 +84,7 @@ pub(in crate::proxy::tests) async fn talk<F>(
     }
 }
 
-/// All of a body, and its trailers.
+/// Reads a body and its trailers.
 pub(in crate::proxy::tests) async fn read(body: &mut RecvStream) -> Result<(Vec<u8>, Option<HeaderMap>), h2::Error> {
     let mut whole = Vec::new();
     while let Some(data) = tokio::time::timeout(LONG, body.data()).await.expect("no data comes") {
@@ -93,7 +95,7 @@ pub(in crate::proxy::tests) async fn read(body: &mut RecvStream) -> Result<(Vec<
     Ok((whole, body.trailers().await?))
 }
 
-/// A caller of HTTP/2.
+/// Connects as an HTTP/2 caller.
 pub(in crate::proxy::tests) async fn caller(address: SocketAddr) -> client::SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (caller, connection) = client::handshake(stream).await.unwrap();
@@ -101,12 +103,12 @@ pub(in crate::proxy::tests) async fn caller(address: SocketAddr) -> client::Send
     caller
 }
 
-/// A GET of this path.
+/// A GET for this path.
 pub(in crate::proxy::tests) fn get(path: &str) -> Request<()> {
     Request::get(format!("http://localhost{path}")).body(()).unwrap()
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub(in crate::proxy::tests) struct Answered {
     pub(in crate::proxy::tests) head: http::response::Parts,
@@ -114,7 +116,7 @@ pub(in crate::proxy::tests) struct Answered {
     pub(in crate::proxy::tests) trailers: Option<HeaderMap>,
 }
 
-/// Sends a request without a body and reads the answer.
+/// Sends a request without a body and reads the response.
 pub(in crate::proxy::tests) async fn ask(
     caller: &client::SendRequest<Bytes>,
     request: Request<()>,
@@ -124,9 +126,9 @@ pub(in crate::proxy::tests) async fn ask(
     answered(answer).await
 }
 
-/// Reads an answer.
+/// Reads a response.
 pub(in crate::proxy::tests) async fn answered(answer: client::ResponseFuture) -> Result<Answered, h2::Error> {
-    let (head, mut body) = tokio::time::timeout(LONG, answer).await.expect("no answer comes")?.into_parts();
+    let (head, mut body) = tokio::time::timeout(LONG, answer).await.expect("no response comes")?.into_parts();
     let (body, trailers) = read(&mut body).await?;
     Ok(Answered { head, body: String::from_utf8(body).unwrap(), trailers })
 }

@@ -1,4 +1,4 @@
-//! Both ends of HTTP by hand: a caller that writes bytes, an upstream that is told what to answer.
+//! Both ends of HTTP/1.1 as bytes: a caller, and an upstream with scripted responses.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ pub(in crate::proxy::tests) struct Said {
     /// The first line.
     pub(in crate::proxy::tests) line: String,
     pub(in crate::proxy::tests) headers: HeaderMap,
-    /// The head as it was written.
+    /// The head, unchanged.
     pub(in crate::proxy::tests) raw: String,
     pub(in crate::proxy::tests) body: Vec<u8>,
-    /// What follows the last chunk.
+    /// The trailers.
     pub(in crate::proxy::tests) trailers: String,
 }
 
@@ -41,14 +41,14 @@ impl Said {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The code of an answer that bearerd made.
+    /// The code of an error response that bearerd made.
     pub(in crate::proxy::tests) fn code(&self) -> String {
         let problem: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         problem["code"].as_str().unwrap().to_owned()
     }
 }
 
-/// Either end of a connection, by hand.
+/// One end of a connection, as bytes.
 pub(in crate::proxy::tests) struct Caller {
     pub(in crate::proxy::tests) stream: TcpStream,
     read: Vec<u8>,
@@ -72,13 +72,13 @@ impl Caller {
         length > 0
     }
 
-    /// Whether the other end has closed, now or soon.
+    /// Whether the other end closes, now or soon.
     pub(in crate::proxy::tests) async fn is_closed(&mut self) -> bool {
         while self.more().await {}
         true
     }
 
-    /// The next bytes up to and with `end`.
+    /// Reads up to and including `end`.
     pub(in crate::proxy::tests) async fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
@@ -99,7 +99,7 @@ impl Caller {
         Some(self.read.drain(..length).collect())
     }
 
-    /// The next head.
+    /// Reads the next head.
     pub(in crate::proxy::tests) async fn head(&mut self) -> Option<Said> {
         let raw = String::from_utf8(self.until(b"\r\n\r\n").await?).unwrap();
         let mut headers = HeaderMap::new();
@@ -111,7 +111,7 @@ impl Caller {
         Some(Said { line, headers, raw, ..Said::default() })
     }
 
-    /// The next message whole; to the end of the connection if nothing else bounds it.
+    /// Reads the next message, up to the end of the connection if nothing else bounds it.
     pub(in crate::proxy::tests) async fn message(&mut self, bounded: bool) -> Option<Said> {
         let mut said = self.head().await?;
         if matches!(said.status(), 204 | 304) {
@@ -135,7 +135,7 @@ impl Caller {
         Some(said)
     }
 
-    /// The next chunk; `None` for the last one.
+    /// Reads the next chunk; `None` for the last one.
     pub(in crate::proxy::tests) async fn chunk(&mut self) -> Option<Option<Vec<u8>>> {
         let size = self.until(b"\r\n").await?;
         let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
@@ -148,11 +148,11 @@ impl Caller {
     }
 
     pub(in crate::proxy::tests) async fn answer(&mut self) -> Said {
-        self.message(false).await.expect("the connection ended before the answer")
+        self.message(false).await.expect("the connection ended before the response")
     }
 }
 
-/// An upstream that answers each request by a function of it, and remembers them. Connections are kept alive.
+/// An upstream that computes each response from the request and records the requests. Connections are kept alive.
 pub(in crate::proxy::tests) struct Api {
     pub(in crate::proxy::tests) address: SocketAddr,
     seen: Arc<Mutex<Vec<Said>>>,
@@ -199,7 +199,7 @@ async fn talk<A: AsRef<[u8]> + Send>(
     }
 }
 
-/// An upstream whose connections are led by hand, one after the other.
+/// An upstream whose connections a test serves itself.
 pub(in crate::proxy::tests) struct ByHand(TcpListener);
 
 impl ByHand {
@@ -210,17 +210,17 @@ impl ByHand {
     }
 
     pub(in crate::proxy::tests) async fn accept(&self) -> Caller {
-        let accepted = tokio::time::timeout(LONG, self.0.accept()).await.expect("nobody connects");
+        let accepted = tokio::time::timeout(LONG, self.0.accept()).await.expect("no connection arrives");
         Caller::of(accepted.unwrap().0)
     }
 }
 
-/// An answer with this status and body.
+/// A response with this status and body.
 pub(in crate::proxy::tests) fn answer(status: u16, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(in crate::proxy::tests) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let looking = async {
         while !is_so() {

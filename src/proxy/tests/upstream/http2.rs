@@ -1,4 +1,4 @@
-//! HTTP/2 on either side, or both.
+//! HTTP/2 from callers, to upstreams, or both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,7 +37,7 @@ async fn a_caller_of_http_2_reaches_an_api_of_http_1() {
 }
 
 #[tokio::test]
-async fn a_post_without_a_body_says_so_whatever_is_spoken() {
+async fn a_post_without_a_body_has_a_length_in_every_protocol() {
     let api = Api::start(|said| answer(200, said.header("content-length").unwrap_or("none"))).await;
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let length = asked.request.headers().get("content-length").map(|length| length.to_str().unwrap().to_owned());
@@ -56,7 +56,7 @@ async fn a_post_without_a_body_says_so_whatever_is_spoken() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_a_502_and_equal_lengths_are_one_line() {
+async fn an_invalid_response_is_a_502_and_equal_lengths_are_merged() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let said = |status: u16| Response::builder().status(status).body(()).unwrap();
         match asked.request.uri().path() {
@@ -113,7 +113,7 @@ async fn trailers_pass_in_both_directions() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_taken_back_is_not_sent_as_if_it_were_whole() {
+async fn a_reset_request_is_not_forwarded_as_complete() {
     for reason in [h2::Reason::NO_ERROR, h2::Reason::CANCEL] {
         let (api, address) = ByHand::start().await;
         let scene = Setting::to(address).start();
@@ -130,7 +130,7 @@ async fn a_request_that_is_taken_back_is_not_sent_as_if_it_were_whole() {
 }
 
 #[tokio::test]
-async fn both_directions_flow_at_the_same_time_and_may_be_silent_in_grpc() {
+async fn grpc_streams_both_ways_at_once_and_may_be_silent() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
         while let Some(Ok(data)) = asked.request.body_mut().data().await {
@@ -158,7 +158,7 @@ async fn both_directions_flow_at_the_same_time_and_may_be_silent_in_grpc() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_ends_the_work_and_so_does_the_api() {
+async fn a_reset_by_the_caller_or_the_api_reaches_the_other() {
     let gone = Arc::new(AtomicBool::new(false));
     let resets = Arc::<AtomicUsize>::default();
     let (seen, count) = (gone.clone(), resets.clone());
@@ -211,7 +211,7 @@ async fn lengths_that_differ_are_refused_and_equal_ones_are_one() {
 }
 
 #[tokio::test]
-async fn a_field_name_that_http_1_does_not_have_is_refused() {
+async fn a_header_name_that_is_invalid_in_http_1_is_refused() {
     let api = Api::start(|_| answer(200, "")).await;
     let caller = streams::caller(Setting::to(api.address).start().address).await;
     let mut request = get("/");
@@ -220,7 +220,7 @@ async fn a_field_name_that_http_1_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_of_bearerds_own_is_in_grpcs_words_too() {
+async fn an_error_response_to_a_grpc_request_has_a_grpc_status() {
     let (api, address) = ByHand::start().await;
     drop(api);
     let scene = to_http2(address);
@@ -233,7 +233,7 @@ async fn an_answer_of_bearerds_own_is_in_grpcs_words_too() {
 }
 
 #[tokio::test]
-async fn callers_of_http_2_are_drained_and_let_go_when_idle() {
+async fn http_2_callers_are_drained_and_time_out_when_idle() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let caller = streams::caller(scene.address).await;

@@ -1,8 +1,8 @@
-//! Connections to the API, in each protocol and through proxies, and all that can come back on them.
+//! Connections to the API over each protocol and through proxies, and the responses on them.
 
-mod ahead;
-mod answers;
 mod http2;
+mod interim;
+mod malformed;
 mod shared;
 mod tunnels;
 mod upstreams;

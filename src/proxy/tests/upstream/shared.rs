@@ -1,4 +1,4 @@
-//! Connections of HTTP/2 to an upstream.
+//! HTTP/2 connections to an upstream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ use super::scene::Scene;
 use super::streams::{self, Asked, answered, ask, get};
 use super::wire::*;
 
-/// A caller's POST, and the connection on which all of it has come to an API that speaks in frames made by hand.
+/// A caller that has sent a POST, and the API's end of the connection that received it, for frames written by hand.
 async fn posted(scene: &Scene, api: &ByHand) -> (Caller, Caller) {
     let mut caller = scene.caller().await;
     caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
     let mut there = api.accept().await;
-    // Settings.
+    // The server's SETTINGS frame.
     there.send(b"\0\0\0\x04\0\0\0\0\0").await;
     there.until(b"hi").await.unwrap();
     (caller, there)
@@ -44,7 +44,7 @@ async fn many_requests_share_one_connection_to_an_api_of_http_2() {
 }
 
 #[tokio::test]
-async fn a_connection_that_goes_away_is_replaced_and_a_refused_stream_sent_again() {
+async fn a_connection_with_goaway_is_replaced_and_a_refused_stream_sent_again() {
     let refused = Arc::new(AtomicBool::new(false));
     let (address, connections) = streams::api(move |mut asked: Asked| {
         let refuse = asked.request.uri().path() == "/refuse" && !refused.swap(true, Ordering::SeqCst);
@@ -66,11 +66,11 @@ async fn a_connection_that_goes_away_is_replaced_and_a_refused_stream_sent_again
 }
 
 #[tokio::test]
-async fn what_a_server_that_goes_away_has_not_looked_at_is_sent_again() {
+async fn a_request_that_a_goaway_excludes_is_sent_again() {
     let (api, address) = ByHand::start().await;
     let scene = to_http2(address);
     let (mut caller, mut there) = posted(&scene, &api).await;
-    // A GOAWAY: the last stream looked at is the first of none.
+    // A GOAWAY with last stream ID 0: no stream was processed.
     there.send(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0").await;
     let second = api.accept().await.stream;
     tokio::spawn(streams::talk(h2::server::Builder::new(), second, 2, |mut asked: Asked| async move {
@@ -81,11 +81,11 @@ async fn what_a_server_that_goes_away_has_not_looked_at_is_sent_again() {
 }
 
 #[tokio::test]
-async fn what_came_before_an_answer_broke_off_is_passed_on() {
+async fn data_before_a_reset_is_passed_on() {
     let (api, address) = ByHand::start().await;
     let scene = to_http2(address);
     let (mut caller, mut there) = posted(&scene, &api).await;
-    // At once: a head that says 200, three bytes, and a reset.
+    // At once: a HEADERS frame with status 200, three bytes of DATA, and a RST_STREAM.
     let frames =
         [&b"\0\0\x01\x01\x04\0\0\0\x01\x88"[..], b"\0\0\x03\0\0\0\0\0\x01abc", b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08"];
     there.send(frames.concat()).await;
@@ -95,7 +95,7 @@ async fn what_came_before_an_answer_broke_off_is_passed_on() {
 }
 
 #[tokio::test]
-async fn what_a_server_takes_no_more_of_on_one_connection_goes_on_another() {
+async fn requests_beyond_the_stream_limit_use_another_connection() {
     let all = Arc::new(tokio::sync::Barrier::new(4));
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(2);
@@ -122,7 +122,7 @@ async fn what_a_server_takes_no_more_of_on_one_connection_goes_on_another() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_is_missed_before_the_answer_and_where_its_body_is_not_read() {
+async fn a_caller_that_leaves_cancels_its_stream_before_the_response_and_during_the_body() {
     let (gone, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let (address, _) = streams::api(move |mut asked: Asked| {
         let gone = gone.clone();
@@ -156,7 +156,7 @@ async fn a_caller_that_goes_away_is_missed_before_the_answer_and_where_its_body_
 }
 
 #[tokio::test]
-async fn small_parts_of_a_request_that_come_together_go_on_together() {
+async fn small_parts_that_arrive_together_are_sent_together() {
     const PARTS: usize = 2000;
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let (mut frames, mut length) = (0, 0);
@@ -183,7 +183,7 @@ async fn small_parts_of_a_request_that_come_together_go_on_together() {
 }
 
 #[tokio::test]
-async fn a_large_body_comes_whole_through_small_windows_both_ways() {
+async fn large_bodies_arrive_complete_through_small_windows() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let (body, _) = streams::read(asked.request.body_mut()).await.unwrap();
         asked.answer(200, body);
@@ -201,7 +201,7 @@ async fn a_large_body_comes_whole_through_small_windows_both_ways() {
 }
 
 #[tokio::test]
-async fn an_answer_ahead_of_the_end_of_its_request_is_whole_and_one_that_is_given_up_is_not() {
+async fn an_early_response_is_complete_unless_its_stream_is_reset() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         let early = asked.request.uri().path() == "/early";
         let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
@@ -210,7 +210,7 @@ async fn an_answer_ahead_of_the_end_of_its_request_is_whole_and_one_that_is_give
             let _ = asked.request.body_mut().data().await;
             stream.send_reset(h2::Reason::CANCEL);
         }
-        // Of a body that nobody has read h2 says by a reset that it is not wanted: no error.
+        // If a body was not read, h2 resets its stream with NO_ERROR.
     })
     .await;
     let scene = to_http2(address);
@@ -223,7 +223,7 @@ async fn an_answer_ahead_of_the_end_of_its_request_is_whole_and_one_that_is_give
             caller.send("x").await;
         }
         assert_eq!(caller.chunk().await, whole.then_some(None), "{path}");
-        assert!(caller.is_closed().await, "nobody reads the rest");
+        assert!(caller.is_closed().await, "the rest is not read");
     }
     let caller = streams::caller(scene.address).await;
     let (answer, mut up) = caller.ready().await.unwrap().send_request(get("/given-up"), false).unwrap();

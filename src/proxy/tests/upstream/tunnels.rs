@@ -1,4 +1,4 @@
-//! WebSocket, offers of other protocols, and the way out through a proxy.
+//! WebSocket, offers of other protocols, and outbound proxies.
 
 use std::net::SocketAddr;
 
@@ -33,7 +33,7 @@ async fn switched(scene: &Scene, api: &ByHand) -> (Caller, Caller) {
 }
 
 #[tokio::test]
-async fn after_a_handshake_with_a_token_bytes_pass_both_ways() {
+async fn after_a_handshake_with_a_token_bytes_are_copied_both_ways() {
     let (api, address) = ByHand::start().await;
     let mut setting = Setting::to(address);
     setting.limits.caller_idle = std::time::Duration::from_millis(1);
@@ -52,7 +52,7 @@ async fn after_a_handshake_with_a_token_bytes_pass_both_ways() {
 }
 
 #[tokio::test]
-async fn a_drain_waits_for_tunnels_and_the_end_of_the_grace_cuts_them() {
+async fn draining_waits_for_tunnels_and_the_end_of_the_grace_period_closes_them() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let (mut caller, mut there) = switched(&scene, &api).await;
@@ -66,7 +66,7 @@ async fn a_drain_waits_for_tunnels_and_the_end_of_the_grace_cuts_them() {
 }
 
 #[tokio::test]
-async fn a_handshake_with_a_dead_token_is_repeated_and_a_refused_one_passed_on() {
+async fn a_handshake_with_an_expired_token_is_repeated_and_a_refusal_passed_on() {
     let api = Api::start(|said| match said.header("authorization") {
         Some("Bearer g1") => answer(401, ""),
         _ => answer(403, "no chat"),
@@ -83,7 +83,7 @@ async fn a_handshake_with_a_dead_token_is_repeated_and_a_refused_one_passed_on()
 }
 
 #[tokio::test]
-async fn an_offer_of_another_protocol_is_dropped_and_the_request_served() {
+async fn an_offer_of_another_protocol_is_ignored_and_the_request_served() {
     let api = Api::start(|_| answer(200, "served")).await;
     let scene = Setting::to(api.address).start();
     let offer = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
@@ -117,7 +117,7 @@ async fn an_outbound_proxy_gets_plain_requests_in_absolute_form() {
 }
 
 #[tokio::test]
-async fn hosts_that_are_excepted_are_called_directly() {
+async fn excepted_hosts_are_connected_directly() {
     let api = Api::start(|said| answer(200, said.header("proxy-authorization").unwrap_or("direct"))).await;
     for no in ["127.0.0.1", "10.0.0.0/8 127.0.0.0/8", "*"] {
         let scene = through(Setting::to(api.address), ([127, 0, 0, 1], 9).into(), no);
@@ -126,7 +126,7 @@ async fn hosts_that_are_excepted_are_called_directly() {
 }
 
 #[tokio::test]
-async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_has_a_name() {
+async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_is_an_error() {
     let port = tls_api().await;
     let (proxy, address) = ByHand::start().await;
     let scene = through(over_tls("localhost", port, true), address, "");
@@ -151,7 +151,7 @@ async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_has_a_name() 
 }
 
 #[tokio::test]
-async fn a_refused_handshake_leaves_a_connection_that_the_next_one_does_not_use() {
+async fn a_handshake_never_uses_a_pooled_connection() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -161,7 +161,7 @@ async fn a_refused_handshake_leaves_a_connection_that_the_next_one_does_not_use(
     assert!(asked.raw.contains("\r\nSec-WebSocket-Key: "), "{}", asked.raw);
     there.send(answer(403, "")).await;
     assert_eq!(caller.answer().await.status(), 403);
-    // On the connection that the handshake has left.
+    // On the connection that the handshake left open.
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     there.head().await.unwrap();
     there.send(answer(200, "")).await;

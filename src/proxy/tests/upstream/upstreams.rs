@@ -22,7 +22,7 @@ fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "src/proxy/tests/tls", name].iter().collect()
 }
 
-/// An upstream that answers each request with the number of its connection. Returns its port.
+/// Starts an upstream whose responses contain the number of the connection. Returns its port.
 pub(super) async fn tls_api() -> u16 {
     tls_api_offering(&[]).await
 }
@@ -37,7 +37,7 @@ fn acceptor(protocols: &[&[u8]]) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// The same; it offers these protocols, and speaks HTTP/2 where that is agreed on.
+/// Does the same with these protocols in ALPN, and speaks HTTP/2 if that is negotiated.
 async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
     let acceptor = acceptor(protocols);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -77,7 +77,7 @@ pub(super) fn over_tls(host: &str, port: u16, trusted: bool) -> Setting {
 }
 
 #[tokio::test]
-async fn an_api_over_tls_is_verified_and_its_connection_used_again() {
+async fn an_api_over_tls_is_verified_and_its_connection_reused() {
     let port = tls_api().await;
     let scene = over_tls("localhost", port, true).start();
     for _ in 0..3 {
@@ -90,7 +90,7 @@ async fn an_api_over_tls_is_verified_and_its_connection_used_again() {
 }
 
 #[tokio::test]
-async fn what_is_spoken_over_tls_is_what_the_server_picks() {
+async fn the_protocol_over_tls_is_what_the_server_selects() {
     for (offered, protocol, spoken) in [
         (&[&b"h2"[..], b"http/1.1"][..], Protocol::Auto, "h2 1"),
         (&[b"http/1.1"], Protocol::Auto, "1"),
@@ -111,7 +111,7 @@ async fn what_is_spoken_over_tls_is_what_the_server_picks() {
 }
 
 #[tokio::test]
-async fn a_server_that_requires_http_1_gets_it_for_a_while() {
+async fn a_server_that_requires_http_1_gets_it_for_some_time() {
     let post = |path| format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nok");
     for protocol in [Protocol::Auto, Protocol::Http2] {
         for path in ["/reset", "/required"] {
@@ -125,7 +125,7 @@ async fn a_server_that_requires_http_1_gets_it_for_a_while() {
             }
         }
     }
-    // What cannot be sent again has no answer, but the next request has.
+    // A request that cannot be sent again fails, but the next one succeeds.
     let mut setting = over_tls("localhost", tls_api_offering(&[b"h2", b"http/1.1"]).await, true);
     (setting.upstream.protocol, setting.upstream.retry.body) = (Protocol::Auto, 1);
     let scene = setting.start();
@@ -135,7 +135,7 @@ async fn a_server_that_requires_http_1_gets_it_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_server_that_requires_http_1_and_does_not_speak_it_is_asked_for_http_2_again() {
+async fn http_2_is_tried_again_if_the_required_http_1_fails() {
     let mut setting = over_tls("localhost", tls_api_offering(&[b"h2"]).await, true);
     setting.upstream.protocol = Protocol::Http2;
     let scene = setting.start();
@@ -146,7 +146,7 @@ async fn a_server_that_requires_http_1_and_does_not_speak_it_is_asked_for_http_2
 }
 
 #[tokio::test]
-async fn a_connection_that_is_let_go_is_closed_in_the_words_of_tls() {
+async fn a_closed_connection_sends_close_notify() {
     let (api, address) = ByHand::start().await;
     let mut setting = over_tls("localhost", address.port(), true);
     setting.upstream.timeouts.idle = Duration::from_millis(50);
@@ -163,7 +163,7 @@ async fn a_connection_that_is_let_go_is_closed_in_the_words_of_tls() {
 }
 
 #[tokio::test]
-async fn an_end_that_tls_has_not_told_is_none() {
+async fn an_end_without_close_notify_is_not_the_end_of_a_body() {
     for (head, is_told, whole) in [
         ("HTTP/1.1 200 OK\r\n\r\nok", true, true),
         ("HTTP/1.1 200 OK\r\n\r\nok", false, false),
@@ -188,7 +188,7 @@ async fn an_end_that_tls_has_not_told_is_none() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_or_of_another_name_is_refused() {
+async fn an_untrusted_certificate_or_one_for_another_name_is_refused() {
     let port = tls_api().await;
     for setting in [over_tls("localhost", port, false), over_tls("127.0.0.1", port, true)] {
         let said = setting.start().get("/").await;
@@ -211,7 +211,7 @@ async fn a_base_that_a_reply_chose_leads_to_no_private_address() {
 }
 
 #[tokio::test]
-async fn each_subject_has_its_own_token_and_nobody_elses() {
+async fn each_subject_gets_its_own_token_and_no_other() {
     let api = Api::start(|said| answer(200, said.header("x-token-of").unwrap_or("nobody"))).await;
     let mut setting = Setting::to(api.address);
     setting.subjects = Some(SubjectRule {

@@ -33,7 +33,7 @@ async fn body(http1: &mut Connection) -> io::Result<String> {
     Ok(String::from_utf8(body).unwrap())
 }
 
-/// Reads until this has come.
+/// Reads until these bytes have arrived.
 async fn expect(server: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     while !read.ends_with(end.as_bytes()) {
@@ -49,7 +49,7 @@ async fn until_closed(http1: &mut Connection) {
 }
 
 #[tokio::test]
-async fn one_request_after_another_is_answered() {
+async fn one_request_after_another_gets_its_response() {
     let (mut http1, mut server) = pair().await;
     for number in 0..3 {
         assert!(http1.is_free() && !http1.is_closed());
@@ -68,7 +68,7 @@ async fn one_request_after_another_is_answered() {
 }
 
 #[tokio::test]
-async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
+async fn interim_responses_are_reported_and_the_body_waits_for_them() {
     let (mut http1, mut server) = pair().await;
     let script = Script::of(&["hello"], Some(5));
     let ready = script.ready.clone();
@@ -85,7 +85,7 @@ async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
         said.push(head.status.as_u16());
         ready.set(if head.status == StatusCode::CONTINUE { 1 } else { 0 });
     };
-    // Nobody wakes for the gate here: each look is one.
+    // No task waits for the gate here, so each poll checks it.
     let ask = async {
         loop {
             let head =
@@ -102,7 +102,7 @@ async fn what_is_said_ahead_is_told_and_the_body_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_closed_or_spoke_unasked_is_not_used() {
+async fn a_closed_connection_or_one_with_unsolicited_bytes_is_not_used() {
     let (mut http1, server) = pair().await;
     drop(server);
     until_closed(&mut http1).await;
@@ -112,7 +112,7 @@ async fn a_connection_that_was_closed_or_spoke_unasked_is_not_used() {
 }
 
 #[tokio::test]
-async fn only_what_was_not_begun_is_unsent() {
+async fn a_request_is_unsent_only_if_nothing_was_written() {
     let (mut http1, server) = pair().await;
     server.set_zero_linger().unwrap();
     drop(server);
@@ -131,7 +131,7 @@ async fn only_what_was_not_begun_is_unsent() {
 }
 
 #[tokio::test]
-async fn an_answer_is_whole_only_as_its_framing_says() {
+async fn a_response_is_complete_only_by_its_framing() {
     for (answer, expected) in [
         ("Content-Length: 5\r\n\r\nhello", Some("hello")),
         ("Content-Length: 6\r\n\r\nhello", None),
@@ -150,7 +150,7 @@ async fn an_answer_is_whole_only_as_its_framing_says() {
 }
 
 #[tokio::test]
-async fn a_connection_is_free_only_when_both_sides_have_said_all() {
+async fn a_connection_is_free_only_after_a_complete_request_and_response() {
     for (answer, free) in [
         ("HTTP/1.1 204 N\r\n\r\n", true),
         ("HTTP/1.1 204 N\r\nConnection: close\r\n\r\n", false),
@@ -177,13 +177,13 @@ async fn a_connection_is_free_only_when_both_sides_have_said_all() {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_although_the_server_reads_no_more() {
+async fn a_response_is_read_after_the_server_has_stopped_reading() {
     let long: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
     let (mut http1, mut server) = pair().await;
     http1.begin(outbound(Request::post("/").body(Script::of(&[long; 64], None)).unwrap()));
     let serve = async {
         server.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
-        // What is unread makes this a reset, after the answer.
+        // Unread bytes turn this into a reset, after the response.
         expect(&mut server, "x").await;
         drop(server);
     };
@@ -194,7 +194,7 @@ async fn an_answer_is_read_although_the_server_reads_no_more() {
 }
 
 #[tokio::test]
-async fn a_long_answer_is_read_in_growing_pieces_and_leaves_no_memory_behind() {
+async fn a_long_response_is_read_in_growing_pieces_and_frees_its_buffer() {
     const LENGTH: usize = 4 << 20;
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
@@ -213,7 +213,7 @@ async fn a_long_answer_is_read_in_growing_pieces_and_leaves_no_memory_behind() {
 }
 
 #[tokio::test]
-async fn what_was_read_of_a_tunnel_is_not_lost() {
+async fn bytes_read_ahead_of_a_tunnel_are_not_lost() {
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
     server.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\nhello").await.unwrap();
@@ -223,8 +223,8 @@ async fn what_was_read_of_a_tunnel_is_not_lost() {
 }
 
 #[tokio::test]
-async fn a_read_that_brings_the_rest_is_seen_to_have_emptied_the_socket() {
-    // More than what is left over of the first buffer, and less than is read at once from then on.
+async fn a_read_of_the_rest_leaves_room_in_the_buffer() {
+    // More than what is left of the first buffer, and less than one later read.
     const LENGTH: usize = READ + 10_000;
     let (mut http1, mut server) = pair().await;
     http1.begin(get());

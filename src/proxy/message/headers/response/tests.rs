@@ -69,7 +69,7 @@ fn a_location_inside_the_base_becomes_local() {
 }
 
 #[test]
-fn a_base_with_a_port_of_its_own_is_known_by_that_port_alone() {
+fn a_base_with_an_explicit_port_matches_only_that_port() {
     let base = Base::parse("https://[fd00::1]:8443/v1").unwrap();
     let view = CallerView { base: &base, authority: "localhost:8080", mount: "" };
     for (sent, local) in [
@@ -87,7 +87,7 @@ fn a_base_with_a_port_of_its_own_is_known_by_that_port_alone() {
 }
 
 #[test]
-fn links_into_the_base_become_local_and_the_rest_of_the_line_stays() {
+fn links_into_the_base_become_local_and_the_rest_is_unchanged() {
     let base = base("/v1");
     let view = CallerView { base: &base, authority: "localhost:8080", mount: "/y" };
     for (sent, local) in [
@@ -134,7 +134,7 @@ fn a_refresh_into_the_base_becomes_local() {
 }
 
 #[test]
-fn bytes_that_are_no_ascii_hide_nothing() {
+fn references_with_non_ascii_bytes_become_local() {
     let base = base("/v1");
     let view = CallerView { base: &base, authority: "localhost:8080", mount: "/y" };
     for (name, sent, local) in [
@@ -158,7 +158,7 @@ fn bytes_that_are_no_ascii_hide_nothing() {
 }
 
 #[test]
-fn a_cookie_keeps_what_a_client_would_drop_it_without() {
+fn a_cookie_keeps_attributes_that_clients_require() {
     for (mount, sent, local) in [
         ("", "__Secure-a=b; Secure; Domain=x", "__Secure-a=b; Secure"),
         ("", "__secure-a=b; Secure", "__secure-a=b; Secure"),
@@ -178,7 +178,7 @@ fn a_cookie_keeps_what_a_client_would_drop_it_without() {
 }
 
 #[test]
-fn the_view_names_no_authority_that_is_none() {
+fn an_invalid_authority_is_never_reflected() {
     let (base, settings) = (base(""), crate::proxy::tests::support::fixture::settings("y"));
     for (host, seen) in [("a.localhost:1", "a.localhost:1"), ("evil.com/.localhost", "door"), ("a b", "door")] {
         let head = http::Request::builder().header("host", host).body(()).unwrap().into_parts().0;
@@ -205,7 +205,7 @@ fn a_cookie_loses_domain_and_secure_and_gets_the_local_path() {
 }
 
 #[test]
-fn the_upstreams_connection_is_its_own() {
+fn hop_by_hop_headers_are_removed() {
     let mut map = headers(&[
         ("connection", "close, X-Hop"),
         ("connection", "x-hop-2"),
@@ -225,7 +225,7 @@ fn the_upstreams_connection_is_its_own() {
 }
 
 #[test]
-fn only_bearerd_says_that_an_answer_is_its_own() {
+fn only_bearerd_may_claim_a_response_in_proxy_status() {
     let mut map = headers(&[
         ("proxy-status", "cdn; error=dns_error; details=\"a, bearerd\", bearerd; error=x"),
         ("proxy-status", "\"Bearerd\"; details=\"\\\"\""),

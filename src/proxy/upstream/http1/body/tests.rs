@@ -1,6 +1,6 @@
 use super::*;
 
-/// All that comes of these bytes when they arrive in pieces of this size: data, trailers, what is left over.
+/// Decodes these bytes in pieces of this size: returns the data, the trailers and what is left over.
 fn decode(mut rest: BodyFraming, text: &str, piece: usize) -> io::Result<(String, Vec<String>, BodyFraming, String)> {
     let (mut inbox, mut data, mut trailers) = (BytesMut::new(), Vec::new(), Vec::new());
     for piece in text.as_bytes().chunks(piece) {
@@ -19,7 +19,7 @@ fn decode(mut rest: BodyFraming, text: &str, piece: usize) -> io::Result<(String
 }
 
 #[test]
-fn chunks_come_out_the_same_however_they_arrive() {
+fn chunks_decode_the_same_in_every_division() {
     let text = "5\r\nhello\r\nB ; x=\"y\"\r\n, chunked w\r\n004\r\norld\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\nnext";
     for piece in 1..=text.len() {
         let (data, trailers, rest, over) = decode(BodyFraming::chunked(), text, piece).unwrap();
@@ -32,7 +32,7 @@ fn chunks_come_out_the_same_however_they_arrive() {
 }
 
 #[test]
-fn what_is_not_chunked_is_an_error() {
+fn invalid_chunks_are_errors() {
     for text in [
         "\r\n",
         "x\r\n",
@@ -58,7 +58,7 @@ fn what_is_not_chunked_is_an_error() {
 }
 
 #[test]
-fn lines_may_end_as_they_like_and_odd_trailers_are_made_right_or_dropped() {
+fn bare_line_feeds_are_accepted_and_malformed_trailers_repaired_or_dropped() {
     for text in [
         "5\nhello\n0\n\n",
         "5 \r\nhello\r\n0\r\n\r\n",
@@ -79,7 +79,7 @@ fn lines_may_end_as_they_like_and_odd_trailers_are_made_right_or_dropped() {
 }
 
 #[test]
-fn a_line_with_a_size_and_trailers_have_their_limits() {
+fn chunk_size_lines_and_trailers_are_limited() {
     for (begins, longest) in [("5;", LONGEST), ("0\r\nx: ", LONGEST_TRAILERS)] {
         let long = |length| format!("{begins}{}", "a".repeat(length));
         assert!(decode(BodyFraming::chunked(), &long(longest - 8), longest * 2).is_ok());
@@ -93,7 +93,7 @@ fn a_line_with_a_size_and_trailers_have_their_limits() {
 }
 
 #[test]
-fn a_length_is_a_length() {
+fn a_body_with_a_length_ends_after_it() {
     for piece in 1..9 {
         let (data, _, rest, over) = decode(BodyFraming::of(5), "hellonext", piece).unwrap();
         assert_eq!((data.as_str(), over.as_str(), rest.has_ended()), ("hello", "next", true), "{piece}");
@@ -104,19 +104,19 @@ fn a_length_is_a_length() {
 }
 
 #[test]
-fn without_either_all_is_body() {
+fn without_framing_everything_is_body() {
     let (data, _, rest, over) = decode(BodyFraming::Connection, "hello", 2).unwrap();
     assert_eq!((data.as_str(), over.as_str()), ("hello", ""));
     assert!(rest.ends_with_connection() && !rest.has_ended() && rest.size_hint().exact().is_none());
 }
 
-/// Pieces of chunked bodies, whole and broken.
+/// Chunked bodies, valid and invalid, in pieces.
 const CHUNKED: &str =
     "((1\r\n[a-z]|0?3;x\r\n[a-z\r\n]{3}|[0-3a;x: -]{0,4})\r\n){0,6}(0\r\n(x: [a-z]\r\n)?\r\n[a-z]{0,2})?";
 
 proptest::proptest! {
     #[test]
-    fn whatever_comes_is_the_same_in_every_division(text in CHUNKED, piece in 1_usize..9) {
+    fn any_input_decodes_the_same_in_every_division(text in CHUNKED, piece in 1_usize..9) {
         let told = |piece| {
             let decoded = decode(BodyFraming::chunked(), &text, piece).map_err(|error| error.to_string());
             decoded.map(|(data, trailers, rest, over)| (data, trailers, rest.has_ended(), over))

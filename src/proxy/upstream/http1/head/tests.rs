@@ -8,7 +8,7 @@ fn head(lines: &str) -> Head {
     read(&format!("HTTP/1.1 {lines}\r\n\r\n")).unwrap().unwrap()
 }
 
-/// What follows, in a word.
+/// The framing of the body, as text.
 fn follows(rest: &BodyFraming) -> String {
     match rest {
         BodyFraming::Ended => "nothing".to_owned(),
@@ -20,7 +20,7 @@ fn follows(rest: &BodyFraming) -> String {
 }
 
 #[test]
-fn what_follows_is_told_by_status_coding_and_length_in_this_order() {
+fn framing_depends_on_status_then_coding_then_length() {
     for (lines, expected) in [
         ("200 OK\r\nContent-Length: 5", "5"),
         ("200 OK\r\nContent-Length: 0", "nothing"),
@@ -48,7 +48,7 @@ fn what_follows_is_told_by_status_coding_and_length_in_this_order() {
 }
 
 #[test]
-fn a_coding_that_was_not_asked_for_is_an_error() {
+fn an_unknown_coding_is_an_error() {
     for codings in ["gzip, chunked", "chunked, gzip", "gzip", "x", "chunked;q=1", "gzip\r\nTransfer-Encoding: chunked"]
     {
         for version in ["1.1", "1.0"] {
@@ -59,7 +59,7 @@ fn a_coding_that_was_not_asked_for_is_an_error() {
 }
 
 #[test]
-fn an_answer_to_head_has_no_body_and_keeps_its_length() {
+fn a_response_to_head_has_no_body_and_keeps_its_length() {
     for lines in ["Content-Length: 5", "Content-Length: 5\r\ncontent-length: 5", "Content-Length: 5, 5"] {
         let mut reader = HeadReader { of_head: true, ..HeadReader::default() };
         let mut inbox = BytesMut::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\nrest").as_str());
@@ -71,7 +71,7 @@ fn an_answer_to_head_has_no_body_and_keeps_its_length() {
 }
 
 #[test]
-fn lengths_are_passed_on_once_and_where_they_mean_something() {
+fn lengths_are_forwarded_once_and_only_if_meaningful() {
     for (lines, expected) in [
         ("200 OK\r\nContent-Length: 5, 5", &["5"][..]),
         ("200 OK\r\nContent-Length: 5,", &["5"]),
@@ -88,7 +88,7 @@ fn lengths_are_passed_on_once_and_where_they_mean_something() {
 }
 
 #[test]
-fn what_is_not_http_is_an_error() {
+fn invalid_heads_are_errors() {
     for text in [
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
@@ -111,7 +111,7 @@ fn what_is_not_http_is_an_error() {
 }
 
 #[test]
-fn a_connection_persists_as_version_and_server_say() {
+fn persistence_depends_on_version_and_connection_header() {
     for (text, expected) in [
         ("HTTP/1.1 204 N", true),
         ("HTTP/1.0 204 N", false),
@@ -129,7 +129,7 @@ fn a_connection_persists_as_version_and_server_say() {
 }
 
 #[test]
-fn a_head_is_read_when_all_of_it_is_there() {
+fn a_head_is_read_once_it_is_complete() {
     let text = "HTTP/1.1 200 Fine\r\nX-A: 1\r\nx-a:  2 \r\nX-B:\r\n\r\n";
     for length in 0..text.len() {
         let mut inbox = BytesMut::from(&text[..length]);
@@ -144,7 +144,7 @@ fn a_head_is_read_when_all_of_it_is_there() {
 }
 
 #[test]
-fn a_head_that_comes_little_by_little_is_read_when_it_is_whole() {
+fn a_head_that_arrives_in_pieces_is_read_once_it_is_complete() {
     let whole = b"HTTP/1.1 200\nX-A : 1\r\nX-B: 2\r\n\tthree\n\r\nrest";
     for piece in 1..=whole.len() {
         let (mut reader, mut inbox) = (HeadReader::default(), BytesMut::new());
@@ -161,7 +161,7 @@ fn a_head_that_comes_little_by_little_is_read_when_it_is_whole() {
 }
 
 #[test]
-fn a_reason_may_be_missing_or_in_any_bytes() {
+fn a_reason_phrase_may_be_missing_or_any_bytes() {
     for status in [100_u16, 101, 103, 200, 204, 302, 304, 404, 500, 599] {
         for (after, reason) in [(&b""[..], None), (b" ", None), (b" D\xe9plac\xe9", None), (b" So", Some(&b"So"[..]))] {
             for end in ["\r\n", "\n"] {
@@ -177,7 +177,7 @@ fn a_reason_may_be_missing_or_in_any_bytes() {
 }
 
 #[test]
-fn a_head_has_its_limits() {
+fn the_size_of_a_head_is_limited() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(LONGEST));
     assert!(read(&long).is_err() && read(&long[..LONGEST]).unwrap().is_none());
     let lines = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: a\r\n".repeat(count));
@@ -189,7 +189,7 @@ fn a_head_has_its_limits() {
 }
 
 #[test]
-fn headers_go_into_the_map_that_is_there() {
+fn headers_reuse_the_given_map() {
     let map = HeaderMap::with_capacity(100);
     let room = map.capacity();
     let head = HeadReader::default().read(&mut BytesMut::from("HTTP/1.1 204 N\r\nA: b\r\n\r\n"), &Cell::new(map));
@@ -197,14 +197,14 @@ fn headers_go_into_the_map_that_is_there() {
     assert_eq!((headers.len(), headers.capacity()), (1, room));
 }
 
-/// Heads, whole and broken, and what stands behind them.
+/// Heads, valid and invalid, and what follows them.
 const HEADS: &str = "HTTP/1[.][01] [0-9]{3} [ -~]{0,5}\r\n\
     ([a-zT-]{1,9}: ?[ -~]{0,9}\r\n|[ -~\r\n]{0,5}|content-length: [0-9]{1,2}\r\n|transfer-encoding: (chunked|gzip)\r\n){0,5}\
     \r\n[a-z]{0,3}";
 
 proptest::proptest! {
     #[test]
-    fn a_head_is_read_or_refused_and_has_one_framing(text in HEADS) {
+    fn any_head_is_rejected_or_has_a_single_framing(text in HEADS) {
         let mut inbox = BytesMut::from(&text[..]);
         if let Ok(Some(head)) = HeadReader::default().read(&mut inbox, &Cell::default()) {
             let headers = head.parts.headers;

@@ -14,7 +14,7 @@ use crate::proxy::tests::support::fixture;
 use crate::token::patch::{Owned, Patch};
 use http::HeaderName;
 
-/// A request that nothing is set on but the host.
+/// A request with no headers set except the host.
 pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> UpstreamRequest<'static, Script> {
     static AUTHORITY: HeaderValue = HeaderValue::from_static("api");
     let (head, body) = request.into_parts();
@@ -33,7 +33,7 @@ pub(in crate::proxy::upstream::http1) fn outbound(request: Request<Script>) -> U
     UpstreamRequest { target: head.uri.clone(), headers, body, head }
 }
 
-/// A body of these frames. The first `ready` are there.
+/// A body of these frames, of which the first `ready` have arrived.
 pub(in crate::proxy::upstream::http1) struct Script {
     pub(in crate::proxy::upstream::http1) frames: VecDeque<Frame<Bytes>>,
     pub(in crate::proxy::upstream::http1) length: Option<u64>,
@@ -68,7 +68,7 @@ impl Body for Script {
     }
 }
 
-/// A buffer that others read, too.
+/// A buffer with more than one owner.
 struct Shared(Arc<String>);
 
 impl AsRef<[u8]> for Shared {
@@ -77,7 +77,7 @@ impl AsRef<[u8]> for Shared {
     }
 }
 
-/// Takes so many bytes at a time.
+/// A stream that takes this many bytes per write.
 struct Slow {
     taken: Vec<u8>,
     at_once: usize,
@@ -120,7 +120,7 @@ fn poll(sending: &mut RequestWriter<Script>, link: &mut Slow) -> Poll<Result<(),
     sending.poll(link, &mut Context::from_waker(Waker::noop()))
 }
 
-/// What a request looks like on the wire, written in pieces of this size.
+/// The request as bytes, written in pieces of this size.
 fn wire(head: &[(&str, &str)], body: Script, at_once: usize) -> String {
     let mut request = Request::post("/a%2Fb?c=%20").body(body).unwrap();
     for (name, value) in head {
@@ -137,9 +137,9 @@ fn wire(head: &[(&str, &str)], body: Script, at_once: usize) -> String {
 const LINE: &str = "POST /a%2Fb?c=%20 HTTP/1.1\r\nHost: api\r\n";
 
 #[test]
-fn the_framing_is_that_of_the_body() {
+fn the_body_determines_the_framing() {
     let none = || Script::of(&[], Some(0));
-    assert_eq!(wire(&[], none(), 99), format!("{LINE}Content-Length: 0\r\n\r\n"), "a server may want to be told");
+    assert_eq!(wire(&[], none(), 99), format!("{LINE}Content-Length: 0\r\n\r\n"), "servers may require a length");
     assert_eq!(wire(&[("content-length", "0")], none(), 99), format!("{LINE}Content-Length: 0\r\n\r\n"));
     let known = || Script::of(&["hel", "lo"], Some(5));
     let expected = format!("{LINE}Content-Length: 5\r\n\r\nhello");
@@ -153,7 +153,7 @@ fn the_framing_is_that_of_the_body() {
 }
 
 #[test]
-fn names_begin_with_capitals_and_equal_names_keep_their_order() {
+fn names_are_title_case_and_equal_names_keep_their_order() {
     let head = [("x-legal-entity", "b"), ("etag", "\"x\""), ("x-legal-entity", "a"), ("x-", "")];
     let expected = "X-Legal-Entity: b\r\nX-Legal-Entity: a\r\nEtag: \"x\"\r\nX-: \r\nContent-Length: 0\r\n\r\n";
     assert_eq!(wire(&head, Script::of(&[], Some(0)), 99), format!("{LINE}{expected}"));
@@ -170,7 +170,7 @@ fn the_target_is_absolute_only_with_an_authority() {
 }
 
 #[test]
-fn nothing_is_lost_however_it_is_written() {
+fn partial_writes_lose_no_bytes() {
     let long: &'static str = Box::leak("0123456789".repeat(1000).into_boxed_str());
     for length in [None, Some(20_003)] {
         let frames = || {
@@ -194,7 +194,7 @@ fn nothing_is_lost_however_it_is_written() {
 }
 
 #[test]
-fn a_small_body_goes_out_with_its_head_and_a_pause_is_no_reason_to_hold_back() {
+fn a_small_body_is_written_with_its_head_and_a_pause_does_not_delay_it() {
     let (mut sending, mut link) = (RequestWriter::default(), Slow::new(usize::MAX));
     let body = Script::of(&["one", "two", "three"], None);
     let ready = body.ready.clone();
@@ -208,7 +208,7 @@ fn a_small_body_goes_out_with_its_head_and_a_pause_is_no_reason_to_hold_back() {
 }
 
 #[test]
-fn what_has_been_sent_is_not_kept_in_memory() {
+fn sent_data_is_freed() {
     let long = Arc::new("x".repeat(2 * COPIED));
     for length in [None, Some(long.len() as u64)] {
         let mut body = Script::of(&[], length);
@@ -221,7 +221,7 @@ fn what_has_been_sent_is_not_kept_in_memory() {
 }
 
 #[test]
-fn a_body_of_another_length_breaks_off() {
+fn a_body_of_the_wrong_length_is_an_error() {
     for frames in [&["hel"][..], &["hello", "!"], &["hello!"]] {
         let mut sending = RequestWriter::default();
         let mut body = Script::of(frames, Some(5));
@@ -235,7 +235,7 @@ fn a_body_of_another_length_breaks_off() {
 }
 
 #[test]
-fn a_link_that_takes_nothing_is_broken() {
+fn a_write_of_zero_bytes_is_an_error() {
     let mut sending = RequestWriter::default();
     sending.begin(outbound(Request::put("/").body(Script::of(&[], Some(0))).unwrap()));
     assert!(matches!(poll(&mut sending, &mut Slow::new(0)), Poll::Ready(Err(WriteError::Link(_)))));

@@ -10,7 +10,7 @@ fn rewritten(lines: &str) -> String {
 }
 
 #[test]
-fn each_line_is_written_as_it_should_be_or_dropped() {
+fn each_line_is_repaired_or_dropped() {
     for (lines, expected) in [
         ("X-A : 1\r\n", "X-A: 1\r\n"),
         ("X-A \t :\t1 \r\n", "X-A: 1\r\n"),
@@ -53,7 +53,7 @@ fn a_status_line_needs_a_version_and_three_digits() {
 }
 
 #[test]
-fn what_frames_the_message_is_not_guessed() {
+fn framing_is_never_guessed() {
     for line in [
         "Content-Length: 5\x01",
         "Content-Length: 5\x0c",
@@ -67,7 +67,7 @@ fn what_frames_the_message_is_not_guessed() {
 }
 
 #[test]
-fn the_end_is_waited_for() {
+fn an_incomplete_head_is_not_repaired() {
     let whole = "HTTP/1.1 200 OK\r\nX : a\r\n b\r\n\r\n";
     for length in 0..whole.len() {
         assert!(head(&whole.as_bytes()[..length]).unwrap().is_none(), "{length}");

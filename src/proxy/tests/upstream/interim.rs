@@ -1,4 +1,4 @@
-//! What an upstream says ahead of its answer.
+//! Interim responses from an upstream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn said(status: u16) -> Response<()> {
 }
 
 #[tokio::test]
-async fn it_is_passed_on_at_once_but_to_old_callers() {
+async fn interim_responses_are_passed_on_at_once_except_to_http_1_0_callers() {
     for version in ["1.1", "1.0"] {
         let (api, address) = ByHand::start().await;
         let scene = Setting::to(address).start();
@@ -42,7 +42,7 @@ async fn it_is_passed_on_at_once_but_to_old_callers() {
 }
 
 #[tokio::test]
-async fn what_names_the_upstream_names_the_callers_view_of_it_and_there_is_no_length() {
+async fn interim_headers_are_rewritten_and_have_no_length() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -62,7 +62,7 @@ async fn what_names_the_upstream_names_the_callers_view_of_it_and_there_is_no_le
 }
 
 #[tokio::test]
-async fn of_an_api_of_http_2_it_is_passed_on_too() {
+async fn interim_responses_over_http_2_are_passed_on() {
     let go_on = Arc::<Notify>::default();
     let told = go_on.clone();
     let (address, _) = streams::api(move |mut asked: Asked| {
@@ -85,7 +85,7 @@ async fn of_an_api_of_http_2_it_is_passed_on_too() {
 }
 
 #[tokio::test]
-async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
+async fn a_caller_gets_a_100_only_once_the_upstream_sends_one() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -103,10 +103,10 @@ async fn a_caller_is_asked_for_its_body_only_when_the_upstream_asks() {
 }
 
 #[tokio::test]
-async fn an_api_of_http_2_may_ask_for_the_body_or_refuse_it_unseen() {
+async fn an_api_over_http_2_may_send_a_100_or_refuse_without_the_body() {
     let (address, _) = streams::api(|mut asked: Asked| async move {
         assert_eq!(asked.request.headers()["expect"], "100-continue");
-        // Whoever has sent it unasked has sent it by then.
+        // An upstream that sends it without being asked has sent it by then.
         let early = tokio::time::timeout(Duration::from_millis(200), asked.request.body_mut().data()).await;
         assert!(early.is_err(), "sent before it was asked for: {early:?}");
         if asked.request.uri().path() == "/no" {
@@ -130,7 +130,7 @@ async fn an_api_of_http_2_may_ask_for_the_body_or_refuse_it_unseen() {
 }
 
 #[tokio::test]
-async fn a_refusal_instead_of_a_100_spares_the_body() {
+async fn a_refusal_instead_of_a_100_avoids_sending_the_body() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
@@ -142,12 +142,12 @@ async fn a_refusal_instead_of_a_100_spares_the_body() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_asks_is_waited_for_once() {
+async fn a_server_that_never_sends_a_100_is_waited_for_once() {
     let api = Api::start(|said| answer(200, &said.text())).await;
     let scene = Setting::to(api.address).start();
     let asking = async {
         let mut caller = scene.caller().await;
-        // Each wait would be five seconds.
+        // Each wait would take five seconds.
         for _ in 0..10 {
             caller.send(EXPECTING).await;
             assert_eq!(caller.head().await.unwrap().status(), 100);

@@ -1,24 +1,24 @@
-//! Answers that are not as they should be, over real sockets: what curl can read is read, what leaves is strict, and
-//! nothing that is said behind an answer reaches the next caller.
+//! Malformed responses over real sockets: what curl accepts is accepted, what is forwarded is valid, and bytes after a response
+//! never reach the next caller.
 
 use std::time::Duration;
 
 use super::scene::Setting;
 use super::wire::*;
 
-/// Over HTTP/1.0 a caller hears nothing ahead of its answer.
+/// An HTTP/1.0 caller gets no interim responses.
 const OLD: &str = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// What a caller reads of this answer to this request.
-async fn passed(request: &str, answer: impl AsRef<[u8]>) -> Option<Said> {
+/// The response that a caller gets when the upstream sends this.
+async fn passed(request: &str, response: impl AsRef<[u8]>) -> Option<Said> {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send(request).await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
-    there.send(answer).await;
+    there.send(response).await;
     drop(there);
     heard(&mut caller, request).await
 }
@@ -28,7 +28,7 @@ async fn heard(caller: &mut Caller, request: &str) -> Option<Said> {
 }
 
 #[tokio::test]
-async fn a_status_line_without_a_reason_or_with_any_bytes_in_it_ends_nothing() {
+async fn a_status_line_with_no_reason_or_any_bytes_in_it_is_accepted() {
     for status in [200, 302, 404] {
         for reason in [&b""[..], b" ", b" D\xe9plac\xe9"] {
             for ahead in [None, Some(100), Some(103)] {
@@ -43,7 +43,7 @@ async fn a_status_line_without_a_reason_or_with_any_bytes_in_it_ends_nothing() {
 }
 
 #[tokio::test]
-async fn what_curl_reads_is_read() {
+async fn responses_that_curl_accepts_are_accepted() {
     let many = "X: y\r\n".repeat(1000);
     for lines in [
         "X-A : 1\r\nContent-Length: 2\r\n\r\nok",
@@ -64,7 +64,7 @@ async fn what_curl_reads_is_read() {
 }
 
 #[tokio::test]
-async fn equal_lengths_are_one_line_whatever_is_asked() {
+async fn equal_lengths_are_merged_for_every_method_and_status() {
     for (request, status) in [("HEAD", 200), ("GET", 200), ("GET", 304)] {
         for lengths in ["Content-Length: 2\r\nContent-Length: 2", "Content-Length: 2, 2"] {
             let body = if (request, status) == ("GET", 200) { "ok" } else { "" };
@@ -72,7 +72,7 @@ async fn equal_lengths_are_one_line_whatever_is_asked() {
             let said = passed(&GET.replace("GET", request), answer).await;
             let said = said.unwrap_or_else(|| panic!("{request} {status} {lengths}"));
             let told: Vec<_> = said.headers.get_all("content-length").iter().cloned().collect();
-            // hyper says nothing of the length of what was not modified.
+            // hyper sends no length with a 304.
             let expected = if status == 304 { vec![] } else { vec![http::HeaderValue::from_static("2")] };
             assert_eq!((said.status(), told), (status, expected), "{request} {lengths}");
         }
@@ -80,7 +80,7 @@ async fn equal_lengths_are_one_line_whatever_is_asked() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_a_502() {
+async fn an_unreadable_response_is_a_502() {
     for lines in [
         "Transfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -94,7 +94,7 @@ async fn what_cannot_be_read_is_a_502() {
 }
 
 #[tokio::test]
-async fn what_is_said_behind_an_answer_never_reaches_the_next_caller() {
+async fn bytes_after_a_response_never_reach_the_next_caller() {
     const STRAY: &str = "HTTP/1.1 200 Stray\r\nContent-Length: 5\r\n\r\nstray";
     for (request, answer) in [
         ("GET", "HTTP/1.1 204 N\r\n\r\n"),
@@ -116,7 +116,7 @@ async fn what_is_said_behind_an_answer_never_reaches_the_next_caller() {
             let first = heard(&mut caller, request).await.unwrap();
             assert_ne!(first.text(), "stray");
             if later {
-                // It lies in the socket when the next request comes.
+                // The bytes are in the socket when the next request comes.
                 there.send(STRAY).await;
             }
             caller.send(GET).await;
@@ -129,7 +129,7 @@ async fn what_is_said_behind_an_answer_never_reaches_the_next_caller() {
 }
 
 #[tokio::test]
-async fn so_much_is_said_ahead_of_an_answer_and_no_more() {
+async fn interim_responses_are_limited() {
     let long = format!("HTTP/1.1 103 E\r\nX: {}\r\n\r\n", "x".repeat(5000));
     for (said, count, status) in [
         ("HTTP/1.1 100 C\r\n\r\n", 16, 200),
@@ -145,7 +145,7 @@ async fn so_much_is_said_ahead_of_an_answer_and_no_more() {
 }
 
 #[tokio::test]
-async fn one_that_talks_without_end_holds_nobody_else_up() {
+async fn an_endless_response_does_not_delay_other_requests() {
     let (api, address) = ByHand::start().await;
     let scene = Setting::to(address).start();
     let (mut one, mut other) = (scene.caller().await, scene.caller().await);
