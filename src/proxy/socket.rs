@@ -18,7 +18,7 @@ pub(crate) enum Socket {
     /// A Unix socket to a caller.
     Unix(UnixStream),
     /// TCP to an upstream, counted while it is open.
-    Upstream { stream: TcpStream, _place: InUse },
+    Upstream { stream: TcpStream, _permit: InUse },
 }
 
 impl Socket {
@@ -94,17 +94,17 @@ impl AsyncWrite for Socket {
 
 /// A socket with bytes that were already read from it, which are read first.
 pub(crate) struct Rewound<S> {
-    pub(crate) ahead: Bytes,
+    pub(crate) buffered: Bytes,
     pub(crate) socket: S,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
+        if self.buffered.is_empty() {
             return Pin::new(&mut self.socket).poll_read(cx, buffer);
         }
-        let length = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead.split_to(length));
+        let length = self.buffered.len().min(buffer.remaining());
+        buffer.put_slice(&self.buffered.split_to(length));
         Poll::Ready(Ok(()))
     }
 }

@@ -53,8 +53,8 @@ const SMALLEST_BUFFER: usize = 8192;
 pub(crate) async fn serve(mut socket: Socket, caller: Caller) {
     let caller = Rc::new(caller);
     let mut parked = match super::preface::read(&mut socket, &caller).await {
-        Some(Preface::Http1(ahead)) => Box::pin(serve_until_parked(socket, ahead, caller.clone())).await,
-        Some(Preface::Http2(ahead)) => return Box::pin(super::http2::serve(socket, ahead, caller)).await,
+        Some(Preface::Http1(buffered)) => Box::pin(serve_until_parked(socket, buffered, caller.clone())).await,
+        Some(Preface::Http2(buffered)) => return Box::pin(super::http2::serve(socket, buffered, caller)).await,
         None => return,
     };
     while let Some(socket) = parked.take() {
@@ -80,36 +80,36 @@ async fn until_readable(socket: &Socket, caller: &Caller) -> bool {
 }
 
 /// Serves until the connection ends, or may be parked: then its socket is returned.
-async fn serve_until_parked(socket: Socket, ahead: Bytes, caller: Rc<Caller>) -> Option<Socket> {
+async fn serve_until_parked(socket: Socket, buffered: Bytes, caller: Rc<Caller>) -> Option<Socket> {
     let _awake = caller.worker.wake();
     let interim = caller.interim.clone();
     let header_timeout = caller.worker.limits.header_timeout;
     let deadline = caller.deadline.clone();
     let pacing = Pacing::of(&caller);
-    let mut link = CallerIo { socket, ahead, interim: interim.clone(), deadline, header_timeout, pacing };
+    let mut io = CallerIo { socket, buffered, interim: interim.clone(), deadline, header_timeout, pacing };
     loop {
         let serving = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let caller = serving.clone();
             async move { Ok::<_, Infallible>(caller.serve(request).await) }
         });
-        let mut connection = builder(&caller).serve_connection(TokioIo::new(link), service);
+        let mut connection = builder(&caller).serve_connection(TokioIo::new(io), service);
         let idle = until_idle(&mut connection, &caller, &interim.unsent).await;
         let tunnel = caller.tunnel.take();
         if !idle && tunnel.is_none() {
             return None;
         }
         let parts = connection.into_parts();
-        link = parts.io.into_inner();
+        io = parts.io.into_inner();
         if let Some(tunnel) = tunnel {
-            tunnel.carry(parts.read_buf, link.socket).await;
+            tunnel.carry(parts.read_buf, io.socket).await;
             return None;
         }
         if parts.read_buf.is_empty() {
-            caller.deadline.account.settle(&caller.worker.limiter.memory);
-            return Some(link.socket);
+            caller.deadline.account.reset(&caller.worker.limiter.memory);
+            return Some(io.socket);
         }
-        link.ahead = parts.read_buf;
+        io.buffered = parts.read_buf;
         caller.deadline.wait(Waiting::RequestHead, header_timeout);
     }
 }
@@ -123,7 +123,7 @@ async fn until_idle<S>(
 where
     S: Service<Request<Incoming>, Response = Response<CallerResponse>, Error = Infallible>,
 {
-    let mut shutting_down = false;
+    let mut stopping = false;
     std::future::poll_fn(|cx| {
         caller.deadline.register(cx.waker());
         loop {
@@ -132,10 +132,10 @@ where
                 return Poll::Ready(false);
             }
             // A connection without a request in flight is parked instead, and closes there.
-            if shutting_down || !caller.worker.draining.get() || caller.may_park() {
+            if stopping || !caller.worker.draining.get() || caller.may_park() {
                 break;
             }
-            shutting_down = true;
+            stopping = true;
             Pin::new(&mut *connection).graceful_shutdown();
         }
         match caller.has_timed_out() {
@@ -201,7 +201,7 @@ async fn write_and_close(socket: &mut Socket, response: Bytes) -> io::Result<()>
 struct CallerIo {
     socket: Socket,
     /// Bytes that an earlier hyper connection has read.
-    ahead: Bytes,
+    buffered: Bytes,
     /// Interim responses, which are written without hyper; and whether hyper may hold unwritten bytes: it flushes only when it
     /// holds none.
     interim: Rc<Interim>,
@@ -218,9 +218,9 @@ impl CallerIo {
 
 impl AsyncRead for CallerIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let length = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&self.ahead.split_to(length));
+        if !self.buffered.is_empty() {
+            let length = self.buffered.len().min(buffer.remaining());
+            buffer.put_slice(&self.buffered.split_to(length));
             return Poll::Ready(Ok(()));
         }
         ready!(self.pacing.poll_may_read(cx));

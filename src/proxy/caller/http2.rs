@@ -41,7 +41,7 @@ const UNSENT: u32 = 128 << 10;
 const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves the connection to its end.
-pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller: Rc<Caller>) {
+pub(in crate::proxy::caller) async fn serve(socket: Socket, buffered: Bytes, caller: Rc<Caller>) {
     let (worker, deadline) = (caller.worker.clone(), caller.deadline.clone());
     let _awake = worker.wake();
     // The preface announces a request.
@@ -52,26 +52,22 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
         let stream = serving.stream();
         async move { Ok::<_, Infallible>(stream.serve(request).await) }
     });
-    let io = TokioIo::new(watched(Rewound { ahead, socket }, &caller, heads.clone()));
+    let io = TokioIo::new(watched(Rewound { buffered, socket }, &caller, heads.clone()));
     let mut connection = pin!(builder(&caller).serve_connection(io, service));
-    let mut shutting_down = false;
+    let mut stopping = false;
     std::future::poll_fn(|cx| {
         deadline.register(cx.waker());
         heads.register(cx.waker());
         loop {
             let expired = deadline.expired();
-            // An unfinished head blocks all other streams of the connection, and a caller that has sent no request needs no
-            // GOAWAY.
-            if (expired.is_some() && shutting_down)
-                || expired == Some(Waiting::RequestHead)
-                || heads.expired().is_some()
-            {
+            // An unfinished head blocks all other streams. A caller that has sent no request needs no GOAWAY.
+            if (expired.is_some() && stopping) || expired == Some(Waiting::RequestHead) || heads.expired().is_some() {
                 return Poll::Ready(());
             }
             // hyper closes a connection immediately if it is shut down before its handshake.
             let leaving = worker.draining.get() || (worker.leaving.get() && caller.has_begun());
-            if expired.is_some() || (leaving && !shutting_down) {
-                shutting_down = true;
+            if expired.is_some() || (leaving && !stopping) {
+                stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
             if expired.is_some() {
@@ -81,7 +77,7 @@ pub(in crate::proxy::caller) async fn serve(socket: Socket, ahead: Bytes, caller
                 let _ = end.inspect_err(|error| tracing::debug!(%error, "connection from a caller closed"));
                 return Poll::Ready(());
             }
-            if shutting_down || !worker.leaving.get() || !caller.has_begun() {
+            if stopping || !worker.leaving.get() || !caller.has_begun() {
                 return Poll::Pending;
             }
         }

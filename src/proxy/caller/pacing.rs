@@ -39,14 +39,14 @@ impl Sensor for Pacing {
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
-        self.account.carried(bytes.len());
+        self.account.count_bytes(bytes.len());
     }
 
     fn has_written(&mut self, _: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &done {
             Poll::Ready(Ok(bytes)) => {
                 self.account.record_progress();
-                self.account.carried(*bytes);
+                self.account.count_bytes(*bytes);
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.account.record_unread(self.caller_write),

@@ -14,7 +14,7 @@ pub(crate) struct InFlightCount {
     memory: Rc<Memory>,
     taken: Cell<usize>,
     begun: Cell<bool>,
-    answered: Cell<bool>,
+    responded: Cell<bool>,
 }
 
 /// A request in flight, until it is dropped.
@@ -30,7 +30,7 @@ impl InFlightCount {
             memory,
             taken: Cell::new(0),
             begun: Cell::new(false),
-            answered: Cell::new(false),
+            responded: Cell::new(false),
         })
     }
 
@@ -48,7 +48,7 @@ impl InFlightCount {
     pub(crate) fn take(self: &Rc<Self>) -> InFlight {
         self.deadline.clear();
         if self.taken.get() == 0 {
-            self.deadline.account.settle(&self.memory);
+            self.deadline.account.reset(&self.memory);
         }
         self.taken.set(self.taken.get().saturating_add(1));
         InFlight(self.clone())
@@ -61,14 +61,14 @@ impl InFlight {
     }
 
     /// Records that the upstream has responded.
-    pub(crate) fn answered(&self) {
-        self.0.answered.set(true);
+    pub(crate) fn mark_responded(&self) {
+        self.0.responded.set(true);
         self.0.deadline.account.establish();
     }
 
     /// Whether an upstream has responded to any request on the connection.
-    pub(crate) fn was_answered(&self) -> bool {
-        self.0.answered.get()
+    pub(crate) fn has_responded(&self) -> bool {
+        self.0.responded.get()
     }
 }
 

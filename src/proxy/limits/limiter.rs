@@ -16,7 +16,7 @@ use crate::proxy::settings::Bounds;
 use crate::record::{Limit, ProxyRecord};
 
 /// How often the same limit is logged: it may refuse thousands of requests per second.
-const PAUSE: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// When requests are scarce, each connection gets this fraction of them.
 const SHARES: usize = 32;
@@ -67,16 +67,16 @@ impl Limiter {
     }
 
     /// Counts a request until the result is dropped; `None` if the limit is reached. `others` are in flight on the same
-    /// connection; `answered` says whether the connection has had a response before.
+    /// connection; `responded` says whether the connection has had a response before.
     ///
     /// Once half of the limit is in use, a connection gets only its share. The last eighth is reserved for connections that have
     /// had a response, so that requests that never end cannot use up everything.
-    pub(crate) fn request(&self, others: usize, answered: bool) -> Option<InUse> {
+    pub(crate) fn request(&self, others: usize, responded: bool) -> Option<InUse> {
         let (used, most) = (count(&self.requests), self.bounds.requests);
         let room = match used {
             _ if used < most / 2 => true,
             _ if used < most.saturating_sub(most / 8) => others == 0 || others < most / SHARES,
-            _ => used < most && others == 0 && (answered || most < SHARES),
+            _ => used < most && others == 0 && (responded || most < SHARES),
         };
         room.then(|| InUse::of(&self.requests))
     }
@@ -127,7 +127,7 @@ impl Limiter {
             Limit::Sockets => sockets,
             Limit::Memory => memory,
         };
-        let due = logged.get().is_none_or(|logged| now.since(logged) >= PAUSE);
+        let due = logged.get().is_none_or(|logged| now.since(logged) >= LOG_INTERVAL);
         if due {
             logged.set(Some(now));
         }
@@ -204,8 +204,8 @@ mod tests {
     fn scarce_requests_are_shared_between_connections() {
         let limiter =
             Limiter::new(Bounds { requests: 320, ..Bounds::default() }, Arc::default(), Arc::new(SystemClock));
-        let taken = |most: usize, others: usize, answered: bool| -> Vec<_> {
-            (0..most).map_while(|_| limiter.request(others, answered)).collect()
+        let taken = |most: usize, others: usize, responded: bool| -> Vec<_> {
+            (0..most).map_while(|_| limiter.request(others, responded)).collect()
         };
         let one_connection = taken(1000, 10, true);
         assert_eq!(one_connection.len(), 160);

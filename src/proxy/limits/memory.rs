@@ -17,8 +17,8 @@ use crate::clock::Moment;
 
 /// What a caller may hold while memory is tight, and while it is scarce. A connection with one small request at a time holds
 /// less: hyper's buffer and its table of header lines.
-const MUCH: i64 = 64 << 10;
-const LITTLE: i64 = 32 << 10;
+const TIGHT_SHARE: i64 = 64 << 10;
+const SCARCE_SHARE: i64 = 32 << 10;
 
 /// The source of the numbers.
 enum Meter {
@@ -85,7 +85,7 @@ impl Memory {
             return true;
         }
         let (held, used) = (account.held(self.balance()), self.used());
-        held < if used < self.scarce { MUCH } else { LITTLE }
+        held < if used < self.scarce { TIGHT_SHARE } else { SCARCE_SHARE }
     }
 
     /// Wakes this task once there may be room again.
@@ -105,7 +105,7 @@ impl Memory {
         let used = self.used();
         let mut excess = i64::try_from(used.saturating_sub(self.tight)).unwrap_or(i64::MAX);
         let all = used >= self.most;
-        accounts.retain(|account| account.bytes.get() >= MUCH && (all || account.has_stalled(now)));
+        accounts.retain(|account| account.bytes.get() >= TIGHT_SHARE && (all || account.has_stalled(now)));
         accounts.sort_unstable_by_key(|account| std::cmp::Reverse(account.bytes.get()));
         let mut cut: usize = 0;
         for account in accounts {
@@ -126,7 +126,7 @@ pub(crate) struct Account {
     bytes: Cell<i64>,
     /// The thread's balance at the start of the current poll.
     began: Cell<Option<i64>>,
-    moved: Cell<Moment>,
+    progressed: Cell<Moment>,
     unread: Cell<Option<Moment>>,
     cut: Cell<bool>,
     /// How many bytes may still be read and written in this poll, and how many have been since the last sweep.
@@ -144,8 +144,8 @@ impl Account {
     /// Creates an account that holds nothing. `coarse` is the time of the last sweep.
     pub(crate) fn new(coarse: Rc<Cell<Moment>>) -> Rc<Self> {
         let (bytes, began, unread, cut, recently, established, waker) = Default::default();
-        let (moved, turn_left) = (Cell::new(coarse.get()), Cell::new(TURN_BYTES));
-        Rc::new(Self { bytes, began, moved, unread, cut, turn_left, recently, established, waker, coarse })
+        let (progressed, turn_left) = (Cell::new(coarse.get()), Cell::new(TURN_BYTES));
+        Rc::new(Self { bytes, began, progressed, unread, cut, turn_left, recently, established, waker, coarse })
     }
 
     fn held(&self, balance: i64) -> i64 {
@@ -155,7 +155,7 @@ impl Account {
 
     /// Records that bytes were passed on.
     pub(crate) fn record_progress(&self) {
-        self.moved.set(self.coarse.get());
+        self.progressed.set(self.coarse.get());
         self.unread.set(None);
     }
 
@@ -167,7 +167,7 @@ impl Account {
     }
 
     /// Records bytes that were read from the caller or written to it.
-    pub(crate) fn carried(&self, bytes: usize) {
+    pub(crate) fn count_bytes(&self, bytes: usize) {
         self.turn_left.set(self.turn_left.get().saturating_sub(bytes));
         self.recently.set(self.recently.get().saturating_add(bytes));
     }
@@ -193,7 +193,7 @@ impl Account {
 
     /// Resets the account when nothing is in flight: what is still allocated belongs to something else, such as a pooled
     /// connection.
-    pub(crate) fn settle(&self, memory: &Memory) {
+    pub(crate) fn reset(&self, memory: &Memory) {
         self.bytes.set(0);
         self.began.set(self.began.get().map(|_| memory.balance()));
     }
@@ -236,7 +236,7 @@ impl Account {
     }
 
     fn has_stalled(&self, now: Moment) -> bool {
-        now.since(self.moved.get()) >= STALLED
+        now.since(self.progressed.get()) >= STALLED
     }
 }
 

@@ -47,9 +47,9 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Upload<B> {
     }
 
     /// Frees the kept frames: there will be no other attempt.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn stop_keeping(&self) {
         if let Some(source) = &self.0 {
-            source.borrow_mut().settle();
+            source.borrow_mut().stop_keeping();
         }
     }
 

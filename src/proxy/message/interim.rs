@@ -29,11 +29,11 @@ pub(crate) struct Interim {
 }
 
 /// How much may wait: an upstream may send many, and a caller need not read.
-const MOST: usize = 16 << 10;
+const MAX_WAITING: usize = 16 << 10;
 
 impl Interim {
     fn add<'a>(&self, status: StatusCode, mut headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
-        if self.unsent.get() || self.text.borrow().len() >= MOST {
+        if self.unsent.get() || self.text.borrow().len() >= MAX_WAITING {
             return;
         }
         let known = KnownHeaders::of(&headers);
@@ -97,7 +97,7 @@ fn reason(status: StatusCode) -> &'static str {
 pub(crate) struct InterimResponses<'a> {
     pub(crate) receiver: &'a InterimReceiver,
     /// The caller's request head.
-    pub(crate) asked: &'a request::Parts,
+    pub(crate) request: &'a request::Parts,
     pub(crate) settings: &'a UpstreamSettings,
     /// The upstream's base URL.
     pub(crate) base: &'a Base,
@@ -106,7 +106,7 @@ pub(crate) struct InterimResponses<'a> {
 impl InterimResponses<'_> {
     /// Forwards one interim response.
     pub(crate) fn forward(&self, status: StatusCode, headers: HeaderMap) {
-        let view = || CallerView::of(self.asked, &self.receiver.listener.authority, self.settings, self.base);
+        let view = || CallerView::of(self.request, &self.receiver.listener.authority, self.settings, self.base);
         self.receiver.forward(status, headers, view);
     }
 }
@@ -114,7 +114,7 @@ impl InterimResponses<'_> {
 /// The receiver of the interim responses to one request.
 pub(crate) struct InterimReceiver {
     /// Opens the gate for the body, if the caller expects `100 Continue`.
-    pub(crate) asked: Option<Rc<Signal>>,
+    pub(crate) signal: Option<Rc<Signal>>,
     /// The caller's interim responses, if it can receive any.
     pub(crate) caller: Option<Rc<Interim>>,
     /// The listener that accepted the caller.
@@ -124,7 +124,7 @@ pub(crate) struct InterimReceiver {
 impl InterimReceiver {
     fn forward<'a>(&self, status: StatusCode, headers: HeaderMap, view: impl FnOnce() -> CallerView<'a>) {
         if status == StatusCode::CONTINUE {
-            self.asked.iter().for_each(|asked| asked.open());
+            self.signal.iter().for_each(|signal| signal.open());
         } else if let Some(caller) = &self.caller {
             caller.add(status, headers, view);
         }
@@ -146,9 +146,9 @@ mod tests {
         interim.add(HINTS, hints(), || unreachable!("nothing names the upstream"));
     }
 
-    fn receiver(asked: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> InterimReceiver {
+    fn receiver(signal: Option<Rc<Signal>>, caller: Option<Rc<Interim>>) -> InterimReceiver {
         let listener = Rc::new(Listener { listen: Listen::Localhost(0), authority: "localhost".to_owned() });
-        InterimReceiver { asked, caller, listener }
+        InterimReceiver { signal, caller, listener }
     }
 
     fn hints() -> HeaderMap {
@@ -178,19 +178,19 @@ mod tests {
     fn unread_interim_responses_do_not_pile_up() {
         let interim = Interim::default();
         (0..10_000).for_each(|_| add_hints(&interim));
-        assert!((MOST..MOST + 100).contains(&interim.text.borrow().len()));
+        assert!((MAX_WAITING..MAX_WAITING + 100).contains(&interim.text.borrow().len()));
     }
 
     #[test]
     fn only_a_100_opens_the_gate() {
-        let (asked, caller) = (Rc::<Signal>::default(), Rc::<Interim>::default());
+        let (signal, caller) = (Rc::<Signal>::default(), Rc::<Interim>::default());
         let view = || unreachable!("nothing names the upstream");
-        let both = receiver(Some(asked.clone()), Some(caller.clone()));
+        let both = receiver(Some(signal.clone()), Some(caller.clone()));
         both.forward(HINTS, hints(), view);
-        assert!(!asked.is_open() && !caller.text.borrow().is_empty());
+        assert!(!signal.is_open() && !caller.text.borrow().is_empty());
         caller.text.borrow_mut().clear();
         both.forward(StatusCode::CONTINUE, HeaderMap::new(), view);
-        assert!(asked.is_open() && caller.text.borrow().is_empty());
+        assert!(signal.is_open() && caller.text.borrow().is_empty());
         receiver(None, None).forward(HINTS, hints(), view);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Exchange {
     /// The token's slot, held until the response has ended: the token must not be revoked before that.
     pub(crate) token_slot: Option<TokenSlot>,
     /// The request's permit from the limiter.
-    pub(crate) place: Option<InUse>,
+    pub(crate) permit: Option<InUse>,
 }
 
 impl Exchange {
@@ -57,13 +57,13 @@ impl Exchange {
             upstream: None,
             replay: None,
             token_slot: None,
-            place: None,
+            permit: None,
         }
     }
 
     /// Records the status of the response that is passed on. Returns the map of request headers: nothing is sent any more, and a
     /// response may stream for hours.
-    pub(crate) fn answered(&mut self, status: StatusCode) -> HeaderMap {
+    pub(crate) fn record_response(&mut self, status: StatusCode) -> HeaderMap {
         self.status = status.as_u16();
         self.head.extensions = Extensions::new();
         let token_failed = self.replay.is_some_and(|replay| replay != Replay::Accepted);
@@ -77,7 +77,7 @@ impl Exchange {
     }
 
     /// Records that bearerd responds itself with this error.
-    pub(crate) fn failed(&mut self, error: &ProxyError) {
+    pub(crate) fn record_error(&mut self, error: &ProxyError) {
         let row = error.row();
         (self.status, self.code, self.blame) = (row.status.as_u16(), Some(row.code), row.blame);
     }
@@ -92,7 +92,7 @@ impl Drop for Exchange {
         if std::thread::panicking() {
             // If the response has begun, its status is the one that the caller has seen.
             let status = self.status;
-            self.failed(&ProxyError::Internal);
+            self.record_error(&ProxyError::Internal);
             self.status = if status == 0 { self.status } else { status };
         }
         self.backend.upstream.record.finished(&Finished {

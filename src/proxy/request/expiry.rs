@@ -12,10 +12,10 @@ use super::response::{UpstreamBody, UpstreamResponse};
 use crate::token::usage::{Usage, Verdict};
 
 /// The longest body that is inspected, both as sent and decoded.
-const MOST: usize = 64 << 10;
+const MAX_BODY: usize = 64 << 10;
 
 /// How long the inspection may delay a response of unknown length.
-const PATIENCE: Duration = Duration::from_millis(250);
+const MAX_DELAY: Duration = Duration::from_millis(250);
 
 /// The first byte that is not white space must be among this many decoded bytes.
 const BEGINNING: u64 = 1 << 10;
@@ -36,10 +36,10 @@ pub(crate) async fn is_expired(usage: &dyn Usage, response: &mut UpstreamRespons
 
 async fn body_says_expired(usage: &dyn Usage, response: &mut UpstreamResponse, patience: Duration) -> bool {
     let length = response.body.length();
-    if length.is_some_and(|length| length > MOST as u64) {
+    if length.is_some_and(|length| length > MAX_BODY as u64) {
         return false;
     }
-    let patience = if length.is_some() { patience } else { PATIENCE };
+    let patience = if length.is_some() { patience } else { MAX_DELAY };
     let reading = read_small(&mut response.body, usage.reads_text());
     let text = tokio::time::timeout(patience, reading).await.ok().flatten();
     let decoded = text.and_then(decoded);
@@ -51,7 +51,7 @@ async fn read_small(body: &mut UpstreamBody, any: bool) -> Option<Vec<u8>> {
     let (mut text, mut worthwhile) = (Vec::new(), any);
     while let Some(frame) = body.read_ahead().await {
         text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        if text.len() > MOST {
+        if text.len() > MAX_BODY {
             return None;
         }
         worthwhile = worthwhile || begins_as_json(&text)?;
@@ -93,13 +93,13 @@ fn accepts_gzip(line: &HeaderValue) -> bool {
 fn decoded(mut text: Vec<u8>) -> Option<Vec<u8>> {
     if text.starts_with(&GZIP) {
         let mut decoded = Vec::new();
-        MultiGzDecoder::new(&*text).take((MOST as u64).saturating_add(1)).read_to_end(&mut decoded).ok()?;
+        MultiGzDecoder::new(&*text).take((MAX_BODY as u64).saturating_add(1)).read_to_end(&mut decoded).ok()?;
         text = decoded;
     }
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len());
     }
-    (text.len() <= MOST).then_some(text)
+    (text.len() <= MAX_BODY).then_some(text)
 }
 
 #[cfg(test)]
@@ -117,14 +117,14 @@ mod tests {
     #[test]
     fn gzip_is_decoded_up_to_a_limit() {
         assert_eq!(decoded(gzip(b"{}")).unwrap(), b"{}");
-        assert_eq!(decoded(gzip(&vec![b' '; MOST + 1])), None);
+        assert_eq!(decoded(gzip(&vec![b' '; MAX_BODY + 1])), None);
         assert_eq!(decoded(b"\xef\xbb\xbf{}".to_vec()).unwrap(), b"{}");
         assert_eq!(decoded(GZIP.to_vec()), None);
     }
 
     #[test]
     fn only_encodings_that_can_be_read_are_asked_for() {
-        for (sent, asked) in [
+        for (sent, expected) in [
             (None, "identity"),
             (Some("br, gzip;q=0.5"), "gzip"),
             (Some("GZIP"), "gzip"),
@@ -134,7 +134,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.extend(sent.map(|sent| (header::ACCEPT_ENCODING, HeaderValue::from_static(sent))));
-            assert_eq!(readable_encoding(&headers), asked, "{sent:?}");
+            assert_eq!(readable_encoding(&headers), expected, "{sent:?}");
         }
     }
 

@@ -58,7 +58,7 @@ impl PendingRequest {
         let expired = is_expired(&*self.backend().upstream.usage, response, self.patience).await;
         if !expired {
             self.token_slot.handle.accepted(token.generation);
-            self.upload.settle();
+            self.upload.stop_keeping();
         }
         expired
     }

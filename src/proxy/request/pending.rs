@@ -33,10 +33,10 @@ impl PendingRequest {
 
     /// Consumes the request once the response's status is known. Returns the exchange for the record, and the request's header
     /// map, which can be reused.
-    pub(crate) fn ended(self, status: StatusCode) -> (Box<Exchange>, HeaderMap) {
+    pub(crate) fn finish(self, status: StatusCode) -> (Box<Exchange>, HeaderMap) {
         let mut exchange = self.exchange;
         exchange.token_slot = Some(self.token_slot);
-        let spare = exchange.answered(status);
-        (exchange, spare)
+        let headers = exchange.record_response(status);
+        (exchange, headers)
     }
 }

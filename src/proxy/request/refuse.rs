@@ -26,12 +26,12 @@ pub(super) fn refuse(
     grpc: bool,
     in_flight: InFlight,
 ) -> Response<CallerResponse> {
-    exchange.failed(error);
+    exchange.record_error(error);
     let response = own_response(error, Some(&exchange.backend.upstream.settings.name), grpc);
     response.map(|text| CallerResponse::own(text, Some(exchange), in_flight))
 }
 
-/// What an error comes to, in the words of gRPC where the request is one.
+/// Creates the response for an error; for a gRPC request, with a gRPC status.
 pub(super) fn own_response(error: &ProxyError, upstream: Option<&str>, grpc: bool) -> Response<Bytes> {
     let mut response = error.response(upstream);
     if grpc {
@@ -46,7 +46,7 @@ pub(super) fn preflight(
     headers: HeaderMap,
     in_flight: InFlight,
 ) -> Response<CallerResponse> {
-    exchange.answered(StatusCode::NO_CONTENT);
+    exchange.record_response(StatusCode::NO_CONTENT);
     let mut response = Response::new(CallerResponse::own(Bytes::new(), Some(exchange), in_flight));
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = headers;

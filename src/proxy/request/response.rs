@@ -30,19 +30,19 @@ pub(crate) struct UpstreamResponse {
 /// The body of an upstream's response.
 pub(crate) struct UpstreamBody {
     /// Frames that were read to inspect the body, and that go to the caller first.
-    pub(crate) ahead: VecDeque<Result<Frame<Bytes>, ReadError>>,
+    pub(crate) buffered: VecDeque<Result<Frame<Bytes>, ReadError>>,
     rest: ResponseBody,
     /// Why the body ends early. Reported one poll late: if data and error arrived together, hyper has then flushed the data.
     failure: Option<ReadError>,
     lease: Option<CheckedOut>,
-    from: Rc<Pool>,
+    pool: Rc<Pool>,
 }
 
 impl UpstreamBody {
     /// Creates a body of which nothing has been read. If there is no body, the connection is released at once. A connection that
     /// has become a tunnel has no lease.
-    pub(crate) fn new(rest: ResponseBody, from: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
-        let mut body = Self { ahead: VecDeque::new(), rest, failure: None, lease, from };
+    pub(crate) fn new(rest: ResponseBody, pool: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
+        let mut body = Self { buffered: VecDeque::new(), rest, failure: None, lease, pool };
         body.release_at_end();
         body
     }
@@ -50,19 +50,19 @@ impl UpstreamBody {
     /// Reads and buffers one frame; returns `None` at the end. The frame still goes to the caller.
     pub(crate) async fn read_ahead(&mut self) -> Option<&Frame<Bytes>> {
         let next = std::future::poll_fn(|cx| self.poll_rest(cx)).await?;
-        self.ahead.push_back(next);
-        self.ahead.back()?.as_ref().ok()
+        self.buffered.push_back(next);
+        self.buffered.back()?.as_ref().ok()
     }
 
     /// Keeps a header map for the head of a later response, which saves an allocation.
-    pub(crate) fn keep(&self, mut spare: HeaderMap) {
-        spare.clear();
-        self.from.spare_headers.set(spare);
+    pub(crate) fn reuse(&self, mut headers: HeaderMap) {
+        headers.clear();
+        self.pool.cached_headers.set(headers);
     }
 
     /// The base URL that the response came from.
     pub(crate) fn base(&self) -> &Base {
-        &self.from.base
+        &self.pool.base
     }
 
     /// The length, if it is known.
@@ -86,7 +86,7 @@ impl UpstreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(failure)) => {
-                tracing::info!(upstream = ?self.from.base.authority, error = %failure, "response ended early");
+                tracing::info!(upstream = ?self.pool.base.authority, error = %failure, "response ended early");
                 (self.lease, self.failure) = (None, Some(failure));
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -107,27 +107,27 @@ impl UpstreamBody {
 
 impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        match self.ahead.pop_front() {
+        match self.buffered.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
             None => self.poll_rest(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.rest.has_ended()
+        self.buffered.is_empty() && self.rest.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.ahead.is_empty() {
+        if self.buffered.is_empty() {
             return self.rest.size_hint();
         }
-        let data = self.ahead.iter().filter_map(|frame| frame.as_ref().ok()?.data_ref());
-        let ahead = data.map(|data| data.len() as u64).sum::<u64>();
+        let data = self.buffered.iter().filter_map(|frame| frame.as_ref().ok()?.data_ref());
+        let buffered = data.map(|data| data.len() as u64).sum::<u64>();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
-        hint.set_lower(ahead.saturating_add(rest.lower()));
+        hint.set_lower(buffered.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
-            hint.set_upper(ahead.saturating_add(upper));
+            hint.set_upper(buffered.saturating_add(upper));
         }
         hint
     }
@@ -173,13 +173,13 @@ impl Body for CallerResponse {
     type Error = ReadError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let answer = self.get_mut();
-        match &mut answer.content {
+        let response = self.get_mut();
+        match &mut response.content {
             Content::Own(text) if text.is_empty() => Poll::Ready(None),
             Content::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             Content::Upstream(body) => {
                 let frame = body.poll_frame(cx);
-                answer.ended |= matches!(frame, Poll::Ready(None));
+                response.ended |= matches!(frame, Poll::Ready(None));
                 frame
             }
         }

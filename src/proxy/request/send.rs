@@ -31,8 +31,9 @@ impl PendingRequest {
     ) -> Result<UpstreamResponse, SendError> {
         let request = self.upstream_request(rendered)?;
         self.deadline.wait_until(Waiting::ResponseHead, sent + self.patience);
-        let (asked, settings) = (&self.exchange.head, &self.backend().upstream.settings);
-        let interim = InterimResponses { receiver: &self.interim, asked, settings, base: &rendered.pool.base };
+        let (request_head, settings) = (&self.exchange.head, &self.backend().upstream.settings);
+        let interim =
+            InterimResponses { receiver: &self.interim, request: request_head, settings, base: &rendered.pool.base };
         let response = within(&self.deadline, connection.send(request, &rendered.pool, &interim)).await;
         self.deadline.clear();
         self.upload.unwatch();

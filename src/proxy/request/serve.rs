@@ -128,8 +128,8 @@ impl Caller {
     ) -> Response<CallerResponse> {
         let known = KnownHeaders::of(&exchange.head.headers);
         let grpc = known.intersects(KnownHeaders::CONTENT_TYPE) && grpc::is(&exchange.head.headers);
-        exchange.place = self.worker.limiter.request(in_flight.others(), in_flight.was_answered());
-        if exchange.place.is_none() {
+        exchange.permit = self.worker.limiter.request(in_flight.others(), in_flight.has_responded());
+        if exchange.permit.is_none() {
             self.worker.limiter.refused(Limit::Requests);
             return refuse(exchange, &ProxyError::Busy(Limit::Requests), grpc, in_flight);
         }
@@ -142,11 +142,12 @@ impl Caller {
             Err(error) => return refuse(exchange, &error, grpc, in_flight),
         };
         let upgrade = known.intersects(KnownHeaders::UPGRADE) && upgrade::is_asked_for(&exchange.head);
-        let (expects, hears) = (known.intersects(KnownHeaders::EXPECT), exchange.head.version == Version::HTTP_11);
+        let (expects, accepts_interim) =
+            (known.intersects(KnownHeaders::EXPECT), exchange.head.version == Version::HTTP_11);
         let http2 = exchange.head.version == Version::HTTP_2;
         strip_request(&mut exchange, known, own_origin, upgrade);
         let mut pending =
-            self.pending(exchange, token_slot, body, RequestKind { grpc, upgrade, expects, hears, http2 });
+            self.pending(exchange, token_slot, body, RequestKind { grpc, upgrade, expects, accepts_interim, http2 });
         match pending.forward().await {
             Err(error) => refuse(pending.exchange, &error, grpc, in_flight),
             Ok(response) if upgrade && response.head.status == StatusCode::SWITCHING_PROTOCOLS => {
@@ -163,9 +164,9 @@ impl Caller {
         body: Incoming,
         kind: RequestKind,
     ) -> PendingRequest {
-        let RequestKind { grpc, upgrade, expects, hears, http2 } = kind;
+        let RequestKind { grpc, upgrade, expects, accepts_interim, http2 } = kind;
         let settings = &exchange.backend.upstream.settings;
-        let (gate, asked) = expects.then(|| expect::gate(&exchange.head.headers)).flatten().unzip();
+        let (gate, signal) = expects.then(|| expect::gate(&exchange.head.headers)).flatten().unzip();
         let limits = &self.worker.limits;
         let caller = if grpc { Duration::MAX } else { limits.body_idle };
         let upstream = if grpc { Duration::MAX } else { settings.timeouts.response };
@@ -180,8 +181,11 @@ impl Caller {
         };
         let upload = Upload::new(body, intake);
         let (deadline, clock) = (self.deadline.clone(), self.worker.clock.clone());
-        let interim =
-            InterimReceiver { asked, caller: hears.then(|| self.interim.clone()), listener: self.listener.clone() };
+        let interim = InterimReceiver {
+            signal,
+            caller: accepts_interim.then(|| self.interim.clone()),
+            listener: self.listener.clone(),
+        };
         PendingRequest { token_slot, upload, interim, upgrade, patience: upstream, deadline, clock, exchange }
     }
 
@@ -193,7 +197,7 @@ impl Caller {
         in_flight: InFlight,
     ) -> Response<CallerResponse> {
         let UpstreamResponse { mut head, known, body } = response;
-        let (exchange, _) = pending.ended(head.status);
+        let (exchange, _) = pending.finish(head.status);
         strip(&mut head.headers, known);
         upgrade::set_headers(&mut head.headers);
         head.version = Version::HTTP_11;
@@ -211,14 +215,14 @@ impl Caller {
         in_flight: InFlight,
     ) -> Response<CallerResponse> {
         let UpstreamResponse { mut head, known, body } = response;
-        in_flight.answered();
+        in_flight.mark_responded();
         let settings = &pending.exchange.backend.upstream.settings;
         pass_on(&mut head.headers, known, || {
             CallerView::of(&pending.exchange.head, &self.listener.authority, settings, body.base())
         });
         head.version = Version::HTTP_11;
-        let (exchange, spare) = pending.ended(head.status);
-        body.keep(spare);
+        let (exchange, headers) = pending.finish(head.status);
+        body.reuse(headers);
         Response::from_parts(head, CallerResponse::upstream(body, exchange, in_flight))
     }
 }
@@ -230,7 +234,7 @@ struct RequestKind {
     expects: bool,
     /// Whether the caller can receive interim responses: not in HTTP/1.0 (RFC 9110 §15.2), and not in HTTP/2, where hyper has no
     /// API for them.
-    hears: bool,
+    accepts_interim: bool,
     http2: bool,
 }
 

@@ -37,12 +37,12 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Copies bytes both ways until both sides have ended or one fails. `ahead` is what was already read from the caller.
-    pub(crate) async fn carry(mut self, ahead: Bytes, socket: Socket) {
-        // Until both sides have ended: the end of the grace drops this on the way.
+    /// Copies bytes both ways until both sides have ended or one fails. `buffered` is what was already read from the caller.
+    pub(crate) async fn carry(mut self, buffered: Bytes, socket: Socket) {
+        // Until both sides have ended: at the end of the grace period this future is dropped.
         self.exchange.cut = true;
-        let mut caller = Rewound { ahead, socket };
-        let carried = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await;
-        self.exchange.cut = carried.inspect_err(|error| tracing::debug!(%error, "tunnel ended early")).is_err();
+        let mut caller = Rewound { buffered, socket };
+        let copied = tokio::io::copy_bidirectional(&mut caller, &mut self.upstream).await;
+        self.exchange.cut = copied.inspect_err(|error| tracing::debug!(%error, "tunnel ended early")).is_err();
     }
 }

@@ -40,7 +40,7 @@ const HTTP2: &[u8] = b"h2";
 const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
 
 /// Connects to one base URL.
-pub(crate) struct Dial {
+pub(crate) struct Connector {
     target: Uri,
     proxy: Option<Intercept>,
     connector: HttpConnector<Resolver>,
@@ -58,7 +58,7 @@ struct Tls {
 
 /// What a connection is for, which decides its protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Want {
+pub(crate) enum Purpose {
     /// Requests, in the protocol that is configured or negotiated.
     Any,
     /// Requests over HTTP/1.1.
@@ -74,7 +74,7 @@ pub(crate) enum Sender {
     Http2(Http2),
 }
 
-impl Dial {
+impl Connector {
     /// Prepares connections to `base`. The error is text for the user.
     pub(crate) fn new(
         base: &Base,
@@ -112,17 +112,18 @@ impl Dial {
 
     /// Adapts a request for an outbound proxy that forwards plain HTTP: an absolute target and the proxy's credentials.
     pub(crate) fn prepare_for_proxy(&self, request: &mut UpstreamRequest<'_>, base: &Base) {
-        if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.tunnels(Want::Any)) {
+        if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.tunnels(Purpose::Any)) {
             absolute(&mut request.target, base);
             request.headers.proxy_credentials = proxy.basic_auth().cloned();
         }
     }
 
     /// Opens a connection.
-    pub(crate) async fn connect(&self, want: Want) -> Result<Sender, Fault> {
-        let transport =
-            tokio::time::timeout(self.limit, self.open_transport(want)).await.map_err(|_| Fault::ConnectTimeout)??;
-        let http2 = want == Want::Any
+    pub(crate) async fn connect(&self, purpose: Purpose) -> Result<Sender, Fault> {
+        let transport = tokio::time::timeout(self.limit, self.open_transport(purpose))
+            .await
+            .map_err(|_| Fault::ConnectTimeout)??;
+        let http2 = purpose == Purpose::Any
             && match self.protocol {
                 Protocol::Auto => transport.agreed_on() == Some(HTTP2),
                 Protocol::Http1 => false,
@@ -135,15 +136,15 @@ impl Dial {
         Http2::new(transport, self.limiter.memory_most()).await.map(Sender::Http2).map_err(|_| Fault::Reset)
     }
 
-    async fn open_transport(&self, want: Want) -> Result<Transport, Fault> {
-        let place = self.limiter.socket().ok_or_else(|| self.exhausted())?;
-        let stream = self.tcp(want).await.map_err(|error| {
+    async fn open_transport(&self, purpose: Purpose) -> Result<Transport, Fault> {
+        let permit = self.limiter.socket().ok_or_else(|| self.exhausted())?;
+        let stream = self.tcp(purpose).await.map_err(|error| {
             tracing::debug!(error = chain(&*error), target = %self.target, "cannot connect to the upstream");
             if is_local(&*error) { self.exhausted() } else { tcp_fault(&*error) }
         })?;
-        let stream = Socket::Upstream { stream, _place: place };
+        let stream = Socket::Upstream { stream, _permit: permit };
         let Some(tls) = &self.tls else { return Ok(Transport::Plain(stream)) };
-        let connector = if want == Want::Any { &tls.any } else { &tls.http1 };
+        let connector = if purpose == Purpose::Any { &tls.any } else { &tls.http1 };
         let stream = connector.connect(tls.name.clone(), stream).await.map_err(|error| {
             tracing::debug!(error = chain(&error), target = %self.target, "TLS handshake with the upstream failed");
             tls_fault(&error)
@@ -151,11 +152,11 @@ impl Dial {
         Ok(Transport::Tls(Box::new(stream)))
     }
 
-    async fn tcp(&self, want: Want) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
+    async fn tcp(&self, purpose: Purpose) -> Result<TcpStream, Box<dyn Error + Send + Sync>> {
         let connector = self.connector.clone();
         let stream = match &self.proxy {
             None => connector.oneshot(self.target.clone()).await?,
-            Some(proxy) if self.tunnels(want) => {
+            Some(proxy) if self.tunnels(purpose) => {
                 let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
                 if let Some(credentials) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(credentials.clone());
@@ -174,8 +175,8 @@ impl Dial {
     }
 
     /// Whether an outbound proxy must open a tunnel (`CONNECT`): for everything except plain HTTP/1.1 requests.
-    fn tunnels(&self, want: Want) -> bool {
-        self.tls.is_some() || self.protocol == Protocol::Http2 || want == Want::Upgrade
+    fn tunnels(&self, purpose: Purpose) -> bool {
+        self.tls.is_some() || self.protocol == Protocol::Http2 || purpose == Purpose::Upgrade
     }
 }
 

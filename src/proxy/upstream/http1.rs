@@ -36,8 +36,8 @@ use crate::proxy::message::body::{BodyError, Outgoing};
 use crate::proxy::message::interim::Allowance;
 
 /// The initial size of a read, enough for most responses. It doubles after each read that fills it, up to the maximum.
-const READ: usize = 8 << 10;
-const MOST_READ: usize = 384 << 10;
+const INITIAL_READ: usize = 8 << 10;
+const MAX_READ: usize = 384 << 10;
 
 pub(crate) struct Http1<B = Outgoing> {
     transport: Transport,
@@ -69,7 +69,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             writer: RequestWriter::default(),
             write_failed: false,
             read_buf: BytesMut::new(),
-            read_size: READ,
+            read_size: INITIAL_READ,
             head: HeadReader::default(),
             body: BodyFraming::Ended,
             interim: Allowance::default(),
@@ -87,24 +87,24 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// Begins a request. [`Http1::poll_head`] sends it.
     pub(crate) fn begin(&mut self, request: UpstreamRequest<'_, B>) {
-        (self.read_size, self.interim) = (READ, Allowance::default());
+        (self.read_size, self.interim) = (INITIAL_READ, Allowance::default());
         self.head.begin(request.head.method == Method::HEAD);
         self.writer.begin(request);
     }
 
-    /// Sends the request and reads the response head, whose headers go into `spare`. Calls `on_interim` for each interim
+    /// Sends the request and reads the response head, whose headers go into `cached_headers`. Calls `on_interim` for each interim
     /// response.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        spare: &Cell<HeaderMap>,
+        cached_headers: &Cell<HeaderMap>,
         on_interim: &mut dyn FnMut(response::Parts),
     ) -> Poll<Result<response::Parts, SendError>> {
         if let Poll::Ready(Err(error)) = self.poll_send(cx) {
             return Poll::Ready(Err(error.into()));
         }
         loop {
-            while let Some(head) = self.head.read(&mut self.read_buf, spare)? {
+            while let Some(head) = self.head.read(&mut self.read_buf, cached_headers)? {
                 let status = head.parts.status;
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
                     self.interim.take(head.length)?;
@@ -132,7 +132,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         match ready!(self.writer.poll(&mut self.transport, cx)) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(WriteError::Body(error)) => Poll::Ready(Err(error)),
-            Err(WriteError::Link(error)) => {
+            Err(WriteError::Transport(error)) => {
                 tracing::debug!(%error, "the upstream stopped reading");
                 self.write_failed = true;
                 Poll::Ready(Ok(()))
@@ -178,7 +178,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// Frees the read buffer if a long response has enlarged it.
     pub(crate) fn shrink_buffer(&mut self) {
-        if self.read_size > READ {
+        if self.read_size > INITIAL_READ {
             self.read_buf = BytesMut::new();
         }
     }
@@ -196,10 +196,10 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         self.read_buf.reserve(wish);
         let room = self.read_buf.capacity().saturating_sub(self.read_buf.len());
         let read = ready!(pin!(self.transport.read_buf(&mut self.read_buf)).poll(cx))?;
-        if self.read_size > READ && self.memory.is_tight() {
-            self.read_size = READ;
+        if self.read_size > INITIAL_READ && self.memory.is_tight() {
+            self.read_size = INITIAL_READ;
         } else if read == room {
-            self.read_size = self.read_size.saturating_mul(2).min(MOST_READ);
+            self.read_size = self.read_size.saturating_mul(2).min(MAX_READ);
         }
         Poll::Ready(Ok(if read == 0 { Read::End } else { Read::Some }))
     }

@@ -32,10 +32,10 @@ use crate::proxy::message::interim::{Allowance, InterimResponses, size};
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// The connection window may take this fraction of the memory limit.
-const PART: u64 = 16;
+const WINDOW_FRACTION: u64 = 16;
 
 /// The longest header list, as over HTTP/1.1.
-const LONGEST: u32 = 300 << 10;
+const MAX_HEADER_LIST: u32 = 300 << 10;
 
 /// The assumed stream limit until the server announces its own (RFC 9113 §6.5.2 recommends at least 100).
 const STREAMS: usize = 100;
@@ -45,13 +45,13 @@ const STREAMS: usize = 100;
 pub(crate) struct Http2 {
     requests: SendRequest<Bytes>,
     /// Whether the connection's task has ended, perhaps in a panic: h2 must not be used after that.
-    over: Rc<Cell<bool>>,
+    closed: Rc<Cell<bool>>,
 }
 
 /// Sets the flag when the task ends, even in a panic.
-struct Ending(Rc<Cell<bool>>);
+struct SetOnDrop(Rc<Cell<bool>>);
 
-impl Drop for Ending {
+impl Drop for SetOnDrop {
     fn drop(&mut self) {
         self.0.set(true);
     }
@@ -59,21 +59,22 @@ impl Drop for Ending {
 
 impl Http2 {
     /// Performs the handshake. `memory` is the process's memory limit.
-    pub(crate) async fn new(link: Transport, memory: u64) -> Result<Self, h2::Error> {
-        let window = u32::try_from(memory / PART).unwrap_or(u32::MAX).clamp(STREAM_WINDOW, CONNECTION_WINDOW);
+    pub(crate) async fn new(transport: Transport, memory: u64) -> Result<Self, h2::Error> {
+        let window =
+            u32::try_from(memory / WINDOW_FRACTION).unwrap_or(u32::MAX).clamp(STREAM_WINDOW, CONNECTION_WINDOW);
         let mut builder = Builder::new();
-        builder.enable_push(false).initial_max_send_streams(STREAMS).max_header_list_size(LONGEST);
+        builder.enable_push(false).initial_max_send_streams(STREAMS).max_header_list_size(MAX_HEADER_LIST);
         builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(window);
-        let (requests, connection) = builder.handshake(link).await?;
-        let over = Rc::new(Cell::new(false));
-        let ending = Ending(over.clone());
+        let (requests, connection) = builder.handshake(transport).await?;
+        let closed = Rc::new(Cell::new(false));
+        let set_on_drop = SetOnDrop(closed.clone());
         tokio::task::spawn_local(async {
-            let _ending = ending;
+            let _set_on_drop = set_on_drop;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to the upstream closed");
             }
         });
-        Ok(Self { requests, over })
+        Ok(Self { requests, closed })
     }
 
     /// Whether it takes no more requests.
@@ -81,12 +82,12 @@ impl Http2 {
         let gone = |requests: &mut SendRequest<_>| {
             matches!(requests.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
         };
-        self.over.get() || gone(&mut self.requests)
+        self.closed.get() || gone(&mut self.requests)
     }
 
     /// How many concurrent streams the server allows.
     pub(crate) fn room(&self) -> usize {
-        if self.over.get() { 0 } else { self.requests.current_max_send_streams() }
+        if self.closed.get() { 0 } else { self.requests.current_max_send_streams() }
     }
 
     /// Sends a request and returns once the response head has arrived. Interim responses go to `interim`.
@@ -99,29 +100,29 @@ impl Http2 {
         let (head, body) = request.into_parts();
         let of_head = head.method == Method::HEAD;
         let body = (!body.is_end_stream()).then_some(body);
-        let (mut answer, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
+        let (mut response, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
         let mut sending = body.map(|body| StreamWriter::new(body, stream));
         let mut allowance = Allowance::default();
-        let answer = std::future::poll_fn(|cx| {
+        let response = std::future::poll_fn(|cx| {
             if let Some(Poll::Ready(sent)) = sending.as_mut().map(|sending| sending.poll(cx)) {
                 sending = None;
                 sent?;
             }
-            while let Poll::Ready(Some(said)) = answer.poll_informational(cx) {
-                let (mut said, ()) = said?.into_parts();
-                if said.status == StatusCode::SWITCHING_PROTOCOLS {
+            while let Poll::Ready(Some(head)) = response.poll_informational(cx) {
+                let (mut head, ()) = head?.into_parts();
+                if head.status == StatusCode::SWITCHING_PROTOCOLS {
                     return Poll::Ready(Err(SendError::Malformed("101 response over HTTP/2".to_owned())));
                 }
-                strip_misnamed(&mut said.headers);
-                allowance.take(size(&said.headers))?;
-                interim.forward(said.status, said.headers);
+                strip_misnamed(&mut head.headers);
+                allowance.take(size(&head.headers))?;
+                interim.forward(head.status, head.headers);
             }
-            Pin::new(&mut answer).poll(cx).map_err(SendError::from)
+            Pin::new(&mut response).poll(cx).map_err(SendError::from)
         });
-        let answer = answer.await;
-        let (mut head, stream) = answer.map_err(|why| self.required(why))?.into_parts();
+        let response = response.await;
+        let (mut head, stream) = response.map_err(|why| self.required(why))?.into_parts();
         strip_misnamed(&mut head.headers);
-        FramingHeaders::settle(&mut head, of_head)?;
+        FramingHeaders::normalize(&mut head, of_head)?;
         let left = if stream.is_end_stream() { Some(0) } else { content_length(&head.headers) };
         let sending = sending.map(|mut sending| {
             let rest = std::future::poll_fn(move |cx| sending.poll(cx));
@@ -149,13 +150,13 @@ pub(crate) struct Http2Body {
 impl Http2Body {
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         Poll::Ready(match ready!(self.stream.poll_data(cx)) {
-            Some(data) => Some(data.map(|data| Frame::data(self.pass(data)))),
+            Some(data) => Some(data.map(|data| Frame::data(self.release(data)))),
             None => ready!(self.stream.poll_trailers(cx)).transpose().map(|trailers| trailers.map(trailers_of)),
         })
     }
 
     /// Returns the data to the caller and its size to the flow-control window.
-    fn pass(&mut self, data: Bytes) -> Bytes {
+    fn release(&mut self, data: Bytes) -> Bytes {
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         // Fails only if the stream has ended, and then nothing more comes.
         let _ = self.stream.flow_control().release_capacity(data.len());

@@ -1,7 +1,7 @@
 //! A pool of connections to one base URL. An HTTP/1.1 connection serves one request at a time and is reused last in, first out,
 //! so that surplus connections age and close. An HTTP/2 connection is shared by all requests.
 
-mod dialling;
+mod connecting;
 mod opening;
 mod shared;
 
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, header, response};
 
-use self::dialling::Dialling;
-use self::shared::{Share, SharedConnection};
-use super::connect::Dial;
+use self::connecting::Connecting;
+use self::shared::{SharedConnection, StreamHandle};
+use super::connect::Connector;
 use super::http1::{Http1, receiving};
 use super::response_body::ResponseBody;
 use super::send_error::SendError;
@@ -38,7 +38,7 @@ pub(crate) enum Connection {
     /// HTTP/1.1, for one request at a time.
     Http1(Http1Connection),
     /// A stream of a shared HTTP/2 connection.
-    Http2(Share),
+    Http2(StreamHandle),
 }
 
 pub(crate) struct Http1Connection {
@@ -76,35 +76,35 @@ impl Connection {
         interim: &InterimResponses<'_>,
     ) -> Result<(response::Parts, ResponseBody), SendError> {
         let http2 = matches!(self, Self::Http2(_));
-        interim.receiver.asked.iter().for_each(|asked| asked.expect(&pool.ignores_expect, http2));
-        let answer = match self {
+        interim.receiver.signal.iter().for_each(|signal| signal.expect(&pool.ignores_expect, http2));
+        let response = match self {
             Self::Http1(own) => {
-                pool.dial.prepare_for_proxy(&mut request, &pool.base);
-                receiving::send(&own.http1, request, &pool.spare_headers, interim)
+                pool.connector.prepare_for_proxy(&mut request, &pool.base);
+                receiving::send(&own.http1, request, &pool.cached_headers, interim)
                     .await
                     .map(|(head, body)| (head, ResponseBody::Http1(body)))
             }
-            Self::Http2(share) => {
+            Self::Http2(stream) => {
                 let mut request = request.into_request();
                 for_http2(&mut request, &pool.base);
-                share.http2.send(request, interim).await.map(|(head, body)| (head, ResponseBody::Http2(body)))
+                stream.http2.send(request, interim).await.map(|(head, body)| (head, ResponseBody::Http2(body)))
             }
         }?;
-        interim.receiver.asked.iter().for_each(|asked| asked.learn(&pool.ignores_expect));
-        Ok(answer)
+        interim.receiver.signal.iter().for_each(|signal| signal.learn(&pool.ignores_expect));
+        Ok(response)
     }
 
     /// Lowers the idle timeout to what the server announces in `Keep-Alive`.
     pub(crate) fn apply_keep_alive(&mut self, headers: &HeaderMap) {
-        if let (Self::Http1(own), Some(said)) = (self, keep_alive(headers)) {
-            own.idle = own.idle.min(said.saturating_sub(CLOSING_MARGIN));
+        if let (Self::Http1(own), Some(timeout)) = (self, keep_alive(headers)) {
+            own.idle = own.idle.min(timeout.saturating_sub(CLOSING_MARGIN));
         }
     }
 
     /// Stops a shared connection from taking new requests, after a request on it has timed out.
     pub(crate) fn retire(&self) {
-        if let Self::Http2(share) = self {
-            share.retire();
+        if let Self::Http2(stream) = self {
+            stream.retire();
         }
     }
 }
@@ -112,13 +112,13 @@ impl Connection {
 pub(crate) struct Pool {
     /// The base URL.
     pub(crate) base: Base,
-    dial: Dial,
-    dialling: Dialling,
+    connector: Connector,
+    connecting: Connecting,
     http1_since: Cell<Option<Moment>>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<SharedConnection>>>,
     /// An empty map with capacity for response headers, reused to save an allocation.
-    pub(crate) spare_headers: Cell<HeaderMap>,
+    pub(crate) cached_headers: Cell<HeaderMap>,
     /// Whether the server is known not to send `100 Continue`.
     ignores_expect: Cell<bool>,
     idle_limit: Duration,
@@ -134,18 +134,18 @@ impl Pool {
         limiter: Rc<Limiter>,
         clock: SharedClock,
     ) -> Result<Self, String> {
-        let dial = Dial::new(&base, &upstream.settings, &upstream.tls, limiter)?;
+        let connector = Connector::new(&base, &upstream.settings, &upstream.tls, limiter)?;
         let timeouts = &upstream.settings.timeouts;
         let (idle_limit, life) = (timeouts.idle, timeouts.connection_life);
-        let (dialling, http1_since, idle, shared, spare_headers, ignores_expect) = Default::default();
+        let (connecting, http1_since, idle, shared, cached_headers, ignores_expect) = Default::default();
         Ok(Self {
             base,
-            dial,
-            dialling,
+            connector,
+            connecting,
             http1_since,
             idle,
             shared,
-            spare_headers,
+            cached_headers,
             ignores_expect,
             idle_limit,
             life,
@@ -167,7 +167,7 @@ impl Pool {
         let shared = self.shared.borrow();
         let fit =
             |shared: &&Rc<SharedConnection>| !shared.is_stale(now, self.idle_limit, self.life) && shared.has_room();
-        shared.iter().find(fit).map(|shared| Connection::Http2(shared.share()))
+        shared.iter().find(fit).map(|shared| Connection::Http2(shared.stream()))
     }
 
     /// Keeps to HTTP/1.1 for a while, because the server has asked for it.

@@ -51,8 +51,8 @@ impl Drop for Transport {
 }
 
 macro_rules! on_either {
-    ($link:expr, $stream:ident => $call:expr) => {
-        match $link.get_mut() {
+    ($transport:expr, $stream:ident => $call:expr) => {
+        match $transport.get_mut() {
             Transport::Plain(stream) => {
                 let $stream = Pin::new(stream);
                 $call

@@ -41,7 +41,7 @@ fn at(seconds: u64) -> Moment {
 #[test]
 fn the_scarcer_memory_is_the_less_a_caller_may_hold() {
     let stage = Stage::new();
-    let (none, some, much) = (stage.holding(0), stage.holding(LITTLE), stage.holding(MUCH));
+    let (none, some, much) = (stage.holding(0), stage.holding(SCARCE_SHARE), stage.holding(TIGHT_SHARE));
     for (mebibytes, allowed) in
         [(1, [true, true, true]), (5, [true, true, false]), (7, [true, false, false]), (9, [true, false, false])]
     {
@@ -55,7 +55,7 @@ fn the_scarcer_memory_is_the_less_a_caller_may_hold() {
 fn tight_memory_cuts_off_stalled_callers_largest_first_and_no_more_than_needed() {
     let stage = Stage::new();
     let (great, greater, still_small) =
-        (stage.holding(2 * MEBIBYTE), stage.holding(3 * MEBIBYTE), stage.holding(LITTLE - 1));
+        (stage.holding(2 * MEBIBYTE), stage.holding(3 * MEBIBYTE), stage.holding(SCARCE_SHARE - 1));
     let moving = stage.holding(MEBIBYTE);
     assert_eq!(stage.cut(&[&great, &greater, &moving], 1), [false; 3], "none has stalled for long enough");
     stage.coarse.set(at(2));
@@ -95,7 +95,7 @@ fn an_established_connection_with_little_traffic_is_light() {
     assert!(!account.is_light(), "it is new");
     account.establish();
     assert!(account.is_light());
-    account.carried(LIGHT_BYTES);
+    account.count_bytes(LIGHT_BYTES);
     assert!(!account.is_light(), "it moves much");
     account.sweep(at(1));
     assert!(account.is_light(), "that was before");
@@ -107,9 +107,9 @@ fn a_turn_ends_after_its_bytes() {
     let account = stage.holding(0);
     let turn = || account.poll_turn(&Context::from_waker(Waker::noop())).is_ready();
     account.begin_turn(0);
-    account.carried(TURN_BYTES - 1);
+    account.count_bytes(TURN_BYTES - 1);
     assert!(turn());
-    account.carried(1);
+    account.count_bytes(1);
     assert!(!turn());
     account.begin_turn(0);
     assert!(turn(), "the next turn");

@@ -72,7 +72,7 @@ pub(super) struct CallerBody<B> {
 
 impl<B> CallerBody<B> {
     /// Frees the kept frames and keeps no more.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn stop_keeping(&mut self) {
         self.kept = None;
         self.intake.budget.release(std::mem::take(&mut self.held));
     }
@@ -84,7 +84,7 @@ impl<B> CallerBody<B> {
             self.held = self.held.saturating_add(length);
             kept.push(data.clone());
         } else {
-            self.settle();
+            self.stop_keeping();
         }
     }
 
@@ -131,7 +131,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
         self.intake.deadline.account.record_progress();
         Poll::Ready(match next {
             None if self.intake.http2 && !self.incoming.is_end_stream() => {
-                self.settle();
+                self.stop_keeping();
                 Some(Err(BodyError::Unfinished))
             }
             None => {
@@ -139,7 +139,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
                 None
             }
             Some(Err(error)) => {
-                self.settle();
+                self.stop_keeping();
                 Some(Err(BodyError::Caller(error)))
             }
             Some(Ok(frame)) => Some(Ok(self.pass(frame))),
@@ -166,7 +166,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
 
 impl<B> Drop for CallerBody<B> {
     fn drop(&mut self) {
-        self.settle();
+        self.stop_keeping();
         self.intake.deadline.body_ends();
     }
 }

@@ -61,12 +61,12 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> BodyReplay<B> {
 
     fn size_hint(&self) -> SizeHint {
         let source = self.source.borrow();
-        let ahead = source.kept.iter().flatten().skip(self.position).map(|data| data.len() as u64).sum::<u64>();
+        let kept_bytes = source.kept.iter().flatten().skip(self.position).map(|data| data.len() as u64).sum::<u64>();
         let rest = source.incoming.size_hint();
         let mut hint = SizeHint::new();
-        hint.set_lower(ahead.saturating_add(rest.lower()));
+        hint.set_lower(kept_bytes.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
-            hint.set_upper(ahead.saturating_add(upper));
+            hint.set_upper(kept_bytes.saturating_add(upper));
         }
         hint
     }

@@ -143,7 +143,7 @@ fn a_body_that_is_no_longer_kept_frees_its_budget_and_continues() {
     bench.ready.set(1);
     let mut first = bench.upload.attempt().unwrap();
     assert_eq!(text(&mut first), "abc");
-    bench.upload.settle();
+    bench.upload.stop_keeping();
     assert_eq!(bench.budget.left(), 100);
     bench.ready.set(1);
     assert_eq!(text(&mut first), "def");

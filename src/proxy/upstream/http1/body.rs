@@ -11,20 +11,20 @@ use super::head::lenient;
 use super::malformed::invalid;
 
 /// The longest chunk-size line.
-const LONGEST: usize = 16 << 10;
+const MAX_SIZE_LINE: usize = 16 << 10;
 
 /// The longest trailer section.
-const LONGEST_TRAILERS: usize = 64 << 10;
+const MAX_TRAILERS: usize = 64 << 10;
 
 /// This many trailers fit on the stack.
-const FEW: usize = 16;
+const STACK_TRAILERS: usize = 16;
 
 /// How the rest of the response is framed.
 pub(super) enum BodyFraming {
     /// The response has ended.
     Ended,
     /// The connection has switched to another protocol.
-    Left,
+    Tunnel,
     /// This many bytes are left, at least one.
     Length(u64),
     /// Everything until the connection closes.
@@ -69,24 +69,24 @@ impl BodyFraming {
 
     pub(super) fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Ended | Self::Left => SizeHint::with_exact(0),
+            Self::Ended | Self::Tunnel => SizeHint::with_exact(0),
             Self::Length(left) => SizeHint::with_exact(*left),
             Self::Connection | Self::Chunked(_) => SizeHint::default(),
         }
     }
 
     /// Takes the next frame from the buffer, if it is complete.
-    pub(super) fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<Frame<Bytes>>> {
+    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Frame<Bytes>>> {
         match self {
-            Self::Ended | Self::Left => Ok(None),
-            _ if inbox.is_empty() => Ok(None),
-            Self::Connection => Ok(Some(Frame::data(inbox.split().freeze()))),
+            Self::Ended | Self::Tunnel => Ok(None),
+            _ if buffer.is_empty() => Ok(None),
+            Self::Connection => Ok(Some(Frame::data(buffer.split().freeze()))),
             Self::Length(left) => {
-                let data = up_to(*left, inbox);
+                let data = up_to(*left, buffer);
                 *self = Self::of(left.saturating_sub(data.len() as u64));
                 Ok(Some(Frame::data(data)))
             }
-            Self::Chunked(chunk) => match chunk.take(inbox)? {
+            Self::Chunked(chunk) => match chunk.take(buffer)? {
                 Piece::Data(data) => Ok(Some(Frame::data(data))),
                 Piece::Missing => Ok(None),
                 Piece::Trailers(trailers) => {
@@ -105,38 +105,38 @@ enum Piece {
 }
 
 impl Chunk {
-    fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Piece> {
+    fn take(&mut self, buffer: &mut BytesMut) -> io::Result<Piece> {
         loop {
             match self {
-                Self::Size => match size(inbox)? {
-                    Status::Partial => return missing(inbox, LONGEST),
+                Self::Size => match size(buffer)? {
+                    Status::Partial => return missing(buffer, MAX_SIZE_LINE),
                     Status::Complete((line, size)) => {
-                        inbox.advance(line.min(inbox.len()));
+                        buffer.advance(line.min(buffer.len()));
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
                 },
-                Self::Data(_) if inbox.is_empty() => return Ok(Piece::Missing),
+                Self::Data(_) if buffer.is_empty() => return Ok(Piece::Missing),
                 Self::Data(left) => {
-                    let data = up_to(*left, inbox);
+                    let data = up_to(*left, buffer);
                     *left = left.saturating_sub(data.len() as u64);
                     if *left == 0 {
                         *self = Self::End;
                     }
                     return Ok(Piece::Data(data));
                 }
-                Self::End => match &**inbox {
+                Self::End => match &**buffer {
                     [b'\r', b'\n', ..] => {
-                        inbox.advance(2);
+                        buffer.advance(2);
                         *self = Self::Size;
                     }
                     [b'\n', ..] => {
-                        inbox.advance(1);
+                        buffer.advance(1);
                         *self = Self::Size;
                     }
                     [] | [b'\r'] => return Ok(Piece::Missing),
                     _ => return Err(invalid("chunk longer than its size")),
                 },
-                Self::Trailers => return trailers(inbox),
+                Self::Trailers => return trailers(buffer),
             }
         }
     }
@@ -144,10 +144,10 @@ impl Chunk {
 
 /// Parses a chunk-size line: returns its length and the size. Not left to httparse, which reads a line without digits as 0,
 /// accepts any byte in an extension, and rejects a bare LF.
-fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
+fn size(buffer: &[u8]) -> io::Result<Status<(usize, u64)>> {
     let none = || invalid("chunk without a size");
-    let digits = inbox.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let (number, behind) = inbox.split_at_checked(digits).unwrap_or_default();
+    let digits = buffer.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (number, behind) = buffer.split_at_checked(digits).unwrap_or_default();
     let follows = behind.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n'));
     if !follows || (number.is_empty() && !behind.is_empty()) {
         return Err(none());
@@ -164,20 +164,20 @@ fn size(inbox: &[u8]) -> io::Result<Status<(usize, u64)>> {
     Ok(Status::Complete((digits.saturating_add(end).saturating_add(1), size)))
 }
 
-fn trailers(inbox: &mut BytesMut) -> io::Result<Piece> {
-    let mut few = [EMPTY_HEADER; FEW];
-    let (length, trailers) = match httparse::parse_headers(inbox, &mut few) {
+fn trailers(buffer: &mut BytesMut) -> io::Result<Piece> {
+    let mut few = [EMPTY_HEADER; STACK_TRAILERS];
+    let (length, trailers) = match httparse::parse_headers(buffer, &mut few) {
         Ok(Status::Complete((length, lines))) => (length, collect(lines)?),
-        Ok(Status::Partial) => return missing(inbox, LONGEST_TRAILERS),
+        Ok(Status::Partial) => return missing(buffer, MAX_TRAILERS),
         Err(_) => {
-            let Some(written) = lenient::fields(inbox, Vec::new())? else { return missing(inbox, LONGEST_TRAILERS) };
+            let Some(written) = lenient::fields(buffer, Vec::new())? else { return missing(buffer, MAX_TRAILERS) };
             let mut many = vec![EMPTY_HEADER; written.lines];
             let parsed = httparse::parse_headers(&written.text, &mut many);
             let Ok(Status::Complete((_, lines))) = parsed else { return Err(invalid("malformed trailers")) };
             (written.length, collect(lines)?)
         }
     };
-    inbox.advance(length.min(inbox.len()));
+    buffer.advance(length.min(buffer.len()));
     Ok(Piece::Trailers(trailers))
 }
 
@@ -191,13 +191,13 @@ fn collect(lines: &[httparse::Header<'_>]) -> io::Result<HeaderMap> {
     Ok(trailers)
 }
 
-fn missing(inbox: &BytesMut, longest: usize) -> io::Result<Piece> {
-    if inbox.len() > longest { Err(invalid("line too long")) } else { Ok(Piece::Missing) }
+fn missing(buffer: &BytesMut, limit: usize) -> io::Result<Piece> {
+    if buffer.len() > limit { Err(invalid("line too long")) } else { Ok(Piece::Missing) }
 }
 
-fn up_to(most: u64, inbox: &mut BytesMut) -> Bytes {
-    let length = usize::try_from(most).unwrap_or(usize::MAX).min(inbox.len());
-    inbox.split_to(length).freeze()
+fn up_to(most: u64, buffer: &mut BytesMut) -> Bytes {
+    let length = usize::try_from(most).unwrap_or(usize::MAX).min(buffer.len());
+    buffer.split_to(length).freeze()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use self::outline::{Lines, Outline, long_outline, outline};
 use super::body::BodyFraming;
 
 /// The longest response head: the same limit as curl's.
-pub(super) const LONGEST: usize = 300 << 10;
+pub(super) const MAX_HEAD: usize = 300 << 10;
 
 /// A response head, and what it says about the connection.
 pub(super) struct Head {
@@ -50,60 +50,60 @@ impl HeadReader {
         (self.of_head, self.seen) = (of_head, 0);
     }
 
-    /// Reads the next head, if it is complete. Its headers go into `spare`, which must be empty.
-    pub(super) fn read(&mut self, inbox: &mut BytesMut, spare: &Cell<HeaderMap>) -> io::Result<Option<Head>> {
-        if inbox.is_empty() {
+    /// Reads the next head, if it is complete. Its headers go into `cached_headers`, which must be empty.
+    pub(super) fn read(&mut self, buffer: &mut BytesMut, cached_headers: &Cell<HeaderMap>) -> io::Result<Option<Head>> {
+        if buffer.is_empty() {
             return Ok(None);
         }
-        let Some((text, outline)) = self.take(inbox)? else {
-            return if inbox.len() > LONGEST { Err(invalid("head larger than 300 KiB")) } else { Ok(None) };
+        let Some((text, outline)) = self.take(buffer)? else {
+            return if buffer.len() > MAX_HEAD { Err(invalid("head larger than 300 KiB")) } else { Ok(None) };
         };
         let mut parts = Response::new(()).into_parts().0;
         (parts.status, parts.version) = (outline.status, outline.version);
-        parts.headers = spare.take();
+        parts.headers = cached_headers.take();
         if let Some(reason) = outline.reason.and_then(|reason| ReasonPhrase::try_from(part(&text, reason)).ok()) {
             parts.extensions.insert(reason);
         } else if parts.status.canonical_reason().is_none() {
             parts.extensions.insert(ReasonPhrase::from_static(b""));
         }
-        let said = self.collect(&text, parts.status, &mut parts.headers)?;
+        let framing = self.collect(&text, parts.status, &mut parts.headers)?;
         let current = parts.version == Version::HTTP_11;
-        let (rest, framed) = self.rest(&said, parts.status)?;
+        let (rest, framed) = self.rest(&framing, parts.status)?;
         // If the framing is ambiguous, or does not exist in its version, the response is read and the connection closes after it.
-        let keep_alive = said.keep_alive.unwrap_or(current) && framed && (current || !said.chunked);
-        said.settle_length(parts.status, &mut parts.headers);
+        let keep_alive = framing.keep_alive.unwrap_or(current) && framed && (current || !framing.chunked);
+        framing.normalize_length(parts.status, &mut parts.headers);
         Ok(Some(Head { length: text.len(), parts, rest, keep_alive }))
     }
 
     /// Takes a complete head from the buffer and finds its parts. A head that arrives in pieces is parsed again only once its end
     /// is there, since each attempt starts from the beginning.
-    fn take(&mut self, inbox: &mut BytesMut) -> io::Result<Option<(Bytes, Outline)>> {
-        if self.seen > 0 && !has_empty_line(inbox.get(self.seen.saturating_sub(2)..).unwrap_or_default()) {
-            self.seen = inbox.len();
+    fn take(&mut self, buffer: &mut BytesMut) -> io::Result<Option<(Bytes, Outline)>> {
+        if self.seen > 0 && !has_empty_line(buffer.get(self.seen.saturating_sub(2)..).unwrap_or_default()) {
+            self.seen = buffer.len();
             return Ok(None);
         }
         self.seen = 0;
-        match outline(inbox, &mut self.lines) {
+        match outline(buffer, &mut self.lines) {
             Ok(Some(outline)) => {
-                let text = inbox.split_to(outline.length.min(inbox.len())).freeze();
+                let text = buffer.split_to(outline.length.min(buffer.len())).freeze();
                 return Ok(Some((text, outline)));
             }
             Ok(None) => {}
             Err(_) => {
-                if let Some(written) = lenient::head(inbox)? {
+                if let Some(written) = lenient::head(buffer)? {
                     let outline = long_outline(&written.text, written.lines, &mut self.lines);
                     let outline = outline.map_err(|error| invalid(&error.to_string()))?;
-                    inbox.advance(written.length.min(inbox.len()));
+                    buffer.advance(written.length.min(buffer.len()));
                     return Ok(outline.map(|outline| (written.text.into(), outline)));
                 }
             }
         }
-        self.seen = inbox.len();
+        self.seen = buffer.len();
         Ok(None)
     }
 
     fn collect(&self, text: &Bytes, status: StatusCode, headers: &mut HeaderMap) -> io::Result<FramingHeaders> {
-        let mut said = FramingHeaders::default();
+        let mut framing = FramingHeaders::default();
         let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
         headers.try_reserve(self.lines.len()).map_err(|error| invalid(&error.to_string()))?;
         for (name, value) in &self.lines {
@@ -115,22 +115,22 @@ impl HeadReader {
             if interim && (name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING) {
                 continue;
             }
-            said.hear(&name, &value)?;
+            framing.read(&name, &value)?;
             headers.try_append(name, value).map_err(|error| invalid(&error.to_string()))?;
         }
-        Ok(said)
+        Ok(framing)
     }
 
     /// Determines the framing of the body, and whether it is unambiguous.
-    fn rest(&self, said: &FramingHeaders, status: StatusCode) -> io::Result<(BodyFraming, bool)> {
+    fn rest(&self, framing: &FramingHeaders, status: StatusCode) -> io::Result<(BodyFraming, bool)> {
         match status {
-            StatusCode::SWITCHING_PROTOCOLS => return Ok((BodyFraming::Left, true)),
+            StatusCode::SWITCHING_PROTOCOLS => return Ok((BodyFraming::Tunnel, true)),
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => return Ok((BodyFraming::Ended, true)),
             _ if self.of_head || status.is_informational() => return Ok((BodyFraming::Ended, true)),
-            _ => said.is_readable()?,
+            _ => framing.is_readable()?,
         }
-        Ok(match said.length {
-            length if said.chunked => (BodyFraming::chunked(), length.is_none()),
+        Ok(match framing.length {
+            length if framing.chunked => (BodyFraming::chunked(), length.is_none()),
             Some(length) => (BodyFraming::of(length), true),
             None => (BodyFraming::Connection, true),
         })

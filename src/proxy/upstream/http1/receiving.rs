@@ -17,16 +17,16 @@ use crate::proxy::socket::Rewound;
 use crate::proxy::upstream::send_error::SendError;
 use crate::proxy::upstream::transport::Transport;
 
-/// Sends a request and returns once the response head has arrived. The response headers go into `spare`.
+/// Sends a request and returns once the response head has arrived. The response headers go into `cached_headers`.
 pub(crate) async fn send(
     http1: &Rc<RefCell<Http1>>,
     request: UpstreamRequest<'_>,
-    spare: &Cell<HeaderMap>,
+    cached_headers: &Cell<HeaderMap>,
     interim: &InterimResponses<'_>,
 ) -> Result<(response::Parts, Http1Body), SendError> {
     http1.borrow_mut().begin(request);
     let mut on_interim = |head: response::Parts| interim.forward(head.status, head.headers);
-    let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, spare, &mut on_interim)).await?;
+    let head = std::future::poll_fn(|cx| http1.borrow_mut().poll_head(cx, cached_headers, &mut on_interim)).await?;
     Ok((head, Http1Body::new(http1.clone())))
 }
 
@@ -65,8 +65,8 @@ impl Http1Body {
     pub(crate) fn into_tunnel(self) -> Option<Rewound<Transport>> {
         let http1 = self.http1.clone();
         drop(self);
-        let (ahead, socket) = Rc::into_inner(http1)?.into_inner().into_parts();
-        Some(Rewound { ahead, socket })
+        let (buffered, socket) = Rc::into_inner(http1)?.into_inner().into_parts();
+        Some(Rewound { buffered, socket })
     }
 }
 

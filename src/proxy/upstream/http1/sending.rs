@@ -15,10 +15,10 @@ use crate::proxy::message::headers::text::{write_cased_line, write_line};
 use crate::proxy::message::version;
 
 /// Body frames up to this size are copied into the text buffer, which is cheaper than another slice for the write.
-const COPIED: usize = 4 << 10;
+const COPY_LIMIT: usize = 4 << 10;
 
 /// How much to gather before a write.
-const GATHERED: usize = 16 << 10;
+const GATHER_LIMIT: usize = 16 << 10;
 
 const LINE_END: &[u8] = b"\r\n";
 
@@ -27,7 +27,7 @@ pub(super) enum WriteError {
     /// The request body failed.
     Body(BodyError),
     /// The connection failed.
-    Link(io::Error),
+    Transport(io::Error),
 }
 
 /// How the body is framed.
@@ -76,16 +76,16 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
     /// Writes the request, and reads the body as fast as it can be written.
     pub(super) fn poll<L: AsyncWrite + Unpin>(
         &mut self,
-        link: &mut L,
+        transport: &mut L,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError>> {
         loop {
             self.gather(cx).map_err(WriteError::Body)?;
             if self.is_written() {
-                ready!(Pin::new(&mut *link).poll_flush(cx)).map_err(WriteError::Link)?;
+                ready!(Pin::new(&mut *transport).poll_flush(cx)).map_err(WriteError::Transport)?;
                 return if self.body.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
-            ready!(self.poll_write(link, cx)).map_err(WriteError::Link)?;
+            ready!(self.poll_write(transport, cx)).map_err(WriteError::Transport)?;
         }
     }
 
@@ -93,14 +93,14 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
         self.written == self.text.len() && self.data.is_empty() && self.after.is_empty()
     }
 
-    fn poll_write<L: AsyncWrite + Unpin>(&mut self, link: &mut L, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write<L: AsyncWrite + Unpin>(&mut self, transport: &mut L, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let text = self.text.get(self.written..).unwrap_or_default();
-        let link = Pin::new(link);
+        let transport = Pin::new(transport);
         let mut written = if self.data.is_empty() && self.after.is_empty() {
-            ready!(link.poll_write(cx, text))?
+            ready!(transport.poll_write(cx, text))?
         } else {
             let slices = [text, &self.data, self.after].map(IoSlice::new);
-            ready!(link.poll_write_vectored(cx, &slices))?
+            ready!(transport.poll_write_vectored(cx, &slices))?
         };
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -126,7 +126,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
 
     /// Reads as much of the body as fits into the buffer.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        while self.data.is_empty() && self.after.is_empty() && self.text.len() < GATHERED {
+        while self.data.is_empty() && self.after.is_empty() && self.text.len() < GATHER_LIMIT {
             let Some(body) = &mut self.body else { break };
             match Pin::new(body).poll_frame(cx) {
                 Poll::Pending => break,
@@ -154,7 +154,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> RequestWriter<B> {
                 LINE_END
             }
         };
-        if data.len() <= COPIED {
+        if data.len() <= COPY_LIMIT {
             self.text.extend_from_slice(&data);
             self.text.extend_from_slice(after);
         } else {
@@ -194,18 +194,18 @@ fn write_head<B: Body>(text: &mut Vec<u8>, request: &UpstreamRequest<'_, B>) -> 
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
-    let mut told = false;
+    let mut length_written = false;
     headers.each(|name, case, value| match (framing, case) {
         (_, Some(case)) => write_cased_line(text, case, value.as_bytes()),
         _ if *name != header::CONTENT_LENGTH => write_line(text, name, value.as_bytes()),
-        (Framing::Length(length), None) if !told => {
-            told = true;
+        (Framing::Length(length), None) if !length_written => {
+            length_written = true;
             write_length(text, length);
         }
         (Framing::Length(_) | Framing::Chunked, None) => {}
     });
     match framing {
-        Framing::Length(length) if !told && (length > 0 || version::expects_body(&head.method)) => {
+        Framing::Length(length) if !length_written && (length > 0 || version::expects_body(&head.method)) => {
             write_length(text, length);
         }
         Framing::Length(_) => {}

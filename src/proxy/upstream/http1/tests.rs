@@ -207,7 +207,7 @@ async fn a_long_response_is_read_in_growing_pieces_and_frees_its_buffer() {
         assert_eq!(body(&mut http1).await.unwrap().len(), LENGTH);
     };
     tokio::join!(read, serve);
-    assert!(http1.read_size > READ && http1.read_size <= MOST_READ && http1.is_free());
+    assert!(http1.read_size > INITIAL_READ && http1.read_size <= MAX_READ && http1.is_free());
     http1.shrink_buffer();
     assert_eq!(http1.read_buf.capacity(), 0);
 }
@@ -225,10 +225,10 @@ async fn bytes_read_ahead_of_a_tunnel_are_not_lost() {
 #[tokio::test]
 async fn a_read_of_the_rest_leaves_room_in_the_buffer() {
     // More than what is left of the first buffer, and less than one later read.
-    const LENGTH: usize = READ + 10_000;
+    const LENGTH: usize = INITIAL_READ + 10_000;
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
-    let head_and_more = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(READ));
+    let head_and_more = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(INITIAL_READ));
     server.write_all(head_and_more.as_bytes()).await.unwrap();
     head(&mut http1).await.unwrap();
     while http1.size_hint().exact() != Some(10_000) {

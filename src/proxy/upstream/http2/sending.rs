@@ -13,7 +13,7 @@ use crate::proxy::message::body::BodyError;
 
 /// Parts up to this size are merged, up to the default maximum frame size (RFC 9113 §6.5.2).
 const SMALL: usize = 4 << 10;
-const GATHERED: usize = 16 << 10;
+const GATHER_LIMIT: usize = 16 << 10;
 
 pub(super) struct StreamWriter<B> {
     stream: SendStream<Bytes>,
@@ -38,7 +38,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
             }
             let before = self.small.len();
             self.gather(cx)?;
-            if self.body.is_some() && self.large.is_empty() && self.small.len() < GATHERED {
+            if self.body.is_some() && self.large.is_empty() && self.small.len() < GATHER_LIMIT {
                 if self.small.is_empty() {
                     return Poll::Pending;
                 }
@@ -65,7 +65,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> StreamWriter<B> {
 
     /// Reads as much of the body as fits.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        while self.large.is_empty() && self.small.len() < GATHERED {
+        while self.large.is_empty() && self.small.len() < GATHER_LIMIT {
             let Some(body) = &mut self.body else { break };
             let Poll::Ready(next) = Pin::new(&mut *body).poll_frame(cx) else { break };
             match next.transpose()?.map(|frame| frame.into_data()) {

@@ -18,9 +18,9 @@ pub(crate) struct SharedConnection {
 }
 
 /// One request's handle to a shared connection.
-pub(crate) struct Share {
+pub(crate) struct StreamHandle {
     pub(crate) http2: Http2,
-    of: Rc<SharedConnection>,
+    connection: Rc<SharedConnection>,
 }
 
 impl SharedConnection {
@@ -48,25 +48,25 @@ impl SharedConnection {
     }
 
     /// Counts one more stream.
-    pub(super) fn share(self: &Rc<Self>) -> Share {
+    pub(super) fn stream(self: &Rc<Self>) -> StreamHandle {
         self.streams.set(self.streams.get().saturating_add(1));
-        Share { http2: self.http2.borrow().clone(), of: self.clone() }
+        StreamHandle { http2: self.http2.borrow().clone(), connection: self.clone() }
     }
 }
 
-impl Share {
+impl StreamHandle {
     /// Stops the connection from taking new requests, because the server seems to be gone.
     pub(super) fn retire(&self) {
-        self.of.retired.set(true);
+        self.connection.retired.set(true);
     }
 }
 
-impl Drop for Share {
+impl Drop for StreamHandle {
     fn drop(&mut self) {
-        let left = self.of.streams.get().saturating_sub(1);
-        self.of.streams.set(left);
+        let left = self.connection.streams.get().saturating_sub(1);
+        self.connection.streams.set(left);
         if left == 0 {
-            self.of.idle_since.set(self.of.clock.now());
+            self.connection.idle_since.set(self.connection.clock.now());
         }
     }
 }

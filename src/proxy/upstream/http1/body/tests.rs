@@ -80,16 +80,16 @@ fn bare_line_feeds_are_accepted_and_malformed_trailers_repaired_or_dropped() {
 
 #[test]
 fn chunk_size_lines_and_trailers_are_limited() {
-    for (begins, longest) in [("5;", LONGEST), ("0\r\nx: ", LONGEST_TRAILERS)] {
+    for (begins, longest) in [("5;", MAX_SIZE_LINE), ("0\r\nx: ", MAX_TRAILERS)] {
         let long = |length| format!("{begins}{}", "a".repeat(length));
         assert!(decode(BodyFraming::chunked(), &long(longest - 8), longest * 2).is_ok());
         assert!(decode(BodyFraming::chunked(), &long(longest + 8), longest * 2).is_err(), "{begins}");
     }
     let lines = |count| format!("0\r\n{}\r\n", "x: y\r\n".repeat(count));
-    for count in [FEW, FEW + 1, lenient::LINES] {
+    for count in [STACK_TRAILERS, STACK_TRAILERS + 1, lenient::MAX_LINES] {
         assert_eq!(decode(BodyFraming::chunked(), &lines(count), 99_999).unwrap().1.len(), count);
     }
-    assert!(decode(BodyFraming::chunked(), &lines(lenient::LINES + 1), 99_999).is_err());
+    assert!(decode(BodyFraming::chunked(), &lines(lenient::MAX_LINES + 1), 99_999).is_err());
 }
 
 #[test]

@@ -20,20 +20,20 @@ pub(crate) struct FramingHeaders {
 
 impl FramingHeaders {
     /// Checks the framing headers of a head that h2 has read, and normalizes its Content-Length.
-    pub(crate) fn settle(head: &mut response::Parts, of_head: bool) -> io::Result<()> {
-        let mut said = Self::default();
+    pub(crate) fn normalize(head: &mut response::Parts, of_head: bool) -> io::Result<()> {
+        let mut framing = Self::default();
         for (name, value) in &head.headers {
-            said.hear(name, value)?;
+            framing.read(name, value)?;
         }
         if !(of_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)) {
-            said.is_readable()?;
+            framing.is_readable()?;
         }
-        said.settle_length(head.status, &mut head.headers);
+        framing.normalize_length(head.status, &mut head.headers);
         Ok(())
     }
 
     /// Reads one header line.
-    pub(super) fn hear(&mut self, name: &HeaderName, value: &HeaderValue) -> io::Result<()> {
+    pub(super) fn read(&mut self, name: &HeaderName, value: &HeaderValue) -> io::Result<()> {
         match *name {
             header::CONNECTION => {
                 for item in items(value) {
@@ -44,14 +44,14 @@ impl FramingHeaders {
                     }
                 }
             }
-            header::TRANSFER_ENCODING => items(value).for_each(|coding| self.hear_coding(coding)),
-            header::CONTENT_LENGTH => return self.hear_lengths(value),
+            header::TRANSFER_ENCODING => items(value).for_each(|coding| self.read_coding(coding)),
+            header::CONTENT_LENGTH => return self.read_lengths(value),
             _ => {}
         }
         Ok(())
     }
 
-    fn hear_coding(&mut self, coding: &[u8]) {
+    fn read_coding(&mut self, coding: &[u8]) {
         if coding.eq_ignore_ascii_case(b"chunked") {
             if self.chunked {
                 // A framework and its server have both written the header, but only one of them has applied the coding.
@@ -63,7 +63,7 @@ impl FramingHeaders {
         }
     }
 
-    fn hear_lengths(&mut self, value: &HeaderValue) -> io::Result<()> {
+    fn read_lengths(&mut self, value: &HeaderValue) -> io::Result<()> {
         let before = self.length;
         if before.is_none()
             && let Some(length) = number(value.as_bytes())
@@ -87,7 +87,7 @@ impl FramingHeaders {
 
     /// Writes Content-Length once, or removes it. Beside a transfer coding it invites request smuggling, and a response that
     /// cannot have a body has no length (RFC 9110 §8.6).
-    pub(super) fn settle_length(&self, status: StatusCode, headers: &mut HeaderMap) {
+    pub(super) fn normalize_length(&self, status: StatusCode, headers: &mut HeaderMap) {
         let Some(length) = self.length else { return };
         if self.chunked || status == StatusCode::NO_CONTENT || status.is_informational() {
             headers.remove(header::CONTENT_LENGTH);

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use crate::proxy::upstream::http1::malformed::invalid;
 
 /// The most header lines: the same limit as curl's.
-pub(in crate::proxy::upstream::http1) const LINES: usize = 5000;
+pub(in crate::proxy::upstream::http1) const MAX_LINES: usize = 5000;
 
 const PROTOCOL: &[u8] = b"HTTP/";
 
@@ -23,9 +23,9 @@ pub(in crate::proxy::upstream::http1) struct Rewritten {
 }
 
 /// Repairs a head; `None` if it is incomplete.
-pub(super) fn head(inbox: &[u8]) -> io::Result<Option<Rewritten>> {
-    let empty = inbox.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let begun = inbox.get(empty..).unwrap_or_default();
+pub(super) fn head(buffer: &[u8]) -> io::Result<Option<Rewritten>> {
+    let empty = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let begun = buffer.get(empty..).unwrap_or_default();
     if !begun.iter().zip(PROTOCOL).all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted)) {
         return Err(invalid("not an HTTP/1 response"));
     }
@@ -37,10 +37,10 @@ pub(super) fn head(inbox: &[u8]) -> io::Result<Option<Rewritten>> {
 }
 
 /// Repairs header lines and appends them to `text`, including the empty one at the end; `None` if that has not arrived yet.
-pub(in crate::proxy::upstream::http1) fn fields(inbox: &[u8], text: Vec<u8>) -> io::Result<Option<Rewritten>> {
+pub(in crate::proxy::upstream::http1) fn fields(buffer: &[u8], text: Vec<u8>) -> io::Result<Option<Rewritten>> {
     let mut written = Rewritten { text, lines: 0, length: 0 };
     let mut kept = false;
-    for line in whole_lines(inbox) {
+    for line in whole_lines(buffer) {
         written.length = written.length.saturating_add(line.len());
         let content = trimmed(line);
         if content.is_empty() {
@@ -57,7 +57,7 @@ pub(in crate::proxy::upstream::http1) fn fields(inbox: &[u8], text: Vec<u8>) -> 
             _ => kept = field(&mut written.text, content)?,
         }
         written.lines = written.lines.saturating_add(usize::from(kept));
-        if written.lines > LINES {
+        if written.lines > MAX_LINES {
             return Err(invalid("more than 5000 header lines"));
         }
     }

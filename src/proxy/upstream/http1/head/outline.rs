@@ -7,7 +7,7 @@ use http::{StatusCode, Version};
 use httparse::{Error, Header, ParserConfig, Status};
 
 /// Heads with up to this many lines are parsed without an allocation.
-const FEW: usize = 128;
+const STACK_LINES: usize = 128;
 
 /// The ranges of header names and values.
 pub(super) type Lines = Vec<(Range<usize>, Range<usize>)>;
@@ -25,7 +25,7 @@ pub(super) struct Outline {
 /// Parses a well-formed head with a moderate number of lines; `None` if it is incomplete. Returns ranges because the buffer,
 /// while borrowed by the parser, cannot be split.
 pub(super) fn outline(text: &[u8], lines: &mut Lines) -> Result<Option<Outline>, Error> {
-    parse(text, &mut [const { MaybeUninit::uninit() }; FEW], lines)
+    parse(text, &mut [const { MaybeUninit::uninit() }; STACK_LINES], lines)
 }
 
 /// Does the same for up to `most` lines.
@@ -46,12 +46,12 @@ fn parse<'a>(
     let reason = head.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
     let version = if head.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     lines.clear();
-    lines.extend(head.headers.iter().map(|line| (place(text, line.name.as_bytes()), place(text, line.value))));
-    Ok(Some(Outline { length, status, reason: reason.map(|reason| place(text, reason.as_bytes())), version }))
+    lines.extend(head.headers.iter().map(|line| (range_of(text, line.name.as_bytes()), range_of(text, line.value))));
+    Ok(Some(Outline { length, status, reason: reason.map(|reason| range_of(text, reason.as_bytes())), version }))
 }
 
 /// The range of a part within the text; `0..0` if the part is empty or outside of it.
-fn place(text: &[u8], part: &[u8]) -> Range<usize> {
+fn range_of(text: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.first().and_then(|first| text.element_offset(first));
     start.map_or(0..0, |start| start..start.saturating_add(part.len()))
 }
@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn place_finds_only_slices_of_the_same_text() {
         let text = b"hello";
-        assert_eq!((place(text, &text[1..3]), place(text, &text[..])), (1..3, 0..5));
+        assert_eq!((range_of(text, &text[1..3]), range_of(text, &text[..])), (1..3, 0..5));
         for part in [&b""[..], &text[2..2], b"ell", b"other"] {
-            assert_eq!(place(text, part), 0..0);
+            assert_eq!(range_of(text, part), 0..0);
         }
     }
 }

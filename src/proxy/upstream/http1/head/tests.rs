@@ -12,7 +12,7 @@ fn head(lines: &str) -> Head {
 fn follows(rest: &BodyFraming) -> String {
     match rest {
         BodyFraming::Ended => "nothing".to_owned(),
-        BodyFraming::Left => "a tunnel".to_owned(),
+        BodyFraming::Tunnel => "a tunnel".to_owned(),
         BodyFraming::Length(length) => length.to_string(),
         BodyFraming::Connection => "all".to_owned(),
         BodyFraming::Chunked(_) => "chunks".to_owned(),
@@ -178,13 +178,13 @@ fn a_reason_phrase_may_be_missing_or_any_bytes() {
 
 #[test]
 fn the_size_of_a_head_is_limited() {
-    let long = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(LONGEST));
-    assert!(read(&long).is_err() && read(&long[..LONGEST]).unwrap().is_none());
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(MAX_HEAD));
+    assert!(read(&long).is_err() && read(&long[..MAX_HEAD]).unwrap().is_none());
     let lines = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: a\r\n".repeat(count));
-    for count in [128, 129, 257, lenient::LINES] {
+    for count in [128, 129, 257, lenient::MAX_LINES] {
         assert_eq!(read(&lines(count)).unwrap().unwrap().parts.headers.len(), count);
     }
-    let error = read(&lines(lenient::LINES + 1)).err().unwrap();
+    let error = read(&lines(lenient::MAX_LINES + 1)).err().unwrap();
     assert_eq!(error.to_string(), "more than 5000 header lines");
 }
 

@@ -116,8 +116,8 @@ impl AsyncWrite for Slow {
     }
 }
 
-fn poll(sending: &mut RequestWriter<Script>, link: &mut Slow) -> Poll<Result<(), WriteError>> {
-    sending.poll(link, &mut Context::from_waker(Waker::noop()))
+fn poll(sending: &mut RequestWriter<Script>, transport: &mut Slow) -> Poll<Result<(), WriteError>> {
+    sending.poll(transport, &mut Context::from_waker(Waker::noop()))
 }
 
 /// The request as bytes, written in pieces of this size.
@@ -126,12 +126,12 @@ fn wire(head: &[(&str, &str)], body: Script, at_once: usize) -> String {
     for (name, value) in head {
         request.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
-    let (mut sending, mut link) = (RequestWriter::default(), Slow::new(at_once));
+    let (mut sending, mut transport) = (RequestWriter::default(), Slow::new(at_once));
     sending.begin(outbound(request));
     assert!(!sending.has_begun());
-    assert!(matches!(poll(&mut sending, &mut link), Poll::Ready(Ok(()))));
+    assert!(matches!(poll(&mut sending, &mut transport), Poll::Ready(Ok(()))));
     assert!(sending.is_done() && sending.has_begun());
-    String::from_utf8(link.taken).unwrap()
+    String::from_utf8(transport.taken).unwrap()
 }
 
 const LINE: &str = "POST /a%2Fb?c=%20 HTTP/1.1\r\nHost: api\r\n";
@@ -195,27 +195,27 @@ fn partial_writes_lose_no_bytes() {
 
 #[test]
 fn a_small_body_is_written_with_its_head_and_a_pause_does_not_delay_it() {
-    let (mut sending, mut link) = (RequestWriter::default(), Slow::new(usize::MAX));
+    let (mut sending, mut transport) = (RequestWriter::default(), Slow::new(usize::MAX));
     let body = Script::of(&["one", "two", "three"], None);
     let ready = body.ready.clone();
     ready.set(2);
     sending.begin(outbound(Request::put("/").body(body).unwrap()));
-    assert!(poll(&mut sending, &mut link).is_pending());
-    assert!(link.taken.ends_with(b"3\r\none\r\n3\r\ntwo\r\n") && link.writes == 1 && !sending.is_done());
+    assert!(poll(&mut sending, &mut transport).is_pending());
+    assert!(transport.taken.ends_with(b"3\r\none\r\n3\r\ntwo\r\n") && transport.writes == 1 && !sending.is_done());
     ready.set(9);
-    assert!(poll(&mut sending, &mut link).is_ready());
-    assert!(link.taken.ends_with(b"5\r\nthree\r\n0\r\n\r\n") && link.writes == 2);
+    assert!(poll(&mut sending, &mut transport).is_ready());
+    assert!(transport.taken.ends_with(b"5\r\nthree\r\n0\r\n\r\n") && transport.writes == 2);
 }
 
 #[test]
 fn sent_data_is_freed() {
-    let long = Arc::new("x".repeat(2 * COPIED));
+    let long = Arc::new("x".repeat(2 * COPY_LIMIT));
     for length in [None, Some(long.len() as u64)] {
         let mut body = Script::of(&[], length);
         body.frames.push_back(Frame::data(Bytes::from_owner(Shared(long.clone()))));
-        let (mut sending, mut link) = (RequestWriter::default(), Slow::new(usize::MAX));
+        let (mut sending, mut transport) = (RequestWriter::default(), Slow::new(usize::MAX));
         sending.begin(outbound(Request::put("/").body(body).unwrap()));
-        assert!(poll(&mut sending, &mut link).is_ready());
+        assert!(poll(&mut sending, &mut transport).is_ready());
         assert_eq!(Arc::strong_count(&long), 1, "of {length:?}");
     }
 }
@@ -238,6 +238,6 @@ fn a_body_of_the_wrong_length_is_an_error() {
 fn a_write_of_zero_bytes_is_an_error() {
     let mut sending = RequestWriter::default();
     sending.begin(outbound(Request::put("/").body(Script::of(&[], Some(0))).unwrap()));
-    assert!(matches!(poll(&mut sending, &mut Slow::new(0)), Poll::Ready(Err(WriteError::Link(_)))));
+    assert!(matches!(poll(&mut sending, &mut Slow::new(0)), Poll::Ready(Err(WriteError::Transport(_)))));
     assert!(!sending.has_begun());
 }

@@ -20,9 +20,9 @@ pub(super) enum Opened {
 
 /// The attempt in progress, if there is one, and the outcome of the last.
 #[derive(Default)]
-pub(super) struct Dialling {
+pub(super) struct Connecting {
     /// Receives the result of the attempt in progress.
-    pub(super) under_way: RefCell<Option<watch::Receiver<Option<Opened>>>>,
+    pub(super) in_progress: RefCell<Option<watch::Receiver<Option<Opened>>>>,
     /// Whether the last attempt found that the server speaks HTTP/1.1.
     pub(super) http1: Cell<bool>,
 }
