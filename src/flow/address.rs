@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_called_only_if_somebody_wrote_it() {
+    fn an_address_is_allowed_only_if_it_is_listed() {
         let patterns = Hosts::new(["*.example.com", "*.254", "*.169.254", "10.0.0.1"].map(str::to_owned));
         for url in [
             "https://169.254.169.254/",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_match_names_whole_and_any_port() {
+    fn hosts_match_whole_names_on_any_port() {
         let hosts = Hosts::new(["*.Example.com".to_owned(), "api.other.net".to_owned()]);
         for (url, allowed) in [
             ("https://a.example.com:1/", true),

@@ -1,31 +1,32 @@
-//! A flow is data: three HTTP sentences in, a [`Source`](crate::token::source::Source) and a
-//! [`Usage`](crate::token::usage::Usage) out.
+//! Compiles a flow, which is a login described as data, to a [`Source`](crate::token::source::Source) of tokens and a
+//! [`Usage`](crate::token::usage::Usage) of them.
 //!
-//! `[token]` says how to get a token, `[inject]` how to send it, `[expired]` how it dies. A [`FlowSpec`] is that as it
-//! is written, with every key and name checked; [`Flow::compile`] fills its variables in. From there on nothing can be
-//! misspelt, and what is left to know at the moment of a request is the subject, the token and what a login gave.
+//! A flow has three tables: `[token]` describes the token request, `[inject]` how API requests carry the token, and
+//! `[expired]` which responses mean that it has expired. A [`FlowSpec`] is the flow as written, with every key and name
+//! checked. [`Flow::compile`] fills in its variables. After that, only the subject, the token and what a login has
+//! returned are still unknown.
 //!
-//! A flow is made once, out of what people write:
+//! A flow is compiled once:
 //!
-//! | room | what happens there |
+//! | module | what it does |
 //! |---|---|
-//! | `shipped` | the flows in the binary |
-//! | `spec` | a flow's table becomes a [`FlowSpec`]: every key and name is checked |
-//! | `compile`, `compiled` | variables are filled in: the [`Flow`] and its recipe |
+//! | `shipped` | holds the built-in flows |
+//! | `spec` | reads a flow's table into a [`FlowSpec`] and checks every key and name |
+//! | `compile`, `compiled` | fill in the variables; the result is a [`Flow`] |
 //!
-//! Then each renewal passes these, in this order:
+//! Each renewal then uses these, in this order:
 //!
-//! | room | what happens there |
+//! | module | what it does |
 //! |---|---|
-//! | `mint` | the token core asks; one exchange with the token endpoint ends in a grant or an error |
-//! | `request` | the request is built; `parts` are its Basic credentials, headers, query and cookies |
-//! | `template` | `${name}` is filled in; `reader` checks templates as they are written, `binder` knows the variables |
-//! | `address` | may credentials travel to this URL? |
-//! | `client` | the request is sent, its whole reply read |
-//! | `reply` | the reply becomes a grant: `locator` finds values in it, `times` reads lifetimes; or an error: `refusal`, with `mask` and `excerpt` to keep secrets out |
-//! | `usage` | the token is put on calls to the API (`inject`), and their answers say when it is dead (`expired`) |
+//! | `mint` | makes one request to the token endpoint and returns a grant or an error |
+//! | `request` | builds the request; `parts` has its Basic credentials, headers, query and cookies |
+//! | `template` | fills in `${name}`; `reader` checks templates as they are written, `binder` inserts variables |
+//! | `address` | decides whether credentials may be sent to a URL |
+//! | `client` | sends the request and reads the whole reply |
+//! | `reply` | reads the grant: `locator` finds values, `times` reads lifetimes; `refusal` explains errors, and `mask` and `excerpt` keep secrets out of them |
+//! | `usage` | puts the token on API requests (`inject`), and recognises responses that mean it has expired (`expired`) |
 //!
-//! `spec` and `compile` name all of the others; `mint` those below it; `template` and `address` none.
+//! `spec` and `compile` may import all of the others, `mint` those below it, `template` and `address` none.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects))]
 
 mod address;

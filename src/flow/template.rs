@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_has_one_slash_where_a_value_ends_with_one_too() {
+    fn slashes_of_a_value_and_the_template_are_joined() {
         for (text, value, url) in [
             ("${a}/b", "https://x", "https://x/b"),
             ("${a}/b", "https://x/", "https://x/b"),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn expressions_are_no_names() {
+    fn expressions_are_not_names() {
         for wrong in ["${", "${a", "${}", "${a b}", "${a|b}", "${a:-x}", "${1a}", "${date+d}", "${date+7h}", "${${a}}"]
         {
             assert!(Template::parse(wrong).is_err(), "{wrong}");

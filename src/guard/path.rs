@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn globs_are_about_the_decoded_path() {
+    fn globs_match_the_decoded_path() {
         for (glob, path) in [("/ä", "/%C3%A4"), ("/a b", "/a%20b"), ("/a*", "/a%2a"), ("/a.b/*", "/a.b/.c")] {
             assert!(allows(glob, path), "{glob} {path}");
         }
     }
 
     #[test]
-    fn no_spelling_of_a_path_leads_out_of_its_glob() {
+    fn no_encoding_of_a_path_escapes_its_glob() {
         for path in [
             "/a/../b",
             "/a/%2e%2e/b",

@@ -59,7 +59,7 @@ fn connecting(error: &reqwest::Error) -> String {
         return "the connection was refused: nothing listens there".to_owned();
     }
     if error.is_timeout() || kinds.contains(&ErrorKind::TimedOut) {
-        return "the host did not answer in time".to_owned();
+        return "the host did not respond in time".to_owned();
     }
     match chain.last() {
         Some(last) if chain.len() > 1 => format!("cannot connect: {last}"),

@@ -5,7 +5,7 @@ use crate::clock::PausedClock;
 use crate::tls::{self, TlsSettings};
 
 #[tokio::test(start_paused = true)]
-async fn a_burst_of_new_tokens_is_served_in_the_order_it_came_and_renewals_go_past_it() {
+async fn a_burst_of_new_tokens_is_served_in_order_and_renewals_pass_it() {
     let tls = tls::client_config(&TlsSettings::default()).unwrap();
     let client = TokenClient::new(tls, None, Arc::new(PausedClock::start())).unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -31,7 +31,7 @@ async fn a_burst_of_new_tokens_is_served_in_the_order_it_came_and_renewals_go_pa
 }
 
 #[tokio::test]
-async fn a_name_that_a_reply_chose_leads_to_no_private_address() {
+async fn a_name_from_a_reply_never_resolves_to_a_private_address() {
     let tls = tls::client_config(&TlsSettings::default()).unwrap();
     let client = TokenClient::new(tls, None, Arc::new(clock::SystemClock)).unwrap();
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();

@@ -78,7 +78,7 @@ fn values_come_from_the_user_then_the_environment_then_defaults() {
 }
 
 #[test]
-fn a_header_whose_value_is_empty_is_the_callers_own() {
+fn a_header_with_an_empty_value_is_left_to_the_caller() {
     let names = |flow: &Flow| flow.owned.headers.iter().map(HeaderName::to_string).collect::<Vec<_>>();
     assert_eq!(names(&account(&[])), ["authorization", "x-version"]);
     assert_eq!(names(&account(&[("legal_entity", "Acme")])), ["authorization", "legal-entity", "x-version"]);
@@ -109,7 +109,7 @@ fn doors_without_token_requests_share_one_only_with_the_same_credentials() {
 }
 
 #[test]
-fn a_store_name_holds_no_secret_and_nothing_that_is_only_injected() {
+fn a_store_name_depends_on_no_secret_and_no_injected_value() {
     let flow = account(&[("legal_entity", "Acme")]);
     assert_eq!(flow.store_key.as_str(), r#""own" "base=https://t-2.1.example.com" "client_id=id""#);
     let derived = "vars = { s = { secret = true }, d = { default = \"x-${s}\" } }\ntoken = { url = \"https://a.example\", form = { d = \"${d}\" } }";
@@ -118,7 +118,7 @@ fn a_store_name_holds_no_secret_and_nothing_that_is_only_injected() {
 }
 
 #[test]
-fn each_wrong_value_is_its_variables_fault() {
+fn each_wrong_value_is_reported_at_its_variable() {
     let missing = faults(ACCOUNT, None, &[]);
     assert_eq!(missing[0], (Some("client_id".into()), "`client_id` is missing".into(), Some("Client id".into())));
     assert_eq!(missing[1].1, "`client_secret` is missing");
@@ -157,7 +157,7 @@ fn plain_text_to_other_machines_must_be_allowed() {
 }
 
 #[test]
-fn a_default_that_needs_itself_is_found() {
+fn a_default_that_refers_to_itself_is_reported() {
     let text = "vars = { a = { default = \"${b}\" }, b = { default = \"${a}\" } }\ntoken = { url = \"https://a.example/${a}\" }";
     assert!(faults(text, None, &[]).iter().any(|(_, message, _)| message == "the default of `a` refers to itself"));
 }
@@ -181,7 +181,7 @@ fn token(captures: &[(&str, &str)]) -> Token {
 }
 
 #[test]
-fn a_patch_holds_what_the_flow_injects_and_marks_it_sensitive() {
+fn a_patch_has_the_injected_headers_marked_as_sensitive() {
     let patch = account(&[("legal_entity", "Acme AB")]).usage.patch(&token(&[])).unwrap();
     let headers: Vec<_> =
         patch.headers.iter().map(|(name, value)| format!("{}: {}", name.name(), value.to_str().unwrap())).collect();
@@ -193,7 +193,7 @@ fn a_patch_holds_what_the_flow_injects_and_marks_it_sensitive() {
 }
 
 #[test]
-fn a_base_out_of_the_reply_stays_within_the_flows_hosts() {
+fn a_base_url_from_a_reply_must_be_one_of_the_flows_hosts() {
     let text = "upstream = \"${url}\"\nhosts = [\"*.example.com\"]\n[token]\nurl = \"https://login.example.com/token\"\nread = { url = \"/url\" }";
     let flow = try_compile(text, None, &[]).ok().unwrap();
     assert!(flow.upstream_from_login && flow.upstream.is_none());

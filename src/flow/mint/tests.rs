@@ -61,7 +61,7 @@ fn grant(refresh: Option<&str>, life: Life, clock: &dyn Clock) -> Grant {
 }
 
 #[tokio::test]
-async fn a_login_is_one_exchange_whose_life_counts_from_its_sending() {
+async fn a_login_is_one_request_and_the_lifetime_counts_from_sending_it() {
     let endpoint = Endpoint::start([ok(r#"{"access_token":"t1","refresh_token":"r1","expires_in":3600}"#)]).await;
     let flow = shipped("simacan", &[("auth", &endpoint.url), ("username", "u"), ("password", "p")]);
     let before = SystemClock.now();
@@ -188,7 +188,7 @@ async fn a_revocation_sends_the_subjects_own_token() {
 const ALIVE: &str = "[token]\nurl = \"https://a.example\"\n[refresh]\nurl = \"https://a.example\"\nheaders = { authorization = \"Bearer ${token}\" }";
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_needs_the_living_token_is_for_living_tokens_only() {
+async fn a_refresh_that_sends_the_token_requires_a_valid_token() {
     let clock = Arc::new(PausedClock::start());
     let source = flow(ALIVE, &[]).source(client(clock.clone()));
     let old = grant(None, Life::Until(clock.now() + Duration::from_secs(10)), &*clock);

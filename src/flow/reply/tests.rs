@@ -35,7 +35,7 @@ fn life_of(headers: &[(&'static str, &str)], body: &str, ttl: Option<u64>) -> Op
 }
 
 #[test]
-fn a_life_counts_from_the_moment_of_sending() {
+fn a_lifetime_counts_from_sending_the_request() {
     assert_eq!(life_of(&[], r#""expires_in":3600"#, None), Some(3600));
     assert_eq!(life_of(&[], r#""expires_in":"1799""#, None), Some(1799));
     assert_eq!(life_of(&[], r#""expires_at":"2026-01-02T04:04:05Z""#, None), Some(3600));
@@ -43,7 +43,7 @@ fn a_life_counts_from_the_moment_of_sending() {
 }
 
 #[test]
-fn a_refresh_token_that_cannot_be_used_has_taken_the_place_of_the_old_one_all_the_same() {
+fn an_unusable_refresh_token_still_replaces_the_old_one() {
     let read = |body: &str| {
         let reply = |body: String| reply(&[], body);
         let read = |body, previous| ReplyReader::default().grant(&body, previous, None).unwrap();
@@ -65,7 +65,7 @@ fn a_refresh_token_that_cannot_be_used_has_taken_the_place_of_the_old_one_all_th
 }
 
 #[test]
-fn the_sources_of_a_life_have_an_order() {
+fn the_sources_of_a_lifetime_have_an_order() {
     let both = r#""expires_in":10,"expires_at":1767323645"#;
     assert_eq!(life_of(&[], both, Some(5)), Some(10));
     assert_eq!(life_of(&[], r#""expires_in":"","expires_at":1767323645"#, Some(5)), Some(600));
@@ -82,7 +82,7 @@ fn the_sources_of_a_life_have_an_order() {
 }
 
 #[test]
-fn an_absolute_end_is_of_the_servers_clock() {
+fn an_absolute_expiry_is_measured_by_the_servers_clock() {
     let end = r#""expires_at":1767326645"#;
     let date = |text: &str| life_of(&[("date", text)], end, None);
     assert_eq!(date("Fri, 02 Jan 2026 03:04:10 GMT"), Some(3600), "4 s off: within the resolution");
@@ -128,7 +128,7 @@ fn a_missing_capture_is_an_error_unless_it_is_optional() {
 }
 
 #[test]
-fn a_refresh_token_that_no_request_sends_is_not_kept() {
+fn an_unused_refresh_token_is_not_stored() {
     let mut read = ReplyReader::default();
     read.drop_unused(true, false);
     let grant = read.grant(&reply(&[], r#"{"access_token":"t","refresh_token":"r"}"#), None, None).unwrap();
@@ -136,7 +136,7 @@ fn a_refresh_token_that_no_request_sends_is_not_kept() {
 }
 
 #[test]
-fn the_servers_wish_when_to_renew_is_kept() {
+fn the_servers_renewal_time_is_kept() {
     let grant =
         ReplyReader::default().grant(&reply(&[], r#"{"access_token":"t","refresh_in":"900"}"#), None, None).unwrap();
     assert_eq!(grant.refresh_in, Some(Duration::from_secs(900)));
@@ -144,7 +144,7 @@ fn the_servers_wish_when_to_renew_is_kept() {
 
 proptest! {
     #[test]
-    fn no_lifetime_fails_a_login(text in "\\PC*", number in any::<f64>(), date in "[ -~]*") {
+    fn an_invalid_lifetime_does_not_fail_a_login(text in "\\PC*", number in any::<f64>(), date in "[ -~]*") {
         let text = serde_json::Value::from(text);
         for value in [text.to_string(), serde_json::Value::from(number).to_string()] {
             let body = format!(r#"{{"access_token":"t","expires_in":{value},"expires_at":{value},"refresh_in":{value}}}"#);

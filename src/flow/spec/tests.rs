@@ -44,7 +44,7 @@ fn every_key_of_the_vocabulary_is_understood() {
 }
 
 #[test]
-fn all_problems_come_at_once_each_with_its_line() {
+fn all_problems_are_reported_at_once_with_their_lines() {
     let text = r#"nmae = "own"
 [vars]
 client_id = { about = "x", requird = true }
@@ -81,7 +81,7 @@ fn unsupported_keys_are_reported() {
 }
 
 #[test]
-fn a_name_inside_must_agree_with_the_one_outside() {
+fn a_name_in_the_flow_must_match_its_file() {
     let flow = "[token]\nurl = \"https://a.example\"\n";
     assert!(problem(&format!("name = \"other\"\n{flow}")).contains("the flow `own`, but `name` is `other`"));
     assert!(read(&format!("name = \"own\"\n{flow}")).0.is_some());
@@ -104,7 +104,7 @@ fn a_flow_must_have_something_to_inject() {
 }
 
 #[test]
-fn a_host_out_of_a_reply_needs_a_list_of_right_ones() {
+fn a_host_from_a_reply_requires_a_list_of_hosts() {
     let flow = "[token]\nurl = \"https://a.example\"\nread = { host = \"/host\" }\n";
     assert!(problem(&format!("upstream = \"https://${{host}}\"\n{flow}")).contains("no `hosts` restricts it"));
     assert!(read(&format!("upstream = \"https://${{host}}\"\nhosts = [\"*.a.example\"]\n{flow}")).0.is_some());

@@ -28,7 +28,7 @@ fn pages_of_other_sites_are_refused() {
 }
 
 #[test]
-fn the_own_origin_has_the_port_that_the_host_leaves_out() {
+fn the_own_origin_includes_the_default_port() {
     let at = |host, origin| Caller { headers: vec![("host", host), ("origin", origin)], ..Caller::default() };
     assert!(at("localhost", "http://localhost").passes(&Access::default()));
     assert!(at("localhost:80", "http://localhost").passes(&Access::default()));
@@ -43,7 +43,7 @@ fn shared() -> Access {
 }
 
 #[test]
-fn an_allowed_origin_passes_and_may_read_the_answer() {
+fn an_allowed_origin_may_read_the_response() {
     let caller = Caller::with(&[("origin", "https://app.example"), ("sec-fetch-site", "cross-site")]);
     assert_eq!(caller.meets(&shared()), Admission::PassTo(HeaderValue::from_static("https://app.example")));
     for other in
@@ -94,7 +94,7 @@ fn preflight(origin: &'static str, method: &'static str) -> Caller {
 }
 
 #[test]
-fn a_preflight_of_an_allowed_origin_is_answered_without_the_key() {
+fn a_preflight_from_an_allowed_origin_needs_no_key() {
     let access = Access { key: Some(Secret::new("k")), methods: vec![Method::PUT], ..shared() };
     let Admission::Preflight(answer) = preflight("https://app.example", "PUT").meets(&access) else { panic!() };
     assert_eq!(answer["access-control-allow-origin"], "https://app.example");

@@ -92,7 +92,7 @@ fn an_invalid_host_is_malformed() {
 }
 
 #[test]
-fn a_name_has_the_length_that_dns_allows() {
+fn a_name_is_at_most_as_long_as_dns_allows() {
     let long = format!("{}localhost", "a.".repeat(123));
     assert!(!is_authority(&long) && is_authority(&long[2..]));
 }

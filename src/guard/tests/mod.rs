@@ -69,7 +69,7 @@ impl Caller {
 }
 
 #[test]
-fn only_loopback_peers_call_unless_more_are_named() {
+fn only_loopback_peers_are_allowed_by_default() {
     for (peer, local) in [
         ("127.0.0.1", true),
         ("127.200.0.9", true),
@@ -100,7 +100,7 @@ fn methods_and_paths_allow_all_until_they_are_set() {
 }
 
 #[test]
-fn a_header_names_no_other_path_or_method_than_is_allowed() {
+fn override_headers_cannot_name_a_forbidden_path_or_method() {
     let access = Access { paths: ["/accounts/**"].iter().collect(), ..Access::default() };
     for name in ["x-original-url", "x-rewrite-url"] {
         assert!(Caller::with(&[(name, "/admin")]).refusal(&access).contains("another path"), "{name}");
@@ -121,7 +121,7 @@ fn a_header_names_no_other_path_or_method_than_is_allowed() {
 }
 
 #[test]
-fn what_costs_least_is_judged_first() {
+fn cheap_checks_come_first() {
     let access = Access {
         methods: vec![Method::GET],
         paths: ["/open"].iter().collect(),
@@ -149,7 +149,7 @@ fn what_costs_least_is_judged_first() {
 }
 
 #[test]
-fn the_local_key_is_demanded_once_and_whole() {
+fn the_access_key_must_be_sent_exactly_once() {
     let access = Access { key: Some(Secret::new("open sesame")), ..Access::default() };
     assert!(Caller::with(&[("x-bearerd-key", "open sesame")]).passes(&access));
     for (headers, rule) in [
@@ -163,7 +163,7 @@ fn the_local_key_is_demanded_once_and_whole() {
 }
 
 #[test]
-fn a_unix_socket_has_no_peer_host_or_browser_rule_but_all_others() {
+fn on_a_unix_socket_all_rules_but_peer_host_and_browser_apply() {
     let access = Access { methods: vec![Method::GET], key: Some(Secret::new("k")), ..Access::default() };
     let headers = vec![("host", "evil.example"), ("origin", "null"), ("x-bearerd-key", "k")];
     let caller = Caller { peer: None, headers, ..Caller::default() };

@@ -25,7 +25,7 @@ fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
 const TOKEN: &[u8] = br#"{"access_token":"t","expires_in":60}"#;
 
 #[tokio::test]
-async fn every_reply_that_curl_can_read_is_read() {
+async fn every_reply_that_curl_accepts_is_accepted() {
     let lines: String = (0..500).map(|number| format!("\r\nx-{number}: y")).collect();
     for (what, bytes) in [
         ("no reason", with_body("HTTP/1.1 200", TOKEN)),
@@ -39,7 +39,7 @@ async fn every_reply_that_curl_can_read_is_read() {
         ("a line that is none", with_body("HTTP/1.1 200 OK\r\nx a\r\n(: 1", TOKEN)),
         ("its length twice", with_body("HTTP/1.1 200 OK\r\ncontent-length: 36", TOKEN)),
         ("bytes in a header", [b"HTTP/1.1 200 OK\r\nx-a: \xff\xe9\r\ncontent-length: 36\r\n\r\n", TOKEN].concat()),
-        ("an interim answer", [b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", TOKEN].concat()),
+        ("an interim response", [b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", TOKEN].concat()),
         ("gzip", with_body("HTTP/1.1 200 OK\r\ncontent-encoding: gzip", &gzip(TOKEN))),
         ("gzip without a word", with_body("HTTP/1.1 200 OK", &gzip(TOKEN))),
         ("text", with_body("HTTP/1.1 200 OK\r\ncontent-type: text/html", TOKEN)),
@@ -51,7 +51,7 @@ async fn every_reply_that_curl_can_read_is_read() {
 }
 
 #[tokio::test]
-async fn a_login_succeeds_whatever_else_the_reply_contains() {
+async fn a_login_succeeds_regardless_of_other_content_in_the_reply() {
     for (rest, life) in [
         (r#""expires_in":1e400"#, Some(3_153_600_000)),
         (r#""expires_in":-1e400"#, None),
@@ -119,7 +119,7 @@ async fn a_reply_without_a_token_is_described_without_possible_tokens() {
 }
 
 #[tokio::test]
-async fn a_token_that_no_header_can_hold_is_none() {
+async fn a_token_that_is_invalid_in_a_header_is_an_error() {
     let huge = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(1_000_000));
     let error = told(with_body("HTTP/1.1 200 OK", huge.as_bytes())).await.unwrap_err();
     assert_eq!(error, "200 OK, but the token at /access_token has 1000000 bytes, which is too long for a header");
@@ -145,7 +145,7 @@ async fn a_token_is_trimmed_and_a_number_is_text() {
 }
 
 #[tokio::test]
-async fn a_refusal_counts_whatever_its_body_is_like() {
+async fn a_refusal_counts_regardless_of_its_body() {
     let cut = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\n{".to_vec();
     let large = with_body("HTTP/1.1 401 Unauthorized", &vec![b'x'; 2 << 20]);
     let packed = with_body("HTTP/1.1 401 Unauthorized\r\ncontent-encoding: br", b"\x01\x02");

@@ -35,7 +35,7 @@ async fn asked(refused: String) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_refused_refresh_is_followed_by_one_login_whatever_the_body_says() {
+async fn a_refused_refresh_is_followed_by_one_login_regardless_of_the_body() {
     let bodies = [
         "",
         "<html><title>401 Authorization Required</title></html>",
@@ -55,7 +55,7 @@ async fn a_refused_refresh_is_followed_by_one_login_whatever_the_body_says() {
 }
 
 #[tokio::test]
-async fn a_refused_client_and_a_failing_server_are_followed_by_none() {
+async fn a_refused_client_or_a_failing_server_is_not_followed_by_a_login() {
     for (status, body) in [
         ("401 Unauthorized", r#"{"error":"invalid_client"}"#),
         ("400 Bad Request", r#"{"error":"unauthorized_client"}"#),
@@ -71,7 +71,7 @@ async fn a_refused_client_and_a_failing_server_are_followed_by_none() {
 }
 
 #[tokio::test]
-async fn a_bad_token_replaces_no_good_one() {
+async fn an_invalid_token_does_not_replace_a_valid_one() {
     for bad in ["true", "{}", r#""  ""#, r#""T\u0000""#, r#""T\nU""#] {
         let good = ok(r#"{"access_token":"good","expires_in":3600}"#);
         let endpoint = Endpoint::start([good, ok(&format!("{{\"access_token\":{bad}}}"))]).await;

@@ -28,7 +28,7 @@ fn form(text: &str) -> String {
 }
 
 #[test]
-fn a_secret_is_masked_in_each_spelling_and_in_spellings_of_spellings() {
+fn a_secret_is_masked_in_every_encoding_and_in_nested_ones() {
     let mask = mask(&["can", SECRET, ""]);
     let serde = serde_json::Value::from(SECRET).to_string();
     let within = |text: &str| format!("x={text};");
@@ -92,7 +92,7 @@ fn a_secret_at_the_cut_is_masked_before_the_text_is_cut() {
 
 proptest! {
     #[test]
-    fn no_secret_survives_any_three_spellings(
+    fn no_secret_survives_any_three_encodings(
         secret in "\\PC{5,24}", spellings in proptest::collection::vec(0_usize..6, 0..3), text in "[ -~]{0,8}",
     ) {
         let spell = |text: String, how: &usize| match how {

@@ -57,7 +57,7 @@ const BODIES: [&str; 14] = [
 ];
 
 #[test]
-fn a_refresh_token_is_dead_whatever_the_body_says_unless_the_client_is_refused() {
+fn a_refused_refresh_token_is_invalid_unless_the_client_is_refused() {
     for status in [400, 401, 404, 410] {
         for body in BODIES {
             assert!(error(status, body).grant_is_dead, "{status} {body}");

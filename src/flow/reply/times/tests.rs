@@ -29,7 +29,7 @@ fn a_lifetime_is_a_number_a_numeric_text_or_a_duration() {
 }
 
 #[test]
-fn the_unit_is_of_bare_numbers_only() {
+fn the_unit_applies_to_plain_numbers_only() {
     let read = |text, unit| lifetime(text, unit).unwrap().as_secs();
     assert_eq!(read("90000", Unit::Milliseconds), 90);
     assert_eq!(read("15", Unit::Minutes), 900);
@@ -38,7 +38,7 @@ fn the_unit_is_of_bare_numbers_only() {
 }
 
 #[test]
-fn a_lifetime_without_end_is_a_century() {
+fn an_endless_lifetime_is_a_century() {
     for text in ["1e300", "9223372036854775807", "99999999999999999999", "36500000d"] {
         assert_eq!(lifetime(text, Unit::Minutes), Some(LONGEST), "{text}");
     }
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn every_second_of_our_time_survives_writing(seconds in 1_u64..4_000_000_000) {
+    fn every_second_survives_formatting_and_parsing(seconds in 1_u64..4_000_000_000) {
         let at = time::OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).unwrap()).unwrap();
         let iso = at.format(&time::format_description::well_known::Rfc3339).unwrap();
         let mail = at.format(&time::format_description::well_known::Rfc2822).unwrap();

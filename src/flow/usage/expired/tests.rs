@@ -61,14 +61,14 @@ fn with_when_only_the_body_decides() {
 }
 
 #[test]
-fn without_a_status_a_body_of_any_is_asked_for() {
+fn without_a_status_the_body_of_any_response_is_checked() {
     let expired = expired(r#"expired = { status = [401], when = [{ at = "/errcode", in = ["42001"] }] }"#);
     assert_eq!(verdict(&expired, 200, &[("content-type", "application/problem+json")]), Verdict::AskBody);
     assert_eq!(verdict(&expired, 401, &[JSON]), Verdict::Expired);
 }
 
 #[test]
-fn a_whole_text_may_decide_too() {
+fn the_whole_body_as_text_may_decide() {
     for at in ["text", ""] {
         let expired = expired(&format!(r#"expired = {{ when = [{{ at = "{at}", in = ["stale"] }}] }}"#));
         assert!(expired.reads_text() && expired.reads_bodies());

@@ -63,8 +63,8 @@ impl Call {
     }
 
     async fn has_response(&mut self) {
-        let answer = self.response().await;
-        assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("Connection: close"), "{answer}");
+        let response = self.response().await;
+        assert!(response.starts_with("HTTP/1.1 404") && !response.contains("Connection: close"), "{response}");
     }
 }
 

@@ -9,19 +9,19 @@ use super::wire::*;
 /// Sends this header over both protocols, and expects both to refuse it.
 async fn refused(setting: Setting, api: &Api, (name, value): (&str, &str), (status, code): (u16, &str)) {
     let scene = setting.start();
-    let said = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{name}: {value}\r\n\r\n")).await;
-    assert_eq!((said.status(), said.code().as_str()), (status, code), "{name}: {value}");
+    let response = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{name}: {value}\r\n\r\n")).await;
+    assert_eq!((response.status(), response.code().as_str()), (status, code), "{name}: {value}");
     let caller = streams::caller(scene.address).await;
     let request = Request::get("http://localhost/").header(name, value).body(()).unwrap();
-    let said = streams::ask(&caller, request).await.unwrap();
-    assert_eq!(said.head.status, status, "{name}: {value}");
-    assert!(said.body.contains(code), "{}", said.body);
+    let response = streams::ask(&caller, request).await.unwrap();
+    assert_eq!(response.head.status, status, "{name}: {value}");
+    assert!(response.body.contains(code), "{}", response.body);
     assert!(api.seen().is_empty());
 }
 
 #[tokio::test]
 async fn browser_prefetches_are_refused() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     for header in [("Sec-Purpose", "prefetch;prerender"), ("Purpose", "prefetch"), ("X-Moz", "prefetch")] {
         refused(Setting::to(api.address), &api, header, (403, "guard")).await;
     }
@@ -29,18 +29,18 @@ async fn browser_prefetches_are_refused() {
 
 #[tokio::test]
 async fn an_invalid_host_is_refused_and_never_reflected() {
-    let api = Api::start(|said| {
-        let location = format!("http://{}/x", said.header("host").unwrap());
+    let api = Api::start(|request| {
+        let location = format!("http://{}/x", request.header("host").unwrap());
         format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
     })
     .await;
     let scene = Setting::to(api.address).start();
     for host in ["evil.com/.localhost", "a b.localhost", "user@localhost", "localhost\u{e9}", "localhost:x", ""] {
-        let said = scene.ask(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
-        assert_eq!((said.status(), said.code().as_str()), (400, "bad-request"), "{host}");
+        let response = scene.ask(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!((response.status(), response.code().as_str()), (400, "bad-request"), "{host}");
     }
-    let said = scene.ask("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n").await;
-    assert_eq!(said.status(), 400);
+    let response = scene.ask("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(response.status(), 400);
     assert_eq!(scene.ask("GET / HTTP/1.1\r\n\r\n").await.status(), 400);
     assert!(api.seen().is_empty());
 
@@ -52,22 +52,22 @@ async fn an_invalid_host_is_refused_and_never_reflected() {
     let mut socket = tokio::net::UnixStream::connect(&path).await.unwrap();
     let request = b"GET / HTTP/1.1\r\nHost: evil.com/.localhost\r\nConnection: close\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut socket, request).await.unwrap();
-    let mut said = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut socket, &mut said).await.unwrap();
-    assert!(said.contains("302") && said.contains("Location: http://localhost/x"), "{said}");
+    let mut response = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut socket, &mut response).await.unwrap();
+    assert!(response.contains("302") && response.contains("Location: http://localhost/x"), "{response}");
 }
 
 #[tokio::test]
 async fn no_path_bypasses_a_list_and_paths_are_forwarded_unchanged() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.access.paths = ["/public/**"].iter().collect();
     setting.upstream.access.dot_segments = true;
     let scene = setting.start();
     for target in ["/public/..;/admin", "/public/%2e%2e;/admin", "/public/../admin", "/public/%252e%252e/x", "//admin"]
     {
-        let said = scene.get(target).await;
-        assert_eq!((said.status(), said.code().as_str()), (403, "guard"), "{target}");
+        let response = scene.get(target).await;
+        assert_eq!((response.status(), response.code().as_str()), (403, "guard"), "{target}");
     }
     assert!(api.seen().is_empty());
     for target in ["/public/a;v=1//b%2Fc%5C?x=..;/", "/public/%2520e", "/%70ublic/"] {
@@ -77,7 +77,7 @@ async fn no_path_bypasses_a_list_and_paths_are_forwarded_unchanged() {
 
 #[tokio::test]
 async fn the_only_transfer_coding_is_a_single_chunked() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
     for lines in [
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
@@ -91,21 +91,22 @@ async fn the_only_transfer_coding_is_a_single_chunked() {
         "Transfer-Encoding: \"chunked\"",
         "Transfer-Encoding:",
     ] {
-        let said = scene.ask(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n0\r\n\r\n")).await;
-        assert_eq!(said.status(), 400, "{lines}");
+        let response = scene.ask(format!("POST / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n0\r\n\r\n")).await;
+        assert_eq!(response.status(), 400, "{lines}");
         // Nobody can tell where the next request begins, whichever layer refuses this one.
-        assert_eq!(said.header("connection"), Some("close"), "{lines}");
+        assert_eq!(response.header("connection"), Some("close"), "{lines}");
         let foreign = format!("POST / HTTP/1.1\r\nHost: evil.example\r\n{lines}\r\n\r\n0\r\n\r\n");
         assert_eq!(scene.ask(foreign).await.header("connection"), Some("close"), "{lines}");
     }
     assert!(api.seen().is_empty());
-    let said = scene.ask("POST / HTTP/1.1\r\nHost: localhost\r\ntransfer-encoding: Chunked \r\n\r\n0\r\n\r\n").await;
-    assert_eq!(said.status(), 200);
+    let response =
+        scene.ask("POST / HTTP/1.1\r\nHost: localhost\r\ntransfer-encoding: Chunked \r\n\r\n0\r\n\r\n").await;
+    assert_eq!(response.status(), 200);
 }
 
 #[tokio::test]
 async fn aliases_of_our_headers_reach_the_api_neither_as_headers_nor_as_trailers() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.headers = vec![(http::HeaderName::from_static("legal-entity").into(), "ours".parse().unwrap())];
     let scene = setting.start();
@@ -116,8 +117,8 @@ async fn aliases_of_our_headers_reach_the_api_neither_as_headers_nor_as_trailers
     assert_eq!(scene.ask(request).await.status(), 200);
     let seen = api.last();
     assert_eq!((seen.header("legal-entity"), seen.header("x_custom")), (Some("ours"), Some("1")));
-    let said = seen.raw.to_lowercase() + &seen.trailers.to_lowercase();
-    assert!(!["theirs", "1.2.3.4", "content_length"].iter().any(|theirs| said.contains(theirs)), "{said}");
+    let request = seen.raw.to_lowercase() + &seen.trailers.to_lowercase();
+    assert!(!["theirs", "1.2.3.4", "content_length"].iter().any(|theirs| request.contains(theirs)), "{request}");
 }
 
 /// The status of the first stream of an HTTP/2 connection, or `None` if the stream was reset.
@@ -152,7 +153,7 @@ async fn first_status(scene: &super::scene::Scene, lines: &[(&str, &str)]) -> Op
 
 #[tokio::test]
 async fn malformed_requests_of_http_2_are_refused() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
     let (method, scheme) = ((":method", "GET"), (":scheme", "http"));
     let (path, authority) = ((":path", "/"), (":authority", "localhost"));

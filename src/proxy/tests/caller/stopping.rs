@@ -1,4 +1,4 @@
-//! Shutdown: callers that can be asked to close are asked, requests in flight are waited for, and nothing else delays it.
+//! Shutdown: callers that can be incoming to close are incoming, requests in flight are waited for, and nothing else delays it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,12 +44,12 @@ impl Crowd {
             let mut caller = Caller::of(stream);
             loop {
                 caller.send(POST).await;
-                let Some(said) = caller.message(false).await else {
+                let Some(response) = caller.message(false).await else {
                     lost += 1;
                     break;
                 };
                 self.served.fetch_add(1, Ordering::SeqCst);
-                if said.header("connection") == Some("close") {
+                if response.header("connection") == Some("close") {
                     break;
                 }
                 tokio::time::sleep(pause).await;
@@ -62,7 +62,7 @@ impl Crowd {
 #[tokio::test]
 async fn callers_that_keep_posting_lose_no_request_with_or_without_a_delay() {
     for delayed in [true, false] {
-        let api = Api::start(|_| answer(200, "done")).await;
+        let api = Api::start(|_| response_with(200, "done")).await;
         let scene = Setting::to(api.address).start();
         let crowd = Crowd::default();
         let pause = |number: u64| Duration::from_millis(number % 7 * 5);
@@ -86,21 +86,21 @@ async fn callers_that_keep_posting_lose_no_request_with_or_without_a_delay() {
 
 #[tokio::test]
 async fn after_the_announcement_each_response_closes_its_connection() {
-    let api = Api::start(|_| answer(200, "done")).await;
+    let api = Api::start(|_| response_with(200, "done")).await;
     let scene = Setting::to(api.address).start();
     let (mut caller, mut parked) = (scene.caller().await, scene.caller().await);
     let streams = streams::caller(scene.address).await;
     let request = || Request::post("http://localhost/").body(()).unwrap();
     for caller in [&mut caller, &mut parked] {
         caller.send(POST).await;
-        assert_eq!(caller.answer().await.header("connection"), None);
+        assert_eq!(caller.response().await.header("connection"), None);
     }
     ask(&streams, request()).await.unwrap();
     scene.trigger.advance(Phase::Announced);
-    // An HTTP/2 caller is asked at once, even if its first response comes later.
-    let mut told = streams.clone();
+    // An HTTP/2 caller is incoming at once, even if its first response comes later.
+    let mut announced = streams.clone();
     let gone = async {
-        while std::future::poll_fn(|cx| told.poll_ready(cx)).await.is_ok() {
+        while std::future::poll_fn(|cx| announced.poll_ready(cx)).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await
         }
     };
@@ -109,7 +109,7 @@ async fn after_the_announcement_each_response_closes_its_connection() {
     assert_eq!(ask(&late, request()).await.unwrap().body, "done");
     for caller in [&mut caller, &mut parked] {
         caller.send(POST).await;
-        assert_eq!(caller.answer().await.header("connection"), Some("close"));
+        assert_eq!(caller.response().await.header("connection"), Some("close"));
         assert!(caller.is_closed().await);
     }
     assert_eq!(scene.get("/").await.header("connection"), Some("close"));
@@ -146,7 +146,7 @@ async fn an_unfinished_head_over_http2_times_out() {
     let mut setting = Setting::to(([127, 0, 0, 1], 9).into());
     setting.limits.header_timeout = Duration::from_millis(500);
     let scene = setting.start();
-    let asked = [PREFACE, SETTINGS, &head(1, 5)].concat();
+    let incoming = [PREFACE, SETTINGS, &head(1, 5)].concat();
     let beginnings: [Vec<u8>; 8] = [
         PREFACE[..10].to_vec(),
         PREFACE.to_vec(),
@@ -155,8 +155,8 @@ async fn an_unfinished_head_over_http2_times_out() {
         [PREFACE, SETTINGS, &head(1, 4)[..10]].concat(),
         [PREFACE, SETTINGS, &head(1, 1), &head(9, 0)].concat(),
         // Also after a request.
-        [&asked[..], &head(1, 5)[..4]].concat(),
-        [&asked[..], &[0, 0, 3, 1, 1, 0, 0, 0, 3, 0x82, 0x86, 0x84]].concat(),
+        [&incoming[..], &head(1, 5)[..4]].concat(),
+        [&incoming[..], &[0, 0, 3, 1, 1, 0, 0, 0, 3, 0x82, 0x86, 0x84]].concat(),
     ];
     for beginning in beginnings {
         let mut stream = TcpStream::connect(scene.address).await.unwrap();

@@ -18,29 +18,29 @@ const LARGE: usize = 20 << 20;
 
 #[tokio::test]
 async fn twenty_megabytes_arrive_identical_in_both_directions() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let body = noise(LARGE);
     let mut caller = scene.caller().await;
-    let (sent, answered) = (body.clone(), body.clone());
+    let (sent, returned) = (body.clone(), body.clone());
     let upstream = tokio::spawn(async move {
         let mut there = api.accept().await;
         let request = there.message(true).await.unwrap();
         assert!(request.body == sent, "the request's body differs");
         there.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n")).await;
-        there.send(answered).await;
+        there.send(returned).await;
     });
     caller.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGE}\r\n\r\n")).await;
     caller.send(&body).await;
-    let said = caller.answer().await;
-    assert_eq!(said.header("content-length"), Some("20971520"));
-    assert!(said.body == body, "the response body differs");
+    let response = caller.response().await;
+    assert_eq!(response.header("content-length"), Some("20971520"));
+    assert!(response.body == body, "the response body differs");
     upstream.await.unwrap();
 }
 
 #[tokio::test]
 async fn each_part_of_a_response_arrives_as_it_is_sent() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
@@ -56,7 +56,7 @@ async fn each_part_of_a_response_arrives_as_it_is_sent() {
 
 #[tokio::test]
 async fn each_part_of_a_request_arrives_as_it_is_sent() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("GET /g HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n").await;
@@ -94,15 +94,15 @@ async fn piece(from: &mut Caller, to: &mut Caller) -> Duration {
 /// Without TCP_NODELAY a small segment waits until the previous one is acknowledged, which may take 40 ms.
 #[tokio::test]
 async fn no_part_waits_for_an_acknowledgement() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let (mut near, mut far) = (Caller::of(tokio::net::TcpStream::connect(address).await.unwrap()), api.accept().await);
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
-    there.send(answer(200, "")).await;
-    assert_eq!(caller.answer().await.status(), 200);
+    there.send(response_with(200, "")).await;
+    assert_eq!(caller.response().await.status(), 200);
     for end in [&near, &far, &caller, &there] {
         end.stream.set_nodelay(true).unwrap();
     }
@@ -114,7 +114,7 @@ async fn no_part_waits_for_an_acknowledgement() {
 
 #[tokio::test]
 async fn a_slow_reader_slows_down_the_writer() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
@@ -135,7 +135,7 @@ async fn a_slow_reader_slows_down_the_writer() {
 
 #[tokio::test]
 async fn request_trailers_after_the_end_of_the_response_arrive() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller
@@ -143,8 +143,8 @@ async fn request_trailers_after_the_end_of_the_response_arrive() {
         .await;
     let mut there = api.accept().await;
     assert!(there.head().await.is_some() && there.chunk().await == Some(Some(b"a".to_vec())));
-    there.send(answer(200, "early")).await;
-    assert_eq!(caller.answer().await.text(), "early");
+    there.send(response_with(200, "early")).await;
+    assert_eq!(caller.response().await.text(), "early");
     caller.send("0\r\nX-Sum: 7\r\n\r\n").await;
     drop(caller);
     assert_eq!(there.chunk().await, Some(None), "the body has ended");
@@ -153,7 +153,7 @@ async fn request_trailers_after_the_end_of_the_response_arrive() {
 
 #[tokio::test]
 async fn trailers_pass_in_both_directions_without_credentials() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller
@@ -166,8 +166,8 @@ async fn trailers_pass_in_both_directions_without_credentials() {
     there
         .send("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX-Sum: 8\r\n\r\n")
         .await;
-    let said = caller.answer().await;
-    assert_eq!((said.text().as_str(), said.trailers.as_str()), ("b", "X-Sum: 8\r\n"));
+    let response = caller.response().await;
+    assert_eq!((response.text().as_str(), response.trailers.as_str()), ("b", "X-Sum: 8\r\n"));
 }
 
 #[tokio::test]
@@ -193,20 +193,20 @@ async fn trailers_of_an_answer_say_nothing_of_its_connection_whatever_the_caller
 
 #[tokio::test]
 async fn a_response_before_the_end_of_the_request_body_is_passed_on() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nabc").await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
-    there.send(answer(413, "too much")).await;
-    let said = caller.answer().await;
-    assert_eq!((said.status(), said.text().as_str()), (413, "too much"));
+    there.send(response_with(413, "too much")).await;
+    let response = caller.response().await;
+    assert_eq!((response.status(), response.text().as_str()), (413, "too much"));
 }
 
 #[tokio::test]
 async fn a_caller_that_leaves_cancels_the_upstream_request() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     for head_first in [false, true] {
         let mut caller = scene.caller().await;
@@ -234,9 +234,9 @@ async fn a_truncated_response_does_not_look_complete() {
 
 #[tokio::test]
 async fn the_received_part_of_a_truncated_response_is_passed_on() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
-    for (answer, came) in [
+    for (sent, came) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "\r\n\r\nhello"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "\r\n\r\n"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx", "\r\n\r\n5\r\nhello\r\n"),
@@ -245,24 +245,24 @@ async fn the_received_part_of_a_truncated_response_is_passed_on() {
         caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let mut there = api.accept().await;
         there.head().await.unwrap();
-        there.send(answer).await;
+        there.send(sent).await;
         drop(there);
         let mut text = String::new();
         caller.stream.read_to_string(&mut text).await.unwrap();
-        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with(came), "{answer:?} arrives as {text:?}");
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with(came), "{sent:?} arrives as {text:?}");
     }
 }
 
 #[tokio::test]
 async fn a_caller_may_send_its_whole_body_before_it_reads_the_response() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send(format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LARGE}\r\n\r\n")).await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
     let (mut read, mut write) = there.stream.into_split();
-    let answering = tokio::spawn(async move {
+    let responding = tokio::spawn(async move {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
         write.write_all(&[head.as_bytes(), &noise(LARGE)].concat()).await.unwrap();
     });
@@ -273,6 +273,6 @@ async fn a_caller_may_send_its_whole_body_before_it_reads_the_response() {
     });
     caller.send(noise(LARGE)).await;
     assert!(reading.await.unwrap() == noise(LARGE), "the request's body differs");
-    assert!(caller.answer().await.body == noise(LARGE), "the response body differs");
-    answering.await.unwrap();
+    assert!(caller.response().await.body == noise(LARGE), "the response body differs");
+    responding.await.unwrap();
 }

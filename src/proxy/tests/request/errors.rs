@@ -17,11 +17,11 @@ async fn closed_port() -> std::net::SocketAddr {
     tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-fn assert_failed(said: &Said, status: u16, code: &str, kind: &str) {
-    assert_eq!((said.status(), said.code().as_str()), (status, code));
+fn assert_failed(response: &WireMessage, status: u16, code: &str, kind: &str) {
+    assert_eq!((response.status(), response.code().as_str()), (status, code));
     let expected = format!("bearerd; error={kind}; details=\"{code}\"");
-    assert_eq!(said.header("proxy-status"), Some(expected.as_str()));
-    assert_eq!(said.header("content-type"), Some("application/problem+json"));
+    assert_eq!(response.header("proxy-status"), Some(expected.as_str()));
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
 }
 
 #[tokio::test]
@@ -33,17 +33,17 @@ async fn an_upstream_that_cannot_be_reached() {
     setting.upstream.base = Some(Base::parse("http://no-such-host.invalid").unwrap());
     assert_failed(&setting.start().get("/").await, 502, "upstream-dns", "dns_error");
 
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.base = Some(Base::parse(&format!("https://localhost:{}", api.address.port())).unwrap());
     setting.upstream.timeouts.connect = Duration::from_secs(1);
-    let said = setting.start().get("/").await;
-    assert!(matches!(said.code().as_str(), "upstream-tls" | "upstream-timeout"), "{said:?}");
+    let response = setting.start().get("/").await;
+    assert!(matches!(response.code().as_str(), "upstream-tls" | "upstream-timeout"), "{response:?}");
 }
 
 #[tokio::test]
 async fn an_upstream_without_tls() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let mut setting = Setting::to(address);
     setting.upstream.base = Some(Base::parse(&format!("https://{address}")).unwrap());
     let scene = setting.start();
@@ -51,12 +51,12 @@ async fn an_upstream_without_tls() {
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let mut there = api.accept().await;
     there.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    assert_failed(&caller.answer().await, 502, "upstream-tls", "tls_protocol_error");
+    assert_failed(&caller.response().await, 502, "upstream-tls", "tls_protocol_error");
 }
 
 #[tokio::test]
 async fn an_upstream_that_never_completes_the_handshake_or_responds() {
-    let (_api, address) = ByHand::start().await;
+    let (_api, address) = ManualApi::start().await;
     let mut setting = Setting::to(address);
     setting.upstream.base = Some(Base::parse(&format!("https://{address}")).unwrap());
     setting.upstream.timeouts.connect = Duration::from_millis(100);
@@ -69,49 +69,49 @@ async fn an_upstream_that_never_completes_the_handshake_or_responds() {
 
 #[tokio::test]
 async fn an_upstream_that_closes_without_a_response() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
     drop(there);
-    assert_failed(&caller.answer().await, 502, "upstream-reset", "connection_terminated");
+    assert_failed(&caller.response().await, 502, "upstream-reset", "connection_terminated");
 }
 
 #[tokio::test]
 async fn a_caller_that_stops_sending_its_body() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.limits.body_idle = Duration::from_millis(100);
-    let said = setting.start().ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc").await;
-    assert_failed(&said, 408, "request-timeout", "http_request_error");
+    let response = setting.start().ask("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc").await;
+    assert_failed(&response, 408, "request-timeout", "http_request_error");
 }
 
 #[tokio::test]
 async fn no_token() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.mint = |_| failure(Outcome::Rejected);
-    let said = setting.start().get("/").await;
-    assert_failed(&said, 503, "token-rejected", "destination_unavailable");
-    assert!(said.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    let response = setting.start().get("/").await;
+    assert_failed(&response, 503, "token-rejected", "destination_unavailable");
+    assert!(response.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
 
     let mut setting = Setting::to(api.address);
     setting.mint = |_| failure(Outcome::Status);
     setting.upstream.timeouts.token_wait = Duration::from_millis(100);
-    let said = setting.start().get("/").await;
-    assert_failed(&said, 503, "token-failing", "destination_unavailable");
+    let response = setting.start().get("/").await;
+    assert_failed(&response, 503, "token-failing", "destination_unavailable");
     assert_eq!(api.seen().len(), 0);
 }
 
 #[tokio::test]
 async fn a_page_of_another_site() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
     for header in ["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"] {
-        let said = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n")).await;
-        assert_failed(&said, 403, "guard", "http_request_denied");
+        let response = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n")).await;
+        assert_failed(&response, 403, "guard", "http_request_denied");
     }
     assert_failed(
         &scene.ask("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").await,
@@ -124,22 +124,22 @@ async fn a_page_of_another_site() {
 
 #[tokio::test]
 async fn an_allowed_page_may_read_the_response() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.access.origins = vec!["https://app.example".into()];
     let scene = setting.start();
     let origin = "Origin: https://app.example";
-    let said = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{origin}\r\n\r\n")).await;
-    assert_eq!((said.status(), said.header("access-control-allow-origin")), (200, Some("https://app.example")));
-    let asked = "Access-Control-Request-Method: PUT";
-    let said = scene.ask(format!("OPTIONS / HTTP/1.1\r\nHost: localhost\r\n{origin}\r\n{asked}\r\n\r\n")).await;
-    assert_eq!((said.status(), said.header("access-control-allow-methods")), (204, Some("PUT")));
+    let response = scene.ask(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{origin}\r\n\r\n")).await;
+    assert_eq!((response.status(), response.header("access-control-allow-origin")), (200, Some("https://app.example")));
+    let preflight = "Access-Control-Request-Method: PUT";
+    let response = scene.ask(format!("OPTIONS / HTTP/1.1\r\nHost: localhost\r\n{origin}\r\n{preflight}\r\n\r\n")).await;
+    assert_eq!((response.status(), response.header("access-control-allow-methods")), (204, Some("PUT")));
     assert_eq!(api.seen().len(), 1);
 }
 
 #[tokio::test]
 async fn malformed_heads_get_a_bare_response() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.limits.header_bytes = 4096;
     let scene = setting.start();
@@ -151,7 +151,7 @@ async fn malformed_heads_get_a_bare_response() {
 
 #[tokio::test]
 async fn routes_may_change_between_requests() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
     assert_eq!(scene.get("/").await.status(), 200);
     scene.routes.store(Arc::new(Routes::default()));

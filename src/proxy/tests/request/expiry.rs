@@ -6,11 +6,11 @@ use crate::record::Replay;
 use crate::token::source::{MintError, Outcome};
 
 /// Accepts every token but the first.
-fn requires_second_token(said: &Said) -> String {
-    match said.header("authorization") {
-        Some("Bearer g1") => answer(401, "old"),
-        Some(_) => answer(200, &said.text()),
-        None => answer(500, "no token"),
+fn requires_second_token(request: &WireMessage) -> String {
+    match request.header("authorization") {
+        Some("Bearer g1") => response_with(401, "old"),
+        Some(_) => response_with(200, &request.text()),
+        None => response_with(500, "no token"),
     }
 }
 
@@ -22,11 +22,13 @@ fn post(body: &str) -> String {
 async fn a_rejected_token_is_replaced_and_the_request_repeated() {
     let api = Api::start(requires_second_token).await;
     let scene = Setting::to(api.address).start();
-    let said = scene.ask(post("the body")).await;
-    assert_eq!((said.status(), said.text().as_str()), (200, "the body"));
-    let tokens: Vec<_> = api.seen().iter().map(|said| said.header("authorization").unwrap().to_owned()).collect();
+    let response = scene.ask(post("the body")).await;
+    assert_eq!((response.status(), response.text().as_str()), (200, "the body"));
+    let tokens: Vec<_> = api.seen().iter().map(|request| request.header("authorization").unwrap().to_owned()).collect();
     assert_eq!(tokens, ["Bearer g1", "Bearer g2"]);
-    assert!(api.seen().iter().all(|said| said.text() == "the body" && said.header("content-length") == Some("8")));
+    assert!(
+        api.seen().iter().all(|request| request.text() == "the body" && request.header("content-length") == Some("8"))
+    );
     assert_eq!(scene.get("/again").await.status(), 200);
     assert_eq!((api.seen().len(), scene.source.count()), (3, 2));
     eventually("the repeat is counted", || scene.record.replays(Replay::Accepted) == 1).await;
@@ -39,10 +41,11 @@ async fn each_attempt_is_signed_with_its_own_token() {
     setting.signs = true;
     setting.owned.headers.push(SIGNATURE.parse().unwrap());
     let scene = setting.start();
-    let said = scene.ask("GET /a?b HTTP/1.1\r\nHost: localhost\r\nX-Signature: evil\r\n\r\n").await;
-    assert_eq!(said.status(), 200);
-    let signed =
-        |said: &Said| said.headers.get_all(SIGNATURE).iter().map(|line| line.to_str().unwrap().to_owned()).collect();
+    let response = scene.ask("GET /a?b HTTP/1.1\r\nHost: localhost\r\nX-Signature: evil\r\n\r\n").await;
+    assert_eq!(response.status(), 200);
+    let signed = |request: &WireMessage| {
+        request.headers.get_all(SIGNATURE).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+    };
     let signatures: Vec<Vec<String>> = api.seen().iter().map(signed).collect();
     assert_eq!(signatures, [["g1 GET /a?b"], ["g2 GET /a?b"]]);
 }
@@ -51,12 +54,12 @@ async fn each_attempt_is_signed_with_its_own_token() {
 async fn a_chunked_body_is_repeated_too() {
     let api = Api::start(requires_second_token).await;
     let scene = Setting::to(api.address).start();
-    let said = scene
+    let response = scene
         .ask(
             "POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         )
         .await;
-    assert_eq!((said.status(), said.text().as_str()), (200, "abcde"));
+    assert_eq!((response.status(), response.text().as_str()), (200, "abcde"));
     assert_eq!(api.seen().len(), 2);
 }
 
@@ -73,9 +76,9 @@ async fn a_body_too_large_to_keep_is_not_repeated_but_the_token_is_replaced() {
         } else {
             post("abcde")
         };
-        let said = scene.ask(request).await;
-        assert_eq!((said.status(), said.text().as_str()), (401, "old"));
-        assert_eq!(said.header("proxy-status"), None);
+        let response = scene.ask(request).await;
+        assert_eq!((response.status(), response.text().as_str()), (401, "old"));
+        assert_eq!(response.header("proxy-status"), None);
         eventually("a new token", || scene.source.count() == 2).await;
         eventually("the new token is in use", || scene.record.replays(Replay::NotRepeatable) == 1).await;
     }
@@ -98,14 +101,14 @@ async fn a_post_is_not_repeated_if_only_idempotent_methods_may_be() {
         let mut setting = Setting::to(api.address);
         setting.upstream.retry.idempotent_only = true;
         let scene = setting.start();
-        let said = scene.ask(format!("{method} /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")).await;
-        assert_eq!(said.status(), status, "{method}");
+        let response = scene.ask(format!("{method} /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")).await;
+        assert_eq!(response.status(), status, "{method}");
     }
 }
 
 #[tokio::test]
 async fn without_another_token_the_apis_response_is_passed_on() {
-    let api = Api::start(|_| answer(401, "the API's own words")).await;
+    let api = Api::start(|_| response_with(401, "the API's own words")).await;
     let mut setting = Setting::to(api.address);
     setting.mint = |number| {
         let message = "refused".to_owned();
@@ -113,26 +116,26 @@ async fn without_another_token_the_apis_response_is_passed_on() {
         (number > 1).then_some(refused)
     };
     let scene = setting.start();
-    let said = scene.get("/").await;
-    assert_eq!((said.status(), said.text().as_str()), (401, "the API's own words"));
-    assert_eq!((said.header("proxy-status"), api.seen().len()), (None, 1));
+    let response = scene.get("/").await;
+    assert_eq!((response.status(), response.text().as_str()), (401, "the API's own words"));
+    assert_eq!((response.header("proxy-status"), api.seen().len()), (None, 1));
     eventually("it is counted", || scene.record.replays(Replay::NoToken) == 1).await;
 }
 
 #[tokio::test]
 async fn a_second_rejection_is_passed_on() {
-    let api = Api::start(|said| answer(401, said.header("authorization").unwrap())).await;
+    let api = Api::start(|request| response_with(401, request.header("authorization").unwrap())).await;
     let scene = Setting::to(api.address).start();
-    let said = scene.get("/").await;
-    assert_eq!((said.status(), said.text().as_str()), (401, "Bearer g2"));
+    let response = scene.get("/").await;
+    assert_eq!((response.status(), response.text().as_str()), (401, "Bearer g2"));
     assert_eq!(api.seen().len(), 2);
     eventually("it is counted", || scene.record.replays(Replay::Rejected) == 1).await;
 }
 
 #[tokio::test]
 async fn a_body_may_say_that_the_token_has_expired_and_passes_unchanged_otherwise() {
-    let api = Api::start(|said| {
-        let code = if said.header("authorization") == Some("Bearer g1") { "expired" } else { "fine" };
+    let api = Api::start(|request| {
+        let code = if request.header("authorization") == Some("Bearer g1") { "expired" } else { "fine" };
         let body = format!("{{\"code\": \"{code}\"}}");
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     })
@@ -140,24 +143,24 @@ async fn a_body_may_say_that_the_token_has_expired_and_passes_unchanged_otherwis
     let mut setting = Setting::to(api.address);
     setting.bodies = true;
     let scene = setting.start();
-    let said = scene.get("/").await;
-    assert_eq!((said.status(), said.text().as_str()), (200, "{\"code\": \"fine\"}"));
-    assert_eq!(said.header("content-length"), Some("16"));
+    let response = scene.get("/").await;
+    assert_eq!((response.status(), response.text().as_str()), (200, "{\"code\": \"fine\"}"));
+    assert_eq!(response.header("content-length"), Some("16"));
     assert_eq!((api.seen().len(), api.last().header("accept-encoding")), (2, Some("identity")));
 }
 
 /// Starts an API that responds to the first token with `stale` and to others with `{}`, both after this head and with a length.
-async fn expires_in_its_body(head: &'static str, stale: impl Into<Vec<u8>>) -> (Said, usize) {
+async fn expires_in_its_body(head: &'static str, stale: impl Into<Vec<u8>>) -> (WireMessage, usize) {
     let stale = stale.into();
-    let api = Api::start(move |said| {
-        let body = if said.header("authorization") == Some("Bearer g1") { &stale[..] } else { b"{}" };
+    let api = Api::start(move |request| {
+        let body = if request.header("authorization") == Some("Bearer g1") { &stale[..] } else { b"{}" };
         [format!("HTTP/1.1 200 OK\r\n{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
     })
     .await;
     let mut setting = Setting::to(api.address);
     setting.bodies = true;
-    let said = setting.start().get("/").await;
-    (said, api.seen().len())
+    let response = setting.start().get("/").await;
+    (response, api.seen().len())
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -177,8 +180,8 @@ async fn a_body_is_inspected_by_its_content_regardless_of_its_headers() {
         "Content-Type: application/octet-stream\r\n",
         "Content-Type: \u{e9}\r\n",
     ] {
-        let (said, calls) = expires_in_its_body(head, STALE).await;
-        assert_eq!((said.text().as_str(), calls), ("{}", 2), "{head}");
+        let (response, calls) = expires_in_its_body(head, STALE).await;
+        assert_eq!((response.text().as_str(), calls), ("{}", 2), "{head}");
         let (_, calls) = expires_in_its_body(head, gzip(STALE)).await;
         assert_eq!(calls, 2, "gzip without a label: {head}");
         let (_, calls) = expires_in_its_body(head, [b"\xef\xbb\xbf", STALE].concat()).await;
@@ -186,16 +189,16 @@ async fn a_body_is_inspected_by_its_content_regardless_of_its_headers() {
     }
     let (_, calls) = expires_in_its_body("Content-Encoding: gzip\r\n", gzip(STALE)).await;
     assert_eq!(calls, 2);
-    let (said, calls) =
+    let (response, calls) =
         expires_in_its_body("Content-Type: application/json\r\n", &b"<p>{\"code\": \"expired\"}"[..]).await;
-    assert_eq!((said.text().as_str(), calls), ("<p>{\"code\": \"expired\"}", 1));
+    assert_eq!((response.text().as_str(), calls), ("<p>{\"code\": \"expired\"}", 1));
     let long = [STALE, &[b' '; 64 << 10]].concat();
     assert_eq!(expires_in_its_body("", long).await.1, 1, "a long body is not looked at");
 }
 
 /// A scene that inspects bodies, with its first request sent and accepted by the API.
-async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ByHand, Caller, Caller) {
-    let (api, address) = ByHand::start().await;
+async fn incoming(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ManualApi, Caller, Caller) {
+    let (api, address) = ManualApi::start().await;
     let mut scene = Setting::to(address);
     scene.bodies = true;
     setting(&mut scene);
@@ -209,7 +212,7 @@ async fn asked(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ByHa
 
 #[tokio::test]
 async fn a_body_of_known_length_is_waited_for() {
-    let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
+    let (_scene, _api, mut caller, mut there) = incoming(|_| ()).await;
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n").await;
     // Longer than the inspection of a body of unknown length may take.
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
@@ -218,19 +221,19 @@ async fn a_body_of_known_length_is_waited_for() {
     let again = there.head().await.unwrap();
     assert_eq!(again.header("authorization"), Some("Bearer g2"));
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
-    assert_eq!(caller.answer().await.text(), "{}");
+    assert_eq!(caller.response().await.text(), "{}");
 }
 
 #[tokio::test]
 async fn an_unfinished_body_is_passed_on_as_far_as_it_has_arrived() {
     let hasty = |setting: &mut Setting| setting.upstream.timeouts.response = std::time::Duration::from_millis(100);
-    let (_scene, _api, mut caller, mut there) = asked(hasty).await;
+    let (_scene, _api, mut caller, mut there) = incoming(hasty).await;
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"a\"").await;
     assert_eq!(caller.head().await.unwrap().header("content-length"), Some("9"));
     there.send(": 12}").await;
     assert_eq!(caller.exactly(9).await.unwrap(), b"{\"a\": 12}");
 
-    let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
+    let (_scene, _api, mut caller, mut there) = incoming(|_| ()).await;
     there.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     assert_eq!(caller.head().await.unwrap().status(), 200);
     there.send("3\r\nabc\r\n0\r\n\r\n").await;
@@ -239,7 +242,7 @@ async fn an_unfinished_body_is_passed_on_as_far_as_it_has_arrived() {
 
 #[tokio::test]
 async fn a_body_that_does_not_begin_as_json_is_passed_on_at_once() {
-    let (_scene, _api, mut caller, mut there) = asked(|_| ()).await;
+    let (_scene, _api, mut caller, mut there) = incoming(|_| ()).await;
     there.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<p>").await;
     assert_eq!(caller.head().await.unwrap().status(), 200);
     assert_eq!(caller.exactly(3).await.unwrap(), b"<p>");

@@ -15,7 +15,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Starts an API whose response to `/fault` makes the verdict panic.
 async fn api() -> Api {
     panics::watch();
-    Api::start(|said| answer(if said.target() == "/fault" { PANICS } else { 200 }, "fine")).await
+    Api::start(|request| response_with(if request.target() == "/fault" { PANICS } else { 200 }, "fine")).await
 }
 
 fn authority(scene: &Scene) -> String {
@@ -42,13 +42,16 @@ async fn a_panic_in_a_request_is_a_500_and_other_requests_are_served() {
     for _ in 0..3 {
         let mut caller = scene.caller().await;
         caller.send("POST /fault HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody").await;
-        let said = caller.answer().await;
-        assert_eq!((said.status(), said.code().as_str(), said.header("connection")), (500, "internal", Some("close")));
-        assert_eq!(said.header("proxy-status"), Some("bearerd; error=proxy_internal_error; details=\"internal\""));
+        let response = caller.response().await;
+        assert_eq!(
+            (response.status(), response.code().as_str(), response.header("connection")),
+            (500, "internal", Some("close"))
+        );
+        assert_eq!(response.header("proxy-status"), Some("bearerd; error=proxy_internal_error; details=\"internal\""));
         assert!(caller.is_closed().await);
     }
     neighbour.send("2").await;
-    assert_eq!(neighbour.answer().await.text(), "fine");
+    assert_eq!(neighbour.response().await.text(), "fine");
     assert_eq!(scene.get("/").await.status(), 200);
     assert!(panics::count() >= before + 3);
     assert_eq!(blamed(&scene), [(500, 3)]);
@@ -81,14 +84,14 @@ async fn a_panic_in_a_connection_ends_only_it_and_frees_its_place() {
         let scene = Setting::to(api.address).start();
         let mut neighbour = scene.caller().await;
         neighbour.send(GET).await;
-        assert_eq!(neighbour.answer().await.status(), 200);
+        assert_eq!(neighbour.response().await.status(), 200);
         fault::arm(point, &authority(&scene));
         let before = panics::count();
         assert!(scene.caller().await.is_closed().await);
         assert!(panics::count() > before);
         eventually("its place is free", || scene.proxy_record.connections() == 1).await;
         neighbour.send(GET).await;
-        assert_eq!(neighbour.answer().await.status(), 200, "{point}");
+        assert_eq!(neighbour.response().await.status(), 200, "{point}");
         assert_eq!(scene.get("/").await.status(), 200, "{point}");
     }
 }
@@ -113,14 +116,15 @@ async fn a_panic_in_a_sweep_does_not_end_the_sweeps() {
 #[tokio::test]
 async fn a_panic_while_opening_a_shared_connection_fails_only_the_waiting_requests() {
     panics::watch();
-    let (address, _) = streams::api(|mut asked: streams::Asked| async move { asked.answer(200, "fine") }).await;
+    let (address, _) =
+        streams::api(|mut incoming: streams::IncomingRequest| async move { incoming.respond_with(200, "fine") }).await;
     let mut setting = Setting::to(address);
     setting.upstream.protocol = crate::proxy::settings::Protocol::Http2;
     let base = setting.upstream.base.as_ref().unwrap().to_string();
     let scene = setting.start();
     fault::arm("connect", &base);
-    let said = scene.get("/").await;
-    assert_eq!((said.status(), said.code().as_str()), (500, "internal"));
+    let response = scene.get("/").await;
+    assert_eq!((response.status(), response.code().as_str()), (500, "internal"));
     assert_eq!(scene.get("/").await.text(), "fine");
 }
 

@@ -7,13 +7,13 @@ use crate::token::patch::CasedName;
 
 #[tokio::test]
 async fn a_request_without_credentials_reaches_the_api_with_a_token() {
-    let api = Api::start(|_| answer(200, "hello")).await;
+    let api = Api::start(|_| response_with(200, "hello")).await;
     let scene = Setting::to(api.address).start();
-    let said = scene
+    let response = scene
         .ask("GET /a%2Fb?q=%20+x HTTP/1.1\r\nHost: localhost\r\nX-CamelCase: 1\r\nAuthorization: Basic evil\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n")
         .await;
-    assert_eq!((said.status(), said.text().as_str()), (200, "hello"));
-    assert_eq!(said.header("proxy-status"), None);
+    assert_eq!((response.status(), response.text().as_str()), (200, "hello"));
+    assert_eq!(response.header("proxy-status"), None);
     let seen = api.last();
     assert_eq!(seen.line, "GET /a%2Fb?q=%20+x HTTP/1.1");
     assert_eq!(seen.header("authorization"), Some("Bearer g1"));
@@ -24,7 +24,7 @@ async fn a_request_without_credentials_reaches_the_api_with_a_token() {
 
 #[tokio::test]
 async fn header_names_are_title_case_or_as_configured() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let mut setting = Setting::to(address);
     let set = |written: &str| (CasedName::new(written.parse().unwrap(), written), "1".parse().unwrap());
     setting.upstream.headers = vec![set("X-API-key"), set("X-Other"), set("x_odd")];
@@ -40,25 +40,25 @@ async fn header_names_are_title_case_or_as_configured() {
     }
     assert_eq!(raw.to_lowercase().matches("x-api-key").count(), 1);
     there.send("HTTP/1.1 204 No Content\r\nETag: 2\r\n\r\n").await;
-    let answer = caller.answer().await;
-    assert!(answer.raw.contains("Etag: 2"), "{}", answer.raw);
+    let response = caller.response().await;
+    assert!(response.raw.contains("Etag: 2"), "{}", response.raw);
 }
 
 #[tokio::test]
 async fn one_connection_serves_many_requests() {
-    let api = Api::start(|said| answer(200, said.target())).await;
+    let api = Api::start(|request| response_with(200, request.target())).await;
     let scene = Setting::to(api.address).start();
     let mut caller = scene.caller().await;
     for number in 0..50 {
         caller.send(format!("GET /{number} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
-        assert_eq!(caller.answer().await.text(), format!("/{number}"));
+        assert_eq!(caller.response().await.text(), format!("/{number}"));
     }
     assert_eq!(api.connections(), 1);
 }
 
 #[tokio::test]
 async fn the_base_path_is_kept_and_cannot_be_escaped() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let mut setting = Setting::to(api.address);
     setting.upstream.base = Some(Base::parse(&format!("http://{}/v1/", api.address)).unwrap());
     setting.upstream.matches.path = "/y".into();
@@ -68,8 +68,8 @@ async fn the_base_path_is_kept_and_cannot_be_escaped() {
     assert_eq!(scene.get("http://localhost/y//a").await.status(), 200);
     assert_eq!(api.last().target(), "/v1//a");
     for target in ["/y/../a", "/y/%2e%2E/a", "/y/.%2e", "/y/a/..%2f..%2f"] {
-        let said = scene.get(target).await;
-        assert_eq!((said.status(), said.code().as_str()), (400, "bad-request"), "{target}");
+        let response = scene.get(target).await;
+        assert_eq!((response.status(), response.code().as_str()), (400, "bad-request"), "{target}");
     }
     assert_eq!(scene.get("/x").await.code(), "no-route");
     assert_eq!(api.seen().len(), 2);
@@ -77,28 +77,28 @@ async fn the_base_path_is_kept_and_cannot_be_escaped() {
 
 #[tokio::test]
 async fn the_host_is_the_upstreams_regardless_of_the_target() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
-    let said = scene.ask("GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    assert_eq!((said.status(), api.last().target()), (200, "/x"));
-    let said = scene.ask("GET http://evil.example/x HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
-    assert_eq!((said.status(), said.code().as_str()), (403, "guard"));
-    let said = scene.ask("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    assert_eq!((said.status(), api.last().target()), (200, "*"));
-    let said = scene.ask("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n").await;
-    assert_eq!((said.status(), said.code().as_str()), (501, "unsupported"));
+    let response = scene.ask("GET http://localhost/x HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((response.status(), api.last().target()), (200, "/x"));
+    let response = scene.ask("GET http://evil.example/x HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
+    assert_eq!((response.status(), response.code().as_str()), (403, "guard"));
+    let response = scene.ask("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!((response.status(), api.last().target()), (200, "*"));
+    let response = scene.ask("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n").await;
+    assert_eq!((response.status(), response.code().as_str()), (501, "unsupported"));
 }
 
 #[tokio::test]
 async fn a_request_with_two_framings_never_reaches_the_api_with_both() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
     for head in ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"] {
         let mut caller = scene.caller().await;
         caller
             .send(format!("POST /a HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             .await;
-        assert!(matches!(caller.answer().await.status(), 200 | 400));
+        assert!(matches!(caller.response().await.status(), 200 | 400));
         assert!(caller.is_closed().await);
     }
     for head in [
@@ -110,18 +110,20 @@ async fn a_request_with_two_framings_never_reaches_the_api_with_both() {
         "X Space: 1",
         "X-Colon : 1",
     ] {
-        let said = scene.ask(format!("POST /bad HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n")).await;
-        assert_eq!(said.status(), 400, "{head}");
+        let response = scene.ask(format!("POST /bad HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n")).await;
+        assert_eq!(response.status(), 400, "{head}");
     }
-    let targets: Vec<_> = api.seen().iter().map(|said| said.target().to_owned()).collect();
+    let targets: Vec<_> = api.seen().iter().map(|request| request.target().to_owned()).collect();
     assert!(targets.iter().all(|target| target == "/a"), "{targets:?}");
-    assert!(api.seen().iter().all(|said| !said.headers.contains_key("content-length") || said.body.is_empty()));
+    assert!(
+        api.seen().iter().all(|request| !request.headers.contains_key("content-length") || request.body.is_empty())
+    );
 }
 
 #[tokio::test]
 async fn redirects_and_cookies_are_rewritten_for_the_caller() {
-    let api = Api::start(|said| {
-        let host = said.header("host").unwrap();
+    let api = Api::start(|request| {
+        let host = request.header("host").unwrap();
         format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/v1/next?a\r\nSet-Cookie: s=1; Domain=x; Path=/v1; Secure\r\nContent-Length: 0\r\n\r\n")
     })
     .await;
@@ -129,16 +131,16 @@ async fn redirects_and_cookies_are_rewritten_for_the_caller() {
     setting.upstream.base = Some(Base::parse(&format!("http://{}/v1", api.address)).unwrap());
     setting.upstream.matches.path = "/y".into();
     let scene = setting.start();
-    let said = scene.ask("GET /y/a HTTP/1.1\r\nHost: localhost:1234\r\n\r\n").await;
-    assert_eq!(said.status(), 302);
-    assert_eq!(said.header("location"), Some("http://localhost:1234/y/next?a"));
-    assert_eq!(said.header("set-cookie"), Some("s=1; Path=/y"));
+    let response = scene.ask("GET /y/a HTTP/1.1\r\nHost: localhost:1234\r\n\r\n").await;
+    assert_eq!(response.status(), 302);
+    assert_eq!(response.header("location"), Some("http://localhost:1234/y/next?a"));
+    assert_eq!(response.header("set-cookie"), Some("s=1; Path=/y"));
     assert_eq!(api.seen().len(), 1);
 }
 
 #[tokio::test]
 async fn a_response_without_a_body_keeps_its_headers() {
-    let api = Api::start(|said| match said.target() {
+    let api = Api::start(|request| match request.target() {
         "/304" => "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n".to_owned(),
         _ => "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n".to_owned(),
     })
@@ -158,8 +160,8 @@ async fn an_http_1_0_caller_is_served() {
     let api =
         Api::start(|_| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned()).await;
     let scene = Setting::to(api.address).start();
-    let said = scene.ask("GET / HTTP/1.0\r\n\r\n").await;
-    assert_eq!((said.status(), said.text().as_str()), (200, "abc"));
-    assert_eq!(said.header("transfer-encoding"), None);
+    let response = scene.ask("GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!((response.status(), response.text().as_str()), (200, "abc"));
+    assert_eq!(response.header("transfer-encoding"), None);
     assert!(api.last().line.ends_with("HTTP/1.1"));
 }

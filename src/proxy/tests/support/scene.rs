@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::net::TcpStream;
 
 use super::fixture;
-use super::wire::{Caller, Said};
+use super::wire::{Caller, WireMessage};
 use crate::clock::{SharedClock, SystemClock};
 use crate::proxy::backend::route::Routes;
 use crate::proxy::listen::bind;
@@ -179,14 +179,14 @@ impl Scene {
     }
 
     /// Sends one request on a new connection.
-    pub(in crate::proxy::tests) async fn ask(&self, request: impl AsRef<[u8]>) -> Said {
+    pub(in crate::proxy::tests) async fn ask(&self, request: impl AsRef<[u8]>) -> WireMessage {
         let mut caller = self.caller().await;
         caller.send(request).await;
-        caller.answer().await
+        caller.response().await
     }
 
     /// Sends a GET for this target.
-    pub(in crate::proxy::tests) async fn get(&self, target: &str) -> Said {
+    pub(in crate::proxy::tests) async fn get(&self, target: &str) -> WireMessage {
         self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
 }

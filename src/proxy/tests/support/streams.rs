@@ -14,36 +14,36 @@ use tokio::net::{TcpListener, TcpStream};
 use super::wire::LONG;
 
 /// A request as an HTTP/2 upstream receives it.
-pub(in crate::proxy::tests) struct Asked {
+pub(in crate::proxy::tests) struct IncomingRequest {
     pub(in crate::proxy::tests) request: Request<RecvStream>,
     pub(in crate::proxy::tests) respond: SendResponse<Bytes>,
     /// The number of its connection, from one.
     pub(in crate::proxy::tests) connection: usize,
 }
 
-impl Asked {
+impl IncomingRequest {
     /// Responds with this status and body.
-    pub(in crate::proxy::tests) fn answer(&mut self, status: u16, body: impl Into<Bytes>) {
+    pub(in crate::proxy::tests) fn respond_with(&mut self, status: u16, body: impl Into<Bytes>) {
         let head = Response::builder().status(status).body(()).unwrap();
         self.respond.send_response(head, false).unwrap().send_data(body.into(), true).unwrap();
     }
 }
 
-/// Starts an HTTP/2 upstream without TLS that hands each request to `answer`. Returns its address and the number of its
+/// Starts an HTTP/2 upstream without TLS that hands each request to `handler`. Returns its address and the number of its
 /// connections.
 pub(in crate::proxy::tests) async fn api<F>(
-    answer: impl Fn(Asked) -> F + Clone + Send + 'static,
+    handler: impl Fn(IncomingRequest) -> F + Clone + Send + 'static,
 ) -> (SocketAddr, Arc<AtomicUsize>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    api_as(server::Builder::new(), answer).await
+    api_as(server::Builder::new(), handler).await
 }
 
 /// Does the same with a configured connection.
 pub(in crate::proxy::tests) async fn api_as<F>(
     builder: server::Builder,
-    answer: impl Fn(Asked) -> F + Clone + Send + 'static,
+    handler: impl Fn(IncomingRequest) -> F + Clone + Send + 'static,
 ) -> (SocketAddr, Arc<AtomicUsize>)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -55,7 +55,7 @@ where
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-            tokio::spawn(talk(builder.clone(), stream, number, answer.clone()));
+            tokio::spawn(talk(builder.clone(), stream, number, handler.clone()));
         }
     });
     (address, connections)
@@ -67,7 +67,7 @@ pub(in crate::proxy::tests) async fn talk<F>(
     builder: server::Builder,
     stream: impl AsyncRead + AsyncWrite + Unpin,
     connection: usize,
-    answer: impl Fn(Asked) -> F,
+    handler: impl Fn(IncomingRequest) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -80,7 +80,7 @@ pub(in crate::proxy::tests) async fn talk<F>(
             streams.abrupt_shutdown(h2::Reason::HTTP_1_1_REQUIRED);
             continue;
         }
-        tokio::spawn(answer(Asked { request, respond, connection }));
+        tokio::spawn(handler(IncomingRequest { request, respond, connection }));
     }
 }
 
@@ -110,7 +110,7 @@ pub(in crate::proxy::tests) fn get(path: &str) -> Request<()> {
 
 /// A complete response.
 #[derive(Debug)]
-pub(in crate::proxy::tests) struct Answered {
+pub(in crate::proxy::tests) struct FullResponse {
     pub(in crate::proxy::tests) head: http::response::Parts,
     pub(in crate::proxy::tests) body: String,
     pub(in crate::proxy::tests) trailers: Option<HeaderMap>,
@@ -120,15 +120,17 @@ pub(in crate::proxy::tests) struct Answered {
 pub(in crate::proxy::tests) async fn ask(
     caller: &client::SendRequest<Bytes>,
     request: Request<()>,
-) -> Result<Answered, h2::Error> {
+) -> Result<FullResponse, h2::Error> {
     let mut caller = caller.clone().ready().await?;
-    let (answer, _) = caller.send_request(request, true)?;
-    answered(answer).await
+    let (response, _) = caller.send_request(request, true)?;
+    read_response(response).await
 }
 
 /// Reads a response.
-pub(in crate::proxy::tests) async fn answered(answer: client::ResponseFuture) -> Result<Answered, h2::Error> {
-    let (head, mut body) = tokio::time::timeout(LONG, answer).await.expect("no response comes")?.into_parts();
+pub(in crate::proxy::tests) async fn read_response(
+    response: client::ResponseFuture,
+) -> Result<FullResponse, h2::Error> {
+    let (head, mut body) = tokio::time::timeout(LONG, response).await.expect("no response comes")?.into_parts();
     let (body, trailers) = read(&mut body).await?;
-    Ok(Answered { head, body: String::from_utf8(body).unwrap(), trailers })
+    Ok(FullResponse { head, body: String::from_utf8(body).unwrap(), trailers })
 }

@@ -13,7 +13,7 @@ pub(in crate::proxy::tests) const LONG: Duration = Duration::from_secs(20);
 
 /// A message as it was on the wire.
 #[derive(Clone, Debug, Default)]
-pub(in crate::proxy::tests) struct Said {
+pub(in crate::proxy::tests) struct WireMessage {
     /// The first line.
     pub(in crate::proxy::tests) line: String,
     pub(in crate::proxy::tests) headers: HeaderMap,
@@ -24,7 +24,7 @@ pub(in crate::proxy::tests) struct Said {
     pub(in crate::proxy::tests) trailers: String,
 }
 
-impl Said {
+impl WireMessage {
     pub(in crate::proxy::tests) fn status(&self) -> u16 {
         self.line.split(' ').nth(1).unwrap_or_default().parse().unwrap_or_default()
     }
@@ -100,7 +100,7 @@ impl Caller {
     }
 
     /// Reads the next head.
-    pub(in crate::proxy::tests) async fn head(&mut self) -> Option<Said> {
+    pub(in crate::proxy::tests) async fn head(&mut self) -> Option<WireMessage> {
         let raw = String::from_utf8(self.until(b"\r\n\r\n").await?).unwrap();
         let mut headers = HeaderMap::new();
         for line in raw.lines().skip(1).filter(|line| !line.is_empty()) {
@@ -108,31 +108,31 @@ impl Caller {
             headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value.trim()).unwrap());
         }
         let line = raw.lines().next().unwrap().to_owned();
-        Some(Said { line, headers, raw, ..Said::default() })
+        Some(WireMessage { line, headers, raw, ..WireMessage::default() })
     }
 
     /// Reads the next message, up to the end of the connection if nothing else bounds it.
-    pub(in crate::proxy::tests) async fn message(&mut self, bounded: bool) -> Option<Said> {
-        let mut said = self.head().await?;
-        if matches!(said.status(), 204 | 304) {
-            return Some(said);
+    pub(in crate::proxy::tests) async fn message(&mut self, bounded: bool) -> Option<WireMessage> {
+        let mut message = self.head().await?;
+        if matches!(message.status(), 204 | 304) {
+            return Some(message);
         }
-        if said.header("transfer-encoding").is_some() {
+        if message.header("transfer-encoding").is_some() {
             while let Some(chunk) = self.chunk().await? {
-                said.body.extend(chunk);
+                message.body.extend(chunk);
             }
             let mut trailers = Vec::new();
             while let Some(line) = self.until(b"\r\n").await.filter(|line| line != b"\r\n") {
                 trailers.extend(line);
             }
-            said.trailers = String::from_utf8(trailers).unwrap();
-        } else if let Some(length) = said.header("content-length").and_then(|length| length.parse().ok()) {
-            said.body = self.exactly(length).await?;
+            message.trailers = String::from_utf8(trailers).unwrap();
+        } else if let Some(length) = message.header("content-length").and_then(|length| length.parse().ok()) {
+            message.body = self.exactly(length).await?;
         } else if !bounded {
             while self.more().await {}
-            said.body = std::mem::take(&mut self.read);
+            message.body = std::mem::take(&mut self.read);
         }
-        Some(said)
+        Some(message)
     }
 
     /// Reads the next chunk; `None` for the last one.
@@ -147,7 +147,7 @@ impl Caller {
         Some(Some(chunk))
     }
 
-    pub(in crate::proxy::tests) async fn answer(&mut self) -> Said {
+    pub(in crate::proxy::tests) async fn response(&mut self) -> WireMessage {
         self.message(false).await.expect("the connection ended before the response")
     }
 }
@@ -155,31 +155,31 @@ impl Caller {
 /// An upstream that computes each response from the request and records the requests. Connections are kept alive.
 pub(in crate::proxy::tests) struct Api {
     pub(in crate::proxy::tests) address: SocketAddr,
-    seen: Arc<Mutex<Vec<Said>>>,
+    seen: Arc<Mutex<Vec<WireMessage>>>,
     connections: Arc<Mutex<usize>>,
 }
 
 impl Api {
     pub(in crate::proxy::tests) async fn start<A: AsRef<[u8]> + Send + 'static>(
-        answer: impl Fn(&Said) -> A + Send + Sync + 'static,
+        handler: impl Fn(&WireMessage) -> A + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Self { address: listener.local_addr().unwrap(), seen: Arc::default(), connections: Arc::default() };
-        let (seen, connections, answer) = (api.seen.clone(), api.connections.clone(), Arc::new(answer));
+        let (seen, connections, handler) = (api.seen.clone(), api.connections.clone(), Arc::new(handler));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *connections.lock().unwrap() += 1;
-                tokio::spawn(talk(Caller::of(stream), seen.clone(), answer.clone()));
+                tokio::spawn(talk(Caller::of(stream), seen.clone(), handler.clone()));
             }
         });
         api
     }
 
-    pub(in crate::proxy::tests) fn seen(&self) -> Vec<Said> {
+    pub(in crate::proxy::tests) fn seen(&self) -> Vec<WireMessage> {
         self.seen.lock().unwrap().clone()
     }
 
-    pub(in crate::proxy::tests) fn last(&self) -> Said {
+    pub(in crate::proxy::tests) fn last(&self) -> WireMessage {
         self.seen().pop().unwrap()
     }
 
@@ -190,19 +190,19 @@ impl Api {
 
 async fn talk<A: AsRef<[u8]> + Send>(
     mut caller: Caller,
-    seen: Arc<Mutex<Vec<Said>>>,
-    answer: Arc<impl Fn(&Said) -> A + Send + Sync>,
+    seen: Arc<Mutex<Vec<WireMessage>>>,
+    handler: Arc<impl Fn(&WireMessage) -> A + Send + Sync>,
 ) {
     while let Some(request) = caller.message(true).await {
         seen.lock().unwrap().push(request.clone());
-        caller.send(answer(&request)).await;
+        caller.send(handler(&request)).await;
     }
 }
 
 /// An upstream whose connections a test serves itself.
-pub(in crate::proxy::tests) struct ByHand(TcpListener);
+pub(in crate::proxy::tests) struct ManualApi(TcpListener);
 
-impl ByHand {
+impl ManualApi {
     pub(in crate::proxy::tests) async fn start() -> (Self, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -216,7 +216,7 @@ impl ByHand {
 }
 
 /// A response with this status and body.
-pub(in crate::proxy::tests) fn answer(status: u16, body: &str) -> String {
+pub(in crate::proxy::tests) fn response_with(status: u16, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -7,20 +7,20 @@ use http::Response;
 use tokio::sync::Notify;
 
 use super::scene::Setting;
-use super::streams::{self, Asked};
+use super::streams::{self, IncomingRequest};
 use super::wire::*;
 use crate::proxy::settings::Protocol;
 
 const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
 
-fn said(status: u16) -> Response<()> {
+fn informational(status: u16) -> Response<()> {
     Response::builder().status(status).header("link", "</a>").body(()).unwrap()
 }
 
 #[tokio::test]
 async fn interim_responses_are_passed_on_at_once_except_to_http_1_0_callers() {
     for version in ["1.1", "1.0"] {
-        let (api, address) = ByHand::start().await;
+        let (api, address) = ManualApi::start().await;
         let scene = Setting::to(address).start();
         let mut caller = scene.caller().await;
         caller.send(format!("GET / HTTP/{version}\r\nHost: localhost\r\n\r\n")).await;
@@ -43,7 +43,7 @@ async fn interim_responses_are_passed_on_at_once_except_to_http_1_0_callers() {
 
 #[tokio::test]
 async fn interim_headers_are_rewritten_and_have_no_length() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: localhost:1\r\n\r\n").await;
@@ -52,7 +52,7 @@ async fn interim_headers_are_rewritten_and_have_no_length() {
     let lines = format!("Location: http://{address}/a\r\nSet-Cookie: a=1; Domain=x.com; Secure\r\nContent-Length: 5");
     there.send(format!("HTTP/1.1 103 Early Hints\r\n{lines}\r\n\r\n")).await;
     there.send(format!("HTTP/1.1 201 Created\r\n{}\r\n\r\n12345", lines)).await;
-    let (hint, last) = (caller.head().await.unwrap(), caller.answer().await);
+    let (hint, last) = (caller.head().await.unwrap(), caller.response().await);
     assert_eq!((hint.status(), last.status(), hint.header("content-length")), (103, 201, None));
     for name in ["location", "set-cookie"] {
         assert_eq!(hint.header(name), last.header(name), "{name}");
@@ -64,13 +64,13 @@ async fn interim_headers_are_rewritten_and_have_no_length() {
 #[tokio::test]
 async fn interim_responses_over_http_2_are_passed_on() {
     let go_on = Arc::<Notify>::default();
-    let told = go_on.clone();
-    let (address, _) = streams::api(move |mut asked: Asked| {
-        let told = told.clone();
+    let signal = go_on.clone();
+    let (address, _) = streams::api(move |mut incoming: IncomingRequest| {
+        let signal = signal.clone();
         async move {
-            asked.respond.send_informational(said(103)).unwrap();
-            told.notified().await;
-            asked.answer(200, "done");
+            incoming.respond.send_informational(informational(103)).unwrap();
+            signal.notified().await;
+            incoming.respond_with(200, "done");
         }
     })
     .await;
@@ -81,40 +81,40 @@ async fn interim_responses_over_http_2_are_passed_on() {
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     go_on.notify_one();
-    assert_eq!(caller.answer().await.text(), "done");
+    assert_eq!(caller.response().await.text(), "done");
 }
 
 #[tokio::test]
 async fn a_caller_gets_a_100_only_once_the_upstream_sends_one() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send(EXPECTING).await;
     let mut there = api.accept().await;
     assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
     let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
-    assert!(early.is_err(), "asked before the upstream asked: {early:?}");
+    assert!(early.is_err(), "incoming before the upstream incoming: {early:?}");
     there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
     assert_eq!(caller.head().await.unwrap().status(), 100);
     caller.send("abc").await;
     assert_eq!(there.exactly(3).await.unwrap(), b"abc");
-    there.send(answer(201, "made")).await;
-    assert_eq!(caller.answer().await.status(), 201);
+    there.send(response_with(201, "made")).await;
+    assert_eq!(caller.response().await.status(), 201);
 }
 
 #[tokio::test]
 async fn an_api_over_http_2_may_send_a_100_or_refuse_without_the_body() {
-    let (address, _) = streams::api(|mut asked: Asked| async move {
-        assert_eq!(asked.request.headers()["expect"], "100-continue");
-        // An upstream that sends it without being asked has sent it by then.
-        let early = tokio::time::timeout(Duration::from_millis(200), asked.request.body_mut().data()).await;
-        assert!(early.is_err(), "sent before it was asked for: {early:?}");
-        if asked.request.uri().path() == "/no" {
-            return asked.answer(417, "no");
+    let (address, _) = streams::api(|mut incoming: IncomingRequest| async move {
+        assert_eq!(incoming.request.headers()["expect"], "100-continue");
+        // An upstream that sends it without being incoming has sent it by then.
+        let early = tokio::time::timeout(Duration::from_millis(200), incoming.request.body_mut().data()).await;
+        assert!(early.is_err(), "sent before it was incoming for: {early:?}");
+        if incoming.request.uri().path() == "/no" {
+            return incoming.respond_with(417, "no");
         }
-        asked.respond.send_informational(Response::builder().status(100).body(()).unwrap()).unwrap();
-        let (body, _) = streams::read(asked.request.body_mut()).await.unwrap();
-        asked.answer(201, body);
+        incoming.respond.send_informational(Response::builder().status(100).body(()).unwrap()).unwrap();
+        let (body, _) = streams::read(incoming.request.body_mut()).await.unwrap();
+        incoming.respond_with(201, body);
     })
     .await;
     let mut setting = Setting::to(address);
@@ -124,26 +124,26 @@ async fn an_api_over_http_2_may_send_a_100_or_refuse_without_the_body() {
     caller.send(EXPECTING).await;
     assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 100 Continue\r\n\r\n");
     caller.send("abc").await;
-    assert_eq!(caller.answer().await.text(), "abc");
+    assert_eq!(caller.response().await.text(), "abc");
     caller.send(EXPECTING.replace("/ HTTP", "/no HTTP")).await;
     assert_eq!(caller.head().await.unwrap().status(), 417);
 }
 
 #[tokio::test]
 async fn a_refusal_instead_of_a_100_avoids_sending_the_body() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send(EXPECTING).await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
-    there.send(answer(417, "no")).await;
-    assert_eq!(caller.answer().await.status(), 417);
+    there.send(response_with(417, "no")).await;
+    assert_eq!(caller.response().await.status(), 417);
 }
 
 #[tokio::test]
 async fn a_server_that_never_sends_a_100_is_waited_for_once() {
-    let api = Api::start(|said| answer(200, &said.text())).await;
+    let api = Api::start(|request| response_with(200, &request.text())).await;
     let scene = Setting::to(api.address).start();
     let asking = async {
         let mut caller = scene.caller().await;
@@ -152,7 +152,7 @@ async fn a_server_that_never_sends_a_100_is_waited_for_once() {
             caller.send(EXPECTING).await;
             assert_eq!(caller.head().await.unwrap().status(), 100);
             caller.send("abc").await;
-            assert_eq!(caller.answer().await.text(), "abc");
+            assert_eq!(caller.response().await.text(), "abc");
         }
     };
     tokio::time::timeout(LONG, asking).await.expect("it is waited for each time");

@@ -11,8 +11,8 @@ const OLD: &str = "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n";
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// The response that a caller gets when the upstream sends this.
-async fn passed(request: &str, response: impl AsRef<[u8]>) -> Option<Said> {
-    let (api, address) = ByHand::start().await;
+async fn passed(request: &str, response: impl AsRef<[u8]>) -> Option<WireMessage> {
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send(request).await;
@@ -23,7 +23,7 @@ async fn passed(request: &str, response: impl AsRef<[u8]>) -> Option<Said> {
     heard(&mut caller, request).await
 }
 
-async fn heard(caller: &mut Caller, request: &str) -> Option<Said> {
+async fn heard(caller: &mut Caller, request: &str) -> Option<WireMessage> {
     if request.starts_with("HEAD") { caller.head().await } else { caller.message(false).await }
 }
 
@@ -33,10 +33,10 @@ async fn a_status_line_with_no_reason_or_any_bytes_in_it_is_accepted() {
         for reason in [&b""[..], b" ", b" D\xe9plac\xe9"] {
             for ahead in [None, Some(100), Some(103)] {
                 let line = |status: u16| [format!("HTTP/1.1 {status}").as_bytes(), reason, b"\r\n"].concat();
-                let said = ahead.map(|ahead| [&line(ahead)[..], b"\r\n"].concat()).unwrap_or_default();
-                let answer = [&said[..], &line(status), b"Content-Length: 2\r\n\r\nok"].concat();
-                let said = passed(OLD, answer).await.unwrap();
-                assert_eq!((said.status(), said.text().as_str()), (status, "ok"), "{ahead:?}");
+                let interim = ahead.map(|ahead| [&line(ahead)[..], b"\r\n"].concat()).unwrap_or_default();
+                let sent = [&interim[..], &line(status), b"Content-Length: 2\r\n\r\nok"].concat();
+                let response = passed(OLD, sent).await.unwrap();
+                assert_eq!((response.status(), response.text().as_str()), (status, "ok"), "{ahead:?}");
             }
         }
     }
@@ -57,9 +57,9 @@ async fn responses_that_curl_accepts_are_accepted() {
         "X-A: 1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
         "X-A: 1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     ] {
-        let said = passed(GET, format!("HTTP/1.1 200 OK\r\n{lines}")).await.unwrap();
-        let told = (said.status(), said.text(), said.header("x-a"));
-        assert_eq!(told, (200, "ok".to_owned(), Some("1")), "{lines:?}");
+        let response = passed(GET, format!("HTTP/1.1 200 OK\r\n{lines}")).await.unwrap();
+        let received = (response.status(), response.text(), response.header("x-a"));
+        assert_eq!(received, (200, "ok".to_owned(), Some("1")), "{lines:?}");
     }
 }
 
@@ -68,13 +68,13 @@ async fn equal_lengths_are_merged_for_every_method_and_status() {
     for (request, status) in [("HEAD", 200), ("GET", 200), ("GET", 304)] {
         for lengths in ["Content-Length: 2\r\nContent-Length: 2", "Content-Length: 2, 2"] {
             let body = if (request, status) == ("GET", 200) { "ok" } else { "" };
-            let answer = format!("HTTP/1.1 {status} X\r\n{lengths}\r\n\r\n{body}");
-            let said = passed(&GET.replace("GET", request), answer).await;
-            let said = said.unwrap_or_else(|| panic!("{request} {status} {lengths}"));
-            let told: Vec<_> = said.headers.get_all("content-length").iter().cloned().collect();
+            let sent = format!("HTTP/1.1 {status} X\r\n{lengths}\r\n\r\n{body}");
+            let response = passed(&GET.replace("GET", request), sent).await;
+            let response = response.unwrap_or_else(|| panic!("{request} {status} {lengths}"));
+            let received: Vec<_> = response.headers.get_all("content-length").iter().cloned().collect();
             // hyper sends no length with a 304.
             let expected = if status == 304 { vec![] } else { vec![http::HeaderValue::from_static("2")] };
-            assert_eq!((said.status(), told), (status, expected), "{request} {lengths}");
+            assert_eq!((response.status(), received), (status, expected), "{request} {lengths}");
         }
     }
 }
@@ -88,15 +88,15 @@ async fn an_unreadable_response_is_a_502() {
         "Transfer-Encoding: x\r\nContent-Length: 2\r\n\r\nok",
         "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",
     ] {
-        let said = passed(GET, format!("HTTP/1.1 200 OK\r\n{lines}")).await.unwrap();
-        assert_eq!((said.status(), said.code().as_str()), (502, "upstream-reset"), "{lines:?}");
+        let response = passed(GET, format!("HTTP/1.1 200 OK\r\n{lines}")).await.unwrap();
+        assert_eq!((response.status(), response.code().as_str()), (502, "upstream-reset"), "{lines:?}");
     }
 }
 
 #[tokio::test]
 async fn bytes_after_a_response_never_reach_the_next_caller() {
     const STRAY: &str = "HTTP/1.1 200 Stray\r\nContent-Length: 5\r\n\r\nstray";
-    for (request, answer) in [
+    for (request, sent) in [
         ("GET", "HTTP/1.1 204 N\r\n\r\n"),
         ("GET", "HTTP/1.1 304 N\r\n\r\n"),
         ("HEAD", "HTTP/1.1 200 K\r\nContent-Length: 5\r\n\r\n"),
@@ -106,13 +106,13 @@ async fn bytes_after_a_response_never_reach_the_next_caller() {
         ("GET", "HTTP/1.1 200 K\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n\r\n"),
     ] {
         for later in [false, true] {
-            let (api, address) = ByHand::start().await;
+            let (api, address) = ManualApi::start().await;
             let scene = Setting::to(address).start();
             let mut caller = scene.caller().await;
             caller.send(GET.replace("GET", request)).await;
             let mut there = api.accept().await;
             there.head().await.unwrap();
-            there.send(format!("{answer}{}", if later { "" } else { STRAY })).await;
+            there.send(format!("{sent}{}", if later { "" } else { STRAY })).await;
             let first = heard(&mut caller, request).await.unwrap();
             assert_ne!(first.text(), "stray");
             if later {
@@ -122,8 +122,8 @@ async fn bytes_after_a_response_never_reach_the_next_caller() {
             caller.send(GET).await;
             let mut other = api.accept().await;
             other.head().await.unwrap();
-            other.send(self::answer(200, "right")).await;
-            assert_eq!(caller.answer().await.text(), "right", "{answer:?} {later}");
+            other.send(response_with(200, "right")).await;
+            assert_eq!(caller.response().await.text(), "right", "{sent:?} {later}");
         }
     }
 }
@@ -131,35 +131,35 @@ async fn bytes_after_a_response_never_reach_the_next_caller() {
 #[tokio::test]
 async fn interim_responses_are_limited() {
     let long = format!("HTTP/1.1 103 E\r\nX: {}\r\n\r\n", "x".repeat(5000));
-    for (said, count, status) in [
+    for (interim, count, status) in [
         ("HTTP/1.1 100 C\r\n\r\n", 16, 200),
         ("HTTP/1.1 100 C\r\n\r\n", 17, 502),
         ("HTTP/1.1 102 P\r\n\r\n", 100, 502),
         (&long, 12, 200),
         (&long, 14, 502),
     ] {
-        let answer = format!("{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", said.repeat(count));
-        let said = passed(OLD, answer).await.unwrap();
-        assert_eq!(said.status(), status, "{count}");
+        let sent = format!("{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", interim.repeat(count));
+        let response = passed(OLD, sent).await.unwrap();
+        assert_eq!(response.status(), status, "{count}");
     }
 }
 
 #[tokio::test]
 async fn an_endless_response_does_not_delay_other_requests() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let (mut one, mut other) = (scene.caller().await, scene.caller().await);
     one.send(GET).await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
     let talking = tokio::spawn(async move {
-        let said = "HTTP/1.1 103 E\r\n\r\n".repeat(10_000);
-        while tokio::io::AsyncWriteExt::write_all(&mut there.stream, said.as_bytes()).await.is_ok() {}
+        let interim = "HTTP/1.1 103 E\r\n\r\n".repeat(10_000);
+        while tokio::io::AsyncWriteExt::write_all(&mut there.stream, interim.as_bytes()).await.is_ok() {}
     });
     other.send(GET).await;
     let mut there = api.accept().await;
     there.head().await.unwrap();
-    there.send(answer(200, "right")).await;
-    assert_eq!(other.answer().await.text(), "right");
+    there.send(response_with(200, "right")).await;
+    assert_eq!(other.response().await.text(), "right");
     tokio::time::timeout(Duration::from_secs(20), talking).await.expect("it is heard without end").unwrap();
 }

@@ -16,25 +16,25 @@ const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: ke
 const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-async fn switched(scene: &Scene, api: &ByHand) -> (Caller, Caller) {
+async fn switched(scene: &Scene, api: &ManualApi) -> (Caller, Caller) {
     let mut caller = scene.caller().await;
     caller.send(HANDSHAKE).await;
     let mut there = api.accept().await;
-    let asked = there.head().await.unwrap();
-    assert_eq!((asked.header("upgrade"), asked.header("connection")), (Some("websocket"), Some("Upgrade")));
-    assert_eq!(asked.header("authorization"), Some("Bearer g1"));
-    assert_eq!(asked.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
+    let incoming = there.head().await.unwrap();
+    assert_eq!((incoming.header("upgrade"), incoming.header("connection")), (Some("websocket"), Some("Upgrade")));
+    assert_eq!(incoming.header("authorization"), Some("Bearer g1"));
+    assert_eq!(incoming.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
     there.send(format!("{SWITCHED}first")).await;
-    let said = caller.head().await.unwrap();
-    assert_eq!((said.status(), said.header("upgrade")), (101, Some("websocket")));
-    assert_eq!(said.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    let response = caller.head().await.unwrap();
+    assert_eq!((response.status(), response.header("upgrade")), (101, Some("websocket")));
+    assert_eq!(response.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     assert_eq!(caller.exactly(5).await.unwrap(), b"first");
     (caller, there)
 }
 
 #[tokio::test]
 async fn after_a_handshake_with_a_token_bytes_are_copied_both_ways() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let mut setting = Setting::to(address);
     setting.limits.caller_idle = std::time::Duration::from_millis(1);
     let scene = setting.start();
@@ -53,7 +53,7 @@ async fn after_a_handshake_with_a_token_bytes_are_copied_both_ways() {
 
 #[tokio::test]
 async fn draining_waits_for_tunnels_and_the_end_of_the_grace_period_closes_them() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let (mut caller, mut there) = switched(&scene, &api).await;
     scene.trigger.advance(Phase::Draining);
@@ -67,29 +67,29 @@ async fn draining_waits_for_tunnels_and_the_end_of_the_grace_period_closes_them(
 
 #[tokio::test]
 async fn a_handshake_with_an_expired_token_is_repeated_and_a_refusal_passed_on() {
-    let api = Api::start(|said| match said.header("authorization") {
-        Some("Bearer g1") => answer(401, ""),
-        _ => answer(403, "no chat"),
+    let api = Api::start(|request| match request.header("authorization") {
+        Some("Bearer g1") => response_with(401, ""),
+        _ => response_with(403, "no chat"),
     })
     .await;
     let scene = Setting::to(api.address).start();
     let mut caller = scene.caller().await;
     caller.send(HANDSHAKE).await;
-    let said = caller.answer().await;
-    assert_eq!((said.status(), said.text().as_str()), (403, "no chat"));
-    assert_eq!(api.seen().iter().filter(|said| said.header("upgrade").is_some()).count(), 2);
+    let response = caller.response().await;
+    assert_eq!((response.status(), response.text().as_str()), (403, "no chat"));
+    assert_eq!(api.seen().iter().filter(|request| request.header("upgrade").is_some()).count(), 2);
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-    assert_eq!(caller.answer().await.status(), 403);
+    assert_eq!(caller.response().await.status(), 403);
 }
 
 #[tokio::test]
 async fn an_offer_of_another_protocol_is_ignored_and_the_request_served() {
-    let api = Api::start(|_| answer(200, "served")).await;
+    let api = Api::start(|_| response_with(200, "served")).await;
     let scene = Setting::to(api.address).start();
     let offer = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
          HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: 2\r\n\r\nhi";
-    let said = scene.ask(offer).await;
-    assert_eq!((said.status(), said.text().as_str()), (200, "served"));
+    let response = scene.ask(offer).await;
+    assert_eq!((response.status(), response.text().as_str()), (200, "served"));
     let seen = api.last();
     assert_eq!((seen.header("upgrade"), seen.header("http2-settings"), seen.header("connection")), (None, None, None));
     assert_eq!(seen.text(), "hi");
@@ -106,7 +106,7 @@ const CREDENTIALS: &str = "Basic dXNAZXI6cGE6c3M=";
 
 #[tokio::test]
 async fn an_outbound_proxy_gets_plain_requests_in_absolute_form() {
-    let proxy = Api::start(|said| answer(200, said.target())).await;
+    let proxy = Api::start(|request| response_with(200, request.target())).await;
     let scene = through(Setting::to(([127, 0, 0, 1], 9).into()), proxy.address, "");
     for _ in 0..2 {
         assert_eq!(scene.get("/a?b").await.text(), "http://127.0.0.1:9/a?b");
@@ -118,7 +118,7 @@ async fn an_outbound_proxy_gets_plain_requests_in_absolute_form() {
 
 #[tokio::test]
 async fn excepted_hosts_are_connected_directly() {
-    let api = Api::start(|said| answer(200, said.header("proxy-authorization").unwrap_or("direct"))).await;
+    let api = Api::start(|request| response_with(200, request.header("proxy-authorization").unwrap_or("direct"))).await;
     for no in ["127.0.0.1", "10.0.0.0/8 127.0.0.0/8", "*"] {
         let scene = through(Setting::to(api.address), ([127, 0, 0, 1], 9).into(), no);
         assert_eq!(scene.get("/").await.text(), "direct", "{no}");
@@ -128,17 +128,17 @@ async fn excepted_hosts_are_connected_directly() {
 #[tokio::test]
 async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_is_an_error() {
     let port = tls_api().await;
-    let (proxy, address) = ByHand::start().await;
+    let (proxy, address) = ManualApi::start().await;
     let scene = through(over_tls("localhost", port, true), address, "");
     let asking = async {
-        let said = scene.get("/").await;
-        assert_eq!((said.status(), said.text().as_str()), (200, "1"));
+        let response = scene.get("/").await;
+        assert_eq!((response.status(), response.text().as_str()), (200, "1"));
     };
     let carrying = async {
         let mut there = proxy.accept().await;
-        let asked = there.head().await.unwrap();
-        assert_eq!(asked.line, format!("CONNECT localhost:{port} HTTP/1.1"));
-        assert_eq!(asked.header("proxy-authorization"), Some(CREDENTIALS));
+        let incoming = there.head().await.unwrap();
+        assert_eq!(incoming.line, format!("CONNECT localhost:{port} HTTP/1.1"));
+        assert_eq!(incoming.header("proxy-authorization"), Some(CREDENTIALS));
         there.send("HTTP/1.1 200 Connected\r\n\r\n").await;
         let mut api = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let _ = tokio::io::copy_bidirectional(&mut there.stream, &mut api).await;
@@ -146,26 +146,26 @@ async fn an_outbound_proxy_opens_tunnels_for_https_and_its_refusal_is_an_error()
     tokio::select! { () = asking => {}, () = carrying => {} }
 
     let refusing = Api::start(|_| "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
-    let said = through(over_tls("localhost", port, true), refusing.address, "").get("/").await;
-    assert_eq!((said.status(), said.code().as_str()), (502, "upstream-unreachable"));
+    let response = through(over_tls("localhost", port, true), refusing.address, "").get("/").await;
+    assert_eq!((response.status(), response.code().as_str()), (502, "upstream-unreachable"));
 }
 
 #[tokio::test]
 async fn a_handshake_never_uses_a_pooled_connection() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let scene = Setting::to(address).start();
     let mut caller = scene.caller().await;
     caller.send(HANDSHAKE).await;
     let mut there = api.accept().await;
-    let asked = there.head().await.unwrap();
-    assert!(asked.raw.contains("\r\nSec-WebSocket-Key: "), "{}", asked.raw);
-    there.send(answer(403, "")).await;
-    assert_eq!(caller.answer().await.status(), 403);
+    let incoming = there.head().await.unwrap();
+    assert!(incoming.raw.contains("\r\nSec-WebSocket-Key: "), "{}", incoming.raw);
+    there.send(response_with(403, "")).await;
+    assert_eq!(caller.response().await.status(), 403);
     // On the connection that the handshake left open.
     caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     there.head().await.unwrap();
-    there.send(answer(200, "")).await;
-    assert_eq!(caller.answer().await.status(), 200);
+    there.send(response_with(200, "")).await;
+    assert_eq!(caller.response().await.status(), 200);
     caller.send(HANDSHAKE).await;
     let mut there = api.accept().await;
     there.head().await.unwrap();

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::scene::Setting;
-use super::streams::{self, Asked, talk};
+use super::streams::{self, IncomingRequest, talk};
 use super::wire::*;
 use crate::proxy::settings::{Base, Protocol};
 use crate::token::key::{SubjectPattern, SubjectRule};
@@ -49,19 +49,19 @@ async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                    let say = move |mut asked: Asked| async move {
-                        if asked.request.uri().path() == "/reset" {
+                    let handler = move |mut incoming: IncomingRequest| async move {
+                        if incoming.request.uri().path() == "/reset" {
                             // What has been read has been sent.
-                            streams::read(asked.request.body_mut()).await.unwrap();
-                            return asked.respond.send_reset(h2::Reason::HTTP_1_1_REQUIRED);
+                            streams::read(incoming.request.body_mut()).await.unwrap();
+                            return incoming.respond.send_reset(h2::Reason::HTTP_1_1_REQUIRED);
                         }
-                        asked.answer(200, format!("h2 {connection}"));
+                        incoming.respond_with(200, format!("h2 {connection}"));
                     };
-                    return talk(h2::server::Builder::new(), stream, connection, say).await;
+                    return talk(h2::server::Builder::new(), stream, connection, handler).await;
                 }
                 let mut request = [0; 4096];
                 while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
-                    stream.write_all(answer(200, &connection.to_string()).as_bytes()).await.unwrap();
+                    stream.write_all(response_with(200, &connection.to_string()).as_bytes()).await.unwrap();
                 }
             });
         }
@@ -81,8 +81,8 @@ async fn an_api_over_tls_is_verified_and_its_connection_reused() {
     let port = tls_api().await;
     let scene = over_tls("localhost", port, true).start();
     for _ in 0..3 {
-        let said = scene.get("/").await;
-        assert_eq!((said.status(), said.text().as_str()), (200, "1"));
+        let response = scene.get("/").await;
+        assert_eq!((response.status(), response.text().as_str()), (200, "1"));
     }
     let mut setting = over_tls("127.0.0.1", port, true);
     setting.upstream.server_name = Some("api.test".into());
@@ -129,8 +129,8 @@ async fn a_server_that_requires_http_1_gets_it_for_some_time() {
     let mut setting = over_tls("localhost", tls_api_offering(&[b"h2", b"http/1.1"]).await, true);
     (setting.upstream.protocol, setting.upstream.retry.body) = (Protocol::Auto, 1);
     let scene = setting.start();
-    let said = scene.ask(post("/reset")).await;
-    assert_eq!((said.status(), said.code().as_str()), (502, "upstream-reset"));
+    let response = scene.ask(post("/reset")).await;
+    assert_eq!((response.status(), response.code().as_str()), (502, "upstream-reset"));
     assert_eq!(scene.ask(post("/reset")).await.text(), "2");
 }
 
@@ -147,7 +147,7 @@ async fn http_2_is_tried_again_if_the_required_http_1_fails() {
 
 #[tokio::test]
 async fn a_closed_connection_sends_close_notify() {
-    let (api, address) = ByHand::start().await;
+    let (api, address) = ManualApi::start().await;
     let mut setting = over_tls("localhost", address.port(), true);
     setting.upstream.timeouts.idle = Duration::from_millis(50);
     let scene = setting.start();
@@ -156,34 +156,34 @@ async fn a_closed_connection_sends_close_notify() {
     let mut there = acceptor(&[]).accept(api.accept().await.stream).await.unwrap();
     let mut request = [0; 4096];
     assert!(there.read(&mut request).await.unwrap() > 0);
-    there.write_all(answer(200, "").as_bytes()).await.unwrap();
-    assert_eq!(caller.answer().await.status(), 200);
+    there.write_all(response_with(200, "").as_bytes()).await.unwrap();
+    assert_eq!(caller.response().await.status(), 200);
     // An end without close_notify is an error.
     assert_eq!(tokio::time::timeout(LONG, there.read(&mut request)).await.unwrap().unwrap(), 0);
 }
 
 #[tokio::test]
 async fn an_end_without_close_notify_is_not_the_end_of_a_body() {
-    for (head, is_told, whole) in [
+    for (head, has_close_notify, whole) in [
         ("HTTP/1.1 200 OK\r\n\r\nok", true, true),
         ("HTTP/1.1 200 OK\r\n\r\nok", false, false),
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false, true),
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", true, false),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", true, false),
     ] {
-        let (api, address) = ByHand::start().await;
+        let (api, address) = ManualApi::start().await;
         let scene = over_tls("localhost", address.port(), true).start();
         let mut caller = scene.caller().await;
         caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let mut there = acceptor(&[]).accept(api.accept().await.stream).await.unwrap();
         assert!(there.read(&mut [0; 4096]).await.unwrap() > 0);
         there.write_all(head.as_bytes()).await.unwrap();
-        if is_told {
+        if has_close_notify {
             there.shutdown().await.unwrap();
         }
         drop(there);
-        let said = caller.message(false).await;
-        assert_eq!(said.is_some_and(|said| said.text() == "ok"), whole, "{head:?} {is_told}");
+        let response = caller.message(false).await;
+        assert_eq!(response.is_some_and(|response| response.text() == "ok"), whole, "{head:?} {has_close_notify}");
     }
 }
 
@@ -191,9 +191,9 @@ async fn an_end_without_close_notify_is_not_the_end_of_a_body() {
 async fn an_untrusted_certificate_or_one_for_another_name_is_refused() {
     let port = tls_api().await;
     for setting in [over_tls("localhost", port, false), over_tls("127.0.0.1", port, true)] {
-        let said = setting.start().get("/").await;
-        assert_eq!((said.status(), said.code().as_str()), (502, "upstream-tls"));
-        assert!(said.header("proxy-status").unwrap().contains("tls_certificate_error"));
+        let response = setting.start().get("/").await;
+        assert_eq!((response.status(), response.code().as_str()), (502, "upstream-tls"));
+        assert!(response.header("proxy-status").unwrap().contains("tls_certificate_error"));
     }
 }
 
@@ -212,7 +212,7 @@ async fn a_base_that_a_reply_chose_leads_to_no_private_address() {
 
 #[tokio::test]
 async fn each_subject_gets_its_own_token_and_no_other() {
-    let api = Api::start(|said| answer(200, said.header("x-token-of").unwrap_or("nobody"))).await;
+    let api = Api::start(|request| response_with(200, request.header("x-token-of").unwrap_or("nobody"))).await;
     let mut setting = Setting::to(api.address);
     setting.subjects = Some(SubjectRule {
         header: HeaderName::from_static("x-user"),
@@ -228,8 +228,8 @@ async fn each_subject_gets_its_own_token_and_no_other() {
         assert!(!api.last().headers.contains_key("x-user"));
     }
     for wrong in ["", "X-User: a\r\n", "X-User: anna;drop\r\n", "X-User: anna\r\nX-User: bert\r\n", "X-User:\r\n"] {
-        let said = scene.ask(ask(wrong)).await;
-        assert_eq!((said.status(), said.code().as_str()), (400, "subject"), "{wrong}");
+        let response = scene.ask(ask(wrong)).await;
+        assert_eq!((response.status(), response.code().as_str()), (400, "subject"), "{wrong}");
     }
     assert_eq!(api.seen().len(), 5);
 }

@@ -54,16 +54,16 @@ async fn one_request_after_another_gets_its_response() {
     for number in 0..3 {
         assert!(http1.is_free() && !http1.is_closed());
         http1.begin(get());
-        let answer = async {
-            let asked = expect(&mut server, "\r\n\r\n").await;
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanswer{number}");
-            server.write_all(answer.as_bytes()).await.unwrap();
-            asked
+        let response = async {
+            let request = expect(&mut server, "\r\n\r\n").await;
+            let response = format!("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nnumber{number}");
+            server.write_all(response.as_bytes()).await.unwrap();
+            request
         };
-        let (head, asked) = tokio::join!(head(&mut http1), answer);
-        assert_eq!((head.unwrap().status, asked.as_str()), (StatusCode::OK, "GET / HTTP/1.1\r\nHost: api\r\n\r\n"));
+        let (head, request) = tokio::join!(head(&mut http1), response);
+        assert_eq!((head.unwrap().status, request.as_str()), (StatusCode::OK, "GET / HTTP/1.1\r\nHost: api\r\n\r\n"));
         assert_eq!((http1.has_ended(), http1.is_free()), (false, false));
-        assert_eq!(body(&mut http1).await.unwrap(), format!("answer{number}"));
+        assert_eq!(body(&mut http1).await.unwrap(), format!("number{number}"));
     }
 }
 
@@ -74,7 +74,7 @@ async fn interim_responses_are_reported_and_the_body_waits_for_them() {
     let ready = script.ready.clone();
     ready.set(0);
     http1.begin(outbound(Request::post("/").body(script).unwrap()));
-    let mut said = Vec::new();
+    let mut statuses = Vec::new();
     let serve = async {
         expect(&mut server, "\r\n\r\n").await;
         server.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
@@ -82,7 +82,7 @@ async fn interim_responses_are_reported_and_the_body_waits_for_them() {
         server.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     };
     let mut on_interim = |head: response::Parts| {
-        said.push(head.status.as_u16());
+        statuses.push(head.status.as_u16());
         ready.set(if head.status == StatusCode::CONTINUE { 1 } else { 0 });
     };
     // No task waits for the gate here, so each poll checks it.
@@ -97,7 +97,7 @@ async fn interim_responses_are_reported_and_the_body_waits_for_them() {
         }
     };
     let (head, ()) = tokio::join!(ask, serve);
-    assert_eq!((head.status, said), (StatusCode::NO_CONTENT, vec![103, 100]));
+    assert_eq!((head.status, statuses), (StatusCode::NO_CONTENT, vec![103, 100]));
     assert!(http1.is_free());
 }
 
@@ -132,7 +132,7 @@ async fn a_request_is_unsent_only_if_nothing_was_written() {
 
 #[tokio::test]
 async fn a_response_is_complete_only_by_its_framing() {
-    for (answer, expected) in [
+    for (sent, expected) in [
         ("Content-Length: 5\r\n\r\nhello", Some("hello")),
         ("Content-Length: 6\r\n\r\nhello", None),
         ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Some("hello")),
@@ -142,16 +142,16 @@ async fn a_response_is_complete_only_by_its_framing() {
     ] {
         let (mut http1, mut server) = pair().await;
         http1.begin(get());
-        server.write_all(format!("HTTP/1.1 200 OK\r\n{answer}").as_bytes()).await.unwrap();
+        server.write_all(format!("HTTP/1.1 200 OK\r\n{sent}").as_bytes()).await.unwrap();
         server.shutdown().await.unwrap();
         head(&mut http1).await.unwrap();
-        assert_eq!(body(&mut http1).await.ok().as_deref(), expected, "{answer:?}");
+        assert_eq!(body(&mut http1).await.ok().as_deref(), expected, "{sent:?}");
     }
 }
 
 #[tokio::test]
 async fn a_connection_is_free_only_after_a_complete_request_and_response() {
-    for (answer, free) in [
+    for (sent, free) in [
         ("HTTP/1.1 204 N\r\n\r\n", true),
         ("HTTP/1.1 204 N\r\nConnection: close\r\n\r\n", false),
         ("HTTP/1.0 204 N\r\n\r\n", false),
@@ -159,9 +159,9 @@ async fn a_connection_is_free_only_after_a_complete_request_and_response() {
     ] {
         let (mut http1, mut server) = pair().await;
         http1.begin(get());
-        server.write_all(answer.as_bytes()).await.unwrap();
+        server.write_all(sent.as_bytes()).await.unwrap();
         assert_eq!(head(&mut http1).await.unwrap().status, 204);
-        assert_eq!((body(&mut http1).await.unwrap().as_str(), http1.is_free()), ("", free), "{answer:?}");
+        assert_eq!((body(&mut http1).await.unwrap().as_str(), http1.is_free()), ("", free), "{sent:?}");
     }
     let (mut http1, mut server) = pair().await;
     let script = Script::of(&["hello"], Some(5));
@@ -199,8 +199,8 @@ async fn a_long_response_is_read_in_growing_pieces_and_frees_its_buffer() {
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
     let serve = async {
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(LENGTH));
-        server.write_all(answer.as_bytes()).await.unwrap();
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(LENGTH));
+        server.write_all(response.as_bytes()).await.unwrap();
     };
     let read = async {
         head(&mut http1).await.unwrap();
