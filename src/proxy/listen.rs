@@ -108,8 +108,8 @@ fn both(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::R
 
 /// Creates a socket file in a private directory, and moves it into place once it has its mode.
 fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    make_room(path)?;
-    let private = Private::beside(path)?;
+    remove_unused_socket(path)?;
+    let private = PrivateDirectory::beside(path)?;
     let made = private.0.join("s");
     let listener = UnixListener::bind(&made)?;
     listener.set_nonblocking(true)?;
@@ -119,7 +119,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
 }
 
 /// Removes an obstacle: only a socket file that nobody listens on may be replaced.
-fn make_room(path: &Path) -> io::Result<()> {
+fn remove_unused_socket(path: &Path) -> io::Result<()> {
     let kind = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?.file_type(),
@@ -135,9 +135,9 @@ fn make_room(path: &Path) -> io::Result<()> {
 }
 
 /// A private directory, removed when dropped.
-struct Private(PathBuf);
+struct PrivateDirectory(PathBuf);
 
-impl Private {
+impl PrivateDirectory {
     fn beside(path: &Path) -> io::Result<Self> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let private = directory.join(format!(".bearerd-{:08x}", fastrand::u32(..)));
@@ -146,7 +146,7 @@ impl Private {
     }
 }
 
-impl Drop for Private {
+impl Drop for PrivateDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.0.join("s"));
         let _ = fs::remove_dir(&self.0);

@@ -24,7 +24,7 @@ use crate::record::ProxyRecord;
 use crate::shutdown::{Phase, Shutdown};
 
 /// How many names are resolved at the same time: each takes a thread and a socket.
-const RESOLVING: usize = 16;
+const MAX_RESOLVERS: usize = 16;
 
 /// How long the runtime needs to see the connections that the kernel has accepted.
 const ACCEPT_DELAY: Duration = Duration::from_millis(1);
@@ -63,7 +63,7 @@ impl DataThread {
         let (end, ended) = watch::channel(false);
         let beats = Beats::start();
         let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVING).build()?;
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_RESOLVERS).build()?;
         for bound in bound {
             let _ = commands.send(DataCommand::Open(bound));
         }
@@ -148,7 +148,7 @@ async fn drain(worker: &Rc<Worker>, listeners: Vec<Accepting>) {
     worker.draining.set(true);
     worker.deadlines.wake_all();
     while tokio::time::timeout(CLOSE_TIMEOUT, worker.all_closed()).await.is_err() {
-        worker.deadlines.dismiss_all();
+        worker.deadlines.expire_all_early();
     }
 }
 

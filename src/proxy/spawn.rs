@@ -8,12 +8,12 @@ use super::limits::metered::Metered;
 
 /// Starts hyper's tasks for HTTP/2 streams, charged to the account of their connection.
 #[derive(Clone)]
-pub(crate) struct Local {
+pub(crate) struct LocalExecutor {
     pub(crate) limiter: Rc<Limiter>,
     pub(crate) account: Rc<Account>,
 }
 
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, task: F) {
         tokio::task::spawn_local(Metered::stream(task, self.limiter.clone(), self.account.clone()));
     }

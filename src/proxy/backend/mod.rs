@@ -42,7 +42,7 @@ type RenderedCell = Rc<RefCell<Option<Rc<Rendered>>>>;
 /// The token that one request uses.
 pub(crate) struct TokenSlot {
     pub(crate) handle: TokenHandle,
-    kept: RenderedCell,
+    cached: RenderedCell,
 }
 
 enum TokenSlots {
@@ -114,22 +114,22 @@ impl Backend {
                 let name = subject_name(rule, headers)?;
                 let mut subjects = subjects.borrow_mut();
                 if let Some(held) = name.and_then(|name| subjects.get(name, now)) {
-                    return Ok(TokenSlot { handle: held.token.clone(), kept: held.kept.clone() });
+                    return Ok(TokenSlot { handle: held.token.clone(), cached: held.kept.clone() });
                 }
                 let subject = subject(rule, name)?;
                 let held = subjects.get_or_insert_with(&subject, now, |subject| open(subject));
-                Ok(TokenSlot { handle: held.token.clone(), kept: held.kept.clone() })
+                Ok(TokenSlot { handle: held.token.clone(), cached: held.kept.clone() })
             }
-            (TokenSlots::One(handle, kept), _) => Ok(TokenSlot { handle: handle.clone(), kept: kept.clone() }),
+            (TokenSlots::One(handle, cached), _) => Ok(TokenSlot { handle: handle.clone(), cached: cached.clone() }),
             (TokenSlots::PerSubject(_), Tokens::One(_)) => Err(ProxyError::Subject("the upstream has no subjects")),
         }
     }
 
     /// Returns the token, rendered. Reuses the last rendering if it is of the same token and that is still usable.
     pub(crate) async fn token(&self, token_slot: &TokenSlot, now: Moment) -> Result<Rc<Rendered>, ProxyError> {
-        let kept = token_slot.kept.borrow().clone();
-        let current = kept.filter(|kept| kept.token.generation == token_slot.handle.generation());
-        if let Some(rendered) = current.filter(|kept| kept.token.is_usable(now)) {
+        let cached = token_slot.cached.borrow().clone();
+        let current = cached.filter(|cached| cached.token.generation == token_slot.handle.generation());
+        if let Some(rendered) = current.filter(|cached| cached.token.is_usable(now)) {
             return Ok(rendered);
         }
         let token = match token_slot.handle.current(now) {
@@ -149,7 +149,7 @@ impl Backend {
             tracing::warn!(upstream = &*self.upstream.settings.name, why, "the token cannot be added to a request");
             ProxyError::NoToken(UNUSABLE)
         })?;
-        *token_slot.kept.borrow_mut() = Some(rendered.clone());
+        *token_slot.cached.borrow_mut() = Some(rendered.clone());
         if let Some(subject) = &rendered.token.subject {
             self.inherited.borrow_mut().iter_mut().for_each(|subjects| subjects.remove(subject));
         }

@@ -23,12 +23,12 @@ impl Routes {
         let mut listeners: Vec<(Listen, Vec<Arc<Upstream>>)> = Vec::new();
         for upstream in upstreams {
             match listeners.iter_mut().find(|(listen, _)| *listen == upstream.settings.listen) {
-                Some((_, behind)) => behind.push(upstream),
+                Some((_, upstreams)) => upstreams.push(upstream),
                 None => listeners.push((upstream.settings.listen.clone(), vec![upstream])),
             }
         }
-        for (_, behind) in &mut listeners {
-            behind.sort_by_key(|upstream| closeness(&upstream.settings.matches));
+        for (_, upstreams) in &mut listeners {
+            upstreams.sort_by_key(|upstream| specificity(&upstream.settings.matches));
         }
         Self { listeners, moved: Vec::new() }
     }
@@ -50,7 +50,7 @@ impl Routes {
     }
 }
 
-fn closeness(matches: &Match) -> (bool, Reverse<usize>) {
+fn specificity(matches: &Match) -> (bool, Reverse<usize>) {
     (matches.host.is_none(), Reverse(matches.path.len()))
 }
 
@@ -118,7 +118,7 @@ mod tests {
             matches(None, "/a"),
             matches(Some("h"), "/a"),
         ];
-        all.sort_by_key(closeness);
+        all.sort_by_key(specificity);
         let order: Vec<_> = all.iter().map(|m| (m.host.is_some(), m.path.as_str())).collect();
         assert_eq!(order, [(true, "/a"), (true, ""), (false, "/a/b"), (false, "/a"), (false, "")]);
     }

@@ -21,7 +21,7 @@ use crate::proxy::settings::{Bounds, Limits, Listen};
 use crate::record::{Limit, ProxyRecord};
 
 /// How many idle connections may keep their buffers until the next sweep: 4 MiB worth.
-const AWAKE: usize = 256;
+const MAX_AWAKE: usize = 256;
 
 /// How long to wait for connections that were cut off to free their memory.
 const SHED_INTERVAL: Duration = Duration::from_millis(20);
@@ -90,8 +90,8 @@ impl Worker {
         self.follow_routes();
         let listeners = self.listeners.borrow();
         let listen = listeners.of.current(listen);
-        let (_, behind) = listeners.listeners.iter().find(|(listener, _)| listener == listen)?;
-        behind.iter().find(|backend| backend.upstream.settings.matches.matches(head, path)).cloned()
+        let (_, backends) = listeners.listeners.iter().find(|(listener, _)| listener == listen)?;
+        backends.iter().find(|backend| backend.upstream.settings.matches.matches(head, path)).cloned()
     }
 
     /// Applies new routes. An unchanged upstream keeps its state; a changed one takes over what it can.
@@ -102,7 +102,7 @@ impl Worker {
         if Arc::ptr_eq(routes, &listeners.of) {
             return;
         }
-        let old: Vec<_> = listeners.listeners.drain(..).flat_map(|(_, behind)| behind).collect();
+        let old: Vec<_> = listeners.listeners.drain(..).flat_map(|(_, backends)| backends).collect();
         let backend = |upstream: &Arc<crate::proxy::Upstream>| {
             let known = old.iter().find(|backend| Arc::ptr_eq(&backend.upstream, upstream)).cloned();
             known.unwrap_or_else(|| {
@@ -115,8 +115,10 @@ impl Worker {
                 ))
             })
         };
-        let new =
-            routes.listeners().iter().map(|(listen, behind)| (listen.clone(), behind.iter().map(backend).collect()));
+        let new = routes
+            .listeners()
+            .iter()
+            .map(|(listen, backends)| (listen.clone(), backends.iter().map(backend).collect()));
         listeners.listeners = new.collect();
         listeners.of = routes.clone();
     }
@@ -128,7 +130,7 @@ impl Worker {
         self.deadlines.sweep(now);
         self.limiter.publish();
         self.follow_routes();
-        self.listeners.borrow().listeners.iter().flat_map(|(_, behind)| behind).for_each(|backend| {
+        self.listeners.borrow().listeners.iter().flat_map(|(_, backends)| backends).for_each(|backend| {
             // A panic in one upstream's sweep must not stop the others'.
             let _ = panics::catch(|| {
                 #[cfg(test)]
@@ -188,7 +190,7 @@ impl Worker {
 
     /// Whether so many connections have buffers that idle ones must be parked at once.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.awake.get() > AWAKE
+        self.awake.get() > MAX_AWAKE
     }
 
     #[cfg(test)]

@@ -102,7 +102,7 @@ async fn serve_until_parked(socket: Socket, buffered: Bytes, caller: Rc<Caller>)
         let parts = connection.into_parts();
         io = parts.io.into_inner();
         if let Some(tunnel) = tunnel {
-            tunnel.carry(parts.read_buf, io.socket).await;
+            tunnel.run(parts.read_buf, io.socket).await;
             return None;
         }
         if parts.read_buf.is_empty() {
@@ -153,13 +153,13 @@ impl Caller {
         matches!(self.deadline.expired(), Some(Waiting::NextRequest | Waiting::RequestHead))
     }
 
-    fn wants_to_park(&self) -> bool {
+    fn should_park(&self) -> bool {
         self.deadline.is_quiet() || self.worker.is_crowded() || self.worker.draining.get()
     }
 
     /// Whether no request is in flight, and hyper's state should not be kept for the next.
     fn may_park(&self) -> bool {
-        self.deadline.is_free() && self.tunnel.borrow().is_none() && self.wants_to_park()
+        self.deadline.is_free() && self.tunnel.borrow().is_none() && self.should_park()
     }
 }
 

@@ -20,7 +20,7 @@ use super::pacing::Pacing;
 use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::{Rewound, Socket};
-use crate::proxy::spawn::Local;
+use crate::proxy::spawn::LocalExecutor;
 use crate::sensor_io::SensorIo;
 
 /// How many concurrent streams a connection may have: as many as gRPC servers allow.
@@ -89,10 +89,10 @@ fn watched<I>(io: I, caller: &Caller, heads: Rc<Deadline>) -> SensorIo<SensorIo<
     SensorIo::new(SensorIo::new(io, Pacing::of(caller)), HeadTimer::new(heads, caller.worker.limits.header_timeout))
 }
 
-fn builder(caller: &Caller) -> http2::Builder<Local> {
+fn builder(caller: &Caller) -> http2::Builder<LocalExecutor> {
     let worker = &caller.worker;
-    let local = Local { limiter: worker.limiter.clone(), account: caller.deadline.account.clone() };
-    let mut builder = http2::Builder::new(local);
+    let executor = LocalExecutor { limiter: worker.limiter.clone(), account: caller.deadline.account.clone() };
+    let mut builder = http2::Builder::new(executor);
     let window =
         u32::try_from(worker.limiter.memory_most() / PART).unwrap_or(u32::MAX).clamp(LEAST_WINDOW, STREAM_WINDOW);
     builder

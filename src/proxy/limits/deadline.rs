@@ -26,7 +26,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Deadline {
     waiting: Cell<Waiting>,
     until: Cell<Moment>,
-    is_over: Cell<bool>,
+    is_expired: Cell<bool>,
     quiet: Cell<bool>,
     bodies: Cell<u32>,
     /// The memory account of the connection.
@@ -44,14 +44,14 @@ impl Deadline {
     pub(crate) fn wait_until(&self, what: Waiting, end: Moment) {
         self.waiting.set(what);
         self.until.set(end);
-        self.is_over.set(false);
+        self.is_expired.set(false);
         self.quiet.set(false);
     }
 
     /// Ends the wait.
     pub(crate) fn clear(&self) {
         self.waiting.set(Waiting::Nothing);
-        self.is_over.set(false);
+        self.is_expired.set(false);
     }
 
     /// Counts a request body that is being read.
@@ -79,7 +79,7 @@ impl Deadline {
 
     /// What the expired wait was for.
     pub(crate) fn expired(&self) -> Option<Waiting> {
-        self.is_over.get().then(|| self.waiting.get())
+        self.is_expired.get().then(|| self.waiting.get())
     }
 
     /// Registers the task to wake.
@@ -91,8 +91,8 @@ impl Deadline {
     }
 
     /// Expires a wait for a request head early.
-    fn dismiss(&self) {
-        if matches!(self.waiting.get(), Waiting::NextRequest | Waiting::RequestHead) && !self.is_over.replace(true) {
+    fn expire_early(&self) {
+        if matches!(self.waiting.get(), Waiting::NextRequest | Waiting::RequestHead) && !self.is_expired.replace(true) {
             self.wake();
         }
     }
@@ -104,8 +104,8 @@ impl Deadline {
     }
 
     fn sweep(&self, now: Moment) {
-        if self.waiting.get() != Waiting::Nothing && !self.is_over.get() && now >= self.until.get() {
-            self.is_over.set(true);
+        if self.waiting.get() != Waiting::Nothing && !self.is_expired.get() && now >= self.until.get() {
+            self.is_expired.set(true);
             self.wake();
         } else if self.is_free() && !self.quiet.replace(true) {
             self.wake();
@@ -137,7 +137,7 @@ impl Deadlines {
         let deadline = Rc::new(Deadline {
             waiting: Cell::new(Waiting::Nothing),
             until: Cell::new(self.coarse.get()),
-            is_over: Cell::new(false),
+            is_expired: Cell::new(false),
             quiet: Cell::new(false),
             bodies: Cell::new(0),
             account,
@@ -173,8 +173,8 @@ impl Deadlines {
     }
 
     /// Expires all waits for a request or the rest of its head.
-    pub(crate) fn dismiss_all(&self) {
-        self.each(Deadline::dismiss);
+    pub(crate) fn expire_all_early(&self) {
+        self.each(Deadline::expire_early);
     }
 
     fn each(&self, act: impl Fn(&Deadline)) {

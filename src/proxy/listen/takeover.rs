@@ -86,7 +86,7 @@ fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
         return listener.try_clone();
     }
     match tcp(address, false) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => beside(address, held).ok_or(error)?,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind_beside(address, held).ok_or(error)?,
         done => done,
     }
 }
@@ -94,7 +94,7 @@ fn tcp_of(address: SocketAddr, held: &[&Bound]) -> io::Result<TcpListener> {
 /// Binds an address that only a socket of our own at the same port blocks, as 127.0.0.1 blocks 0.0.0.0. Both get SO_REUSEPORT for
 /// the moment of binding. Linux remembers that for the port: another process of the same user that sets SO_REUSEPORT could bind
 /// it from then on. A process that does not set it, such as another bearerd at its start, still finds the port in use.
-fn beside(address: SocketAddr, held: &[&Bound]) -> Option<io::Result<TcpListener>> {
+fn bind_beside(address: SocketAddr, held: &[&Bound]) -> Option<io::Result<TcpListener>> {
     let sockets = held.iter().flat_map(|bound| &bound.sockets).filter_map(|socket| match socket {
         BoundSocket::Tcp(listener) => Some(listener),
         BoundSocket::Unix(_) => None,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 
 use self::caller_body::CallerBody;
-pub(crate) use self::caller_body::{BodyError, Intake, Patience};
+pub(crate) use self::caller_body::{BodyError, BodyTimeouts, Intake};
 use self::outgoing::BodyReplay;
 pub(crate) use self::outgoing::Outgoing;
 

@@ -11,10 +11,10 @@ use http::{HeaderMap, header};
 use tokio::time::Sleep;
 
 /// How long to wait for a `100 Continue`: a server that does not support `Expect` never sends one (RFC 9110 §10.1.1).
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Over HTTP/2 many servers never send one, such as nginx. This is how long clients wait themselves.
-const PATIENCE_WITH_HTTP2: Duration = Duration::from_secs(1);
+const CONTINUE_TIMEOUT_HTTP2: Duration = Duration::from_secs(1);
 
 /// Opens when the upstream asks for the body.
 pub(crate) struct ContinueGate {
@@ -56,8 +56,8 @@ impl ContinueGate {
         if self.signal.is_open() {
             return Poll::Ready(());
         }
-        let patience = if self.signal.http2.get() { PATIENCE_WITH_HTTP2 } else { PATIENCE };
-        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let timeout = if self.signal.http2.get() { CONTINUE_TIMEOUT_HTTP2 } else { CONTINUE_TIMEOUT };
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         end.as_mut().poll(cx).map(|()| self.signal.state.set(GateState::Overdue))
     }
 }
@@ -113,12 +113,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_never_sends_100_is_not_waited_for_until_it_does() {
         let silent = Cell::new(false);
-        for (http2, patience) in [(false, PATIENCE), (true, PATIENCE_WITH_HTTP2)] {
+        for (http2, timeout) in [(false, CONTINUE_TIMEOUT), (true, CONTINUE_TIMEOUT_HTTP2)] {
             silent.set(false);
             let (mut gate, signal) = asked();
-            tokio::time::advance(PATIENCE * 2).await;
+            tokio::time::advance(CONTINUE_TIMEOUT * 2).await;
             signal.expect(&silent, http2);
-            assert_eq!(waits(&mut gate).await, patience, "from the first poll of the body");
+            assert_eq!(waits(&mut gate).await, timeout, "from the first poll of the body");
             signal.learn(&silent);
             assert!(silent.get());
         }

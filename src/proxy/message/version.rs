@@ -109,8 +109,8 @@ mod tests {
         for (cookie_lines, line) in [(&["a=1"][..], "a=1"), (&["a=1", "b=2; c=3", "d=\"4\""], "a=1; b=2; c=3; d=\"4\"")]
         {
             let mut headers = HeaderMap::new();
-            for crumb in cookie_lines {
-                headers.append(header::COOKIE, HeaderValue::from_static(crumb));
+            for cookie in cookie_lines {
+                headers.append(header::COOKIE, HeaderValue::from_static(cookie));
             }
             join_cookies(&mut headers);
             let lines: Vec<_> = headers.get_all(header::COOKIE).iter().collect();

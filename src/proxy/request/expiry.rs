@@ -18,59 +18,59 @@ const MAX_BODY: usize = 64 << 10;
 const MAX_DELAY: Duration = Duration::from_millis(250);
 
 /// The first byte that is not white space must be among this many decoded bytes.
-const BEGINNING: u64 = 1 << 10;
+const MAX_PREFIX: u64 = 1 << 10;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A byte order mark: JSON forbids it, but some servers send it (RFC 8259 §8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether the response says that its token has expired. Waits up to `patience` for a body of known length.
-pub(crate) async fn is_expired(usage: &dyn Usage, response: &mut UpstreamResponse, patience: Duration) -> bool {
+/// Whether the response says that its token has expired. Waits up to `timeout` for a body of known length.
+pub(crate) async fn is_expired(usage: &dyn Usage, response: &mut UpstreamResponse, timeout: Duration) -> bool {
     match usage.verdict(response.head.status, &response.head.headers) {
         Verdict::Accepted => false,
         Verdict::Expired => true,
-        Verdict::AskBody => body_says_expired(usage, response, patience).await,
+        Verdict::AskBody => body_says_expired(usage, response, timeout).await,
     }
 }
 
-async fn body_says_expired(usage: &dyn Usage, response: &mut UpstreamResponse, patience: Duration) -> bool {
+async fn body_says_expired(usage: &dyn Usage, response: &mut UpstreamResponse, timeout: Duration) -> bool {
     let length = response.body.length();
     if length.is_some_and(|length| length > MAX_BODY as u64) {
         return false;
     }
-    let patience = if length.is_some() { patience } else { MAX_DELAY };
+    let timeout = if length.is_some() { timeout } else { MAX_DELAY };
     let reading = read_small(&mut response.body, usage.reads_text());
-    let text = tokio::time::timeout(patience, reading).await.ok().flatten();
+    let text = tokio::time::timeout(timeout, reading).await.ok().flatten();
     let decoded = text.and_then(decoded);
     decoded.is_some_and(|text| usage.body_says_expired(response.head.status, &response.head.headers, &text))
 }
 
 /// Buffers a body to its end. Returns `None` as soon as it is too long or, unless `any`, does not begin as JSON.
 async fn read_small(body: &mut UpstreamBody, any: bool) -> Option<Vec<u8>> {
-    let (mut text, mut worthwhile) = (Vec::new(), any);
+    let (mut text, mut is_candidate) = (Vec::new(), any);
     while let Some(frame) = body.read_ahead().await {
         text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
         if text.len() > MAX_BODY {
             return None;
         }
-        worthwhile = worthwhile || begins_as_json(&text)?;
+        is_candidate = is_candidate || begins_as_json(&text)?;
     }
     Some(text)
 }
 
 /// Whether a body begins as a JSON object or array: `Some(false)` if more bytes are needed, `None` if it is neither.
 fn begins_as_json(text: &[u8]) -> Option<bool> {
-    let mut beginning = Vec::new();
+    let mut prefix = Vec::new();
     let read = match GZIP.starts_with(text.get(..GZIP.len()).unwrap_or(text)) {
-        true => MultiGzDecoder::new(text).take(BEGINNING).read_to_end(&mut beginning),
-        false => text.take(BEGINNING).read_to_end(&mut beginning),
+        true => MultiGzDecoder::new(text).take(MAX_PREFIX).read_to_end(&mut prefix),
+        false => text.take(MAX_PREFIX).read_to_end(&mut prefix),
     };
-    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning);
-    match beginning.trim_ascii_start().first() {
+    let prefix = prefix.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&prefix);
+    match prefix.trim_ascii_start().first() {
         Some(b'{' | b'[') => Some(true),
         None if read.is_ok() || read.is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof) => Some(false),
-        Some(0xef) if beginning.len() < 3 => Some(false),
+        Some(0xef) if prefix.len() < 3 => Some(false),
         _ => None,
     }
 }

@@ -29,8 +29,8 @@ impl PendingRequest {
             self.token_slot.handle.rejected(rejected.generation);
             return (Replay::NotRepeatable, rejected_response);
         }
-        let patience = self.backend().upstream.settings.timeouts.token_wait;
-        let other = self.token_slot.handle.renewed_after(rejected.generation, patience).await;
+        let timeout = self.backend().upstream.settings.timeouts.token_wait;
+        let other = self.token_slot.handle.renewed_after(rejected.generation, timeout).await;
         let Some(other) = other.filter(|other| other.generation != rejected.generation) else {
             return (Replay::NoToken, rejected_response);
         };
@@ -55,7 +55,7 @@ impl PendingRequest {
     }
 
     async fn is_expired(&self, token: &Token, response: &mut UpstreamResponse) -> bool {
-        let expired = is_expired(&*self.backend().upstream.usage, response, self.patience).await;
+        let expired = is_expired(&*self.backend().upstream.usage, response, self.timeout).await;
         if !expired {
             self.token_slot.handle.accepted(token.generation);
             self.upload.stop_keeping();

@@ -20,7 +20,7 @@ pub(crate) struct PendingRequest {
     /// Whether it asks to switch protocols.
     pub(crate) upgrade: bool,
     /// How long to wait for the response head.
-    pub(crate) patience: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) deadline: Rc<Deadline>,
     pub(crate) clock: SharedClock,
     pub(crate) exchange: Box<Exchange>,

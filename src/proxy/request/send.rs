@@ -30,7 +30,7 @@ impl PendingRequest {
         sent: Moment,
     ) -> Result<UpstreamResponse, SendError> {
         let request = self.upstream_request(rendered)?;
-        self.deadline.wait_until(Waiting::ResponseHead, sent + self.patience);
+        self.deadline.wait_until(Waiting::ResponseHead, sent + self.timeout);
         let (request_head, settings) = (&self.exchange.head, &self.backend().upstream.settings);
         let interim =
             InterimResponses { receiver: &self.interim, request: request_head, settings, base: &rendered.pool.base };
@@ -38,8 +38,8 @@ impl PendingRequest {
         self.deadline.clear();
         self.upload.unwatch();
         let (head, body) = response.inspect_err(|_| connection.retire())??;
-        let leaves = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        if leaves && !self.upgrade {
+        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if switches && !self.upgrade {
             return Err(SendError::Malformed("unexpected 101 response".to_owned()));
         }
         self.exchange.upstream = Some(self.clock.now().since(sent));
@@ -47,7 +47,7 @@ impl PendingRequest {
         if known.intersects(KnownHeaders::KEEP_ALIVE) {
             connection.apply_keep_alive(&head.headers);
         }
-        let lease = (!leaves).then(|| CheckedOut::new(connection, rendered.pool.clone(), self.upload.clone()));
+        let lease = (!switches).then(|| CheckedOut::new(connection, rendered.pool.clone(), self.upload.clone()));
         Ok(UpstreamResponse { head, known, body: UpstreamBody::new(body, rendered.pool.clone(), lease) })
     }
 

@@ -23,7 +23,7 @@ use crate::proxy::error::ProxyError;
 use crate::proxy::limits::deadline::Deadline;
 use crate::proxy::limits::in_flight::{InFlight, InFlightCount};
 use crate::proxy::listen::Listener;
-use crate::proxy::message::body::{Intake, Patience, Upload};
+use crate::proxy::message::body::{BodyTimeouts, Intake, Upload};
 use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::message::headers::response::{pass_on, strip};
 use crate::proxy::message::headers::view::CallerView;
@@ -141,7 +141,7 @@ impl Caller {
             Ok(token_slot) => token_slot,
             Err(error) => return refuse(exchange, &error, grpc, in_flight),
         };
-        let upgrade = known.intersects(KnownHeaders::UPGRADE) && upgrade::is_asked_for(&exchange.head);
+        let upgrade = known.intersects(KnownHeaders::UPGRADE) && upgrade::is_websocket_request(&exchange.head);
         let (expects, accepts_interim) =
             (known.intersects(KnownHeaders::EXPECT), exchange.head.version == Version::HTTP_11);
         let http2 = exchange.head.version == Version::HTTP_2;
@@ -175,7 +175,7 @@ impl Caller {
             budget: self.worker.budget.clone(),
             gate,
             deadline: self.deadline.clone(),
-            patience: Patience { caller, upstream },
+            timeouts: BodyTimeouts { caller, upstream },
             rules: exchange.backend.rules.clone(),
             http2,
         };
@@ -186,7 +186,7 @@ impl Caller {
             caller: accepts_interim.then(|| self.interim.clone()),
             listener: self.listener.clone(),
         };
-        PendingRequest { token_slot, upload, interim, upgrade, patience: upstream, deadline, clock, exchange }
+        PendingRequest { token_slot, upload, interim, upgrade, timeout: upstream, deadline, clock, exchange }
     }
 
     /// Hands the connection to a tunnel: the upstream has switched protocols.

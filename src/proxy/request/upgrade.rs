@@ -11,7 +11,7 @@ use crate::proxy::upstream::transport::Transport;
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Whether the caller asks for a WebSocket (RFC 6455 §4.1).
-pub(crate) fn is_asked_for(head: &request::Parts) -> bool {
+pub(crate) fn is_websocket_request(head: &request::Parts) -> bool {
     let lists = |name, wanted: &str| {
         let lines = head.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
         lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(wanted))
@@ -38,7 +38,7 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     /// Copies bytes both ways until both sides have ended or one fails. `buffered` is what was already read from the caller.
-    pub(crate) async fn carry(mut self, buffered: Bytes, socket: Socket) {
+    pub(crate) async fn run(mut self, buffered: Bytes, socket: Socket) {
         // Until both sides have ended: at the end of the grace period this future is dropped.
         self.exchange.cut = true;
         let mut caller = Rewound { buffered, socket };

@@ -43,7 +43,7 @@ pub(crate) enum Connection {
 
 pub(crate) struct Http1Connection {
     http1: Rc<RefCell<Http1>>,
-    born: Moment,
+    created: Moment,
     idle: Duration,
 }
 
@@ -55,15 +55,15 @@ struct Idle {
 impl Idle {
     fn is_stale(&self, now: Moment, life: Duration) -> bool {
         let idle = self.connection.idle;
-        self.connection.is_old(now, life)
+        self.connection.is_expired(now, life)
             || now.since(self.since) >= idle
             || self.connection.http1.borrow_mut().is_closed()
     }
 }
 
 impl Http1Connection {
-    fn is_old(&self, now: Moment, life: Duration) -> bool {
-        self.idle.is_zero() || now.since(self.born) >= life
+    fn is_expired(&self, now: Moment, life: Duration) -> bool {
+        self.idle.is_zero() || now.since(self.created) >= life
     }
 }
 
@@ -78,9 +78,9 @@ impl Connection {
         let http2 = matches!(self, Self::Http2(_));
         interim.receiver.signal.iter().for_each(|signal| signal.expect(&pool.ignores_expect, http2));
         let response = match self {
-            Self::Http1(own) => {
+            Self::Http1(connection) => {
                 pool.connector.prepare_for_proxy(&mut request, &pool.base);
-                receiving::send(&own.http1, request, &pool.cached_headers, interim)
+                receiving::send(&connection.http1, request, &pool.cached_headers, interim)
                     .await
                     .map(|(head, body)| (head, ResponseBody::Http1(body)))
             }
@@ -96,8 +96,8 @@ impl Connection {
 
     /// Lowers the idle timeout to what the server announces in `Keep-Alive`.
     pub(crate) fn apply_keep_alive(&mut self, headers: &HeaderMap) {
-        if let (Self::Http1(own), Some(timeout)) = (self, keep_alive(headers)) {
-            own.idle = own.idle.min(timeout.saturating_sub(CLOSING_MARGIN));
+        if let (Self::Http1(connection), Some(timeout)) = (self, keep_alive(headers)) {
+            connection.idle = connection.idle.min(timeout.saturating_sub(CLOSING_MARGIN));
         }
     }
 
@@ -189,13 +189,13 @@ impl Pool {
         self.http1_since.get().is_some_and(|since| now.since(since) < HTTP1_FOR)
     }
 
-    fn own(&self, http1: Rc<RefCell<Http1>>) -> Http1Connection {
-        Http1Connection { http1, born: self.clock.now(), idle: self.idle_limit }
+    fn http1_connection(&self, http1: Rc<RefCell<Http1>>) -> Http1Connection {
+        Http1Connection { http1, created: self.clock.now(), idle: self.idle_limit }
     }
 
     fn put_back(&self, connection: Http1Connection) {
         let since = self.clock.now();
-        if !connection.is_old(since, self.life) {
+        if !connection.is_expired(since, self.life) {
             connection.http1.borrow_mut().shrink_buffer();
             self.idle.borrow_mut().push(Idle { connection, since });
         }
@@ -240,11 +240,11 @@ impl CheckedOut {
 
     /// Returns the connection to the pool, unless it is still sending the request body.
     pub(crate) fn release(self) {
-        if let Connection::Http1(own) = self.connection
+        if let Connection::Http1(connection) = self.connection
             && self.upload.has_ended()
-            && own.http1.borrow().is_free()
+            && connection.http1.borrow().is_free()
         {
-            self.pool.put_back(own);
+            self.pool.put_back(connection);
         }
     }
 }

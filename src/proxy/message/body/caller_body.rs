@@ -16,7 +16,7 @@ use crate::proxy::message::headers::Rules;
 
 /// How long either side may be silent while a body is sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct BodyTimeouts {
     /// The caller, between two frames.
     pub(crate) caller: Duration,
     /// The upstream, from the last frame to the response head.
@@ -33,7 +33,7 @@ pub(crate) struct Intake {
     pub(crate) gate: Option<ContinueGate>,
     /// The deadline that each wait for the caller or the upstream moves.
     pub(crate) deadline: Rc<Deadline>,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: BodyTimeouts,
     /// Decide which trailers are removed.
     pub(crate) rules: Rc<Rules>,
     /// Whether the body comes over HTTP/2, where the end of a body is explicit.
@@ -124,10 +124,10 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
             ready!(gate.poll_open(cx));
         }
         let Poll::Ready(next) = late::poll_frame(&mut self.incoming, cx) else {
-            self.note(Waiting::RequestBody, self.intake.patience.caller);
+            self.note(Waiting::RequestBody, self.intake.timeouts.caller);
             return Poll::Pending;
         };
-        self.note(Waiting::ResponseHead, self.intake.patience.upstream);
+        self.note(Waiting::ResponseHead, self.intake.timeouts.upstream);
         self.intake.deadline.account.record_progress();
         Poll::Ready(match next {
             None if self.intake.http2 && !self.incoming.is_end_stream() => {

@@ -60,10 +60,10 @@ fn bench(frames: &[&'static str], length: Option<u64>, keep: u64, budget: u64) -
     let budget = Rc::new(Budget::new(budget, Rc::new(Memory::new(u64::MAX))));
     let deadline = Deadlines::new(Moment::from_start(Duration::ZERO)).deadline();
     let frames = frames.iter().map(|text| Frame::data(Bytes::from_static(text.as_bytes()))).collect();
-    let patience = Patience { caller: Duration::from_secs(1), upstream: Duration::from_secs(2) };
+    let timeouts = BodyTimeouts { caller: Duration::from_secs(1), upstream: Duration::from_secs(2) };
     let rules = Rc::new(Rules::new(&fixture::settings("x"), &crate::token::patch::Owned::default(), None));
     let intake =
-        Intake { keep, budget: budget.clone(), gate: None, deadline: deadline.clone(), patience, rules, http2: false };
+        Intake { keep, budget: budget.clone(), gate: None, deadline: deadline.clone(), timeouts, rules, http2: false };
     let upload = Upload::new(Script { frames, ready: ready.clone(), length }, intake);
     Bench { ready, budget, deadline, upload }
 }

@@ -4,20 +4,20 @@ use http::{HeaderMap, HeaderValue, header};
 
 /// Removes the cookies with these names.
 pub(super) fn strip(headers: &mut HeaderMap, unwanted: &[String]) {
-    let goes = |name: &[u8]| unwanted.iter().any(|own| own.as_bytes() == name);
-    if !pairs(headers).any(|pair| goes(name(pair))) {
+    let is_unwanted = |name: &[u8]| unwanted.iter().any(|own| own.as_bytes() == name);
+    if !pairs(headers).any(|pair| is_unwanted(name(pair))) {
         return;
     }
-    let left = line(pairs(headers).filter(|pair| !goes(name(pair))).map(<[u8]>::to_vec));
+    let left = line(pairs(headers).filter(|pair| !is_unwanted(name(pair))).map(<[u8]>::to_vec));
     headers.remove(header::COOKIE);
     headers.extend(left.map(|line| (header::COOKIE, line)));
 }
 
 /// The cookies, with those in `set` added or replaced by name.
 pub(super) fn with(headers: &HeaderMap, set: &[(String, String)]) -> Option<HeaderValue> {
-    let stays = |pair: &&[u8]| !set.iter().any(|(own, _)| own.as_bytes() == name(pair));
+    let is_kept = |pair: &&[u8]| !set.iter().any(|(own, _)| own.as_bytes() == name(pair));
     let set = set.iter().map(|(name, value)| format!("{name}={value}").into_bytes());
-    line(pairs(headers).filter(stays).map(<[u8]>::to_vec).chain(set))
+    line(pairs(headers).filter(is_kept).map(<[u8]>::to_vec).chain(set))
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {

@@ -12,7 +12,7 @@ use crate::proxy::error::PROXY_STATUS;
 pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, known: KnownHeaders, view: impl FnOnce() -> CallerView<'a>) {
     strip(headers, known);
     if known.intersects(KnownHeaders::ADDRESS) {
-        localise(headers, &view());
+        rewrite_addresses(headers, &view());
     }
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, known: KnownHeaders, view: im
 pub(crate) fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
     strip_each(headers, known, KnownHeaders::NOT_FROM_UPSTREAMS);
     if known.intersects(KnownHeaders::PROXY_STATUS) {
-        keep_others_status(headers);
+        strip_own_proxy_status(headers);
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn strip_trailers(trailers: &mut HeaderMap) {
 }
 
 /// Rewrites the upstream's address in every header that may contain it.
-fn localise(headers: &mut HeaderMap, view: &CallerView<'_>) {
+fn rewrite_addresses(headers: &mut HeaderMap, view: &CallerView<'_>) {
     for (name, value) in headers.iter_mut() {
         let local = view.rewritten(name, value.as_bytes());
         if let Some(local) = local.and_then(|local| HeaderValue::from_bytes(&local).ok()) {
@@ -43,7 +43,7 @@ fn localise(headers: &mut HeaderMap, view: &CallerView<'_>) {
 }
 
 /// Removes members of `Proxy-Status` that claim to come from bearerd (RFC 9209); those of other proxies stay.
-fn keep_others_status(headers: &mut HeaderMap) {
+fn strip_own_proxy_status(headers: &mut HeaderMap) {
     let lines: Vec<_> = headers.get_all(PROXY_STATUS).iter().cloned().collect();
     headers.remove(PROXY_STATUS);
     for line in lines {

@@ -147,14 +147,14 @@ impl Chunk {
 fn size(buffer: &[u8]) -> io::Result<Status<(usize, u64)>> {
     let none = || invalid("chunk without a size");
     let digits = buffer.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let (number, behind) = buffer.split_at_checked(digits).unwrap_or_default();
-    let follows = behind.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n'));
-    if !follows || (number.is_empty() && !behind.is_empty()) {
+    let (number, after) = buffer.split_at_checked(digits).unwrap_or_default();
+    let follows = after.first().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n'));
+    if !follows || (number.is_empty() && !after.is_empty()) {
         return Err(none());
     }
-    let Some(end) = behind.iter().position(|byte| *byte == b'\n') else { return Ok(Status::Partial) };
-    let extension = behind.get(..end).unwrap_or_default();
-    // One CR belongs to the line's end; another one is no white space, wherever it stands.
+    let Some(end) = after.iter().position(|byte| *byte == b'\n') else { return Ok(Status::Partial) };
+    let extension = after.get(..end).unwrap_or_default();
+    // One CR belongs to the line end. Any other makes the line invalid.
     let extension = extension.strip_suffix(b"\r").unwrap_or(extension);
     let spaces = extension.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let extension = extension.get(spaces..).unwrap_or_default();

@@ -43,7 +43,7 @@ impl Pool {
 
     fn connection(&self, sender: Sender) -> Connection {
         match sender {
-            Sender::Http1(http1) => Connection::Http1(self.own(http1)),
+            Sender::Http1(http1) => Connection::Http1(self.http1_connection(http1)),
             Sender::Http2(http2) => {
                 // The server has switched from HTTP/1.1 to HTTP/2.
                 self.connecting.http1.set(false);
@@ -67,7 +67,7 @@ impl Pool {
             }
             Ok(Sender::Http1(http1)) => {
                 self.connecting.http1.set(true);
-                self.put_back(self.own(http1));
+                self.put_back(self.http1_connection(http1));
                 Opened::Http1
             }
         }

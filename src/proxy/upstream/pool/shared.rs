@@ -11,7 +11,7 @@ use crate::proxy::upstream::http2::Http2;
 pub(crate) struct SharedConnection {
     http2: RefCell<Http2>,
     streams: Cell<usize>,
-    born: Moment,
+    created: Moment,
     idle_since: Cell<Moment>,
     retired: Cell<bool>,
     clock: SharedClock,
@@ -28,13 +28,13 @@ impl SharedConnection {
         let now = clock.now();
         let (streams, retired) = (Cell::new(0), Cell::new(false));
         let http2 = RefCell::new(http2);
-        Rc::new(Self { http2, streams, born: now, idle_since: Cell::new(now), retired, clock })
+        Rc::new(Self { http2, streams, created: now, idle_since: Cell::new(now), retired, clock })
     }
 
     /// Whether it must take no more requests: it has closed, was retired, is too old, or was idle for too long.
     pub(super) fn is_stale(&self, now: Moment, idle: Duration, life: Duration) -> bool {
         let unused = self.streams.get() == 0 && now.since(self.idle_since.get()) >= idle;
-        self.http2.borrow_mut().is_closed() || self.retired.get() || unused || now.since(self.born) >= life
+        self.http2.borrow_mut().is_closed() || self.retired.get() || unused || now.since(self.created) >= life
     }
 
     /// Since when it has had no streams; `None` if it has some.

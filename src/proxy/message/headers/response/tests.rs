@@ -62,7 +62,7 @@ fn a_location_inside_the_base_becomes_local() {
         let view = CallerView { base: &base, authority: "localhost:8080", mount };
         for name in ["location", "content-location", "operation-location"] {
             let mut map = headers(&[(name, sent), (name, sent)]);
-            localise(&mut map, &view);
+            rewrite_addresses(&mut map, &view);
             assert_eq!(values(&map, name), [local, local], "{name} {path} {mount} {sent}");
         }
     }
@@ -81,7 +81,7 @@ fn a_base_with_an_explicit_port_matches_only_that_port() {
         ("http://[fd00::1]:80/v1/x", "http://[fd00::1]:80/v1/x"),
     ] {
         let mut map = headers(&[("location", sent)]);
-        localise(&mut map, &view);
+        rewrite_addresses(&mut map, &view);
         assert_eq!(map["location"], local, "{sent}");
     }
 }
@@ -105,7 +105,7 @@ fn links_into_the_base_become_local_and_the_rest_is_unchanged() {
         ("https://api.example.com/v1/a", "https://api.example.com/v1/a"),
     ] {
         let mut map = headers(&[("link", sent), ("link", "</v1>")]);
-        localise(&mut map, &view);
+        rewrite_addresses(&mut map, &view);
         assert_eq!(values(&map, "link"), [local, "</y>"], "{sent}");
     }
 }
@@ -128,7 +128,7 @@ fn a_refresh_into_the_base_becomes_local() {
         ("soon; url", "soon; url"),
     ] {
         let mut map = headers(&[("refresh", sent)]);
-        localise(&mut map, &view);
+        rewrite_addresses(&mut map, &view);
         assert_eq!(map["refresh"], local, "{sent}");
     }
 }
@@ -172,7 +172,7 @@ fn a_cookie_keeps_attributes_that_clients_require() {
     ] {
         let base = base("");
         let mut map = headers(&[("set-cookie", sent)]);
-        localise(&mut map, &CallerView { base: &base, authority: "localhost", mount });
+        rewrite_addresses(&mut map, &CallerView { base: &base, authority: "localhost", mount });
         assert_eq!(map["set-cookie"], local, "{sent}");
     }
 }
@@ -199,7 +199,7 @@ fn a_cookie_loses_domain_and_secure_and_gets_the_local_path() {
     ] {
         let base = base(path);
         let mut map = headers(&[("set-cookie", sent), ("set-cookie", "second=1; Secure")]);
-        localise(&mut map, &CallerView { base: &base, authority: "localhost", mount });
+        rewrite_addresses(&mut map, &CallerView { base: &base, authority: "localhost", mount });
         assert_eq!(values(&map, "set-cookie"), [local, "second=1"], "{path} {mount} {sent}");
     }
 }
