@@ -80,16 +80,16 @@ impl TokenClient {
         Box::new(permits)
     }
 
-    /// Sends a request and reads the whole reply within `patience`.
-    pub(super) async fn send(&self, request: Request<Bytes>, patience: Duration) -> Result<Reply, NoReply> {
+    /// Sends a request and reads the whole reply within `timeout`.
+    pub(super) async fn send(&self, request: Request<Bytes>, timeout: Duration) -> Result<Reply, NoReply> {
         let began = AtomicBool::new(false);
         let chosen = request.extensions().get::<Chosen>().is_some();
         let http = if chosen { &self.public } else { &self.http };
         let call = exchange(http, &self.clock, request, &began);
-        match clock::within(&*self.clock, patience, call).await {
+        match clock::within(&*self.clock, timeout, call).await {
             Some(Ok(reply)) => Ok(reply),
             Some(Err(error)) => Err(failure::explain(&*error)),
-            None => Err(failure::late(patience, began.load(Ordering::Relaxed))),
+            None => Err(failure::late(timeout, began.load(Ordering::Relaxed))),
         }
     }
 }

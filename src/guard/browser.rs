@@ -44,28 +44,28 @@ fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
 
 /// The method that a preflight is about.
 pub(super) fn preflight(call: &RequestInfo<'_>) -> Option<Method> {
-    let asked = call.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
-    (call.method == Method::OPTIONS).then(|| Method::from_bytes(asked.as_bytes()).ok())?
+    let method = call.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    (call.method == Method::OPTIONS).then(|| Method::from_bytes(method.as_bytes()).ok())?
 }
 
 /// The headers of the response to an allowed preflight. No `Access-Control-Allow-Credentials`: bearerd adds the
 /// credentials, and the page's cookies for this host are not needed.
-pub(super) fn answer(origin: &HeaderValue, method: &Method, asked: &HeaderMap) -> HeaderMap {
-    let mut answer = HeaderMap::new();
-    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+pub(super) fn preflight_response(origin: &HeaderValue, method: &Method, request: &HeaderMap) -> HeaderMap {
+    let mut response = HeaderMap::new();
+    response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     if let Ok(method) = HeaderValue::from_str(method.as_str()) {
-        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, method);
+        response.insert(header::ACCESS_CONTROL_ALLOW_METHODS, method);
     }
-    for names in asked.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        answer.append(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    for names in request.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        response.append(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
-    if asked.contains_key(&REQUEST_PRIVATE_NETWORK) {
-        answer.insert(ALLOW_PRIVATE_NETWORK.clone(), HeaderValue::from_static("true"));
+    if request.contains_key(&REQUEST_PRIVATE_NETWORK) {
+        response.insert(ALLOW_PRIVATE_NETWORK.clone(), HeaderValue::from_static("true"));
     }
-    answer.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE.clone());
+    response.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE.clone());
     let vary = "origin, access-control-request-method, access-control-request-headers";
-    answer.insert(header::VARY, HeaderValue::from_static(vary));
-    answer
+    response.insert(header::VARY, HeaderValue::from_static(vary));
+    response
 }
 
 /// Allows `origin` to read a response. The upstream's own CORS headers concern the upstream's origin, so they are

@@ -103,11 +103,11 @@ impl Access {
             let authority = self.check_host(call, claims.host, own_host)?;
             admission = browser::check(&self.origins, &claims, authority)?;
         }
-        if let (Admission::PassTo(origin), Some(asked)) = (&admission, browser::preflight(call)) {
+        if let (Admission::PassTo(origin), Some(method)) = (&admission, browser::preflight(call)) {
             // Browsers send preflights without the page's headers, so they cannot have the key.
-            self.check_method(call, &asked)?;
+            self.check_method(call, &method)?;
             self.check_path(call)?;
-            return Ok(Admission::Preflight(browser::answer(origin, &asked, call.headers)));
+            return Ok(Admission::Preflight(browser::preflight_response(origin, &method, call.headers)));
         }
         self.check_method(call, call.method)?;
         self.check_key(claims.key)?;

@@ -19,9 +19,9 @@ pub(super) struct ReplyCut(#[source] pub(super) reqwest::Error);
 pub(super) struct TooLarge;
 
 /// The error of a request that timed out.
-pub(super) fn late(patience: Duration, began: bool) -> NoReply {
+pub(super) fn late(timeout: Duration, began: bool) -> NoReply {
     let what = if began { "the reply started but did not end" } else { "no reply" };
-    NoReply { outcome: Outcome::Timeout, why: format!("{what} within {} s", patience.as_secs_f32()) }
+    NoReply { outcome: Outcome::Timeout, why: format!("{what} within {} s", timeout.as_secs_f32()) }
 }
 
 /// Explains a failed request.

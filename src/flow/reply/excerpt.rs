@@ -35,16 +35,16 @@ pub(in crate::flow) fn of_json(body: &[u8]) -> String {
 pub(in crate::flow) fn words(body: &[u8]) -> Option<String> {
     let text = text(body);
     let text = text.trim();
-    let said = match text.chars().next()? {
+    let readable = match text.chars().next()? {
         '<' => title(text)?.to_owned(),
         '{' | '[' | '"' => return None,
         _ if form_keys(text).is_some() => return None,
         _ => text.to_owned(),
     };
-    let count = said.split_whitespace().count();
+    let count = readable.split_whitespace().count();
     // One or two words may be a token.
     let is_language = text.starts_with('<') || count > 2;
-    is_language.then(|| quoted(&said.split_whitespace().map(word).collect::<Vec<_>>().join(" ")))
+    is_language.then(|| quoted(&readable.split_whitespace().map(word).collect::<Vec<_>>().join(" ")))
 }
 
 fn text(body: &[u8]) -> Cow<'_, str> {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_unusable_reply_is_quoted_without_possible_credentials() {
-        for (body, said) in [
+        for (body, expected) in [
             ("", "the reply is empty"),
             (" \r\n", "the reply is empty"),
             (
@@ -158,7 +158,7 @@ mod tests {
             ("upstream request timeout", "the reply is text, not JSON: `upstream request timeout`"),
             ("Error 502 for key=canary", "the reply is text, not JSON: `Error 502 for …`"),
         ] {
-            assert_eq!(of_json(body.as_bytes()), said, "{body}");
+            assert_eq!(of_json(body.as_bytes()), expected, "{body}");
         }
         assert!(of_json(&[b"{\"a\":[".as_slice(), &[b'['; 1000]].concat()).len() < 200);
     }

@@ -31,9 +31,9 @@ const REQUEST_IS_WRONG: [&str; 6] = [
 /// The error for a reply outside 2xx.
 pub(in crate::flow) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
-    let said = match reply.headers.get(header::LOCATION).filter(|_| reply.status.is_redirection()) {
+    let text = match reply.headers.get(header::LOCATION).filter(|_| reply.status.is_redirection()) {
         Some(location) => Some(format!("redirects are not followed; this one points to {}", target(location))),
-        None => said(&located).or_else(|| reply.unread.clone()).or_else(|| excerpt::words(&reply.body)),
+        None => server_message(&located).or_else(|| reply.unread.clone()).or_else(|| excerpt::words(&reply.body)),
     };
     let error = error_code(&located);
     let is = |codes: &[&str]| error.as_deref().is_some_and(|error| codes.contains(&error));
@@ -42,7 +42,7 @@ pub(in crate::flow) fn refused(what: &str, reply: &Reply, mask: &Mask) -> MintEr
         status if may_be_dead(status) && is(&CLIENT_IS_REFUSED) => Outcome::Rejected,
         _ => Outcome::Status,
     };
-    let message = sentence(mask, what, &reply.status.to_string(), said);
+    let message = sentence(mask, what, &reply.status.to_string(), text);
     MintError {
         grant_is_dead: may_be_dead(reply.status) && !is(&CLIENT_IS_REFUSED),
         retry_after: retry_after(reply),
@@ -63,21 +63,21 @@ fn comes_back(status: StatusCode) -> bool {
 /// The error for a 2xx reply without a token.
 pub(in crate::flow) fn unusable(what: &str, why: &str, reply: &Reply, mask: &Mask) -> MintError {
     let located = Located::new(&reply.headers, &reply.body);
-    let said = match (located.json(), &reply.unread) {
+    let text = match (located.json(), &reply.unread) {
         (_, Some(unread)) => Some(unread.clone()),
-        (Some(_), None) => said(&located),
+        (Some(_), None) => server_message(&located),
         (None, None) => Some(excerpt::of_json(&reply.body)),
     };
-    MintError::new(Outcome::BadReply, sentence(mask, what, &format!("{}, but {why}", reply.status), said))
+    MintError::new(Outcome::BadReply, sentence(mask, what, &format!("{}, but {why}", reply.status), text))
 }
 
-fn sentence(mask: &Mask, what: &str, status: &str, said: Option<String>) -> String {
-    let said = said.map_or_else(String::new, |said| format!(": {}", mask.clean(&said)));
-    format!("{what}: {status}{said}")
+fn sentence(mask: &Mask, what: &str, status: &str, text: Option<String>) -> String {
+    let text = text.map_or_else(String::new, |text| format!(": {}", mask.clean(&text)));
+    format!("{what}: {status}{text}")
 }
 
 /// The server's error message.
-fn said(reply: &Located<'_>) -> Option<String> {
+fn server_message(reply: &Located<'_>) -> Option<String> {
     ERRORS.iter().find_map(|pointer| Locator::pointer(pointer).find(reply))
 }
 

@@ -81,8 +81,8 @@ impl Expired {
 
     /// Judges a response's body.
     pub(in crate::flow) fn body_says_expired(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
-        let answer = Located::new(headers, body);
-        self.when.iter().any(|when| when.is_about(status) && when.holds(&answer))
+        let response = Located::new(headers, body);
+        self.when.iter().any(|when| when.is_about(status) && when.holds(&response))
     }
 }
 
@@ -100,8 +100,8 @@ impl When {
         self.status.is_none_or(|own| own == status)
     }
 
-    fn holds(&self, answer: &Located<'_>) -> bool {
-        self.at.find(answer).is_some_and(|found| self.values.contains(&found))
+    fn holds(&self, response: &Located<'_>) -> bool {
+        self.at.find(response).is_some_and(|found| self.values.contains(&found))
     }
 }
 

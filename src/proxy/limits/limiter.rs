@@ -222,7 +222,7 @@ mod tests {
         for _ in 0..2 {
             let news = (0..1000).filter(|_| limiter.should_log(Limit::Requests)).count();
             assert_eq!((news, limiter.should_log(Limit::Memory)), (1, true));
-            tokio::time::advance(PAUSE).await;
+            tokio::time::advance(LOG_INTERVAL).await;
         }
     }
 

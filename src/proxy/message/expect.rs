@@ -106,7 +106,7 @@ mod tests {
         began.elapsed()
     }
 
-    fn asked() -> (ContinueGate, Rc<Signal>) {
+    fn expecting() -> (ContinueGate, Rc<Signal>) {
         gate(&HeaderMap::from_iter([(header::EXPECT, "100-Continue".parse().unwrap())])).unwrap()
     }
 
@@ -115,7 +115,7 @@ mod tests {
         let silent = Cell::new(false);
         for (http2, timeout) in [(false, CONTINUE_TIMEOUT), (true, CONTINUE_TIMEOUT_HTTP2)] {
             silent.set(false);
-            let (mut gate, signal) = asked();
+            let (mut gate, signal) = expecting();
             tokio::time::advance(CONTINUE_TIMEOUT * 2).await;
             signal.expect(&silent, http2);
             assert_eq!(waits(&mut gate).await, timeout, "from the first poll of the body");
@@ -123,7 +123,7 @@ mod tests {
             assert!(silent.get());
         }
 
-        let (mut gate, signal) = asked();
+        let (mut gate, signal) = expecting();
         signal.expect(&silent, false);
         assert_eq!(waits(&mut gate).await, Duration::ZERO);
         signal.learn(&silent);
@@ -132,7 +132,7 @@ mod tests {
         signal.learn(&silent);
         assert!(!silent.get());
 
-        let (_gate, signal) = asked();
+        let (_gate, signal) = expecting();
         signal.expect(&silent, false);
         signal.learn(&silent);
         assert!(!silent.get() && !signal.is_open(), "refused without reading the body");

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::*;
 
 /// The result of a login whose endpoint sends these bytes.
-async fn told(bytes: impl Into<Vec<u8>>) -> Result<Grant, String> {
+async fn minted(bytes: impl Into<Vec<u8>>) -> Result<Grant, String> {
     let endpoint = Endpoint::start([bytes]).await;
     let source = source(&flow(&format!("token = {{ url = \"{}\" }}", endpoint.url), &[]));
     let url = format!("POST {}/: ", endpoint.url);
@@ -45,7 +45,7 @@ async fn every_reply_that_curl_accepts_is_accepted() {
         ("text", with_body("HTTP/1.1 200 OK\r\ncontent-type: text/html", TOKEN)),
         ("a byte order mark", with_body("HTTP/1.1 200 OK", &[b"\xef\xbb\xbf", TOKEN].concat())),
     ] {
-        let grant = told(bytes).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let grant = minted(bytes).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((grant.access.expose(), grant.length()), ("t", Some(Duration::from_secs(60))), "{what}");
     }
 }
@@ -70,20 +70,20 @@ async fn a_login_succeeds_regardless_of_other_content_in_the_reply() {
         (r#""lone":"\ud800""#, None),
         (r#""refresh_token":{"a":1}"#, None),
     ] {
-        let told = told(with_body("HTTP/1.1 200 OK", format!(r#"{{"access_token":"t",{rest}}}"#).as_bytes())).await;
-        match told {
+        let minted = minted(with_body("HTTP/1.1 200 OK", format!(r#"{{"access_token":"t",{rest}}}"#).as_bytes())).await;
+        match minted {
             Ok(grant) => assert_eq!(grant.length().map(|life| life.as_secs()), life, "{rest}"),
             // Invalid JSON (RFC 8259), which cannot be repaired.
             Err(_) => assert!(rest.contains(['\u{0}', 'l']), "{rest}"),
         }
     }
     let latin1 = b"{\"access_token\":\"t\",\"company\":\"Soci\xe9t\xe9\",\"expires_in\":60}";
-    assert_eq!(told(with_body("HTTP/1.1 200 OK", latin1)).await.unwrap().length(), Some(Duration::from_secs(60)));
+    assert_eq!(minted(with_body("HTTP/1.1 200 OK", latin1)).await.unwrap().length(), Some(Duration::from_secs(60)));
 }
 
 #[tokio::test]
 async fn a_reply_without_a_token_is_described_without_possible_tokens() {
-    for (head, body, said) in [
+    for (head, body, expected) in [
         (
             "",
             "<html><title>Sign in</title>",
@@ -113,17 +113,17 @@ async fn a_reply_without_a_token_is_described_without_possible_tokens() {
         ("", r#"{"access_token":"canary\u0000"}"#, "the token at /access_token contains a control character"),
         ("", "{\"access_token\":\"canary\u{fffd}\"}", "the token at /access_token is not UTF-8 text"),
     ] {
-        let error = told(with_body(&format!("HTTP/1.1 200 OK{head}"), body.as_bytes())).await.unwrap_err();
-        assert_eq!(error, format!("200 OK, but {said}"), "{body}");
+        let error = minted(with_body(&format!("HTTP/1.1 200 OK{head}"), body.as_bytes())).await.unwrap_err();
+        assert_eq!(error, format!("200 OK, but {expected}"), "{body}");
     }
 }
 
 #[tokio::test]
 async fn a_token_that_is_invalid_in_a_header_is_an_error() {
     let huge = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(1_000_000));
-    let error = told(with_body("HTTP/1.1 200 OK", huge.as_bytes())).await.unwrap_err();
+    let error = minted(with_body("HTTP/1.1 200 OK", huge.as_bytes())).await.unwrap_err();
     assert_eq!(error, "200 OK, but the token at /access_token has 1000000 bytes, which is too long for a header");
-    let latin1 = told(with_body("HTTP/1.1 200 OK", b"{\"access_token\":\"can\xe9\"}")).await.unwrap_err();
+    let latin1 = minted(with_body("HTTP/1.1 200 OK", b"{\"access_token\":\"can\xe9\"}")).await.unwrap_err();
     assert_eq!(latin1, "200 OK, but the token at /access_token is not UTF-8 text");
 }
 
@@ -139,7 +139,7 @@ async fn a_token_is_trimmed_and_a_number_is_text() {
         (r#""a b\t\u00e9""#, "a b\té"),
     ] {
         let body = format!(r#"{{"access_token":{json},"refresh_token":"r\n"}}"#);
-        let grant = told(with_body("HTTP/1.1 200 OK", body.as_bytes())).await.unwrap();
+        let grant = minted(with_body("HTTP/1.1 200 OK", body.as_bytes())).await.unwrap();
         assert_eq!(grant.access.expose(), token, "{json}");
     }
 }
@@ -157,8 +157,8 @@ async fn a_refusal_counts_regardless_of_its_body() {
         assert_eq!((error.outcome, error.grant_is_dead), (Outcome::Rejected, true), "{}", error.message);
     }
     let body = gzip(br#"{"error":"invalid_client","error_description":"Bad credentials"}"#);
-    let told = told(with_body("HTTP/1.1 401 Unauthorized\r\ncontent-encoding: gzip", &body)).await;
-    assert_eq!(told.unwrap_err(), "401 Unauthorized: Bad credentials");
+    let minted = minted(with_body("HTTP/1.1 401 Unauthorized\r\ncontent-encoding: gzip", &body)).await;
+    assert_eq!(minted.unwrap_err(), "401 Unauthorized: Bad credentials");
 }
 
 #[tokio::test]
@@ -203,12 +203,12 @@ async fn a_token_that_cannot_be_injected_is_an_error() {
 async fn a_reply_that_arrived_during_sleep_is_read_before_the_timeout_applies() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, heard) = tokio::sync::oneshot::channel();
+    let (requested, request_arrived) = tokio::sync::oneshot::channel();
     let (done, sent) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         std::io::Read::read(&mut stream, &mut [0; 4096]).unwrap();
-        asked.send(()).unwrap();
+        requested.send(()).unwrap();
         for piece in [&b"HTTP/1.1 200 OK\r\n"[..], b"content-length: 36\r\n\r\n", TOKEN] {
             stream.write_all(piece).unwrap();
         }
@@ -218,7 +218,7 @@ async fn a_reply_that_arrived_during_sleep_is_read_before_the_timeout_applies() 
     let source = source(&flow(&format!("token = {{ url = \"{url}\" }}"), &[]));
     let patience = Duration::from_millis(500);
     let mint = tokio::spawn(async move { source.mint(Ask { patience, ..login() }).await });
-    heard.await.unwrap();
+    request_arrived.await.unwrap();
     // The whole process, this thread included, is blocked until well after the deadline.
     sent.recv().unwrap();
     std::thread::sleep(patience * 2);

@@ -22,7 +22,7 @@ fn spec(flow: &Flow) -> TokenSpec {
 }
 
 /// The requests of a flow whose first refresh gets this reply and whose logins succeed.
-async fn asked(refused: String) -> Vec<String> {
+async fn requested_paths(refused: String) -> Vec<String> {
     let login = ok(r#"{"access_token":"t1","refresh_token":"r1","expires_in":3600}"#);
     let again = ok(r#"{"access_token":"t2","refresh_token":"r2","expires_in":3600}"#);
     let endpoint = Endpoint::start([login, refused, again]).await;
@@ -48,8 +48,8 @@ async fn a_refused_refresh_is_followed_by_one_login_regardless_of_the_body() {
     ];
     for status in ["400 Bad Request", "401 Unauthorized", "404 Not Found", "410 Gone"] {
         for body in bodies {
-            let asked = asked(reply(status, "", body)).await;
-            assert_eq!(asked, ["/auth/password", "/auth/refresh", "/auth/password"], "{status} {body}");
+            let requested_paths = requested_paths(reply(status, "", body)).await;
+            assert_eq!(requested_paths, ["/auth/password", "/auth/refresh", "/auth/password"], "{status} {body}");
         }
     }
 }
@@ -66,7 +66,11 @@ async fn a_refused_client_or_a_failing_server_is_not_followed_by_a_login() {
         ("200 OK", "<html>"),
         ("200 OK", r#"{"access_token":" \n"}"#),
     ] {
-        assert_eq!(asked(reply(status, "", body)).await, ["/auth/password", "/auth/refresh"], "{status} {body}");
+        assert_eq!(
+            requested_paths(reply(status, "", body)).await,
+            ["/auth/password", "/auth/refresh"],
+            "{status} {body}"
+        );
     }
 }
 

@@ -115,19 +115,19 @@ fn an_idle_connection_is_parked_at_the_sweep_and_serves_the_next_request() {
 fn a_connection_with_unsent_bytes_is_not_parked() {
     on_stage(|stage| async move {
         let mut call = stage.call(Some(1));
-        let mut asked = 0;
+        let mut sent = 0;
         stage.sweep().await;
         // Responses that nobody reads fill the socket until one stays in hyper.
         while stage.0.awake() == 0 {
             call.ask(GET).await;
-            asked += 1;
+            sent += 1;
             stage.sweep().await;
-            assert!(asked < 1000, "everything fits into the socket, or part of a response is lost");
+            assert!(sent < 1000, "everything fits into the socket, or part of a response is lost");
         }
         stage.sweep().await;
         assert_eq!(stage.0.awake(), 1);
         let mut read = Vec::new();
-        while String::from_utf8_lossy(&read).matches("\"code\"").count() < asked {
+        while String::from_utf8_lossy(&read).matches("\"code\"").count() < sent {
             assert!(call.stream.read_buf(&mut read).await.unwrap() > 0);
         }
         eventually(|| call.deadline.is_quiet()).await;

@@ -171,24 +171,24 @@ async fn trailers_pass_in_both_directions_without_credentials() {
 }
 
 #[tokio::test]
-async fn trailers_of_an_answer_say_nothing_of_its_connection_whatever_the_caller_speaks() {
+async fn hop_by_hop_headers_are_removed_from_trailers_over_both_protocols() {
     const HOPS: &str = "Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTransfer-Encoding: gzip\r\n\
          Content-Length: 7\r\nTrailer: X-Sum\r\nProxy-Authenticate: Basic\r\nProxy-Status: bearerd; error=x, other\r\n";
     let names = "Trailer: X-Sum, X-Hop, Connection, Keep-Alive, Transfer-Encoding, Proxy-Authenticate, Proxy-Status";
-    let said = format!(
+    let sent = format!(
         "HTTP/1.1 200 OK\r\n{names}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n{HOPS}X-Sum: 8\r\n\r\n"
     );
-    let api = Api::start(move |_| said.clone()).await;
+    let api = Api::start(move |_| sent.clone()).await;
     let scene = Setting::to(api.address).start();
-    let said = scene.ask("GET / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\n\r\n").await;
-    let mut lines: Vec<_> = said.trailers.lines().collect();
+    let response = scene.ask("GET / HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\n\r\n").await;
+    let mut lines: Vec<_> = response.trailers.lines().collect();
     lines.sort_unstable();
-    assert_eq!((said.text().as_str(), lines), ("b", vec!["Proxy-Status: other", "X-Sum: 8"]));
+    assert_eq!((response.text().as_str(), lines), ("b", vec!["Proxy-Status: other", "X-Sum: 8"]));
     let caller = streams::caller(scene.address).await;
-    let said = streams::ask(&caller, streams::get("/")).await.unwrap();
-    let mut names: Vec<_> = said.trailers.unwrap().keys().map(ToString::to_string).collect();
+    let response = streams::ask(&caller, streams::get("/")).await.unwrap();
+    let mut names: Vec<_> = response.trailers.unwrap().keys().map(ToString::to_string).collect();
     names.sort_unstable();
-    assert_eq!((said.body.as_str(), names), ("b", vec!["proxy-status".to_owned(), "x-sum".to_owned()]));
+    assert_eq!((response.body.as_str(), names), ("b", vec!["proxy-status".to_owned(), "x-sum".to_owned()]));
 }
 
 #[tokio::test]

@@ -131,12 +131,12 @@ async fn a_panic_while_opening_a_shared_connection_fails_only_the_waiting_reques
 #[tokio::test]
 async fn a_panic_in_the_task_of_a_shared_connection_ends_its_requests_and_no_other() {
     panics::watch();
-    let (address, connections) = streams::api(|mut asked: streams::Asked| async move {
-        if asked.request.uri().path() == "/waits" && asked.connection == 1 {
-            let _ = std::future::poll_fn(|cx| asked.respond.poll_reset(cx)).await;
+    let (address, connections) = streams::api(|mut incoming: streams::IncomingRequest| async move {
+        if incoming.request.uri().path() == "/waits" && incoming.connection == 1 {
+            let _ = std::future::poll_fn(|cx| incoming.respond.poll_reset(cx)).await;
             return;
         }
-        asked.answer(200, "fine");
+        incoming.respond_with(200, "fine");
     })
     .await;
     let mut setting = Setting::to(address);
@@ -151,10 +151,10 @@ async fn a_panic_in_the_task_of_a_shared_connection_ends_its_requests_and_no_oth
     let waiting_stream = tokio::spawn(async move { ask(&streams, waits).await.unwrap().head.status });
     eventually("both wait", || scene.record.in_flight() == 2).await;
     let before = panics::count();
-    // Whoever waited there may be sent to another connection, or be told.
+    // A request that waited on that connection may move to another one, or fail.
     fault::arm("transport", &address.to_string());
     assert!(matches!(scene.get("/").await.status(), 200 | 500 | 502));
-    assert!(matches!(waiting.answer().await.status(), 200 | 500 | 502));
+    assert!(matches!(waiting.response().await.status(), 200 | 500 | 502));
     assert!(matches!(waiting_stream.await.unwrap().as_u16(), 200 | 500 | 502));
     assert!(panics::count() > before);
     assert_eq!(scene.get("/").await.text(), "fine");

@@ -31,12 +31,13 @@ async fn heard(caller: &mut Caller, request: &str) -> Option<WireMessage> {
 async fn a_status_line_with_no_reason_or_any_bytes_in_it_is_accepted() {
     for status in [200, 302, 404] {
         for reason in [&b""[..], b" ", b" D\xe9plac\xe9"] {
-            for ahead in [None, Some(100), Some(103)] {
+            for status_before in [None, Some(100), Some(103)] {
                 let line = |status: u16| [format!("HTTP/1.1 {status}").as_bytes(), reason, b"\r\n"].concat();
-                let interim = ahead.map(|ahead| [&line(ahead)[..], b"\r\n"].concat()).unwrap_or_default();
+                let interim =
+                    status_before.map(|status_before| [&line(status_before)[..], b"\r\n"].concat()).unwrap_or_default();
                 let sent = [&interim[..], &line(status), b"Content-Length: 2\r\n\r\nok"].concat();
                 let response = passed(OLD, sent).await.unwrap();
-                assert_eq!((response.status(), response.text().as_str()), (status, "ok"), "{ahead:?}");
+                assert_eq!((response.status(), response.text().as_str()), (status, "ok"), "{status_before:?}");
             }
         }
     }

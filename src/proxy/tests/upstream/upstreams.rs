@@ -199,14 +199,14 @@ async fn an_untrusted_certificate_or_one_for_another_name_is_refused() {
 
 #[tokio::test]
 async fn a_base_that_a_reply_chose_leads_to_no_private_address() {
-    let api = Api::start(|_| answer(200, "")).await;
+    let api = Api::start(|_| response_with(200, "")).await;
     for (chosen, status, calls) in [(false, 200, 1), (true, 502, 1)] {
         let mut setting = Setting::to(api.address);
         let base = Base::parse(&format!("http://localhost:{}", api.address.port())).unwrap();
         setting.upstream.base = Some(Base { chosen, ..base });
-        let said = setting.start().get("/").await;
-        assert_eq!((said.status(), api.seen().len()), (status, calls), "{chosen}");
-        assert!(!chosen || said.code() == "upstream-dns");
+        let response = setting.start().get("/").await;
+        assert_eq!((response.status(), api.seen().len()), (status, calls), "{chosen}");
+        assert!(!chosen || response.code() == "upstream-dns");
     }
 }
 

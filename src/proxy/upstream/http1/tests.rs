@@ -244,9 +244,9 @@ async fn a_read_of_the_rest_leaves_room_in_the_buffer() {
 async fn an_answer_in_very_many_parts_lets_others_have_their_turn() {
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
-    let answer =
+    let response =
         ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &"1\r\na\r\n".repeat(1000), "0\r\n\r\n"].concat();
-    server.write_all(answer.as_bytes()).await.unwrap();
+    server.write_all(response.as_bytes()).await.unwrap();
     head(&mut http1).await.unwrap();
     let at_once = std::future::poll_fn(|cx| {
         let mut parts = 0;

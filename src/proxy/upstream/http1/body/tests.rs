@@ -9,8 +9,8 @@ fn decode(mut rest: BodyFraming, text: &str, piece: usize) -> io::Result<(String
             match frame.into_data() {
                 Ok(bytes) => data.extend_from_slice(&bytes),
                 Err(frame) => {
-                    let told = frame.into_trailers().unwrap();
-                    trailers.extend(told.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())));
+                    let fields = frame.into_trailers().unwrap();
+                    trailers.extend(fields.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())));
                 }
             }
         }
@@ -117,10 +117,10 @@ const CHUNKED: &str =
 proptest::proptest! {
     #[test]
     fn any_input_decodes_the_same_in_every_division(text in CHUNKED, piece in 1_usize..9) {
-        let told = |piece| {
+        let decoded = |piece| {
             let decoded = decode(BodyFraming::chunked(), &text, piece).map_err(|error| error.to_string());
             decoded.map(|(data, trailers, rest, over)| (data, trailers, rest.has_ended(), over))
         };
-        proptest::prop_assert_eq!(told(piece), told(text.len().max(1)));
+        proptest::prop_assert_eq!(decoded(piece), decoded(text.len().max(1)));
     }
 }

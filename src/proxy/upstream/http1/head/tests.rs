@@ -169,8 +169,8 @@ fn a_reason_phrase_may_be_missing_or_any_bytes() {
                 let head =
                     HeadReader::default().read(&mut BytesMut::from(&text[..]), &Cell::default()).unwrap().unwrap();
                 assert_eq!(head.parts.status, status, "{}", text.escape_ascii());
-                let told = head.parts.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
-                assert_eq!(told.filter(|told| !told.is_empty()), reason, "{}", text.escape_ascii());
+                let found = head.parts.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
+                assert_eq!(found.filter(|found| !found.is_empty()), reason, "{}", text.escape_ascii());
             }
         }
     }
