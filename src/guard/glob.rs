@@ -21,7 +21,7 @@ struct Word {
     start: u64,
     /// A glob ends here.
     end: u64,
-    /// The glob matches whatever follows.
+    /// The glob matches any continuation.
     certain: u64,
     /// `**`: any byte may follow at this position.
     any: u64,
@@ -179,7 +179,7 @@ impl Globs {
 struct Reached {
     /// The words with bits set.
     words: Range<usize>,
-    /// Whether a glob matches whatever follows.
+    /// Whether a glob matches any continuation.
     certain: bool,
 }
 

@@ -108,7 +108,7 @@ fn both(port: u16, get: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> io::R
 
 /// Creates a socket file in a private directory, and moves it into place once it has its mode.
 fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    remove_unused_socket(path)?;
+    check_replaceable(path)?;
     let private = PrivateDirectory::beside(path)?;
     let made = private.0.join("s");
     let listener = UnixListener::bind(&made)?;
@@ -118,8 +118,8 @@ fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes an obstacle: only a socket file that nobody listens on may be replaced.
-fn remove_unused_socket(path: &Path) -> io::Result<()> {
+/// Checks that the path is free or has a socket file that nobody listens on, which may be replaced.
+fn check_replaceable(path: &Path) -> io::Result<()> {
     let kind = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found?.file_type(),

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 /// user configures another one, the old chain ends.
 pub(super) const SEED: &str = "refresh_token#";
 
-/// A salted hash of a configured refresh token, so that whoever reads the store cannot look it up.
+/// A salted hash of a configured refresh token, so that a reader of the store cannot look it up.
 pub(super) fn mark_of(seed: &Secret, salt: u128) -> Secret {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &salt.to_be_bytes());
     let tag = hmac::sign(&key, seed.expose().as_bytes());

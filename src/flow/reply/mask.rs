@@ -1,7 +1,7 @@
 //! Masks secrets in server texts, however the server encodes them.
 //!
 //! Encodings nest, so the text is decoded instead of the secrets being encoded: escapes are undone layer by layer, each
-//! byte keeps its original position, and whatever turns out to be a secret is hidden there.
+//! byte keeps its original position, and every secret that appears is hidden there.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

@@ -58,7 +58,7 @@ fn an_allowed_origin_may_read_the_response() {
 }
 
 #[test]
-fn speculative_requests_of_browsers_are_refused_whatever_other_headers_say() {
+fn speculative_requests_of_browsers_are_refused_regardless_of_other_headers() {
     for name in ["sec-purpose", "purpose", "x-purpose", "x-moz", "sec-speculation-tags"] {
         for value in ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip", ""] {
             let none = [(name, value), ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];

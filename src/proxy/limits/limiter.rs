@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_that_refuses_thousands_is_news_once_a_minute_and_each_limit_for_itself() {
+    async fn each_limit_is_logged_once_a_minute() {
         let limiter = Limiter::new(Bounds::default(), Arc::default(), Arc::new(crate::clock::PausedClock::start()));
         for _ in 0..2 {
             let news = (0..1000).filter(|_| limiter.should_log(Limit::Requests)).count();

@@ -127,7 +127,7 @@ mod tests {
             assert_eq!(ran, (0..count).collect::<Vec<_>>());
             turns.give_some();
         }
-        assert!(!turns.give_some(), "nobody waits");
+        assert!(!turns.give_some(), "no task is waiting");
     }
 
     #[tokio::test]

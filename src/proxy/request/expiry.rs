@@ -155,7 +155,7 @@ mod tests {
             (b"\0\0\0\0\x02{}", None),
             (b"\x1f", Some(false)),
             (b"\x1f{", None),
-            (b"\x1f\x8bnot gzip, whatever it says", None),
+            (b"\x1f\x8bnot gzip despite its header", None),
         ] {
             assert_eq!(begins_as_json(text), json, "{text:?}");
         }

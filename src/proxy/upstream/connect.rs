@@ -88,7 +88,7 @@ impl Connector {
         let target = target.map_err(|_| "invalid host in the base URL".to_owned())?;
         let (time, interval, retries) = KEEP_ALIVE;
         let proxy = settings.outbound_proxy.as_ref().and_then(|proxy| proxy.way_to(&target));
-        // An outbound proxy is where somebody wrote that it is, and resolves the API's name itself.
+        // An outbound proxy has a configured address and resolves the API's name itself.
         let mut connector = HttpConnector::new_with_resolver(Resolver::new(base.chosen && proxy.is_none()));
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -250,7 +250,7 @@ mod tests {
     struct Wrapped(#[source] io::Error);
 
     #[test]
-    fn what_this_machine_lacks_is_no_fault_of_the_upstream() {
+    fn a_local_shortage_is_not_the_upstreams_fault() {
         let of = |code: Errno| Wrapped(io::Error::from_raw_os_error(code.raw_os_error()));
         for (code, local) in [
             (Errno::MFILE, true),

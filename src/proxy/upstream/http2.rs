@@ -132,7 +132,7 @@ impl Http2 {
     }
 }
 
-/// Pseudo-fields make trailers malformed (RFC 9113 §8.1): h2 drops them, and tells nobody that there were any.
+/// Pseudo-fields make trailers malformed (RFC 9113 §8.1): h2 drops them without an error.
 fn trailers_of(mut trailers: HeaderMap) -> Frame<Bytes> {
     strip_misnamed(&mut trailers);
     Frame::trailers(trailers)

@@ -46,7 +46,7 @@ fn with_when_only_the_body_decides() {
     let expired = expired(r#"expired = { when = [{ status = 401, at = "/errorCode", in = ["Y020", "119"] }] }"#);
     assert!(expired.reads_bodies());
     assert_eq!(verdict(&expired, 401, &[JSON]), Verdict::AskBody);
-    assert_eq!(verdict(&expired, 401, &[("content-type", "text/html")]), Verdict::AskBody, "whatever it is called");
+    assert_eq!(verdict(&expired, 401, &[("content-type", "text/html")]), Verdict::AskBody, "regardless of its type");
     assert_eq!(verdict(&expired, 401, &[]), Verdict::AskBody);
     assert!(!expired.reads_text());
     assert_eq!(verdict(&expired, 200, &[JSON]), Verdict::Accepted);

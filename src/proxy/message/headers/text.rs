@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use crate::token::patch::title_case;
 
-/// Writes a header whose case nobody configured: `Like-This`, or as its specification spells it.
+/// Writes a header without a configured case: `Like-This`, or as its specification spells it.
 pub(crate) fn write_line(text: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     match specified(name.as_str()) {
         Some(name) => text.extend_from_slice(name.as_bytes()),

@@ -190,7 +190,7 @@ async fn a_request_that_the_api_does_not_read_ends_when_its_caller_leaves() {
     assert_eq!(caller.head().await.unwrap().status(), 200);
     let more = vec![0; 1 << 16];
     let full = || caller.stream.try_write(&more).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-    eventually("nobody reads on", || full() && full()).await;
+    eventually("reading has stopped", || full() && full()).await;
     caller.stream.set_zero_linger().unwrap();
     drop(caller);
     eventually("the API notices", || {

@@ -1,4 +1,4 @@
-//! Shutdown: callers that can be incoming to close are incoming, requests in flight are waited for, and nothing else delays it.
+//! Shutdown: callers that can be asked to close are asked, requests in flight are waited for, and nothing else delays it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ async fn after_the_announcement_each_response_closes_its_connection() {
     }
     ask(&streams, request()).await.unwrap();
     scene.trigger.advance(Phase::Announced);
-    // An HTTP/2 caller is incoming at once, even if its first response comes later.
+    // An HTTP/2 caller is asked at once, even if its first response comes later.
     let mut announced = streams.clone();
     let gone = async {
         while std::future::poll_fn(|cx| announced.poll_ready(cx)).await.is_ok() {

@@ -93,7 +93,7 @@ async fn a_caller_gets_a_100_only_once_the_upstream_sends_one() {
     let mut there = api.accept().await;
     assert_eq!(there.head().await.unwrap().header("expect"), Some("100-continue"));
     let early = tokio::time::timeout(Duration::from_millis(200), caller.head()).await;
-    assert!(early.is_err(), "incoming before the upstream incoming: {early:?}");
+    assert!(early.is_err(), "the caller got a 100 before the upstream sent one: {early:?}");
     there.send("HTTP/1.1 100 Continue\r\n\r\n").await;
     assert_eq!(caller.head().await.unwrap().status(), 100);
     caller.send("abc").await;
@@ -106,9 +106,9 @@ async fn a_caller_gets_a_100_only_once_the_upstream_sends_one() {
 async fn an_api_over_http_2_may_send_a_100_or_refuse_without_the_body() {
     let (address, _) = streams::api(|mut incoming: IncomingRequest| async move {
         assert_eq!(incoming.request.headers()["expect"], "100-continue");
-        // An upstream that sends it without being incoming has sent it by then.
+        // A proxy that does not wait for a 100 has sent the body by then.
         let early = tokio::time::timeout(Duration::from_millis(200), incoming.request.body_mut().data()).await;
-        assert!(early.is_err(), "sent before it was incoming for: {early:?}");
+        assert!(early.is_err(), "the body was sent before the 100: {early:?}");
         if incoming.request.uri().path() == "/no" {
             return incoming.respond_with(417, "no");
         }

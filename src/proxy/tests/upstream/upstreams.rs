@@ -198,7 +198,7 @@ async fn an_untrusted_certificate_or_one_for_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_base_that_a_reply_chose_leads_to_no_private_address() {
+async fn a_base_url_from_a_reply_never_leads_to_a_private_address() {
     let api = Api::start(|_| response_with(200, "")).await;
     for (chosen, status, calls) in [(false, 200, 1), (true, 502, 1)] {
         let mut setting = Setting::to(api.address);

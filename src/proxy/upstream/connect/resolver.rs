@@ -14,7 +14,7 @@ use crate::endpoint::is_private;
 #[derive(Clone)]
 pub(super) struct Resolver {
     system: GaiResolver,
-    /// Leaves out the addresses that no login's reply may choose: of this machine and its network.
+    /// Whether to leave out private addresses, which a login's reply must not choose.
     public: bool,
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_that_a_reply_chose_leads_to_no_private_address() {
+    async fn a_name_from_a_reply_never_resolves_to_a_private_address() {
         let resolve = |public: bool| Resolver::new(public).call("localhost".parse().unwrap());
         assert!(resolve(false).await.unwrap().all(|address| address.ip().is_loopback()));
         assert!(matches!(resolve(true).await, Err(NoAddress::Private)));

@@ -30,7 +30,7 @@ pub(crate) async fn send(
     Ok((head, Http1Body::new(http1.clone())))
 }
 
-/// A response body. If the response begins before the request has been sent, a task sends the rest even if nobody reads the
+/// A response body. If the response begins before the request has been sent, a task sends the rest even if the caller does not read the
 /// response: a caller may write everything before it reads. Dropping an unfinished body cancels the request.
 pub(crate) struct Http1Body {
     http1: Rc<RefCell<Http1>>,

@@ -241,7 +241,7 @@ async fn a_read_of_the_rest_leaves_room_in_the_buffer() {
 }
 
 #[tokio::test]
-async fn an_answer_in_very_many_parts_lets_others_have_their_turn() {
+async fn a_response_in_many_parts_yields_to_other_tasks() {
     let (mut http1, mut server) = pair().await;
     http1.begin(get());
     let response =

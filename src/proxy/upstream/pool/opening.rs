@@ -18,8 +18,7 @@ impl Pool {
         self.connector.connect(Purpose::Upgrade).await.map(|sender| self.connection(sender))
     }
 
-    /// Opens a connection, or joins one that has just been opened: in any case none that was idle in the pool before this
-    /// request.
+    /// Opens a connection. If another request is already opening one that may be shared, waits for that.
     pub(crate) async fn open(self: &Rc<Self>) -> Result<Connection, Fault> {
         if self.requires_http1(self.clock.now()) {
             return self.connector.connect(Purpose::Http1).await.map(|sender| self.connection(sender));

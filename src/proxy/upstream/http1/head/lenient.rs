@@ -52,7 +52,7 @@ pub(in crate::proxy::upstream::http1) fn fields(buffer: &[u8], text: Vec<u8>) ->
         }
         match content.first() {
             Some(b' ' | b'\t') if kept => unfold(&mut written.text, content),
-            // A continuation of nothing: dropped.
+            // A continuation without a line before it is dropped.
             Some(b' ' | b'\t') => {}
             _ => kept = field(&mut written.text, content)?,
         }
