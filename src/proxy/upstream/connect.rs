@@ -246,7 +246,7 @@ mod tests {
 
     /// An I/O error within another, as connectors wrap it.
     #[derive(Debug, thiserror::Error)]
-    #[error("no connection")]
+    #[error("cannot connect")]
     struct Wrapped(#[source] io::Error);
 
     #[test]

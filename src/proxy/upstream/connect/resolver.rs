@@ -28,7 +28,10 @@ impl Resolver {
 pub(super) enum NoAddress {
     #[error("the name does not resolve")]
     None(#[source] io::Error),
-    #[error("the login's reply names a host with a private address: write it into the flow's `hosts` if that is right")]
+    #[error(
+        "the login's reply names a host with a private address; if that is intended, add the host to the flow's \
+        `hosts`"
+    )]
     Private,
 }
 
