@@ -9,6 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use zeroize::Zeroizing;
 
 /// Where distributions keep all root certificates in one file. Reading one file is faster than a directory of hundreds.
 const BUNDLES: [&str; 5] = [
@@ -20,14 +21,28 @@ const BUNDLES: [&str; 5] = [
 ];
 
 /// The `tls` table of an upstream.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TlsSettings {
     /// A PEM file of root certificates that replaces the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<PemFile>,
     /// PEM files of the client certificate chain and its private key.
-    pub identity: Option<(PathBuf, PathBuf)>,
+    pub identity: Option<(PemFile, PemFile)>,
     /// The name to send (SNI) and to verify instead of the URL's host.
     pub server_name: Option<String>,
+}
+
+/// A PEM file that has been read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PemFile {
+    pub path: PathBuf,
+    /// It may be a private key.
+    pub content: Arc<Zeroizing<Vec<u8>>>,
+}
+
+impl std::fmt::Debug for PemFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.path.fmt(f)
+    }
 }
 
 /// Names the file and what is wrong with it.
@@ -35,8 +50,8 @@ pub struct TlsSettings {
 #[error("{0}")]
 pub struct TlsError(pub String);
 
-/// Builds a client configuration. It reads the files that the settings name; the system's root certificates are read by
-/// the first connection, or by [`read_system_roots`]. The caller sets the ALPN protocols.
+/// Builds a client configuration. The system's root certificates are read by the first connection, or by
+/// [`read_system_roots`]. The caller sets the ALPN protocols.
 pub fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
     // The provider is explicit: with a second one enabled by a dependency, the default would panic.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -53,8 +68,8 @@ pub fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsErr
             builder.with_client_auth_cert(certificates_in(chain)?, key_in(key)?).map_err(|error| {
                 TlsError(format!(
                     "the key {} does not match the certificate {}: {error}",
-                    key.display(),
-                    chain.display()
+                    key.path.display(),
+                    chain.path.display()
                 ))
             })?
         }
@@ -62,25 +77,25 @@ pub fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsErr
     Ok(Arc::new(config))
 }
 
-fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let fault = |error| TlsError(format!("cannot read certificates from {}: {error}", file.display()));
-    let certificates = CertificateDer::pem_file_iter(file).map_err(fault)?.collect::<Result<Vec<_>, _>>();
+fn certificates_in(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let fault = |error| TlsError(format!("cannot read certificates from {}: {error}", file.path.display()));
+    let certificates = CertificateDer::pem_slice_iter(&file.content).collect::<Result<Vec<_>, _>>();
     match certificates.map_err(fault)? {
-        none if none.is_empty() => Err(TlsError(format!("no PEM certificate in {}", file.display()))),
+        none if none.is_empty() => Err(TlsError(format!("no PEM certificate in {}", file.path.display()))),
         some => Ok(some),
     }
 }
 
-fn key_in(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(file)
-        .map_err(|error| TlsError(format!("cannot read a private key from {}: {error}", file.display())))
+fn key_in(file: &PemFile) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&file.content)
+        .map_err(|error| TlsError(format!("cannot read a private key from {}: {error}", file.path.display())))
 }
 
-fn roots_in(file: &Path) -> Result<RootCertStore, TlsError> {
+fn roots_in(file: &PemFile) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates_in(file)? {
         roots.add(certificate).map_err(|error| {
-            TlsError(format!("a certificate in {} cannot be used as a root: {error}", file.display()))
+            TlsError(format!("a certificate in {} cannot be used as a root: {error}", file.path.display()))
         })?;
     }
     Ok(roots)
@@ -156,7 +171,7 @@ fn bundle() -> Option<RootCertStore> {
     let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
     let file = BUNDLES.into_iter().map(Path::new).find(|file| !named && file.exists())?;
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates_in(file).ok()?);
+    roots.add_parsable_certificates(CertificateDer::pem_file_iter(file).ok()?.flatten());
     some(roots)
 }
 
@@ -176,8 +191,6 @@ fn built_in() -> RootCertStore {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -195,14 +208,17 @@ mod tests {
 
     #[test]
     fn an_error_names_the_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let (missing, empty) = (directory.path().join("missing.pem"), directory.path().join("empty.pem"));
-        fs::write(&empty, "no certificate").unwrap();
-        let ca = |file: &Path| TlsSettings { ca: Some(file.to_owned()), ..TlsSettings::default() };
-        let identity = TlsSettings { identity: Some((missing.clone(), empty.clone())), ..TlsSettings::default() };
-        for (settings, name) in [(ca(&missing), "missing.pem"), (ca(&empty), "empty.pem"), (identity, "missing.pem")] {
+        let file = |name: &str, content: &str| PemFile {
+            path: PathBuf::from(name),
+            content: Arc::new(content.as_bytes().to_vec().into()),
+        };
+        let none = || file("none.pem", "no certificate");
+        let ca = TlsSettings { ca: Some(none()), ..TlsSettings::default() };
+        let identity = TlsSettings { identity: Some((none(), file("key.pem", "canary"))), ..TlsSettings::default() };
+        for settings in [ca, identity] {
             let error = client_config(&settings).unwrap_err().to_string();
-            assert!(error.contains(name), "{error}");
+            assert!(error.contains("none.pem"), "{error}");
+            assert!(!format!("{settings:?}").contains("canary"), "{settings:?}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Builds an upstream with its token from its configuration.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use rustls::ClientConfig;
@@ -44,18 +43,12 @@ pub(super) struct Built {
     pub(super) provers: Vec<TokenHandle>,
 }
 
-/// Why an upstream cannot be built: a file has changed since it was checked.
+/// Why an upstream cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error("upstream {upstream}: {message}")]
 pub(super) struct BuildError {
     upstream: Arc<str>,
     message: String,
-}
-
-impl BuildError {
-    fn new(config: &UpstreamConfig, message: String) -> Self {
-        Self { upstream: Arc::clone(&config.proxy.name), message }
-    }
 }
 
 impl Builder {
@@ -71,12 +64,11 @@ impl Builder {
     pub(super) fn build(&mut self, config: UpstreamConfig, before: Option<Recipe>) -> Result<Built, BuildError> {
         let name = Arc::clone(&config.proxy.name);
         let failed = |message: String| BuildError { upstream: Arc::clone(&name), message };
-        // Taken before the files are read, so that a change in between is noticed later.
-        let inputs = config.inputs.fingerprint();
+        let inputs = config.inputs.before();
         let tls = self.tls(&config.tls).map_err(failed)?;
         let client = TokenClient::new(Arc::clone(&tls), config.proxy.outbound_proxy.as_ref(), Arc::clone(&self.clock));
         let client = client.map_err(|error| failed(error.to_string()))?;
-        let recipe = recipe(&config).map_err(|error| failed(error.to_string()))?;
+        let recipe = Self::recipe(&config);
         let (record, token_record) = self.records(&name);
         let spec = TokenSpec {
             key: TokenKey { recipe, subject: None },
@@ -121,15 +113,21 @@ impl Builder {
         !self.pool.subjects_of(recipe, 1).is_empty()
     }
 
-    /// The recipe of this configuration's token.
-    pub(super) fn recipe(config: &UpstreamConfig) -> Result<Recipe, BuildError> {
-        let failed = |error: std::io::Error| BuildError::new(config, error.to_string());
-        recipe(config).map_err(failed)
+    /// Everything that makes the token: flow and variables, client certificate, root certificates, outbound proxy. Files
+    /// count by content.
+    pub(super) fn recipe(config: &UpstreamConfig) -> Recipe {
+        let mut recipe = RecipeWriter::default();
+        config.flow.write_recipe(&mut recipe);
+        write_tls(&mut recipe, &config.tls);
+        config.proxy.outbound_proxy.iter().for_each(|proxy| {
+            recipe.secret("proxy", proxy.url());
+        });
+        recipe.finish()
     }
 
     fn tls(&mut self, settings: &TlsSettings) -> Result<Arc<ClientConfig>, String> {
         let mut recipe = RecipeWriter::default();
-        write_tls(&mut recipe, settings).map_err(|error| error.to_string())?;
+        write_tls(&mut recipe, settings);
         let digest = recipe.finish();
         if let Some(known) = self.tls.get(&digest).and_then(Weak::upgrade) {
             return Ok(known);
@@ -182,29 +180,14 @@ fn spec_of(default: Option<&Subject>, spec: &TokenSpec, subject: &Subject) -> To
     spec
 }
 
-/// Everything that makes the token: flow and variables, client certificate, root certificates, outbound proxy. Files
-/// count by content.
-fn recipe(config: &UpstreamConfig) -> std::io::Result<Recipe> {
-    let mut recipe = RecipeWriter::default();
-    config.flow.write_recipe(&mut recipe);
-    write_tls(&mut recipe, &config.tls)?;
-    config.proxy.outbound_proxy.iter().for_each(|proxy| {
-        recipe.secret("proxy", proxy.url());
-    });
-    Ok(recipe.finish())
-}
-
 /// Adds the TLS settings; files count by content.
-fn write_tls(recipe: &mut RecipeWriter, settings: &TlsSettings) -> std::io::Result<()> {
+fn write_tls(recipe: &mut RecipeWriter, settings: &TlsSettings) {
     let TlsSettings { ca, identity, server_name } = settings;
-    let mut file = |name: &str, path: &Path| std::fs::read(path).map(|bytes| recipe.part(name, &bytes)).map(|_| ());
-    ca.iter().try_for_each(|path| file("ca", path))?;
-    if let Some((cert, key)) = identity {
-        file("cert", cert)?;
-        file("key", key)?;
+    let identity = identity.iter().flat_map(|(cert, key)| [("cert", cert), ("key", key)]);
+    for (name, file) in ca.iter().map(|file| ("ca", file)).chain(identity) {
+        recipe.part(name, &file.content);
     }
     server_name.iter().for_each(|name| {
         recipe.part("server_name", name.as_bytes());
     });
-    Ok(())
 }

@@ -44,7 +44,7 @@ impl Planned {
         config: UpstreamConfig,
         before: Option<&Service>,
     ) -> Result<Self, BuildError> {
-        let recipe = Builder::recipe(&config)?;
+        let recipe = Builder::recipe(&config);
         let kept = before.filter(|before| before.now.recipe != recipe && before.has_token(builder));
         match kept {
             Some(before) => builder.build(config, Some(before.now.recipe)).map(Self::OnProof),

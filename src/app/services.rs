@@ -53,7 +53,7 @@ impl Services {
         admin: Arc<Admin>,
         builder: Builder,
     ) -> Result<Self, BuildError> {
-        let watched = watch.then(|| (loaded.files.clone(), loaded.files.fingerprint()));
+        let watched = watch.then(|| (loaded.files.clone(), loaded.files.before()));
         let mut services = Self {
             fixed: FixedSettings::of(&loaded.settings),
             loader,
@@ -99,7 +99,7 @@ impl Services {
     async fn fingerprints(&self) -> Option<(Option<Fingerprint>, Vec<Fingerprint>)> {
         let watched = self.watched.as_ref().map(|(files, _)| files.clone());
         let inputs: Vec<Inputs> = self.all.iter().map(|service| service.files().clone()).collect();
-        if watched.is_none() && inputs.iter().all(|files| files.paths().is_empty()) {
+        if watched.is_none() && inputs.iter().all(|files| files.is_empty()) {
             return None;
         }
         let take = move || (watched.map(|files| files.fingerprint()), inputs.iter().map(Inputs::fingerprint).collect());
@@ -203,7 +203,7 @@ impl Services {
                 return Err(unchanged(&error));
             }
         };
-        self.watched = self.watched.take().map(|_| (loaded.files.clone(), loaded.files.fingerprint()));
+        self.watched = self.watched.take().map(|_| (loaded.files.clone(), loaded.files.before()));
         // Opened before and closed after the routes change, so that no request finds a route without its upstream.
         let closing = listeners.begin(opening, data);
         self.moved = listeners.moved();

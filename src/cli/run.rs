@@ -51,14 +51,20 @@ pub(super) fn loader(source: &ConfigArgs, environment: Environment) -> Result<Lo
         true => Ok(loader.text("standard input", standard_input()?)),
         false => Ok(loader.file(path)),
     };
-    source.config.iter().try_fold(Loader::new(environment), add)
+    source.config.iter().try_fold(Loader::new(environment), add).map(Loader::drain_pipes)
 }
+
+/// The maximum size of a configuration on standard input.
+const STANDARD_INPUT: u64 = 16 << 20;
 
 fn standard_input() -> Result<Vec<u8>, CommandFailure> {
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| CommandFailure::new(CONFIGURATION, format!("cannot read standard input: {error}")))?;
-    Ok(bytes)
+    let failed = |why: &str| CommandFailure::new(CONFIGURATION, format!("cannot read standard input: {why}"));
+    let read = std::io::stdin().lock().take(STANDARD_INPUT).read_to_end(&mut bytes);
+    match u64::try_from(read.map_err(|error| failed(&error.to_string()))?) {
+        Ok(length) if length < STANDARD_INPUT => Ok(bytes),
+        _ => Err(failed("it is larger than 16 MiB")),
+    }
 }
 
 fn is_yes(text: &str) -> bool {

@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The files that something was read from, and those that would have been preferred.
+/// The files that something was read from, and those that would have been preferred, each with its state just before.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Inputs(Vec<PathBuf>);
+pub struct Inputs(Vec<(PathBuf, Option<Stamp>)>);
 
 /// The state of the files: resolved path, inode, change time, size. A replaced link, such as when Kubernetes updates a
 /// mounted secret, differs even if size and time are equal.
@@ -22,20 +22,32 @@ struct Stamp {
 }
 
 impl Inputs {
+    /// Call it before the file is read, so that a change in between is noticed later. Accesses the disk.
     pub fn add(&mut self, path: impl Into<PathBuf>) {
         let path = path.into();
-        if !self.0.contains(&path) {
-            self.0.push(path);
+        if !self.0.iter().any(|(known, _)| *known == path) {
+            let stamp = stamp(&path);
+            self.0.push((path, stamp));
         }
     }
 
-    pub fn paths(&self) -> &[PathBuf] {
-        &self.0
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> Vec<&Path> {
+        self.0.iter().map(|(path, _)| path.as_path()).collect()
+    }
+
+    /// Their state when they were added.
+    pub fn before(&self) -> Fingerprint {
+        Fingerprint(self.0.iter().map(|(_, stamp)| stamp.clone()).collect())
     }
 
     /// Their current state. Accesses the disk.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(self.0.iter().map(|path| stamp(path)).collect())
+        Fingerprint(self.0.iter().map(|(path, _)| stamp(path)).collect())
     }
 }
 
@@ -78,5 +90,6 @@ mod tests {
         assert_ne!(appeared, swapped);
         std::fs::remove_file(at("link")).unwrap();
         assert_ne!(inputs.fingerprint(), appeared);
+        assert_eq!(inputs.before(), before);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::files::{toml_file, utf8};
+use super::files::{pipe, toml_file, utf8};
 use super::resolve;
 use super::{Environment, Inputs, Report, Settings};
 use crate::document::{Document, Layer, Problem, Problems};
@@ -22,9 +22,11 @@ pub struct Loader {
 #[derive(Clone, Debug)]
 enum ConfigSource {
     File(PathBuf),
-    /// Standard input is read once, so that a reload has the same text.
+    /// Standard input and other pipes are read once, so that a reload has the same text.
     Text {
         origin: String,
+        /// Where relative paths start.
+        directory: PathBuf,
         bytes: Arc<[u8]>,
     },
 }
@@ -52,7 +54,17 @@ impl Loader {
 
     /// Adds a text; `origin` is its name in problems.
     pub fn text(mut self, origin: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        self.sources.push(ConfigSource::Text { origin: origin.into(), bytes: bytes.into().into() });
+        let (origin, bytes) = (origin.into(), bytes.into().into());
+        self.sources.push(ConfigSource::Text { origin, directory: PathBuf::new(), bytes });
+        self
+    }
+
+    /// Reads the pipes among the sources now, such as `--config <(…)`: later there is nothing left to read.
+    pub fn drain_pipes(mut self) -> Self {
+        if self.sources.is_empty() {
+            self.sources.extend(self.named());
+        }
+        self.sources.iter_mut().for_each(ConfigSource::drain);
         self
     }
 
@@ -92,9 +104,24 @@ impl Loader {
         if !self.sources.is_empty() {
             return self.sources.clone();
         }
-        let named = self.environment.get("BEARERD_CONFIG").map(PathBuf::from);
         let found = || self.searched.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
-        named.or_else(found).map(ConfigSource::File).into_iter().collect()
+        self.named().or_else(|| found().map(ConfigSource::File)).into_iter().collect()
+    }
+
+    fn named(&self) -> Option<ConfigSource> {
+        self.environment.get("BEARERD_CONFIG").map(PathBuf::from).map(ConfigSource::File)
+    }
+}
+
+impl ConfigSource {
+    /// Replaces a pipe by its text.
+    fn drain(&mut self) {
+        if let Self::File(path) = self
+            && let Some(bytes) = pipe(path)
+        {
+            let directory = path.parent().map(PathBuf::from).unwrap_or_default();
+            *self = Self::Text { origin: path.display().to_string(), directory, bytes: bytes.into() };
+        }
     }
 }
 
@@ -105,7 +132,9 @@ fn read_all(sources: &[ConfigSource], files: &mut Inputs, problems: &Problems) -
 
 fn read(source: &ConfigSource, files: &mut Inputs) -> Result<Layer, Problem> {
     match source {
-        ConfigSource::Text { origin, bytes } => Layer::toml(origin, utf8(origin, bytes)?),
+        ConfigSource::Text { origin, directory, bytes } => {
+            Ok(Layer::toml(origin, utf8(origin, bytes)?)?.beside(directory))
+        }
         ConfigSource::File(path) => {
             files.add(path);
             toml_file(path)

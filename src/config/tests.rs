@@ -136,3 +136,26 @@ fn a_header_keeps_the_case_in_which_it_was_written() {
     let cases: Vec<_> = loaded.settings.upstreams[0].proxy.headers.iter().map(|(name, _)| name.case()).collect();
     assert_eq!(cases, [Some("X-API-key"), None]);
 }
+
+#[test]
+fn a_pipe_is_a_configuration_that_stays_and_not_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    for name in ["config", "secret"] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, at(name), rustix::fs::Mode::RWXU).unwrap();
+    }
+    let text = format!("{YOUNIUM}with = {{ client_id = \"id\", client_secret.file = \"secret\" }}\n");
+    let path = at("config");
+    std::thread::spawn(move || std::fs::write(path, text).unwrap());
+    let loader = Loader::new(Environment::default()).file(at("config")).drain_pipes();
+    let refused = loader.load().map(drop).unwrap_err().text(false);
+    assert!(refused.contains("secret`: it is a pipe, not a regular file"), "{refused}");
+    std::fs::remove_file(at("secret")).unwrap();
+    for secret in ["one", "two"] {
+        std::fs::write(at("secret"), secret).unwrap();
+        let loaded = loader.load().unwrap_or_else(|report| panic!("{}", report.text(false)));
+        assert_eq!(origin(&loaded, "client_secret"), format!("file {}", at("secret").display()));
+    }
+    let refused = Loader::new(Environment::default()).file(at("config")).load().map(drop).unwrap_err().text(false);
+    assert!(refused.contains("it is a pipe, not a regular file"), "{refused}");
+}

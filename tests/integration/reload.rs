@@ -1,9 +1,11 @@
 //! A reload while tokens are valid: the old configuration's token stays in use until the new one works.
 
+use std::path::Path;
+
 use bearerd::demo::mock::{Api, Behaviour, Kind, LEGAL_ENTITY, LEGAL_ENTITY_ID, Mock, YOUNIUM};
 
 use super::rotation::Load;
-use crate::support::{Answer, Bearerd, Door, call, client, event, eventually, get, outside};
+use crate::support::{Answer, Bearerd, Door, call, client, event, eventually, get, outside, post};
 
 async fn started(door: &Door) -> Bearerd {
     let bearerd = Bearerd::start(door.toml()).await;
@@ -220,4 +222,28 @@ async fn what_cannot_change_while_it_runs_is_named_in_one_warning() {
     let line = bearerd.log().says("takes effect after a restart").await;
     assert_eq!(event(&line)["keys"], "runtime.shutdown_grace, limits.connections");
     assert_eq!(bearerd.log().count("takes effect after a restart"), 1, "nothing is said where nothing has changed");
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_a_secret_or_of_the_configuration_is_refused_and_stops_nothing() {
+    let (mock, directory) = (outside().await, tempfile::tempdir().unwrap());
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, YOUNIUM.secret).unwrap();
+    let mut bearerd = started(&Door::to(&mock, Api::Younium).file("client_secret", &secret)).await;
+    bearerd.ready().await;
+    let replace = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+    };
+    replace(&secret);
+    bearerd.log().says("cannot be used").await;
+    bearerd.log().says("it is a pipe, not a regular file").await;
+    assert_eq!(get(&bearerd.admin_url("/livez")).await.status, 200);
+    replace(&bearerd.directory().join("bearerd.toml"));
+    let answer = post(&bearerd.admin_url("/reload"), "").await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("it is a pipe, not a regular file"), "{}", answer.text());
+    assert_eq!(get(&bearerd.url("younium", "/echo")).await.status, 200);
+    bearerd.signal("TERM");
+    assert_eq!(bearerd.ended().await.code(), Some(0));
 }

@@ -6,14 +6,14 @@ use super::{exposure, host};
 use crate::document::{Node, Problems, Table};
 use crate::endpoint::OutboundProxy;
 use crate::proxy::settings::{Retry, Timeouts};
-use crate::tls::{TlsSettings, client_config};
+use crate::tls::{PemFile, TlsSettings, client_config};
 
 pub(super) fn tls(node: Option<Node<'_>>, scope: &Scope<'_>) -> Option<TlsSettings> {
     let Some(node) = node else { return Some(TlsSettings::default()) };
     let table = node.table(scope.problems)?;
-    let ca = table.optional("ca", |node| scope.readable(node));
-    let [cert, key] = ["cert", "key"].map(|name| table.optional(name, |node| scope.readable(node)));
-    if let (Some(node), Some(Some(path))) = (table.get("key"), &key) {
+    let ca = table.optional("ca", |node| scope.pem_file(node));
+    let [cert, key] = ["cert", "key"].map(|name| table.optional(name, |node| scope.pem_file(node)));
+    if let (Some(node), Some(Some(PemFile { path, .. }))) = (table.get("key"), &key) {
         exposure::check_secret(&node, path, scope.problems);
     }
     let written = (table.get("cert").is_some(), table.get("key").is_some());

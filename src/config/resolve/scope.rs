@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::super::environment::{Environment, VariableValue};
-use super::super::files::in_words;
+use super::super::files::{self, in_words};
 use super::super::inputs::Inputs;
 use crate::document::{Node, Problems, ValueKind, maybe_variable, placeholder};
 use crate::secret::Secret;
+use crate::tls::PemFile;
 
 /// The maximum size of a file; larger than any credential or bundle of certificates.
 const LARGEST: u64 = 1 << 20;
@@ -143,19 +145,16 @@ impl<'c> Scope<'c> {
         Some(FoundValue { file: Some(path.to_owned()), ..found })
     }
 
-    /// Reads the path of a file that must be readable.
-    pub(super) fn readable(&self, node: &Node<'_>) -> Option<PathBuf> {
+    /// Reads a PEM file.
+    pub(super) fn pem_file(&self, node: &Node<'_>) -> Option<PemFile> {
         let path = node.path_beside(node.text(self.problems)?);
-        self.bytes(node, &path).map(|_| path)
+        let content = self.bytes(node, &path)?;
+        Some(PemFile { path, content: Arc::new(content.into()) })
     }
 
     fn bytes(&self, node: &Node<'_>, path: &Path) -> Option<Vec<u8>> {
         self.note(path);
-        if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > LARGEST) {
-            node.error(self.problems, format!("the file `{}` is larger than 1 MiB", path.display()), None);
-            return None;
-        }
-        let read = std::fs::read(path);
+        let read = files::read(path, LARGEST);
         let complain = |error: &std::io::Error| {
             let message = format!("cannot read `{}`: {}", path.display(), in_words(error));
             node.error(self.problems, message, owner(path, error));

@@ -16,6 +16,7 @@ use super::scene::Setting;
 use super::streams::{self, IncomingRequest, talk};
 use super::wire::*;
 use crate::proxy::settings::{Base, Protocol};
+use crate::tls::PemFile;
 use crate::token::key::{SubjectPattern, SubjectRule};
 
 fn file(name: &str) -> PathBuf {
@@ -72,7 +73,9 @@ async fn tls_api_offering(protocols: &[&[u8]]) -> u16 {
 pub(super) fn over_tls(host: &str, port: u16, trusted: bool) -> Setting {
     let mut setting = Setting::to(([127, 0, 0, 1], port).into());
     setting.upstream.base = Some(Base::parse(&format!("https://{host}:{port}")).unwrap());
-    setting.tls.ca = trusted.then(|| file("certificate.pem"));
+    let path = file("certificate.pem");
+    let content = Arc::new(std::fs::read(&path).unwrap().into());
+    setting.tls.ca = trusted.then_some(PemFile { path, content });
     setting
 }
 
