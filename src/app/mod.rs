@@ -12,7 +12,6 @@ mod failure;
 mod fixed;
 mod listeners;
 pub mod one_token;
-mod service;
 mod services;
 mod signals;
 pub mod store;
@@ -43,7 +42,7 @@ use admin_service::AdminService;
 use build::Builder;
 use failure::cannot_start;
 use listeners::Listeners;
-use services::Services;
+use services::{LoadResult, Services};
 use signals::{SignalRequest, Signals};
 
 pub use failure::RunFailure;
@@ -71,7 +70,10 @@ pub fn run(start: Start) -> Result<(), RunFailure> {
     let beats = Beats::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(cannot_start)?;
-    runtime.block_on(async { App::start(start)?.serve(beats).await })
+    let ended = runtime.block_on(async { App::start(start)?.serve(beats).await });
+    // A store on a file system that hangs must not prevent the end.
+    runtime.shutdown_timeout(FAREWELL);
+    ended
 }
 
 /// The state of the control thread.
@@ -119,35 +121,36 @@ impl App {
         loop {
             tokio::select! {
                 asked = self.signals.next() => match asked {
-                    SignalRequest::Reload => self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ()),
+                    SignalRequest::Reload => self.services.read(None),
                     SignalRequest::Stop => break,
                     SignalRequest::Abort(number) => return Err(RunFailure::Signal(number)),
                 },
                 Some(command) = self.commands.recv() => match command {
-                    AdminCommand::Reload(answer) => drop(answer.send(self.reload())),
+                    AdminCommand::Reload(answer) => self.services.read(Some(answer)),
                     AdminCommand::Quit => break,
                 },
                 // Secrets and certificates are polled, because inotify does not work on many of their mounts.
-                () = sleep_until(beats.next()) => if panics::caught(self.services.look()).await.unwrap_or_default() {
-                    self.reload().map_or_else(|problems| tracing::error!("{problems}"), |_| ());
+                () = sleep_until(beats.next()) => self.services.look(),
+                event = panics::caught(self.services.event()) => if let Ok(Some(result)) = event {
+                    let result = self.reload(result);
+                    self.services.answer(&result);
                 },
-                _ = panics::caught(self.services.proven()) => {}
                 () = self.data.ended() => return Err(RunFailure::Running("the data thread has ended".into())),
             }
         }
         self.stop().await
     }
 
-    fn reload(&mut self) -> Result<String, String> {
-        let reload = panics::catch(|| self.services.reload(&mut self.listeners, &self.data));
-        let message = reload.unwrap_or_else(|panicked| Err(panicked.to_string()))?;
-        if self.listeners.take_moved() {
+    fn reload(&mut self, result: LoadResult) -> Result<String, String> {
+        let reload = panics::catch(|| self.services.reload(result, &mut self.listeners, &self.data));
+        let result = reload.unwrap_or_else(|panicked| Err(panicked.to_string()));
+        if result.is_ok() && self.listeners.take_moved() {
             match self.listeners.admin() {
                 Ok(listeners) => self.admin_service.open(listeners),
                 Err(error) => tracing::error!(%error, "cannot move the admin listener; it stays on its old address"),
             }
         }
-        Ok(message)
+        result
     }
 
     async fn stop(mut self) -> Result<(), RunFailure> {
@@ -274,10 +277,10 @@ mod tests {
         assert_eq!(served(&app), "HTTP/1.1 502 Bad Gateway");
         let before = panics::count();
         panics::fault::arm("reload", "reloaded");
-        assert_eq!(app.reload(), Err(panics::Panicked.to_string()));
+        assert_eq!(app.reload(loader().load()), Err(panics::Panicked.to_string()));
         assert!(panics::count() > before);
         assert_eq!(served(&app), "HTTP/1.1 502 Bad Gateway");
-        assert!(app.reload().is_ok());
+        assert!(app.reload(loader().load()).is_ok());
         assert_eq!(served(&app), "HTTP/1.1 502 Bad Gateway");
     }
 }

@@ -1,48 +1,40 @@
 //! All upstreams in service, and their reaction to changed files and configuration.
 
+mod background;
+mod reader;
+mod service;
+mod trials;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use super::build::{BuildError, Builder};
 use super::failure::with_cause;
 use super::fixed::{self, FixedSettings};
 use super::listeners::Listeners;
-use super::service::{Planned, Service};
 use crate::admin::Admin;
-use crate::config::{Fingerprint, Inputs, Loaded, Loader, Settings, UpstreamConfig};
+use crate::config::{Fingerprint, Loaded, Loader, Settings, UpstreamConfig};
 use crate::proxy::backend::route::Routes;
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::Listen;
-use crate::token::handle::TokenHandle;
-use crate::token::status::State;
+use reader::{FilesRead, Reader, Watched};
+use service::{Planned, Service};
+use trials::{SILENCE, TrialEvent, Trials};
 
-/// After this time without an answer for a candidate, a line is logged.
-const SILENCE: Duration = Duration::from_secs(5);
+pub(super) use reader::{Asker, LoadResult};
 
 pub(super) struct Services {
     fixed: FixedSettings,
-    loader: Loader,
-    watched: Option<(Inputs, Fingerprint)>,
+    reader: Reader,
+    /// The configuration files, with `--watch`.
+    watched: Option<Watched>,
     builder: Builder,
     admin: Arc<Admin>,
     routes: Arc<ArcSwap<Routes>>,
     moved: Vec<(Listen, Listen)>,
     all: Vec<Service>,
-    /// Waits for the first token of each candidate, by its number.
-    proving: JoinSet<ServiceEvent>,
-    numbers: u64,
-}
-
-/// The result of a candidate.
-enum ServiceEvent {
-    /// It has a token.
-    Proven(u64),
-    /// It has had no answer yet.
-    Silent(u64),
+    trials: Trials,
 }
 
 impl Services {
@@ -56,15 +48,14 @@ impl Services {
         let watched = watch.then(|| (loaded.files.clone(), loaded.files.before()));
         let mut services = Self {
             fixed: FixedSettings::of(&loaded.settings),
-            loader,
+            reader: Reader::new(loader),
             watched,
             builder,
             admin,
             routes: Arc::default(),
             moved: Vec::new(),
             all: Vec::new(),
-            proving: JoinSet::new(),
-            numbers: 0,
+            trials: Trials::none(),
         };
         for config in loaded.settings.upstreams {
             let now = services.builder.build(config, None)?;
@@ -79,60 +70,74 @@ impl Services {
         Arc::clone(&self.routes)
     }
 
-    /// Checks every file and tries changed secrets. Returns whether the watched configuration itself has changed.
-    pub(super) async fn look(&mut self) -> bool {
-        let seen = self.fingerprints().await;
-        let Some((watched, upstreams)) = seen else { return false };
-        if self.watched.as_ref().is_some_and(|(_, before)| Some(before) != watched.as_ref()) {
-            return true;
-        }
-        let changed = self.all.iter().zip(upstreams).enumerate();
-        let changed = changed.filter_map(|(index, (service, seen))| (seen != *service.looked_at()).then_some(index));
-        let changed: Vec<usize> = changed.collect();
-        if !changed.is_empty() {
-            self.try_files(&changed);
-        }
-        false
+    /// Starts to check every file for changes.
+    pub(super) fn look(&mut self) {
+        let upstreams = self.all.iter().map(|service| (service.files().clone(), service.looked_at().clone()));
+        let upstreams = upstreams.collect();
+        self.reader.look(self.watched.clone(), upstreams);
     }
 
-    /// The state of all files, read on another thread: a mount may hang.
-    async fn fingerprints(&self) -> Option<(Option<Fingerprint>, Vec<Fingerprint>)> {
-        let watched = self.watched.as_ref().map(|(files, _)| files.clone());
-        let inputs: Vec<Inputs> = self.all.iter().map(|service| service.files().clone()).collect();
-        if watched.is_none() && inputs.iter().all(|files| files.is_empty()) {
-            return None;
+    /// Starts to read the configuration; [`Self::event`] returns it.
+    pub(super) fn read(&mut self, asker: Asker) {
+        self.reader.ask(asker);
+    }
+
+    /// Tells those who asked for a reload how it ended.
+    pub(super) fn answer(&mut self, result: &Result<String, String>) {
+        self.reader.answer(result);
+    }
+
+    /// Handles the next change: files that were read, or a candidate's result. Returns the configuration of a reload.
+    pub(super) async fn event(&mut self) -> Option<LoadResult> {
+        let read = tokio::select! {
+            read = self.reader.next() => read,
+            event = self.trials.next() => {
+                self.tried(&event);
+                return None;
+            }
+        };
+        match read {
+            FilesRead::Same => None,
+            FilesRead::Asked(result) => Some(result),
+            FilesRead::Configuration(seen, result) => {
+                self.watched = self.watched.take().map(|(files, _)| (files, seen));
+                Some(result)
+            }
+            FilesRead::Upstreams(changed, result) => {
+                self.try_files(&changed, result);
+                None
+            }
         }
-        let take = move || (watched.map(|files| files.fingerprint()), inputs.iter().map(Inputs::fingerprint).collect());
-        tokio::task::spawn_blocking(take).await.ok()
     }
 
     /// Reloads the files of these upstreams.
-    fn try_files(&mut self, changed: &[usize]) {
-        let loaded = match self.loader.load() {
+    fn try_files(&mut self, changed: &[(usize, Fingerprint)], result: LoadResult) {
+        let loaded = match result {
             Ok(loaded) => loaded,
             Err(report) => return self.refuse(changed, &report.errors_in_a_line()),
         };
         for mut config in loaded.settings.upstreams {
-            let same = |index: &&usize| self.all.get(**index).is_some_and(|it| *it.name() == config.proxy.name);
-            let Some(&index) = changed.iter().find(same) else { continue };
+            let named = |index: usize| self.all.get(index).is_some_and(|it| *it.name() == config.proxy.name);
+            let Some(one) = changed.iter().find(|(index, _)| named(*index)) else { continue };
+            let index = one.0;
             let Some(before) = self.all.get(index) else { continue };
             // Only its files have changed, so it keeps its listener.
             config.proxy.listen = before.now.config.proxy.listen.clone();
             match Planned::build(&mut self.builder, config, Some(before)) {
                 Ok(planned) => self.put(index, planned),
-                Err(error) => self.refuse(&[index], &error.to_string()),
+                Err(error) => self.refuse(std::slice::from_ref(one), &error.to_string()),
             }
         }
         self.publish();
     }
 
     /// Logs once that a change cannot be used; it is checked again after the next change.
-    fn refuse(&mut self, changed: &[usize], why: &str) {
-        for index in changed {
+    fn refuse(&mut self, changed: &[(usize, Fingerprint)], why: &str) {
+        for (index, seen) in changed {
             let Some(service) = self.all.get_mut(*index) else { continue };
-            let (upstream, seen) = (&**service.name(), service.files().fingerprint());
+            let upstream = &**service.name();
             tracing::error!(upstream, "a secret or certificate changed, but cannot be used: {why}");
-            service.set_looked_at(seen);
+            service.set_looked_at(seen.clone());
         }
     }
 
@@ -154,17 +159,17 @@ impl Services {
             }
             Planned::OnProof(built) => {
                 tracing::info!(upstream, "a secret or certificate changed; trying it");
-                let number = next(&mut self.numbers);
+                let number = self.trials.number();
                 let provers = service.try_out(built, number);
-                prove(&mut self.proving, provers, number);
+                self.trials.prove(provers, number);
             }
         }
     }
 
-    /// Waits for changed credentials to work, and puts them into service.
-    pub(super) async fn proven(&mut self) {
-        match self.proving.join_next().await {
-            Some(Ok(ServiceEvent::Proven(number))) => {
+    /// Puts changed credentials that work into service.
+    fn tried(&mut self, event: &TrialEvent) {
+        match *event {
+            TrialEvent::Proven(number) => {
                 let Some(service) = self.all.iter_mut().find(|service| service.waiting() == Some(number)) else {
                     return;
                 };
@@ -173,7 +178,7 @@ impl Services {
                     self.publish();
                 }
             }
-            Some(Ok(ServiceEvent::Silent(number))) => {
+            TrialEvent::Silent(number) => {
                 let waits = |service: &&Service| service.waiting() == Some(number) && service.is_silent();
                 if let Some(service) = self.all.iter().find(waits) {
                     let (upstream, seconds) = (&**service.name(), SILENCE.as_secs());
@@ -184,14 +189,17 @@ impl Services {
                     );
                 }
             }
-            Some(Err(_)) => {}
-            None => std::future::pending().await,
         }
     }
 
     /// Reloads the configuration. An invalid one changes nothing.
-    pub(super) fn reload(&mut self, listeners: &mut Listeners, data: &DataThread) -> Result<String, String> {
-        let mut loaded = self.loader.load().map_err(|report| report.text(false))?;
+    pub(super) fn reload(
+        &mut self,
+        result: LoadResult,
+        listeners: &mut Listeners,
+        data: &DataThread,
+    ) -> Result<String, String> {
+        let mut loaded = result.map_err(|report| report.text(false))?;
         let unchanged = |error: &dyn std::fmt::Display| format!("{error}; nothing changed");
         let opening = listeners.open(&mut loaded.settings).map_err(|error| unchanged(&with_cause(&error)))?;
         let fixed = self.fixed.changed(&loaded.settings);
@@ -236,9 +244,9 @@ impl Services {
             let known = known.map(|index| before.swap_remove(index));
             self.all.push(match (planned, known) {
                 (Planned::OnProof(built), Some(mut service)) => {
-                    let number = next(&mut self.numbers);
+                    let number = self.trials.number();
                     trying.push(service.name().to_string());
-                    prove(&mut self.proving, service.try_out(built, number), number);
+                    self.trials.prove(service.try_out(built, number), number);
                     service
                 }
                 (Planned::AtOnce(built) | Planned::OnProof(built), _) => Service::of(built),
@@ -252,7 +260,7 @@ impl Services {
 
     /// Releases every token that no request in flight holds.
     pub(super) fn close(&mut self) {
-        self.proving.abort_all();
+        self.trials.abort();
         self.all.clear();
         self.publish();
     }
@@ -261,36 +269,5 @@ impl Services {
         let routes = Routes::new(self.all.iter().map(|service| Arc::clone(&service.now.upstream)));
         self.routes.store(Arc::new(routes.moved(self.moved.clone())));
         self.admin.upstreams.store(Arc::new(self.all.iter().map(Service::shown).collect()));
-    }
-}
-
-fn next(numbers: &mut u64) -> u64 {
-    *numbers = numbers.saturating_add(1);
-    *numbers
-}
-
-/// Waits for a candidate.
-fn prove(proving: &mut JoinSet<ServiceEvent>, provers: Vec<TokenHandle>, number: u64) {
-    if provers.is_empty() {
-        // Without a token to try it with, each subject's first request will.
-        proving.spawn(std::future::ready(ServiceEvent::Proven(number)));
-        return;
-    }
-    for handle in provers {
-        proving.spawn(async move {
-            proof(handle).await;
-            ServiceEvent::Proven(number)
-        });
-    }
-    proving.spawn(async move {
-        sleep(SILENCE).await;
-        ServiceEvent::Silent(number)
-    });
-}
-
-/// Returns when the token has arrived.
-async fn proof(handle: TokenHandle) {
-    while !matches!(handle.status().state, State::Fresh | State::Degraded) {
-        handle.changed().await;
     }
 }

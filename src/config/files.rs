@@ -1,10 +1,12 @@
 //! Reading files: the configuration, flows, secrets and certificates. Nothing waits for a writer, and nothing is read
 //! without end.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
@@ -13,8 +15,26 @@ use crate::document::{Layer, Place, Problem};
 /// The maximum size of a configuration file.
 const LARGEST: u64 = 16 << 20;
 
+/// The file that a thread reads or examines, for those who wait for it.
+pub type ReadingPlace = Arc<Mutex<PathBuf>>;
+
+thread_local! {
+    static PLACE: RefCell<ReadingPlace> = RefCell::default();
+}
+
+/// Has this thread report there where it reads.
+pub fn reading_place(place: ReadingPlace) {
+    PLACE.set(place);
+}
+
+/// Reports that this file is next.
+pub(super) fn going_to(path: &Path) {
+    PLACE.with_borrow(|place| path.clone_into(&mut place.lock().unwrap_or_else(PoisonError::into_inner)));
+}
+
 /// Reads a regular file of at most `largest` bytes. A FIFO would keep the thread waiting until somebody writes to it.
 pub(super) fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    going_to(path);
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     let kind = file.metadata()?.file_type();

@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::files::going_to;
+
 /// The files that something was read from, and those that would have been preferred, each with its state just before.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inputs(Vec<(PathBuf, Option<Stamp>)>);
@@ -52,6 +54,7 @@ impl Inputs {
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
+    going_to(path);
     let resolved = path.canonicalize().ok()?;
     let metadata = resolved.metadata().ok()?;
     Some(Stamp {

@@ -14,6 +14,7 @@ mod resolve;
 mod settings;
 
 pub use environment::Environment;
+pub use files::{ReadingPlace, reading_place};
 pub use inputs::{Fingerprint, Inputs};
 pub use load::{Loaded, Loader};
 pub use report::Report;

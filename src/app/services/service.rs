@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::build::{BuildError, Builder, Built};
-use super::view::UpstreamView;
+use super::super::build::{BuildError, Builder, Built};
+use super::super::view::UpstreamView;
 use crate::admin::AdminUpstream;
 use crate::config::{Fingerprint, Inputs, UpstreamConfig};
 use crate::proxy::settings::UpstreamSettings;
