@@ -3,13 +3,20 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
 use super::reply::REPLY;
 
+const TOO_LARGE: &str = "the decoded reply is larger than 1 MiB";
+
 /// The maximum number of codings of one reply.
 const LAYERS: usize = 4;
+
+/// Compressions that are not supported. Any other unknown coding, such as `utf-8` or `none`, is a mistake of the server.
+const COMPRESSIONS: [&str; 12] =
+    ["br", "zstd", "compress", "x-compress", "lz4", "lzma", "xz", "bzip2", "snappy", "dcb", "dcz", "exi"];
 
 /// Decodes the body. The error is for people.
 pub(super) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
@@ -33,16 +40,34 @@ fn without(coding: &str, body: Bytes) -> Result<Bytes, String> {
     match coding {
         // Some servers label bodies that are not compressed; these are read as they are.
         "gzip" | "x-gzip" if !is_gzip(&body) => Ok(body),
-        "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*body), coding),
+        "gzip" | "x-gzip" => gunzip(&body),
         // RFC 9110 means zlib; some servers send raw deflate.
         "deflate" => match read(ZlibDecoder::new(&*body), coding) {
             Err(why) if !is_zlib(&body) => read(DeflateDecoder::new(&*body), coding).map_err(|_| why),
             read => read,
         },
+        other if !COMPRESSIONS.contains(&other) && std::str::from_utf8(&body).is_ok() => Ok(body),
         other => {
             let other: String = other.chars().filter(char::is_ascii_graphic).take(20).collect();
             Err(format!("the reply is encoded with `{other}`, which is not supported"))
         }
+    }
+}
+
+/// Decodes all members. Some servers pad the last one with zeros.
+fn gunzip(body: &[u8]) -> Result<Bytes, String> {
+    let (mut rest, mut whole) = (body, Vec::new());
+    while is_gzip(rest) {
+        let mut member = GzDecoder::new(rest);
+        whole.extend(read(&mut member, "gzip")?);
+        if whole.len() > REPLY {
+            return Err(TOO_LARGE.to_owned());
+        }
+        rest = member.into_inner();
+    }
+    match rest.iter().all(|byte| *byte == 0) {
+        true => Ok(whole.into()),
+        false => Err("the reply cannot be decoded as `gzip`".to_owned()),
     }
 }
 
@@ -59,7 +84,7 @@ fn read(decoder: impl Read, coding: &str) -> Result<Bytes, String> {
     let mut body = Vec::new();
     let most = u64::try_from(REPLY).unwrap_or(u64::MAX);
     match decoder.take(most.saturating_add(1)).read_to_end(&mut body) {
-        Ok(_) if body.len() > REPLY => Err("the decoded reply is larger than 1 MiB".to_owned()),
+        Ok(_) if body.len() > REPLY => Err(TOO_LARGE.to_owned()),
         Ok(_) => Ok(body.into()),
         Err(_) => Err(format!("the reply cannot be decoded as `{coding}`")),
     }
@@ -119,6 +144,10 @@ mod tests {
             (&["gzip", "identity, deflate"], deflate(&gzip(BODY))),
             (&[], gzip(BODY)),
             (&["gzip"], BODY.to_vec()),
+            (&["gzip"], [gzip(BODY), vec![0; 5]].concat()),
+            (&["utf-8"], BODY.to_vec()),
+            (&["none, identity, UTF-8"], BODY.to_vec()),
+            (&["utf-8, gzip"], gzip(BODY)),
         ] {
             assert_eq!(decode(codings, body).as_deref(), Ok(BODY), "{codings:?}");
         }
@@ -133,6 +162,8 @@ mod tests {
             (&["br"][..], BODY.to_vec(), "encoded with `br`"),
             (&["zstd, gzip"], gzip(BODY), "encoded with `zstd`"),
             (&["gzip"], cut.clone(), "cannot be decoded as `gzip`"),
+            (&["gzip"], [gzip(BODY), b"x".to_vec()].concat(), "cannot be decoded as `gzip`"),
+            (&["utf-8"], vec![0xff], "encoded with `utf-8`"),
             (&["deflate"], BODY.to_vec(), "cannot be decoded as `deflate`"),
             (&["gzip"], bomb.clone(), "the decoded reply is larger than 1 MiB"),
             (&["gzip"; 5], gzip(BODY), "encoded 5 times"),

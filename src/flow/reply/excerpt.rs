@@ -12,6 +12,9 @@ const WORD: usize = 16;
 
 /// Describes a body that should be JSON.
 pub(in crate::flow) fn of_json(body: &[u8]) -> String {
+    if is_utf16(body) {
+        return "the reply is UTF-16 or UTF-32 text; JSON is UTF-8 (RFC 8259)".to_owned();
+    }
     let text = text(body);
     let text = text.trim();
     match text.chars().next() {
@@ -29,6 +32,11 @@ pub(in crate::flow) fn of_json(body: &[u8]) -> String {
             },
         },
     }
+}
+
+/// A byte order mark, or a first ASCII character with a zero byte beside it.
+fn is_utf16(body: &[u8]) -> bool {
+    matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, ..] | [1..=255, 0, ..] | [0, 0, 0xfe, 0xff, ..])
 }
 
 /// The readable text of a body that is not JSON: a page's title, or plain text.
@@ -159,6 +167,9 @@ mod tests {
             ("Error 502 for key=canary", "the reply is text, not JSON: `Error 502 for …`"),
         ] {
             assert_eq!(of_json(body.as_bytes()), expected, "{body}");
+        }
+        for body in [&b"\xff\xfe{\0}\0"[..], b"\xfe\xff\0{\0}", b"{\0\"\0", b"\0{\0\"", b"{\0\0\0"] {
+            assert!(of_json(body).contains("UTF-16"), "{body:?}");
         }
         assert!(of_json(&[b"{\"a\":[".as_slice(), &[b'['; 1000]].concat()).len() < 200);
     }

@@ -1,6 +1,8 @@
 //! Locators of values in a reply: `/json/pointer`, `header:Name`, `cookie:Name`, `text`, or a list of these, of which
 //! the first that exists counts. A trailing `?` makes a locator optional.
 
+mod repair;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -47,8 +49,12 @@ impl<'a> Located<'a> {
         let parse = || {
             // Some servers start with a byte order mark, which JSON forbids.
             let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.body);
-            // One field in another encoding must not lose the others.
-            serde_json::from_slice(body).or_else(|_| serde_json::from_str(&String::from_utf8_lossy(body))).ok()
+            // One odd field, such as one in another encoding, must not lose the others.
+            serde_json::from_slice(body).ok().or_else(|| {
+                let text = String::from_utf8_lossy(body);
+                let repaired = || serde_json::from_str(&repair::repaired(&text)?).ok();
+                serde_json::from_str(&text).ok().or_else(repaired)
+            })
         };
         self.json.get_or_init(parse).as_ref()
     }
