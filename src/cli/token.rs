@@ -1,5 +1,6 @@
 //! `bearerd token`.
 
+use std::io::{IsTerminal, stdout};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -31,7 +32,8 @@ pub(super) fn token(args: &args::TokenArgs, environment: Environment, output: &O
         }
         TokenFailure::Failing(message) => CommandFailure::new(UNREACHABLE, format!("cannot get a token: {message}")),
     })?;
-    output.result(&if args.header { headers(&got, args.reveal) } else { described(&got, args.reveal) });
+    let text = if args.header { headers(&got, args.reveal) } else { described(&got, args.reveal) };
+    output.result(&if stdout().is_terminal() { visible(&text) } else { text });
     Ok(())
 }
 
@@ -109,6 +111,15 @@ fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// Writes characters that control a terminal, or the direction of its text, as escapes.
+fn visible(text: &str) -> String {
+    let controls = |c: char| c.is_control() && c != '\n';
+    let turns =
+        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if controls(c) || turns(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 fn ends((left, at): (Duration, SystemTime)) -> String {
     let (seconds, at) = (left.as_secs(), rfc3339(at.into()).unwrap_or_default());
     match (seconds / 86_400, seconds / 3600, seconds / 60) {
@@ -142,7 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_cannot_write_to_the_terminal() {
+    fn neither_a_claim_nor_a_token_can_write_to_the_terminal() {
+        assert_eq!(visible("tok\u{202e}é\u{1b}\u{2066}\n"), "tok\\u{202e}é\\u{1b}\\u{2066}\n");
         assert_eq!(shown("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
     }
 }

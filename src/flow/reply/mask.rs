@@ -15,7 +15,7 @@ const READ: usize = 64 << 10;
 const LAYERS: usize = 5;
 /// Shorter runs are not examined as base64.
 const RUN: usize = 8;
-/// Shorter secrets occur in base64 by chance.
+/// Shorter secrets occur in base64 and hexadecimal by chance.
 const CERTAIN: usize = 4;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -76,18 +76,26 @@ impl Mask {
     }
 
     fn hide(&self, layer: &Encoding, hidden: &mut [bool]) {
-        let text = plain(&layer.bytes);
-        for secret in &self.secrets {
-            for (start, window) in text.windows(secret.len()).enumerate() {
-                if window == secret {
-                    layer.hide(start, start.saturating_add(secret.len()), hidden);
-                }
-            }
+        self.hide_plain(layer, 0, hidden);
+        for skip in 0..2 {
+            self.hide_plain(&layer.unhexed(skip), CERTAIN, hidden);
         }
         for (start, end) in runs(&layer.bytes) {
             if layer.bytes.get(start..end).is_some_and(|run| self.is_spelled_by(run)) {
                 let padding = layer.bytes.iter().skip(end).take_while(|byte| **byte == b'=').count();
                 layer.hide(start, end.saturating_add(padding), hidden);
+            }
+        }
+    }
+
+    /// Hides the secrets of at least this length.
+    fn hide_plain(&self, layer: &Encoding, shortest: usize, hidden: &mut [bool]) {
+        let text = plain(&layer.bytes);
+        for secret in self.secrets.iter().filter(|secret| secret.len() >= shortest) {
+            for (start, window) in text.windows(secret.len()).enumerate() {
+                if window == secret {
+                    layer.hide(start, start.saturating_add(secret.len()), hidden);
+                }
             }
         }
     }
@@ -163,6 +171,28 @@ impl Encoding {
         let span = self.spans.get(start).zip(self.spans.get(end.saturating_sub(1)));
         let Some(((first, _), (_, last))) = span else { return };
         hidden.iter_mut().take(*last).skip(*first).for_each(|hidden| *hidden = true);
+    }
+
+    /// Each two hexadecimal digits as one byte, from the second digit of each run on if `skip` is 1. A separator between
+    /// single bytes, as in `61:62`, counts as nothing; anything else as a zero byte.
+    fn unhexed(&self, skip: usize) -> Self {
+        let mut inner = Self { bytes: Vec::new(), spans: Vec::new() };
+        let mut at = 0_usize;
+        for run in self.bytes.split(|byte| !byte.is_ascii_hexdigit()) {
+            for (index, pair) in run.get(skip..).unwrap_or_default().chunks_exact(2).enumerate() {
+                let first = at.saturating_add(skip).saturating_add(index.saturating_mul(2));
+                let span = self.spans.get(first).zip(self.spans.get(first.saturating_add(1)));
+                let Some(((start, _), (_, end))) = span else { continue };
+                inner.bytes.extend(hex(pair).and_then(|byte| u8::try_from(byte).ok()));
+                inner.spans.push((*start, *end));
+            }
+            if run.len() != 2 {
+                inner.bytes.push(0);
+                inner.spans.push((0, 0));
+            }
+            at = at.saturating_add(run.len()).saturating_add(1);
+        }
+        inner
     }
 
     /// Undoes one layer: JSON escapes, percent-encoding and HTML entities.

@@ -15,6 +15,10 @@ fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
+fn hexadecimal(text: &str, between: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(between)
+}
+
 fn json(text: &str) -> String {
     text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
 }
@@ -55,10 +59,16 @@ fn a_secret_is_masked_in_every_encoding_and_in_nested_ones() {
         STANDARD.encode(form(SECRET)),
         percent(&STANDARD.encode(SECRET)),
         STANDARD.encode(SECRET).replace('=', "%3D"),
+        hexadecimal(SECRET, ""),
+        hexadecimal(SECRET, "").to_uppercase(),
+        hexadecimal(SECRET, ":"),
+        percent(&hexadecimal(SECRET, " ")),
     ] {
         assert_eq!(mask.clean(&format!("bad secret {echo}!")), "bad secret …!", "{echo}");
     }
     assert_eq!(mask.clean("can"), "…");
+    let within = format!("a{}b 63616e", hexadecimal(SECRET, ""));
+    assert_eq!(mask.clean(&within), "a…b 63616e", "a part of a longer run; too short to be certain");
     let emoji = self::mask(&["s\u{1f600}t"]);
     assert_eq!(emoji.clean("a \\ud83d s\\ud83d\\ude00t \\u1"), "a \\ud83d … \\u1");
 }
