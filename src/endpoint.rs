@@ -22,6 +22,12 @@ pub enum UrlError {
     /// It is relative or invalid.
     #[error("is not an absolute URL: {0}")]
     NotAbsolute(url::ParseError),
+    /// It has a control character, which URL parsers drop silently.
+    #[error("contains a line end, a tab or another control character")]
+    Control,
+    /// Its path has a dot segment, which URL parsers resolve silently.
+    #[error("has `.` or `..` in its path")]
+    DotSegment,
     /// Its scheme is neither `http` nor `https`.
     #[error("is neither http nor https")]
     Scheme,
@@ -45,9 +51,16 @@ pub enum UrlError {
 /// Parses an absolute `http` or `https` URL without user and fragment. `plaintext` allows `http` to other machines. A
 /// trailing dot of the host is removed: it names the same host, but certificates and most servers do not use it.
 pub fn parse(text: &str, plaintext: bool) -> Result<Url, UrlError> {
+    let text = text.trim();
+    if text.contains(char::is_control) {
+        return Err(UrlError::Control);
+    }
     let mut url = Url::parse(text).map_err(UrlError::NotAbsolute)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(UrlError::Scheme);
+    }
+    if has_dot_segment(text) {
+        return Err(UrlError::DotSegment);
     }
     let host = url.host_str().unwrap_or_default();
     if let Some(bare) = host.strip_suffix('.').map(|host| host.trim_end_matches('.').to_owned()) {
@@ -61,6 +74,13 @@ pub fn parse(text: &str, plaintext: bool) -> Result<Url, UrlError> {
     }
     let is_here = url.host_str().is_some_and(is_loopback);
     if url.scheme() == "http" && !plaintext && !is_here { Err(UrlError::Plaintext) } else { Ok(url) }
+}
+
+/// Whether the path, as it is written, has a segment that means this directory or the one above.
+fn has_dot_segment(text: &str) -> bool {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    path.split(['/', '\\'])
+        .any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
 }
 
 /// Whether a host is this machine, by name or by address, IPv4-mapped addresses included.
@@ -187,6 +207,7 @@ mod tests {
     fn only_this_machine_may_be_called_in_plain_text() {
         for fine in [
             "https://a.example/b?c=d",
+            " https://a.example/..b/c..d?e=/../ \n",
             "http://localhost:1/x",
             "http://LOCALHOST./",
             "http://a.localhost",
@@ -210,6 +231,12 @@ mod tests {
             ("https://", UrlError::NotAbsolute(url::ParseError::EmptyHost)),
             ("https://hunter2:p@x", UrlError::User),
             ("https://u:hunter2@x", UrlError::User),
+            ("https://x/hun\nter2", UrlError::Control),
+            ("https://x/hun\tter2", UrlError::Control),
+            ("https://x/hunter2/../y", UrlError::DotSegment),
+            ("https://x/hunter2/%2E.", UrlError::DotSegment),
+            ("https://x/./hunter2", UrlError::DotSegment),
+            ("https://x\\..\\hunter2", UrlError::DotSegment),
             ("https://x#hunter2", UrlError::Fragment),
             ("https://x/?hunter2", UrlError::Query),
             ("http://hunter2.example", UrlError::Plaintext),

@@ -159,3 +159,27 @@ fn a_pipe_is_a_configuration_that_stays_and_not_a_secret() {
     let refused = Loader::new(Environment::default()).file(at("config")).load().map(drop).unwrap_err().text(false);
     assert!(refused.contains("it is a pipe, not a regular file"), "{refused}");
 }
+
+#[test]
+fn no_url_leads_back_or_means_another_than_it_says() {
+    let why = |url: &str, token_url: &str| {
+        let text = format!(
+            "[upstream.a]\nflow = \"oauth2\"\nurl = {url:?}\nwith = {{ token_url = {token_url:?}, client_id = \"i\", \
+             client_secret = \"s\" }}\n"
+        );
+        load(&text, &[]).map(drop).map_or_else(|report| report.text(false), |()| String::new())
+    };
+    let (api, endpoint) = ("https://api.example.com/v1", "https://login.example.com/token?a=b");
+    assert_eq!(why(api, endpoint), "");
+    for own in ["http://localhost:8080/token", "http://[::1]:9090/token?a=b"] {
+        assert!(why(api, own).contains("the token URL leads back to bearerd's own listener localhost:"), "{own}");
+    }
+    for (url, wrong) in [
+        ("https://api.example.com/base/../x", "the URL has `.` or `..` in its path"),
+        ("https://api.example.com/ba\nse", "the URL contains a line end, a tab or another control character"),
+        ("https://api.example\t.com/base", "the URL contains a line end, a tab or another control character"),
+    ] {
+        assert!(why(url, endpoint).contains(wrong), "{url:?}");
+        assert!(why(api, url).contains("gives a URL that"), "{url:?}");
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::client::TokenClient;
 use super::mint::{Calls, FlowSource};
+use crate::endpoint::{self, Base};
 use crate::secret::Secret;
 use crate::token::key::{RecipeWriter, StoreKey, SubjectRule};
 use crate::token::patch::Owned;
@@ -45,6 +46,18 @@ impl Flow {
     /// there.
     pub fn write_recipe(&self, recipe: &mut RecipeWriter) {
         self.calls.write_recipe(recipe);
+    }
+
+    /// Host and port of its token requests, as far as no reply decides them.
+    pub fn token_hosts(&self) -> Vec<(String, u16)> {
+        let Calls { token, refresh, revoke, .. } = &*self.calls;
+        let requests = token.iter().chain(refresh).map(|call| &call.request).chain(revoke);
+        let urls = requests.filter_map(|request| endpoint::parse(request.url.as_text()?, true).ok());
+        urls.filter_map(|mut url| {
+            url.set_query(None);
+            Base::of(&url).ok().map(|base| (base.host, base.port))
+        })
+        .collect()
     }
 
     /// The flow as a source for the token core.

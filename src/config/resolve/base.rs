@@ -9,6 +9,13 @@ pub(super) fn parse(text: &str, plaintext: bool) -> Result<Base, (String, String
         let (message, hint) = match error {
             UrlError::NotAbsolute(error) => return (format!("invalid URL: {error}"), example.to_owned()),
             UrlError::Scheme => ("the URL is neither http nor https", example),
+            UrlError::Control => (
+                "the URL contains a line end, a tab or another control character",
+                "remove it; in a URL it would be written as `%0A`, `%09` and so on",
+            ),
+            UrlError::DotSegment => {
+                ("the URL has `.` or `..` in its path", "write the path that it means: all calls start with it")
+            }
             UrlError::NoHost => ("the URL has no host", example),
             UrlError::User => {
                 ("the URL contains credentials", "remove them: the flow adds credentials to each request")

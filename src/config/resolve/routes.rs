@@ -10,6 +10,8 @@ pub(super) struct RouteKey {
     pub(super) listen: Option<Listen>,
     pub(super) matches: Option<Match>,
     pub(super) base: Option<Base>,
+    /// Host and port of its token requests.
+    pub(super) token_hosts: Vec<(String, u16)>,
 }
 
 pub(super) fn check(routes: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, problems: &Problems) {
@@ -29,11 +31,16 @@ pub(super) fn check(routes: &[(&Node<'_>, &RouteKey)], admin: Option<&Listen>, p
         }
     }
     let own = routes.iter().filter_map(|(_, route)| route.listen.as_ref()).chain(admin).collect::<Vec<_>>();
+    let back = |host: &str, port| own.iter().find(|listen| listen::is_reached_by(listen, host, port));
     for (node, route) in routes {
-        let Some(base) = &route.base else { continue };
-        if let Some(back) = own.iter().find(|listen| listen::is_reached_by(listen, &base.host, base.port)) {
+        if let Some(back) = route.base.as_ref().and_then(|base| back(&base.host, base.port)) {
             let message = format!("the URL leads back to bearerd's own listener {}", listen::written(back));
             let hint = "write the URL of the API: calls to this one would loop".to_owned();
+            node.error(problems, message, Some(hint));
+        }
+        if let Some(back) = route.token_hosts.iter().find_map(|(host, port)| back(host, *port)) {
+            let message = format!("the token URL leads back to bearerd's own listener {}", listen::written(back));
+            let hint = "write the URL of the token endpoint itself".to_owned();
             node.error(problems, message, Some(hint));
         }
     }

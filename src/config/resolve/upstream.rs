@@ -38,6 +38,7 @@ pub(super) fn read(
     let route = RouteKey {
         listen: table.or("listen", Listen::default(), |node| listen::read(node, problems)),
         matches: matches(&table, problems),
+        token_hosts: flow.as_ref().map(|(flow, _)| flow.token_hosts()).unwrap_or_default(),
         base: url(node, &table, flow.as_ref().map(|(flow, _)| flow), plaintext.unwrap_or(true), problems).flatten(),
     };
     let access = access::read(table.get("access"), &scope);
