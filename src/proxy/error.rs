@@ -24,7 +24,8 @@ pub(crate) enum ProxyError {
     BadRequest(&'static str),
     /// No upstream matches the host and path.
     NoRoute,
-    Unsupported,
+    /// A method that is never forwarded.
+    Unsupported(&'static str),
     /// The caller stopped sending its body.
     RequestTimeout,
     /// There is no usable token.
@@ -91,8 +92,8 @@ impl ProxyError {
                 Blame::Client,
                 "no upstream is configured for this host and path",
             ),
-            Self::Unsupported => {
-                row(S::NOT_IMPLEMENTED, "unsupported", "http_request_denied", Blame::Client, "CONNECT is not supported")
+            Self::Unsupported(what) => {
+                row(S::NOT_IMPLEMENTED, "unsupported", "http_request_denied", Blame::Client, what)
             }
             Self::RequestTimeout => row(
                 S::REQUEST_TIMEOUT,
@@ -124,7 +125,7 @@ impl ProxyError {
             | Self::Subject(_)
             | Self::BadRequest(_)
             | Self::NoRoute
-            | Self::Unsupported
+            | Self::Unsupported(_)
             | Self::RequestTimeout
             | Self::Upstream(_)
             | Self::Busy(_)
@@ -228,7 +229,7 @@ mod tests {
         (ProxyError::Subject("x"), 400, "subject", "http_request_error"),
         (ProxyError::BadRequest("x"), 400, "bad-request", "http_request_error"),
         (ProxyError::NoRoute, 404, "no-route", "destination_not_found"),
-        (ProxyError::Unsupported, 501, "unsupported", "http_request_denied"),
+        (ProxyError::Unsupported("x"), 501, "unsupported", "http_request_denied"),
         (ProxyError::RequestTimeout, 408, "request-timeout", "http_request_error"),
         (ProxyError::NoToken(NoToken::Pending { retry_after: WAIT }), 503, "token-pending", "destination_unavailable"),
         (ProxyError::NoToken(NoToken::Failing { retry_after: WAIT }), 503, "token-failing", "destination_unavailable"),

@@ -43,6 +43,7 @@ async fn what_the_caller_did_wrong_is_answered_here() {
         ("GET /api/../x HTTP/1.1\r\nhost: localhost", 400, "bad-request", "http_request_error", own),
         ("GET /api/%2e%2E/x HTTP/1.1\r\nhost: localhost", 400, "bad-request", "http_request_error", own),
         ("GET /other HTTP/1.1\r\nhost: localhost", 404, "no-route", "destination_not_found", none),
+        ("TRACE /api/x HTTP/1.1\r\nhost: localhost", 501, "unsupported", "http_request_denied", none),
         ("CONNECT x.example:443 HTTP/1.1\r\nhost: x.example:443", 501, "unsupported", "http_request_denied", none),
     ] {
         let text = Wire::exchange(address, &format!("{request}\r\nconnection: close\r\n\r\n")).await;

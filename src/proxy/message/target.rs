@@ -12,8 +12,11 @@ use crate::proxy::error::ProxyError;
 
 /// Checks the request target and returns its raw path. The authority of an absolute target is ignored.
 pub(crate) fn path<'a>(method: &Method, uri: &'a Uri) -> Result<&'a str, ProxyError> {
-    if *method == Method::CONNECT {
-        return Err(ProxyError::Unsupported);
+    match *method {
+        Method::CONNECT => return Err(ProxyError::Unsupported("CONNECT is not supported")),
+        // The response would show the caller the request as it was sent, token included (RFC 9110 §9.3.8).
+        Method::TRACE => return Err(ProxyError::Unsupported("TRACE is not supported")),
+        _ => {}
     }
     match uri.path() {
         "*" if *method == Method::OPTIONS => Ok("/"),
@@ -123,7 +126,8 @@ mod tests {
         assert_eq!(path(Method::OPTIONS, "*"), Ok("/".to_owned()));
         assert!(matches!(path(Method::GET, "*"), Err(ProxyError::BadRequest(_))));
         assert!(matches!(path(Method::GET, "h:80"), Err(ProxyError::BadRequest(_))));
-        assert_eq!(path(Method::CONNECT, "h:80"), Err(ProxyError::Unsupported));
+        assert!(matches!(path(Method::CONNECT, "h:80"), Err(ProxyError::Unsupported(_))));
+        assert!(matches!(path(Method::TRACE, "/"), Err(ProxyError::Unsupported(_))));
         let join = Join { mount: "", base: "/v1", owned: &[], query: &[] };
         assert_eq!(join.target(Uri::from_static("*")).unwrap(), "*");
     }

@@ -90,6 +90,22 @@ async fn the_host_is_the_upstreams_regardless_of_the_target() {
 }
 
 #[tokio::test]
+async fn trace_never_shows_the_token_to_the_caller() {
+    let api = Api::start(|incoming| response_with(200, &incoming.raw)).await;
+    let scene = Setting::to(api.address).start();
+    for more in ["", "Max-Forwards: 0\r\n", "Max-Forwards: 5\r\n", "Content-Type: application/grpc\r\n"] {
+        let response = scene.ask(format!("TRACE /x HTTP/1.1\r\nHost: localhost\r\n{more}\r\n")).await;
+        assert_eq!((response.status(), response.code().as_str()), (501, "unsupported"), "{more}");
+    }
+    let caller = streams::caller(scene.address).await;
+    let request = http::Request::builder().method("TRACE").uri("http://localhost/x").body(()).unwrap();
+    assert_eq!(streams::ask(&caller, request).await.unwrap().head.status, 501);
+    assert!(api.seen().is_empty());
+    // Methods are case-sensitive (RFC 9110 §9.1).
+    assert_eq!(scene.ask("trace /x HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status(), 200);
+}
+
+#[tokio::test]
 async fn a_request_with_two_framings_never_reaches_the_api_with_both() {
     let api = Api::start(|_| response_with(200, "")).await;
     let scene = Setting::to(api.address).start();
