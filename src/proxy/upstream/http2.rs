@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::{Builder, SendRequest};
-use http::{HeaderMap, Method, Request, StatusCode, header, response};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, response};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::AbortHandle;
 
@@ -102,20 +102,14 @@ impl Http2 {
         let body = (!body.is_end_stream()).then_some(body);
         let (mut response, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
         let mut sending = body.map(|body| StreamWriter::new(body, stream));
-        let mut allowance = Allowance::default();
+        let mut forwarder = InterimForwarder { interim, allowance: Allowance::default(), says_length: false };
         let response = std::future::poll_fn(|cx| {
             if let Some(Poll::Ready(sent)) = sending.as_mut().map(|sending| sending.poll(cx)) {
                 sending = None;
                 sent?;
             }
             while let Poll::Ready(Some(head)) = response.poll_informational(cx) {
-                let (mut head, ()) = head?.into_parts();
-                if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                    return Poll::Ready(Err(SendError::Malformed("101 response over HTTP/2".to_owned())));
-                }
-                strip_misnamed(&mut head.headers);
-                allowance.take(size(&head.headers))?;
-                interim.forward(head.status, head.headers);
+                forwarder.forward(head?)?;
             }
             Pin::new(&mut response).poll(cx).map_err(SendError::from)
         });
@@ -123,6 +117,9 @@ impl Http2 {
         let (mut head, stream) = response.map_err(|why| self.required(why))?.into_parts();
         strip_misnamed(&mut head.headers);
         FramingHeaders::normalize(&mut head, of_head)?;
+        if !of_head && !stream.is_end_stream() {
+            forwarder.check_length(&head.headers)?;
+        }
         let left = if stream.is_end_stream() { Some(0) } else { content_length(&head.headers) };
         let sending = sending.map(|mut sending| {
             let rest = std::future::poll_fn(move |cx| sending.poll(cx));
@@ -132,7 +129,39 @@ impl Http2 {
     }
 }
 
-/// Pseudo-fields make trailers malformed (RFC 9113 §8.1): h2 drops them without an error.
+/// The interim responses to one request.
+struct InterimForwarder<'a> {
+    interim: &'a InterimResponses<'a>,
+    allowance: Allowance,
+    /// Whether one of them has a Content-Length, which none may have (RFC 9110 §8.6).
+    says_length: bool,
+}
+
+impl InterimForwarder<'_> {
+    fn forward(&mut self, response: Response<()>) -> Result<(), SendError> {
+        let (mut head, ()) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(SendError::Malformed("101 response over HTTP/2".to_owned()));
+        }
+        strip_misnamed(&mut head.headers);
+        self.allowance.take(size(&head.headers))?;
+        self.says_length |= head.headers.contains_key(header::CONTENT_LENGTH);
+        self.interim.forward(head.status, head.headers);
+        Ok(())
+    }
+
+    /// Fails if h2 measures the body by the Content-Length of an interim response, which it does unless the response has its own.
+    /// That cannot be turned off, and the body would break off where its length differs.
+    fn check_length(&self, last: &HeaderMap) -> Result<(), SendError> {
+        if self.says_length && !last.contains_key(header::CONTENT_LENGTH) {
+            return Err(SendError::Malformed("Content-Length in an interim response".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Pseudo-fields make trailers malformed (RFC 9113 §8.1), and so do those of requests in a response (§8.3). h2 drops both and
+/// does not report them, so such a message passes without them.
 fn trailers_of(mut trailers: HeaderMap) -> Frame<Bytes> {
     strip_misnamed(&mut trailers);
     Frame::trailers(trailers)

@@ -154,6 +154,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> CallerBody<B> {
                 Frame::data(data)
             }
             Err(other) => {
+                // Over HTTP/2, h2 has dropped pseudo-fields, which make trailers malformed (RFC 9113 §8.1), without a report.
                 let mut trailers = other.into_trailers().unwrap_or_default();
                 self.intake.rules.strip_trailers(&mut trailers);
                 self.trailers = Some(trailers.clone());

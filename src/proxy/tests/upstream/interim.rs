@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
+use http::header::CONTENT_LENGTH;
 use tokio::sync::Notify;
 
 use super::scene::Setting;
@@ -82,6 +83,45 @@ async fn interim_responses_over_http_2_are_passed_on() {
     assert_eq!(caller.head().await.unwrap().raw, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     go_on.notify_one();
     assert_eq!(caller.response().await.text(), "done");
+}
+
+#[tokio::test]
+async fn a_content_length_of_an_interim_response_over_http_2_never_cuts_the_body() {
+    let (address, _) = streams::api(|mut incoming: IncomingRequest| async move {
+        let header = |name: &str| incoming.request.headers().get(name).cloned();
+        let (ahead, length) = (header("x-ahead").unwrap(), header("x-length"));
+        let hint = Response::builder().status(103).header("content-length", ahead).body(()).unwrap();
+        incoming.respond.send_informational(hint).unwrap();
+        let mut head = Response::new(());
+        head.headers_mut().extend(length.map(|length| (CONTENT_LENGTH, length)));
+        let empty = incoming.request.uri().path() == "/empty";
+        let mut stream = incoming.respond.send_response(head, empty).unwrap();
+        if !empty {
+            stream.send_data("body".into(), true).unwrap();
+        }
+    })
+    .await;
+    let mut setting = Setting::to(address);
+    setting.upstream.protocol = Protocol::Http2;
+    let scene = setting.start();
+    for (ahead, length, target, status, body) in [
+        ("0", "X-Length: 4\r\n", "/", 200, "body"),
+        ("9", "X-Length: 4\r\n", "/", 200, "body"),
+        ("9", "", "/empty", 200, ""),
+        ("0", "", "/", 502, ""),
+        ("3", "", "/", 502, ""),
+        ("9", "", "/", 502, ""),
+    ] {
+        // A caller of HTTP/1.0 hears of no interim response.
+        let request = format!("GET {target} HTTP/1.0\r\nHost: localhost\r\nX-Ahead: {ahead}\r\n{length}\r\n");
+        let response = scene.ask(request).await;
+        assert_eq!(response.status(), status, "{ahead} {length} {target}");
+        if status == 200 {
+            assert_eq!(response.text(), body, "{ahead} {length} {target}");
+        } else {
+            assert_eq!(response.code(), "upstream-reset");
+        }
+    }
 }
 
 #[tokio::test]
