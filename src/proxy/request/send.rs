@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::expiry::readable_encoding;
 use super::pending::PendingRequest;
 use super::response::{UpstreamBody, UpstreamResponse};
+use super::upgrade;
 use crate::clock::Moment;
 use crate::proxy::Upstream;
 use crate::proxy::backend::Rendered;
@@ -39,7 +40,7 @@ impl PendingRequest {
         self.upload.unwatch();
         let (head, body) = response.inspect_err(|_| connection.retire())??;
         let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        if switches && !self.upgrade {
+        if switches && !(self.upgrade && upgrade::is_accepted(&head.headers)) {
             return Err(SendError::Malformed("unexpected 101 response".to_owned()));
         }
         self.exchange.upstream = Some(self.clock.now().since(sent));

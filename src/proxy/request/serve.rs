@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 
 use super::exchange::Exchange;
@@ -25,11 +25,12 @@ use crate::proxy::limits::in_flight::{InFlight, InFlightCount};
 use crate::proxy::listen::Listener;
 use crate::proxy::message::body::{BodyTimeouts, Intake, Upload};
 use crate::proxy::message::headers::known::KnownHeaders;
-use crate::proxy::message::headers::response::{pass_on, strip};
+use crate::proxy::message::headers::response::pass_on;
 use crate::proxy::message::headers::view::CallerView;
 use crate::proxy::message::interim::{Interim, InterimReceiver};
 use crate::proxy::message::{expect, grpc, target, version};
 use crate::proxy::request::upgrade;
+use crate::proxy::settings::Base;
 use crate::record::Limit;
 
 /// A caller's connection, or one stream of it in HTTP/2.
@@ -197,10 +198,9 @@ impl Caller {
         in_flight: InFlight,
     ) -> Response<CallerResponse> {
         let UpstreamResponse { mut head, known, body } = response;
-        let (exchange, _) = pending.finish(head.status);
-        strip(&mut head.headers, known);
+        self.pass_on(&pending, &mut head, known, body.base());
         upgrade::set_headers(&mut head.headers);
-        head.version = Version::HTTP_11;
+        let (exchange, _) = pending.finish(head.status);
         if let Some(upstream) = body.into_tunnel() {
             *self.tunnel.borrow_mut() = Some(Tunnel { upstream, exchange });
         }
@@ -216,14 +216,17 @@ impl Caller {
     ) -> Response<CallerResponse> {
         let UpstreamResponse { mut head, known, body } = response;
         in_flight.mark_responded();
-        let settings = &pending.exchange.backend.upstream.settings;
-        pass_on(&mut head.headers, known, || {
-            CallerView::of(&pending.exchange.head, &self.listener.authority, settings, body.base())
-        });
-        head.version = Version::HTTP_11;
+        self.pass_on(&pending, &mut head, known, body.base());
         let (exchange, headers) = pending.finish(head.status);
         body.reuse(headers);
         Response::from_parts(head, CallerResponse::upstream(body, exchange, in_flight))
+    }
+
+    fn pass_on(&self, pending: &PendingRequest, head: &mut response::Parts, known: KnownHeaders, base: &Base) {
+        let Exchange { backend, head: asked, .. } = &*pending.exchange;
+        let settings = &backend.upstream.settings;
+        pass_on(&mut head.headers, known, || CallerView::of(asked, &self.listener.authority, settings, base));
+        head.version = Version::HTTP_11;
     }
 }
 

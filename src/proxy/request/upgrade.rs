@@ -12,15 +12,24 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Whether the caller asks for a WebSocket (RFC 6455 §4.1).
 pub(crate) fn is_websocket_request(head: &request::Parts) -> bool {
-    let lists = |name, wanted: &str| {
-        let lines = head.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-        lines.flat_map(|line| line.split(',')).any(|item| item.trim().eq_ignore_ascii_case(wanted))
-    };
+    let lists = |name, wanted: &str| items(&head.headers, name).any(|item| item.eq_ignore_ascii_case(wanted));
     head.version == Version::HTTP_11
         && head.headers.contains_key(header::UPGRADE)
         && head.method == http::Method::GET
         && lists(header::UPGRADE, "websocket")
         && lists(header::CONNECTION, "upgrade")
+}
+
+/// Whether a 101 response switches to a WebSocket, and to nothing else (RFC 9110 §7.8).
+pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
+    let mut protocols = items(headers, header::UPGRADE).peekable();
+    protocols.peek().is_some() && protocols.all(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+/// The members of a list in any number of lines.
+fn items(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().map(|line| line.to_str().unwrap_or("?"));
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// Sets the headers that ask for a WebSocket, or accept it.

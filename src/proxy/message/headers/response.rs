@@ -17,7 +17,7 @@ pub(crate) fn pass_on<'a>(headers: &mut HeaderMap, known: KnownHeaders, view: im
 }
 
 /// Removes hop-by-hop headers, and claims to be a response of bearerd's own.
-pub(crate) fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
+fn strip(headers: &mut HeaderMap, known: KnownHeaders) {
     strip_each(headers, known, KnownHeaders::NOT_FROM_UPSTREAMS);
     if known.intersects(KnownHeaders::PROXY_STATUS) {
         strip_own_proxy_status(headers);

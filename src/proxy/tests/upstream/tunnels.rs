@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::scene::{Scene, Setting};
 use super::upstreams::{over_tls, tls_api};
 use super::wire::*;
-use crate::proxy::settings::OutboundProxy;
+use crate::proxy::settings::{Base, OutboundProxy};
 use crate::secret::Secret;
 use crate::shutdown::Phase;
 
@@ -93,6 +93,57 @@ async fn an_offer_of_another_protocol_is_ignored_and_the_request_served() {
     let seen = api.last();
     assert_eq!((seen.header("upgrade"), seen.header("http2-settings"), seen.header("connection")), (None, None, None));
     assert_eq!(seen.text(), "hi");
+}
+
+#[tokio::test]
+async fn a_handshake_comes_back_as_the_caller_sees_the_api() {
+    let (api, address) = ManualApi::start().await;
+    let mut setting = Setting::to(address);
+    setting.upstream.base = Some(Base::parse(&format!("http://{address}/v1")).unwrap());
+    setting.upstream.matches.path = "/y".into();
+    let scene = setting.start();
+    let mut caller = scene.caller().await;
+    caller.send(HANDSHAKE.replace("/chat", "/y/chat")).await;
+    let mut there = api.accept().await;
+    assert_eq!(there.head().await.unwrap().target(), "/v1/chat");
+    let more = format!(
+        "Location: http://{address}/v1/next\r\nSet-Cookie: s=1; Domain=x; Path=/v1; Secure\r\n\
+         Proxy-Status: bearerd; error=x\r\nContent-Length: 2\r\n\r\n"
+    );
+    there.send(SWITCHED.replace("\r\n\r\n", &format!("\r\n{more}"))).await;
+    let response = caller.head().await.unwrap();
+    assert_eq!(
+        (response.status(), response.header("upgrade"), response.header("connection")),
+        (101, Some("websocket"), Some("Upgrade"))
+    );
+    assert_eq!(response.header("location"), Some("http://localhost/y/next"));
+    assert_eq!(response.header("set-cookie"), Some("s=1; Path=/y"));
+    assert_eq!((response.header("proxy-status"), response.header("content-length")), (None, None));
+}
+
+#[tokio::test]
+async fn a_switch_to_what_nobody_asked_for_is_a_502() {
+    let (api, address) = ManualApi::start().await;
+    let scene = Setting::to(address).start();
+    for (switch, status) in [
+        ("Upgrade: WebSocket\r\n", 101),
+        ("Upgrade: h2c\r\n", 502),
+        ("", 502),
+        ("Upgrade:\r\n", 502),
+        ("Upgrade: websocket, h2c\r\n", 502),
+        ("Upgrade: websocket\r\nUpgrade: TLS/1.0\r\n", 502),
+        ("Upgrade: websocket2\r\n", 502),
+    ] {
+        let mut caller = scene.caller().await;
+        caller.send(HANDSHAKE).await;
+        let mut there = api.accept().await;
+        there.head().await.unwrap();
+        there.send(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n{switch}\r\n")).await;
+        assert_eq!(caller.head().await.unwrap().status(), status, "{switch:?}");
+        if status == 502 {
+            assert!(there.is_closed().await, "{switch:?}");
+        }
+    }
 }
 
 fn through(mut setting: Setting, proxy: SocketAddr, no: &str) -> Scene {
