@@ -40,8 +40,8 @@ pub(super) fn own_response(error: &ProxyError, upstream: Option<&str>, grpc: boo
     response
 }
 
-/// Responds to a CORS preflight.
-pub(super) fn preflight(
+/// Responds with these headers and no content: to a CORS preflight, or to `OPTIONS` that may go no further.
+pub(super) fn no_content(
     mut exchange: Box<Exchange>,
     headers: HeaderMap,
     in_flight: InFlight,

@@ -12,7 +12,7 @@ use hyper::body::{Body, Incoming};
 
 use super::exchange::Exchange;
 use super::pending::PendingRequest;
-use super::refuse::{own_response, preflight, refuse, refuse_unread};
+use super::refuse::{no_content, own_response, refuse, refuse_unread};
 use super::response::{CallerResponse, UpstreamResponse};
 use super::upgrade::Tunnel;
 use crate::guard::{self, Admission};
@@ -28,7 +28,7 @@ use crate::proxy::message::headers::known::KnownHeaders;
 use crate::proxy::message::headers::response::pass_on;
 use crate::proxy::message::headers::view::CallerView;
 use crate::proxy::message::interim::{Interim, InterimReceiver};
-use crate::proxy::message::{expect, grpc, target, version};
+use crate::proxy::message::{expect, grpc, max_forwards, target, version};
 use crate::proxy::request::upgrade;
 use crate::proxy::settings::Base;
 use crate::record::Limit;
@@ -107,7 +107,7 @@ impl Caller {
                 guard::share(response.headers_mut(), origin);
                 response
             }
-            Admission::Preflight(headers) => preflight(exchange, headers, in_flight),
+            Admission::Preflight(headers) => no_content(exchange, headers, in_flight),
             Admission::Refused(why) => refuse_unread(exchange, &ProxyError::Guard(why), in_flight),
             Admission::Malformed(why) => refuse_unread(exchange, &ProxyError::BadRequest(why), in_flight),
         }
@@ -127,6 +127,9 @@ impl Caller {
         own_origin: bool,
         in_flight: InFlight,
     ) -> Response<CallerResponse> {
+        if max_forwards::is_exhausted(&mut exchange.head) {
+            return no_content(exchange, HeaderMap::new(), in_flight);
+        }
         let known = KnownHeaders::of(&exchange.head.headers);
         let grpc = known.intersects(KnownHeaders::CONTENT_TYPE) && grpc::is(&exchange.head.headers);
         exchange.permit = self.worker.limiter.request(in_flight.others(), in_flight.has_responded());

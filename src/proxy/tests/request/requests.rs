@@ -1,6 +1,7 @@
 //! What the upstream sees of a request, and the caller of its response.
 
 use super::scene::Setting;
+use super::streams;
 use super::wire::*;
 use crate::proxy::settings::Base;
 use crate::token::patch::CasedName;
@@ -103,6 +104,25 @@ async fn trace_never_shows_the_token_to_the_caller() {
     assert!(api.seen().is_empty());
     // Methods are case-sensitive (RFC 9110 §9.1).
     assert_eq!(scene.ask("trace /x HTTP/1.1\r\nHost: localhost\r\n\r\n").await.status(), 200);
+}
+
+#[tokio::test]
+async fn options_goes_no_further_than_it_may() {
+    let api = Api::start(|incoming| response_with(200, incoming.header("max-forwards").unwrap_or("none"))).await;
+    let scene = Setting::to(api.address).start();
+    let mut caller = scene.caller().await;
+    for (target, more, status, told) in [
+        ("*", "Max-Forwards: 0", 204, ""),
+        ("/x", "Max-Forwards: 0", 204, ""),
+        ("/x", "Max-Forwards: 3", 200, "2"),
+        ("*", "X: 1", 200, "none"),
+    ] {
+        caller.send(format!("OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n\r\n")).await;
+        let response = caller.response().await;
+        assert_eq!((response.status(), response.text().as_str()), (status, told), "{target} {more}");
+        assert_eq!(response.header("proxy-status"), None);
+    }
+    assert_eq!(api.seen().len(), 2);
 }
 
 #[tokio::test]
