@@ -30,10 +30,12 @@ pub(crate) struct UpstreamResponse {
 /// The body of an upstream's response.
 pub(crate) struct UpstreamBody {
     /// Frames that were read to inspect the body, and that go to the caller first.
-    pub(crate) buffered: VecDeque<Result<Frame<Bytes>, ReadError>>,
+    pub(crate) buffered: VecDeque<Frame<Bytes>>,
     rest: ResponseBody,
-    /// Why the body ends early. Reported one poll late: if data and error arrived together, hyper has then flushed the data.
+    /// Why the body ends early. Reported one poll late: hyper has then flushed the head and the data that came before.
     failure: Option<ReadError>,
+    /// Whether hyper has had that poll.
+    flushing: bool,
     lease: Option<CheckedOut>,
     pool: Rc<Pool>,
 }
@@ -42,16 +44,22 @@ impl UpstreamBody {
     /// Creates a body of which nothing has been read. If there is no body, the connection is released at once. A connection that
     /// has become a tunnel has no lease.
     pub(crate) fn new(rest: ResponseBody, pool: Rc<Pool>, lease: Option<CheckedOut>) -> Self {
-        let mut body = Self { buffered: VecDeque::new(), rest, failure: None, lease, pool };
+        let mut body = Self { buffered: VecDeque::new(), rest, failure: None, flushing: false, lease, pool };
         body.release_at_end();
         body
     }
 
-    /// Reads and buffers one frame; returns `None` at the end. The frame still goes to the caller.
+    /// Reads and buffers one frame; returns `None` at the end, and if the body ends early. The caller still gets both.
     pub(crate) async fn read_ahead(&mut self) -> Option<&Frame<Bytes>> {
-        let next = std::future::poll_fn(|cx| self.poll_rest(cx)).await?;
-        self.buffered.push_back(next);
-        self.buffered.back()?.as_ref().ok()
+        let next = std::future::poll_fn(|cx| self.poll_next(cx)).await?;
+        match next {
+            Ok(frame) => self.buffered.push_back(frame),
+            Err(failure) => {
+                self.failure = Some(failure);
+                return None;
+            }
+        }
+        self.buffered.back()
     }
 
     /// Keeps a header map for the head of a later response, which saves an allocation.
@@ -75,10 +83,7 @@ impl UpstreamBody {
         self.rest.into_tunnel()
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        if let Some(failure) = self.failure.take() {
-            return Poll::Ready(Some(Err(failure)));
-        }
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
         match ready!(self.rest.poll_frame(cx)) {
             Some(Ok(mut frame)) => {
                 frame.trailers_mut().into_iter().for_each(strip_trailers);
@@ -87,9 +92,8 @@ impl UpstreamBody {
             }
             Some(Err(failure)) => {
                 tracing::info!(upstream = ?self.pool.base.authority, error = %failure, "response ended early");
-                (self.lease, self.failure) = (None, Some(failure));
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                self.lease = None;
+                Poll::Ready(Some(Err(failure)))
             }
             None => {
                 self.lease.take().into_iter().for_each(CheckedOut::release);
@@ -107,21 +111,31 @@ impl UpstreamBody {
 
 impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        match self.buffered.pop_front() {
-            Some(frame) => Poll::Ready(Some(frame)),
-            None => self.poll_rest(cx),
+        if let Some(frame) = self.buffered.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
         }
+        if self.failure.is_none() {
+            match ready!(self.poll_next(cx)) {
+                Some(Err(failure)) => self.failure = Some(failure),
+                next => return Poll::Ready(next),
+            }
+        }
+        if !std::mem::replace(&mut self.flushing, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.failure.take().map(Err))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.buffered.is_empty() && self.rest.has_ended()
+        self.buffered.is_empty() && self.failure.is_none() && self.rest.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
         if self.buffered.is_empty() {
             return self.rest.size_hint();
         }
-        let data = self.buffered.iter().filter_map(|frame| frame.as_ref().ok()?.data_ref());
+        let data = self.buffered.iter().filter_map(Frame::data_ref);
         let buffered = data.map(|data| data.len() as u64).sum::<u64>();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();

@@ -197,7 +197,7 @@ async fn a_body_is_inspected_by_its_content_regardless_of_its_headers() {
 }
 
 /// A scene that inspects bodies, with its first request sent and accepted by the API.
-async fn incoming(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ManualApi, Caller, Caller) {
+pub(super) async fn incoming(setting: impl FnOnce(&mut Setting)) -> (super::scene::Scene, ManualApi, Caller, Caller) {
     let (api, address) = ManualApi::start().await;
     let mut scene = Setting::to(address);
     scene.bodies = true;
