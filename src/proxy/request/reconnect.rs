@@ -59,7 +59,10 @@ impl PendingRequest {
         retries: &mut Retries,
     ) -> Result<(), ProxyError> {
         let repeatable = self.upload.can_repeat();
-        if !reused && matches!(why, SendError::Broken(_) | SendError::Malformed(_) | SendError::Reset(_)) {
+        let gone = |why: &SendError| {
+            matches!(why, SendError::Broken(_) | SendError::CutShort(_) | SendError::Malformed(_) | SendError::Reset(_))
+        };
+        if !reused && gone(&why) {
             rendered.pool.allow_http2_again();
         }
         let name = &self.backend().upstream.settings.name;
@@ -75,11 +78,9 @@ impl PendingRequest {
                     return Ok(());
                 }
             }
-            // The server closed an idle connection just as it was reused, or a late response to an earlier request was still on
-            // its way. Only idempotent requests are sent again.
-            SendError::Broken(_) | SendError::Malformed(_)
-                if reused && is_idempotent(&self.exchange.head.method) && repeatable =>
-            {
+            // The server closed an idle connection just as it was reused. Only an idempotent request is sent again, and only if
+            // no byte of a response was read: whoever has answered has seen it.
+            SendError::Broken(_) if reused && is_idempotent(&self.exchange.head.method) && repeatable => {
                 retries.fresh = true;
                 return Ok(());
             }
@@ -87,7 +88,7 @@ impl PendingRequest {
                 tracing::warn!(upstream = %name, why, "the upstream's response cannot be read");
                 return Err(ProxyError::Upstream(Fault::Malformed));
             }
-            SendError::Broken(why) | SendError::Reset(why) => {
+            SendError::Broken(why) | SendError::CutShort(why) | SendError::Reset(why) => {
                 tracing::info!(upstream = %name, why, "the upstream gave no response");
             }
             SendError::For(error) => return Err(error),

@@ -51,6 +51,8 @@ pub(crate) struct Http1<B = Outgoing> {
     body: BodyFraming,
     /// How many interim responses may still come.
     interim: Allowance,
+    /// Whether any byte has come since the request began.
+    answered: bool,
     /// Whether the server accepts another request after this response.
     keep_alive: bool,
 }
@@ -73,6 +75,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
             head: HeadReader::default(),
             body: BodyFraming::Ended,
             interim: Allowance::default(),
+            answered: false,
             keep_alive: true,
         }
     }
@@ -87,7 +90,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
 
     /// Begins a request. [`Http1::poll_head`] sends it.
     pub(crate) fn begin(&mut self, request: UpstreamRequest<'_, B>) {
-        (self.read_size, self.interim) = (INITIAL_READ, Allowance::default());
+        (self.read_size, self.interim, self.answered) = (INITIAL_READ, Allowance::default(), false);
         self.head.begin(request.head.method == Method::HEAD);
         self.writer.begin(request);
     }
@@ -114,13 +117,16 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
                 (self.body, self.keep_alive) = (head.rest, head.keep_alive);
                 return Poll::Ready(Ok(head.parts));
             }
-            let error = match ready!(self.poll_read(cx, u64::MAX)) {
+            let error: io::Error = match ready!(self.poll_read(cx, u64::MAX)) {
                 Ok(Read::Some) => continue,
                 Ok(Read::End) => io::ErrorKind::UnexpectedEof.into(),
                 Err(error) => error,
             };
-            let unsent = !self.writer.has_begun();
-            return Poll::Ready(Err(if unsent { SendError::Unsent } else { error.into() }));
+            return Poll::Ready(Err(match error.to_string() {
+                _ if !self.writer.has_begun() => SendError::Unsent,
+                why if self.answered => SendError::CutShort(why),
+                why => SendError::Broken(why),
+            }));
         }
     }
 
@@ -201,6 +207,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Http1<B> {
         } else if read == room {
             self.read_size = self.read_size.saturating_mul(2).min(MAX_READ);
         }
+        self.answered |= read > 0;
         Poll::Ready(Ok(if read == 0 { Read::End } else { Read::Some }))
     }
 }

@@ -103,18 +103,22 @@ impl Http2 {
         let (mut response, stream) = self.requests.send_request(Request::from_parts(head, ()), body.is_none())?;
         let mut sending = body.map(|body| StreamWriter::new(body, stream));
         let mut forwarder = InterimForwarder { interim, allowance: Allowance::default(), says_length: false };
+        let mut answered = false;
         let response = std::future::poll_fn(|cx| {
             if let Some(Poll::Ready(sent)) = sending.as_mut().map(|sending| sending.poll(cx)) {
                 sending = None;
                 sent?;
             }
             while let Poll::Ready(Some(head)) = response.poll_informational(cx) {
-                forwarder.forward(head?)?;
+                let head = head?;
+                answered = true;
+                forwarder.forward(head)?;
             }
             Pin::new(&mut response).poll(cx).map_err(SendError::from)
         });
         let response = response.await;
-        let (mut head, stream) = response.map_err(|why| self.required(why))?.into_parts();
+        let why_none = |why: SendError| if answered { why.after_interim() } else { self.required(why) };
+        let (mut head, stream) = response.map_err(why_none)?.into_parts();
         strip_misnamed(&mut head.headers);
         FramingHeaders::normalize(&mut head, of_head)?;
         if !of_head && !stream.is_end_stream() {

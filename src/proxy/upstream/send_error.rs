@@ -16,14 +16,29 @@ pub(crate) enum SendError {
     Refused,
     /// The server did not process the request and requires HTTP/1.1 (RFC 9113 §7).
     Http1Required,
-    /// The connection failed after some of the request was sent.
+    /// The connection failed after some of the request was sent, and before any of the response was read.
     Broken(String),
+    /// The response broke off within its head, or after an interim response.
+    CutShort(String),
     /// The response is not valid HTTP.
     Malformed(String),
     /// The server reset the stream of this request.
     Reset(String),
     /// The request failed for another reason, which the caller is told.
     For(ProxyError),
+}
+
+impl SendError {
+    /// The same after an interim response: a server that has answered has seen the request, whatever it says then.
+    pub(crate) fn after_interim(self) -> Self {
+        match self {
+            Self::Unsent | Self::Refused | Self::Http1Required => {
+                Self::CutShort("refused after an interim response".to_owned())
+            }
+            Self::Broken(why) => Self::CutShort(why),
+            Self::CutShort(_) | Self::Malformed(_) | Self::Reset(_) | Self::For(_) => self,
+        }
+    }
 }
 
 impl From<ProxyError> for SendError {

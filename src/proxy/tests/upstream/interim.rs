@@ -197,3 +197,33 @@ async fn a_server_that_never_sends_a_100_is_waited_for_once() {
     };
     tokio::time::timeout(LONG, asking).await.expect("it is waited for each time");
 }
+
+#[tokio::test]
+async fn a_request_to_an_api_of_http_2_is_not_sent_again_after_an_interim_response() {
+    for reason in [h2::Reason::REFUSED_STREAM, h2::Reason::HTTP_1_1_REQUIRED, h2::Reason::PROTOCOL_ERROR] {
+        let go_on = Arc::<Notify>::default();
+        let told = go_on.clone();
+        let (address, connections) = streams::api(move |mut request: IncomingRequest| {
+            let told = told.clone();
+            async move {
+                if request.request.uri().path() == "/first" {
+                    return request.respond_with(200, "");
+                }
+                request.respond.send_informational(informational(103)).unwrap();
+                told.notified().await;
+                request.respond.send_reset(reason);
+            }
+        })
+        .await;
+        let mut setting = Setting::to(address);
+        setting.upstream.protocol = Protocol::Http2;
+        let scene = setting.start();
+        assert_eq!(scene.get("/first").await.status(), 200);
+        let mut caller = scene.caller().await;
+        caller.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(caller.head().await.unwrap().status(), 103);
+        go_on.notify_one();
+        assert_eq!(caller.response().await.status(), 502, "{reason}");
+        assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "{reason}");
+    }
+}

@@ -164,3 +164,37 @@ async fn an_endless_response_does_not_delay_other_requests() {
     assert_eq!(other.response().await.text(), "right");
     tokio::time::timeout(Duration::from_secs(20), talking).await.expect("it is heard without end").unwrap();
 }
+
+#[tokio::test]
+async fn a_request_that_got_any_byte_of_a_response_is_not_sent_again() {
+    for (said, hints) in [
+        ("garbage\r\n\r\n", 0),
+        ("HTTP/1.1 20", 0),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", 0),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nbody!", 0),
+        ("HTTP/1.1 103 Early Hints\r\n\r\n", 1),
+        ("HTTP/1.1 103 Early Hints\r\n\r\ngarbage\r\n\r\n", 1),
+        (&"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(17), 16),
+    ] {
+        for method in ["GET", "DELETE"] {
+            let (api, address) = ManualApi::start().await;
+            let scene = Setting::to(address).start();
+            let mut caller = scene.caller().await;
+            caller.send(GET).await;
+            let mut there = api.accept().await;
+            there.head().await.unwrap();
+            there.send(response_with(200, "")).await;
+            assert_eq!(caller.response().await.status(), 200);
+            caller.send(GET.replace("GET", method)).await;
+            there.head().await.unwrap();
+            there.send(said).await;
+            drop(there);
+            for _ in 0..hints {
+                assert_eq!(caller.head().await.unwrap().status(), 103, "{said:?}");
+            }
+            // Nobody answers a second attempt.
+            let told = caller.response().await;
+            assert_eq!((told.status(), told.code().as_str()), (502, "upstream-reset"), "{method} {said:?}");
+        }
+    }
+}
