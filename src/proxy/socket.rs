@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use socket2::SockRef;
@@ -27,6 +28,13 @@ impl Socket {
         match self {
             Self::Tcp(stream) | Self::Upstream { stream, .. } => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Makes a close reset the connection, or end it as usual. A Unix socket has no reset.
+    pub(crate) fn reset_on_close(&self, resets: bool) {
+        if let Self::Tcp(stream) = self {
+            let _ = SockRef::from(stream).set_linger(resets.then_some(Duration::ZERO));
         }
     }
 

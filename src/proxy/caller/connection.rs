@@ -34,6 +34,7 @@ use super::preface::Preface;
 use crate::proxy::error::ProxyError;
 use crate::proxy::limits::deadline::{Deadline, Waiting};
 use crate::proxy::message::interim::Interim;
+use crate::proxy::request::close_delimited::CloseGuard;
 use crate::proxy::request::response::CallerResponse;
 use crate::proxy::request::serve::Caller;
 use crate::proxy::socket::Socket;
@@ -86,7 +87,8 @@ async fn serve_until_parked(socket: Socket, buffered: Bytes, caller: Rc<Caller>)
     let header_timeout = caller.worker.limits.header_timeout;
     let deadline = caller.deadline.clone();
     let pacing = Pacing::of(&caller);
-    let mut io = CallerIo { socket, buffered, interim: interim.clone(), deadline, header_timeout, pacing };
+    let close_guard = CloseGuard::new(caller.unfinished.clone());
+    let mut io = CallerIo { socket, buffered, interim: interim.clone(), deadline, header_timeout, pacing, close_guard };
     loop {
         let serving = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -208,9 +210,18 @@ struct CallerIo {
     deadline: Rc<Deadline>,
     header_timeout: Duration,
     pacing: Pacing,
+    close_guard: CloseGuard,
 }
 
 impl CallerIo {
+    fn poll_may_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_interim(cx))?;
+        self.interim.unsent.set(true);
+        ready!(self.pacing.poll_may_write(cx));
+        self.close_guard.before_write(&self.socket);
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.interim.poll_write(cx, &mut self.socket)
     }
@@ -237,9 +248,7 @@ impl AsyncRead for CallerIo {
 
 impl AsyncWrite for CallerIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_interim(cx))?;
-        self.interim.unsent.set(true);
-        ready!(self.pacing.poll_may_write(cx));
+        ready!(self.poll_may_write(cx))?;
         let done = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.pacing.has_written(cx, done)
     }
@@ -249,9 +258,7 @@ impl AsyncWrite for CallerIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_interim(cx))?;
-        self.interim.unsent.set(true);
-        ready!(self.pacing.poll_may_write(cx));
+        ready!(self.poll_may_write(cx))?;
         let done = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.pacing.has_written(cx, done)
     }
@@ -270,7 +277,11 @@ impl AsyncWrite for CallerIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let link = &mut *self;
+        match link.close_guard.is_clean(&link.socket) {
+            true => Pin::new(&mut link.socket).poll_shutdown(cx),
+            false => Poll::Ready(Ok(())),
+        }
     }
 }
 

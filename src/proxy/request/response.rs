@@ -1,5 +1,6 @@
 //! Streams a response body to the caller, and releases the connection and the exchange when it ends.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -160,16 +161,24 @@ pub(crate) struct CallerResponse {
     _in_flight: InFlight,
     /// Whether hyper has polled the body to its end.
     ended: bool,
+    /// Cleared once the body has ended, if the end of the connection is the end of the body.
+    unfinished: Option<Rc<Cell<bool>>>,
 }
 
 impl CallerResponse {
     /// Creates a response body that bearerd itself produces.
     pub(crate) fn own(text: Bytes, exchange: Option<Box<Exchange>>, in_flight: InFlight) -> Self {
-        Self { content: Content::Own(text), exchange, _in_flight: in_flight, ended: false }
+        Self { content: Content::Own(text), exchange, _in_flight: in_flight, ended: false, unfinished: None }
+    }
+
+    /// Notes that the end of the connection is the end of this body.
+    pub(super) fn ends_with_connection(&mut self, unfinished: Rc<Cell<bool>>) {
+        self.unfinished = Some(unfinished);
     }
 
     pub(crate) fn upstream(body: UpstreamBody, exchange: Box<Exchange>, in_flight: InFlight) -> Self {
-        Self { content: Content::Upstream(body), exchange: Some(exchange), _in_flight: in_flight, ended: false }
+        let (content, exchange) = (Content::Upstream(body), Some(exchange));
+        Self { content, exchange, _in_flight: in_flight, ended: false, unfinished: None }
     }
 }
 
@@ -178,6 +187,7 @@ impl Drop for CallerResponse {
     fn drop(&mut self) {
         if let (Content::Upstream(body), Some(exchange)) = (&self.content, &mut self.exchange) {
             exchange.cut = !self.ended && !body.is_end_stream();
+            self.unfinished.iter().for_each(|unfinished| unfinished.set(exchange.cut));
         }
     }
 }

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response};
 use hyper::body::{Body, Incoming};
 
+use super::close_delimited::{self, Unfinished};
 use super::exchange::Exchange;
 use super::pending::PendingRequest;
 use super::refuse::{no_content, own_response, refuse, refuse_unread};
@@ -46,6 +47,8 @@ pub(crate) struct Caller {
     pub(crate) interim: Rc<Interim>,
     /// The tunnel that the connection becomes after a 101 response.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
+    /// Set while a response is under way that ends with the connection.
+    pub(crate) unfinished: Unfinished,
     in_flight_count: Rc<InFlightCount>,
 }
 
@@ -54,7 +57,8 @@ impl Caller {
         let deadline = worker.deadlines.deadline();
         let in_flight_count =
             InFlightCount::new(deadline.clone(), worker.limits.caller_idle, worker.limiter.memory.clone());
-        Self { worker, listener, peer, deadline, interim: Rc::default(), tunnel: RefCell::default(), in_flight_count }
+        let (interim, tunnel, unfinished) = (Rc::default(), RefCell::default(), Rc::default());
+        Self { worker, listener, peer, deadline, interim, tunnel, unfinished, in_flight_count }
     }
 
     /// Creates the state of one HTTP/2 stream: it has a deadline of its own and shares the rest with its connection.
@@ -64,12 +68,14 @@ impl Caller {
         self.in_flight_count.begin();
         let (deadline, tunnel, interim) =
             (worker.deadlines.deadline_of(self.deadline.account.clone()), RefCell::default(), self.interim.clone());
-        Self { deadline, worker, listener, peer: self.peer, interim, tunnel, in_flight_count }
+        let unfinished = self.unfinished.clone();
+        Self { deadline, worker, listener, peer: self.peer, interim, tunnel, unfinished, in_flight_count }
     }
 
     /// Serves a request. A panic becomes a 500 response.
     pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<CallerResponse> {
-        let http2 = request.version() == Version::HTTP_2;
+        let (http2, http10) = (request.version() == Version::HTTP_2, request.version() == Version::HTTP_10);
+        let to_head = request.method() == Method::HEAD;
         let grpc = http2 && grpc::is(request.headers());
         let doubtful = request.body().size_hint().exact().is_none() && has_doubtful_coding(request.headers());
         // Pinned here: moving it would copy kilobytes.
@@ -84,6 +90,9 @@ impl Caller {
         });
         if last && !http2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if http10 {
+            close_delimited::prepare(&mut response, to_head, last, &self.unfinished);
         }
         response
     }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod guarding;
+mod http10;
 mod limits;
 mod stopping;
 
