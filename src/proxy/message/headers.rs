@@ -46,6 +46,8 @@ impl Rules {
         strip_each(headers, known, KnownHeaders::NOT_FROM_CALLERS);
         if trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            // So that no intermediary forwards it as if it were its own (RFC 9110 §10.1.4).
+            headers.insert(header::CONNECTION, HeaderValue::from_static("TE"));
         }
         remove_each(headers, |name| self.is_unwanted(name));
         if own_origin {

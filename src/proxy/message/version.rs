@@ -64,7 +64,7 @@ fn set_content_length<B: Body>(request: &mut Request<B>) {
 pub(crate) fn for_http2<B: Body>(request: &mut Request<B>, base: &Base) {
     *request.version_mut() = Version::HTTP_2;
     absolute(request.uri_mut(), base);
-    for name in [header::HOST, header::TRANSFER_ENCODING] {
+    for name in [header::HOST, header::TRANSFER_ENCODING, header::CONNECTION] {
         request.headers_mut().remove(name);
     }
     set_content_length(request);
@@ -93,12 +93,14 @@ mod tests {
     fn over_http2_the_host_is_part_of_the_target() {
         for target in ["/a%2Fb?q=%20&&", "*", "/"] {
             let mut request = Request::builder().uri(target).header("host", "api.example.com:8443");
-            request.headers_mut().unwrap().insert("te", HeaderValue::from_static("trailers"));
+            let headers = request.headers_mut().unwrap();
+            headers.insert("te", HeaderValue::from_static("trailers"));
+            headers.insert("connection", HeaderValue::from_static("TE"));
             let mut request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
             for_http2(&mut request, &base());
             assert_eq!(request.uri().authority().unwrap(), "api.example.com:8443");
             assert_eq!(request.uri().scheme_str(), Some("https"));
-            assert!(!request.headers().contains_key("host"));
+            assert!(!request.headers().contains_key("host") && !request.headers().contains_key("connection"));
             assert_eq!(request.headers()["te"], "trailers");
             assert_eq!(request.uri().path_and_query().unwrap().as_str(), target);
         }

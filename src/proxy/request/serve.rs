@@ -297,6 +297,8 @@ fn strip_request(exchange: &mut Exchange, known: KnownHeaders, own_origin: bool,
     backend.rules.strip(&mut head.headers, known, own_origin);
     if upgrade {
         upgrade::set_headers(&mut head.headers);
+        // Without `Connection: TE`, which this replaces, it may not be sent.
+        head.headers.remove(header::TE);
     }
     head.version = Version::HTTP_11;
 }

@@ -162,6 +162,7 @@ async fn trailers_pass_in_both_directions_without_credentials() {
     let mut there = api.accept().await;
     let request = there.message(true).await.unwrap();
     assert_eq!((request.text().as_str(), request.header("te")), ("a", Some("trailers")));
+    assert_eq!(request.header("connection"), Some("TE"));
     assert_eq!(request.trailers, "X-Sum: 7\r\n");
     there
         .send("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX-Sum: 8\r\n\r\n")

@@ -31,6 +31,7 @@ async fn a_caller_of_http_2_reaches_an_api_of_http_1() {
     assert_eq!(seen.header("host"), Some(api.address.to_string().as_str()));
     assert_eq!((seen.header("authorization"), seen.header("cookie")), (Some("Bearer g1"), Some("a=1; b=2")));
     assert_eq!((seen.header("te"), seen.header("transfer-encoding")), (Some("trailers"), None));
+    assert_eq!(seen.header("connection"), Some("TE"));
     let far = ask(&caller, Request::get("http://evil.example/").body(()).unwrap()).await.unwrap();
     assert_eq!(far.head.status, 403);
     assert_eq!(scene.proxy_record.connections(), 1);
