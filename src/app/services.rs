@@ -18,7 +18,7 @@ use crate::config::{Fingerprint, Loaded, Loader, Settings, UpstreamConfig};
 use crate::proxy::backend::route::Routes;
 use crate::proxy::server::DataThread;
 use crate::proxy::settings::Listen;
-use reader::{FilesRead, Reader, Watched};
+use reader::{FilesRead, Reader, WatchedFiles};
 use service::{Planned, Service};
 use trials::{SILENCE, TrialEvent, Trials};
 
@@ -28,7 +28,7 @@ pub(super) struct Services {
     fixed: FixedSettings,
     reader: Reader,
     /// The configuration files, with `--watch`.
-    watched: Option<Watched>,
+    watched: Option<WatchedFiles>,
     builder: Builder,
     admin: Arc<Admin>,
     routes: Arc<ArcSwap<Routes>>,

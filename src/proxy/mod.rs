@@ -27,7 +27,7 @@
 //! 5. [`request::expiry`] decides whether the response rejects the token. If so, `request::forward` repeats the request once with
 //!    a different token.
 //! 6. [`request::response`] streams the body to the caller. When the body ends, the connection returns to the pool, and
-//!    [`request::exchange`] writes the access log and the metrics. [`request::upgrade`] takes over for WebSocket.
+//!    `request::exchange` writes the access log and the metrics. [`request::upgrade`] takes over for WebSocket.
 //!
 //! All of this runs on one thread, without locks ([`backend::worker`]). Tokens and routes come from other threads through
 //! pointers that are swapped atomically. [`error`] has a row for every failure.

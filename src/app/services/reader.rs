@@ -16,7 +16,7 @@ pub(in crate::app) type Asker = Option<oneshot::Sender<Result<String, String>>>;
 pub(in crate::app) type LoadResult = Result<Loaded, Report>;
 
 /// Files, and their state when they were last read.
-pub(super) type Watched = (Inputs, Fingerprint);
+pub(super) type WatchedFiles = (Inputs, Fingerprint);
 
 /// The result of a read.
 pub(super) enum FilesRead {
@@ -54,7 +54,7 @@ impl Reader {
     }
 
     /// Reads the files that have changed, unless a read is running.
-    pub(super) fn look(&mut self, configuration: Option<Watched>, upstreams: Vec<Watched>) {
+    pub(super) fn look(&mut self, configuration: Option<WatchedFiles>, upstreams: Vec<WatchedFiles>) {
         if configuration.is_none() && upstreams.iter().all(|(files, _)| files.is_empty()) {
             return;
         }
@@ -123,8 +123,8 @@ fn answer(askers: impl Iterator<Item = Asker>, result: &Result<String, String>) 
     }
 }
 
-fn read(loader: &Loader, configuration: Option<Watched>, upstreams: Vec<Watched>) -> FilesRead {
-    let changed = |(files, before): Watched| {
+fn read(loader: &Loader, configuration: Option<WatchedFiles>, upstreams: Vec<WatchedFiles>) -> FilesRead {
+    let changed = |(files, before): WatchedFiles| {
         let seen = files.fingerprint();
         (seen != before).then_some(seen)
     };
