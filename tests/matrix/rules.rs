@@ -57,6 +57,11 @@ pub const OF_REQUESTS: &[Rule] = &[
         message.trailers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
     }),
     CONNECTION,
+    rule("TE is sent as an option of the connection", "RFC 9110 §10.1.4", |message, case| {
+        if !case.way.speaks.is_http2() && message.field("te").is_some() {
+            message.fields.push(("Connection".into(), "TE".into()));
+        }
+    }),
     rule(
         "each connection has its own version and framing",
         "RFC 9110 §6.2, RFC 9112 §6, RFC 9113 §8.1",
