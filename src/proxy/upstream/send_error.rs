@@ -77,3 +77,22 @@ impl From<h2::Error> for SendError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_after_an_interim_response_lets_the_request_be_sent_again() {
+        for error in [
+            SendError::Unsent,
+            SendError::Refused,
+            SendError::Http1Required,
+            SendError::Broken("closed".to_owned()),
+            SendError::CutShort("closed".to_owned()),
+        ] {
+            let told = format!("{error:?}");
+            assert!(matches!(error.after_interim(), SendError::CutShort(_)), "{told}");
+        }
+    }
+}
